@@ -1,0 +1,151 @@
+"""Linear attention, and the transformer that applies one such layer again and again.
+
+Tokens are columns: Z is (B, D, n+1), its first n columns the examples, its last one the query.
+Nothing here knows gradient descent, the task w* or how P and Q were found.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from looped.weights import Weights
+
+
+class LinearAttention(nn.Module):
+    """One layer without softmax: Z ← Z − (η/n) P Z M (Zᵀ Q Z) R.
+
+    The n × n scores are never formed: a written column z needs P (Z M Zᵀ) Q z, evaluated from the right for the
+    query alone, O(n·D), and through the (D, D) matrix Z M Zᵀ when every token is written, O(n·D²).
+    """
+
+    def forward(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
+        """Apply the layer once.
+
+        Args:
+            tokens: Z, (B, D, n+1).
+            weights: P and Q, (D, D), with the write mask.
+            step_size: η for each prompt, (B,).
+
+        Returns:
+            The tokens after the layer, (B, D, n+1).
+        """
+        examples = tokens[..., :-1]
+        scale = (step_size / examples.shape[-1])[:, None]
+        if weights.writes == "query":
+            written = tokens.clone()
+            written[..., -1] -= scale * self.read(examples, tokens[..., -1], weights)
+            return written
+        PGQ = weights.P @ (examples @ examples.mT) @ weights.Q
+        return torch.baddbmm(tokens, -scale[..., None] * PGQ, tokens)
+
+    @staticmethod
+    def read(examples: Tensor, query: Tensor, weights: Weights) -> Tensor:
+        """P Σ_i z_i (z_iᵀ Q z): what one query (B, D) reads from the examples (B, D, n), as (B, D)."""
+        scores = torch.bmm((query @ weights.Q.mT)[:, None], examples)  # (B, 1, n)
+        return torch.bmm(scores, examples.mT)[:, 0] @ weights.P.mT
+
+
+class LoopedTransformer(nn.Module):
+    """The same linear attention layer applied T times, weights shared by all loops and prompts.
+
+    Args:
+        loops: T, at least 1.
+        form: `token` keeps all n+1 tokens and attends to them in every loop. `state` uses that linear attention is
+            associative: the examples do not move, so G = Z M Zᵀ is a constant and the query follows the linear
+            recurrence z ← (I − (η/n) P G Q) z, whose powers give all T states in few batched products.
+        powers: Whether the state form may multiply its recurrence out. Rounding grows with T then, which is harmless
+            where the recurrence contracts; without it the state form goes loop by loop.
+    """
+
+    def __init__(self, loops: int, form: Literal["state", "token"] = "state", powers: bool = True) -> None:
+        super().__init__()
+        self.loops = loops
+        self.form = form
+        self.powers = powers
+        self.layer = LinearAttention()
+
+    def forward(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
+        """Run all loops.
+
+        Args:
+            tokens: Z0, (B, D, n+1).
+            weights: P and Q, (D, D), with the write mask.
+            step_size: η, (B,), a scalar per prompt that multiplies the layer's output.
+
+        Returns:
+            The query token before the first and after every loop, (T+1, B, D). Examples are not returned: the
+            constructions leave them alone, and `LinearAttention` gives all tokens one loop at a time.
+
+        Raises:
+            ValueError: if the state form is asked for weights that move the examples.
+        """
+        if self.form == "state":
+            return self._from_state(tokens, weights, step_size)
+        if weights.writes == "query":
+            return self._query_by_query(tokens, weights, step_size)
+        queries = [tokens[..., -1]]
+        for _ in range(self.loops):
+            tokens = self.layer(tokens, weights, step_size)
+            queries.append(tokens[..., -1])
+        return torch.stack(queries)
+
+    def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
+        # The layer with a write mask, without copying the examples it leaves alone.
+        examples = tokens[..., :-1].contiguous()
+        scale = (step_size / examples.shape[-1])[:, None]
+        queries = [tokens[..., -1]]
+        for _ in range(self.loops):
+            queries.append(queries[-1] - scale * self.layer.read(examples, queries[-1], weights))
+        return torch.stack(queries)
+
+    def _from_state(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
+        examples, query = tokens[..., :-1], tokens[..., -1]
+        n = examples.shape[-1]
+        if weights.writes == "all" and (weights.Q @ examples).any():
+            raise ValueError("These weights move the examples, so they have no constant state: use form='token'.")
+        scale = (step_size / n)[:, None, None]
+        block = 2 ** int(math.log2(self.loops) / 2) if self.powers else 1
+        if n > weights.features:
+            state = weights.P @ (examples @ examples.mT) @ weights.Q
+            return _recur(query, state.mT, -scale, self.loops, block)
+        # No more examples than features: the n scores are the smaller state. They follow s ← s − (η/n) Zᵀ Q P Z s over the
+        # examples, and the query is its start minus what they have read, so it never leaves the examples' span.
+        values = weights.P @ examples  # (B, D, n)
+        scores = torch.bmm((query @ weights.Q.mT)[:, None], examples)[:, 0]
+        kernel = examples.mT @ (weights.Q @ values)
+        history = _recur(scores, kernel.mT, -scale, self.loops - 1, block)  # (T, B, n)
+        queries = query.new_empty(len(query), self.loops + 1, weights.width)
+        queries[:, 0] = query
+        read = torch.cumsum(history, dim=0).transpose(0, 1)  # (B, T, n)
+        queries[:, 1:] = torch.baddbmm(query[:, None], read, -scale * values.mT)
+        return queries.transpose(0, 1)
+
+
+def _recur(start: Tensor, matrix: Tensor, scale: Tensor, loops: int, block: int) -> Tensor:
+    """All states of the row recurrence s ← s + scale·(s A), loop 0 first: (loops+1, B, k).
+
+    With `block` > 1 the recurrence is doubled to a stride of up to `block` loops, then whole blocks are multiplied at
+    once. What is squared is E_m = S^m − I, by E_2m = 2E_m + E_m², so that small steps keep their digits.
+    """
+    B, k = start.shape
+    states = start.new_empty(B, loops + 1, k)
+    states[:, 0] = start
+    if block == 1:
+        row = start[:, None]
+        factor = scale.expand(B, 1, 1)
+        for t in range(loops):
+            row = row + factor * torch.bmm(row, matrix)
+            states[:, t + 1] = row[:, 0]
+        return states.transpose(0, 1)
+    E, stride, known = scale * matrix, 1, 1
+    while known <= loops:
+        count = min(stride, loops + 1 - known)
+        earlier = states[:, known - stride : known - stride + count]
+        states[:, known : known + count] = torch.baddbmm(earlier, earlier, E)
+        known += count
+        if stride < block and stride < known <= loops:
+            E, stride = torch.baddbmm(E, E, E, beta=2), 2 * stride
+    return states.transpose(0, 1)
+

@@ -1,0 +1,149 @@
+"""What a run will cost, estimated before it starts, and the caps that follow.
+
+The estimate adds up the floating-point operations of each stage over the speed that stage reaches on one current
+core, plus a fixed price per loop. `benchmarks/` holds it against measured times.
+"""
+
+from dataclasses import dataclass, replace
+
+from looped.settings import SYNTHETIC, Settings, SettingsError
+from looped.tables import Table
+
+MAX_SECONDS = 2.0
+"""Longest run by the estimate, CPU seconds of one core; what is measured stays below 3."""
+MAX_BYTES = 1024**3
+"""Most memory for the arrays of a run: 1 GiB."""
+QUICK_SECONDS = 0.05
+"""What a slider move may cost before the page lowers the number of prompts."""
+DIRECT_CAP = 2e7
+"""Largest B·n·d·T for which explicit gradient descent reads X in every step; beyond it steps on XᵀX."""
+TOKEN_CAP = 2e9
+"""Largest B·n·d·T for the token form with a write mask, about a second; without one it is a (d+1)th of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The numbers that decide what a run costs."""
+
+    B: int
+    """Prompts."""
+    n: int
+    """Examples."""
+    d: int
+    """Features."""
+    T: int
+    """Loops."""
+    D: int
+    """Length of a token."""
+    token_form: bool
+    """Whether every loop reads all tokens."""
+    write_all: bool
+    """Whether every token is written, not the query alone."""
+    synthetic: bool
+    """Whether prompts are drawn."""
+
+    @property
+    def gram(self) -> bool:
+        """Whether explicit gradient descent steps on XᵀX. Never for n ≤ d, where X is the smaller matrix."""
+        return self.n > self.d and self.B * self.n * self.d * self.T > DIRECT_CAP
+
+    @property
+    def seconds(self) -> float:
+        """Estimated CPU seconds of one core."""
+        B, n, d, T, D = self.B, self.n, self.d, self.T, self.D
+        r = min(n, d)
+        draw = B * (2e-5 + 1.2e-7 * n * d + 4e-10 * n * r * r) if self.synthetic else 0
+        spectrum = B * (2e-5 + 5e-8 * n * d + 4e-10 * n * r * r + 3e-9 * r**3)
+        if not self.token_form:
+            k = D if n > d else n
+            looped = B * (1e-10 * n * D * D + 2e-9 * k**3 + T * (2e-8 + 6e-9 * D + 3e-10 * k * D)) + 2e-5 * T**0.5
+        elif self.write_all:
+            looped = T * (3e-5 + B * (1e-6 + (1.2e-10 + 1.5e-8 / D) * (n + D) * D * D))
+        else:
+            looped = T * (2e-5 + B * (2e-7 + 7e-10 * n * D))
+        explicit = T * (1e-5 + B * (2e-7 + (6e-10 * d * d if self.gram else 1.4e-9 * n * d)))
+        errors = T * B * (3e-7 + 2.5e-8 * d)
+        return 2e-3 + draw + spectrum + looped + explicit + errors
+
+    @property
+    def bytes(self) -> int:
+        """Estimated memory of the arrays, in bytes, all counted as float64."""
+        data = 7 * self.n * self.d + 6 * (self.D**2 if self.n > self.d else self.n**2)
+        loop = self.D + self.d if self.n > self.d or self.token_form else 2 * self.D + 3 * self.n
+        history = (self.T + 1) * (max(loop, 4 * self.d) + self.d + 12)
+        return 8 * self.B * (data + history)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the run keeps within the limits of time and memory, and of the token form."""
+        reads = self.B * self.n * self.d * self.T * (self.d + 1 if self.write_all else 1)
+        return (
+            self.seconds <= MAX_SECONDS
+            and self.bytes <= MAX_BYTES
+            and not (self.token_form and reads > TOKEN_CAP)
+        )  # fmt: skip
+
+    def with_prompts(self, B: int) -> "Sizes":
+        """The same run with B prompts."""
+        return replace(self, B=B)
+
+
+def sizes(settings: Settings, table: Table | None = None) -> Sizes:
+    """The sizes of the run that these settings, and this table if there is one, ask for."""
+    synthetic = settings.data in SYNTHETIC
+    n = settings.examples if table is None else table.rows
+    d = settings.features if table is None else len(table.columns)
+    return Sizes(
+        B=settings.prompts if synthetic else 1,
+        n=n,
+        d=d,
+        T=settings.loops,
+        D=d + 1 if settings.layout == "compact" else 2 * d + 2,
+        token_form=settings.form == "token",
+        write_all=settings.layout == "slots",
+        synthetic=synthetic,
+    )
+
+
+def most_prompts(run: Sizes, quick: bool = False) -> int:
+    """The largest number of prompts, at most `run.B`, that is allowed; 0 if not even one is.
+
+    Args:
+        run: as asked.
+        quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
+    """
+    seconds = max(QUICK_SECONDS, 1.25 * run.with_prompts(1).seconds)
+    low, high = 0, run.B
+    while low < high:
+        B = (low + high + 1) // 2
+        smaller = run.with_prompts(B)
+        if smaller.allowed and not (quick and smaller.seconds > seconds):
+            low = B
+        else:
+            high = B - 1
+    return low
+
+
+def check(run: Sizes) -> None:
+    """Refuse a run beyond the limits.
+
+    Raises:
+        SettingsError: one sentence with the estimate and the nearest setting that fits.
+    """
+    if run.allowed:
+        return
+    what = f"T = {run.T}, n = {run.n}, d = {run.d}"
+    most = most_prompts(run)
+    if most:
+        raise SettingsError(
+            "prompts",
+            f"prompts = {run.B} needs about {run.seconds:.1f} s and {run.bytes / 1024**2:,.0f} MiB at {what}, more "
+            f"than {MAX_SECONDS:g} s, {MAX_BYTES // 1024**2:,} MiB or the cap of the token form allow: "
+            f"choose at most {most} prompts, or smaller sizes.",
+        )
+    raise SettingsError(
+        "form" if run.token_form else "loops",
+        f"form = token at {what} would take about {run.seconds:.0f} s: choose the state form, or smaller sizes."
+        if run.token_form
+        else f"{what} would take about {run.seconds:.1f} s: choose a smaller T, or fewer rows and columns.",
+    )

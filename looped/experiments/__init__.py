@@ -1,0 +1,1 @@
+"""One module per question a page asks: settings in, a result with arrays, verdict and provenance out."""

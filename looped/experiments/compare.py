@@ -1,0 +1,217 @@
+"""Is the loop the step? A constructed looped transformer next to explicit gradient descent on the same prompts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from looped import cost, descent, prompts, tables, theory, weights
+from looped.attention import LoopedTransformer
+from looped.settings import Settings, SettingsError
+
+ERROR_CEILING = 1e6
+"""Relative error at which curves of a diverging run are cut; the arrays go on."""
+LARGEST_ITERATE = {"float64": 1e100, "float32": 1e30}
+"""Size at which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What both did, how far apart they are, and what the theory said beforehand. Arrays are NumPy."""
+
+    settings: Settings
+    """As asked; `prompts` holds the sizes that were run."""
+    table: tables.Table | None
+    """The real data, if any."""
+    prompts: prompts.Prompts
+    weights: weights.Weights
+    step_size: np.ndarray
+    """η, (B,), in the run's dtype."""
+    looped: np.ndarray
+    """Iterates w_t read from the transformer's query token, (T+1, B, d)."""
+    explicit: np.ndarray
+    """Iterates of explicit gradient descent, (T+1, B, d)."""
+    yardstick: str
+    """How explicit gradient descent was evaluated: "X" on the examples, "XᵀX" on their Gram matrix."""
+    w_ref: np.ndarray
+    """The shortest least-squares solution for the labels αy, (B, d), float64."""
+    closed_form: np.ndarray
+    """Relative error after each loop from the eigenvalues alone, (T+1, B), float64."""
+    prediction: theory.Prediction
+    bounds: list[theory.Bound]
+    held_from: int | None
+    """Loop from which a diverging prompt's iterates are held, or None."""
+
+    @cached_property
+    def gap(self) -> float:
+        """max |looped − explicit| over all loops, prompts and features."""
+        return float(np.abs(self.looped - self.explicit).max())
+
+    @cached_property
+    def largest_iterate(self) -> float:
+        """max |explicit|, what the tolerance is relative to."""
+        return float(np.abs(self.explicit).max()) or 1.0
+
+    @property
+    def relative_gap(self) -> float:
+        """The gap divided by the largest iterate."""
+        return self.gap / self.largest_iterate
+
+    @property
+    def condition_number(self) -> float:
+        """κ of XᵀX/n on its non-zero eigenvalues as measured, the largest over the prompts."""
+        return float(self.prompts.spectrum.condition_number.max())
+
+    @property
+    def tolerance(self) -> float:
+        """How large the relative gap may be: `theory.gap_tolerance` at the measured κ."""
+        return theory.gap_tolerance(getattr(torch, self.settings.dtype), self.condition_number, self.settings.loops)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the relative gap is within the tolerance."""
+        return self.relative_gap <= self.tolerance
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """‖w_t − w_ref‖/‖w_ref‖ of the looped transformer, (T+1, B), float64."""
+        return _relative_distance(self.looped, self.w_ref)
+
+    @cached_property
+    def explicit_errors(self) -> np.ndarray:
+        """‖w_t − w_ref‖/‖w_ref‖ of explicit gradient descent, (T+1, B), float64."""
+        return _relative_distance(self.explicit, self.w_ref)
+
+    @cached_property
+    def task(self) -> np.ndarray | None:
+        """αw*, (B, d), float64, where w* is known."""
+        w_star = self.prompts.w_star
+        return None if w_star is None else self.settings.label_scale * w_star.double().numpy()
+
+    @cached_property
+    def floor(self) -> np.ndarray | None:
+        """‖w_ref − αw*‖/‖αw*‖, (B,): how far least squares itself stays from the task.
+
+        None where w* is unknown, or where both are the same (noiseless, n ≥ d).
+        """
+        if self.task is None or not (self.settings.noise > 0 or self.settings.examples < self.settings.features):
+            return None
+        return _relative_distance(self.w_ref[None], self.task)[0]
+
+    @cached_property
+    def task_errors(self) -> np.ndarray | None:
+        """‖w_t − αw*‖/‖αw*‖ of the looped transformer, (T+1, B); None as for `floor`."""
+        return None if self.floor is None or self.task is None else _relative_distance(self.looped, self.task)
+
+    @cached_property
+    def ceiling_from(self) -> int | None:
+        """First loop at which a prompt's error passes the ceiling, or None."""
+        over = (self.errors > ERROR_CEILING).any(axis=1)
+        return int(over.argmax()) if over.any() else None
+
+    @cached_property
+    def curves(self) -> dict[str, np.ndarray]:
+        """What the chart draws, each (T+1,): medians and 10–90 % over prompts, and the bounds; cut at the ceiling."""
+        curves: dict[str, np.ndarray] = {}
+        for name, values in (
+            ("looped", self.errors),
+            ("explicit", self.explicit_errors),
+            ("closed_form", self.closed_form),
+            ("task", self.task_errors),
+        ):
+            if values is not None:
+                p10, median, p90 = np.quantile(np.minimum(values, ERROR_CEILING), [0.1, 0.5, 0.9], axis=1)
+                curves |= {f"{name}_median": median, f"{name}_p10": p10, f"{name}_p90": p90}
+        if self.floor is not None:
+            curves["floor_median"] = np.full(self.settings.loops + 1, np.median(self.floor))
+        for bound in self.bounds:
+            if bound.values is not None:
+                curves[bound.key] = bound.values.numpy()
+        return curves
+
+
+def compare(settings: Settings, table: tables.Table | None = None) -> Comparison:
+    """Run the constructed looped transformer and explicit gradient descent on the same prompts.
+
+    Args:
+        settings: of the run. `data="diabetes"` loads its table by itself.
+        table: the real data for `data="csv"`; its n, d and κ replace those of the settings, and B is 1.
+
+    Returns:
+        Iterates of both, the gap between them, errors, predictions and bounds.
+
+    Raises:
+        SettingsError: if the run would take too long or too much memory, naming the most prompts that fit, or if the
+            table cannot be used.
+    """
+    if table is None:
+        table = tables.load(settings)
+    cost.check(cost.sizes(settings, table))
+    dtype = getattr(torch, settings.dtype)
+    batch = prompts.draw(settings) if table is None else prompts.from_table(table, dtype)
+    return compare_prompts(settings, batch, table)
+
+
+def compare_prompts(settings: Settings, batch: prompts.Prompts, table: tables.Table | None = None) -> Comparison:
+    """The same for prompts that exist already."""
+    eta = theory.step_sizes(batch.spectrum, settings)
+    w_ref = batch.least_squares(settings.label_scale)
+    prediction = theory.predict(batch.spectrum, eta, w_ref)
+
+    construction = weights.gradient_descent(batch.X.shape[2], settings.layout, batch.X.dtype)
+    step_size = eta.to(batch.X.dtype)
+    transformer = LoopedTransformer(settings.loops, settings.form, powers=prediction.kind == "converges")
+    looped = _iterates(transformer, construction, construction.embed(batch, settings.label_scale), step_size)
+    gram = cost.sizes(settings, table).gram
+    explicit = descent.gradient_descent(
+        batch.X.numpy(), batch.y.numpy(), step_size.numpy(), settings.loops, settings.label_scale, gram
+    )
+    held_from = None
+    if prediction.kind == "diverges":
+        held_from = _hold(looped, explicit, LARGEST_ITERATE[settings.dtype])
+    exact_labels = batch.w_star is not None and settings.noise == 0
+    return Comparison(
+        settings=settings,
+        table=table,
+        prompts=batch,
+        weights=construction,
+        step_size=step_size.numpy(),
+        looped=looped,
+        explicit=explicit,
+        yardstick="XᵀX" if gram else "X",
+        w_ref=w_ref.numpy(),
+        closed_form=theory.closed_form_errors(batch.spectrum, eta, w_ref, settings.loops).numpy(),
+        prediction=prediction,
+        bounds=theory.bounds(settings, batch.spectrum, eta, exact_labels),
+        held_from=held_from,
+    )
+
+
+def _iterates(
+    transformer: LoopedTransformer, construction: weights.Weights, tokens: torch.Tensor, step_size: torch.Tensor
+) -> np.ndarray:
+    """The w slot of the query after every loop, (T+1, B, d)."""
+    with torch.inference_mode():
+        queries = transformer(tokens, construction, step_size)
+    return np.ascontiguousarray(queries[..., construction.w].numpy())
+
+
+def _relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """‖w_t − w‖/‖w‖ for iterates (T+1, B, d) and w (B, d); the absolute distance where w is 0."""
+    difference = iterates - target
+    length = np.linalg.norm(target, axis=1)
+    distance: np.ndarray = np.sqrt(np.einsum("tbd,tbd->tb", difference, difference)) / np.where(length > 0, length, 1.0)
+    return distance
+
+
+def _hold(looped: np.ndarray, explicit: np.ndarray, limit: float) -> int | None:
+    """From the loop where either iterate of a prompt passes `limit`, repeat both one loop earlier (in place)."""
+    with np.errstate(invalid="ignore"):
+        inside = (np.abs(looped) <= limit).all(axis=2) & (np.abs(explicit) <= limit).all(axis=2)
+    first = np.where(inside.all(axis=0), len(looped), (~inside).argmax(axis=0))  # (B,)
+    for b, loop in enumerate(first):
+        looped[loop:, b] = looped[loop - 1, b]
+        explicit[loop:, b] = explicit[loop - 1, b]
+    earliest = int(first.min())
+    return earliest if earliest < len(looped) else None

@@ -1,0 +1,149 @@
+"""Prompts: the examples a transformer reads, drawn with a chosen spectrum or taken from a table.
+
+Axis order everywhere: B prompts, n examples, d features.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from looped.settings import Settings
+from looped.tables import Table
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Eigen-decomposition of H = XᵀX/n on its range, from the singular values of X (float64).
+
+    Only the `rank` largest modes of a prompt are non-zero; the rest carry eigenvalue 0.
+    """
+
+    eigenvalues: Tensor
+    """λ, (B, min(n, d)), descending; exactly 0 beyond the numerical rank."""
+    eigenvectors: Tensor
+    """v_k as columns, (B, d, min(n, d))."""
+    left: Tensor
+    """Left singular vectors of X, (B, n, min(n, d))."""
+
+    @cached_property
+    def nonzero(self) -> Tensor:
+        """Mask of the modes that exist, (B, min(n, d))."""
+        return self.eigenvalues > 0
+
+    @cached_property
+    def largest(self) -> Tensor:
+        """λ₁, (B,)."""
+        return self.eigenvalues[:, 0]
+
+    @cached_property
+    def smallest(self) -> Tensor:
+        """λ_d, the smallest non-zero eigenvalue, (B,)."""
+        return torch.where(self.nonzero, self.eigenvalues, torch.inf).amin(dim=1)
+
+    @cached_property
+    def condition_number(self) -> Tensor:
+        """κ = λ₁/λ_d on the non-zero eigenvalues, (B,)."""
+        return self.largest / self.smallest
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """B prompts of n examples with d features, and what they are known to contain."""
+
+    X: Tensor
+    """(B, n, d), in the run's dtype."""
+    y: Tensor
+    """Labels with noise, not scaled by α, (B, n)."""
+    w_star: Tensor | None
+    """The task each prompt was drawn from, (B, d); None for real data."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(B, n, d)."""
+        B, n, d = self.X.shape
+        return B, n, d
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Eigenvalues λ = s²/n and eigenvectors of XᵀX/n, from X = U diag(s) Vᵀ.
+
+        The singular values of X carry κ with a relative error of about √κ·eps; squaring X first would cost κ·eps.
+        """
+        X = self.X.double()
+        _, n, d = self.shape
+        left, s, vectors = torch.linalg.svd(X, full_matrices=False)
+        floor = s[:, :1] * max(n, d) * torch.finfo(self.X.dtype).eps
+        s = torch.where(s > floor, s, 0.0)
+        return Spectrum(eigenvalues=s.square() / n, eigenvectors=vectors.mT, left=left)
+
+    def least_squares(self, label_scale: float) -> Tensor:
+        """w_ref (B, d), the shortest minimiser of ‖Xw − αy‖²: X⁺αy, float64. It is αw* when noiseless and n ≥ d."""
+        spectrum, n = self.spectrum, self.X.shape[1]
+        s = (spectrum.eigenvalues * n).sqrt()
+        along = torch.einsum("bnk,bn->bk", spectrum.left, label_scale * self.y.double())
+        along = torch.where(spectrum.nonzero, along / torch.where(spectrum.nonzero, s, 1.0), 0.0)
+        return torch.einsum("bdk,bk->bd", spectrum.eigenvectors, along)
+
+
+def eigenvalues(shape: str, rank: int, condition_number: float, features: int) -> Tensor:
+    """The asked spectrum: `rank` eigenvalues from κ down to 1 in the chosen shape, scaled to the sum d (float64).
+
+    geometric λ_k ∝ κ^(1−k/(r−1)) · linear: evenly spaced · two-level: the first half κ, the rest 1 ·
+    outlier: one κ, the rest 1. With rank 1 there is one eigenvalue, d, and κ is 1.
+
+    Returns:
+        (rank,), descending.
+    """
+    if rank == 1:
+        return torch.full((1,), float(features), dtype=torch.float64)
+    k = torch.arange(rank, dtype=torch.float64)
+    match shape:
+        case "geometric":
+            values = condition_number ** (1 - k / (rank - 1))
+        case "linear":
+            values = torch.linspace(condition_number, 1.0, rank, dtype=torch.float64)
+        case "two-level":
+            values = torch.where(k < (rank + 1) // 2, condition_number, 1.0)
+            values[-1] = 1.0
+        case "outlier":
+            values = torch.where(k == 0, condition_number, 1.0)
+        case _:
+            raise ValueError(f"There is no spectrum '{shape}': choose geometric, linear, two-level or outlier.")
+    return values * (features / values.sum())
+
+
+def draw(settings: Settings) -> Prompts:
+    """Random prompts: y = Xw* + σε with w* uniform on the unit sphere.
+
+    `data="exact"`: X = √n·U diag(√λ) Vᵀ with U (n, r) and V (d, r) the orthonormal factors of Gaussian matrices,
+    r = min(n, d), so that XᵀX/n has exactly the eigenvalues of `eigenvalues`. `data="gaussian"`: rows are N(0, I).
+    Drawn in float64 with a generator seeded by `settings.seed`, then rounded to `settings.dtype`.
+    """
+    B, n, d, r = settings.prompts, settings.examples, settings.features, settings.rank
+    generator = torch.Generator().manual_seed(settings.seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    if settings.data == "gaussian":
+        X = normal(B, n, d)
+    else:
+        values = eigenvalues(settings.spectrum, r, settings.condition_number, d)
+        U = torch.linalg.qr(normal(B, n, r)).Q
+        V = torch.linalg.qr(normal(B, d, r)).Q
+        X = (U * (n * values).sqrt()) @ V.mT
+    w_star = normal(B, d)
+    w_star /= w_star.norm(dim=1, keepdim=True)
+    y = torch.einsum("bnd,bd->bn", X, w_star)
+    if settings.noise > 0:
+        y = y + settings.noise * normal(B, n)
+    dtype = getattr(torch, settings.dtype)
+    return Prompts(X=X.to(dtype), y=y.to(dtype), w_star=w_star.to(dtype))
+
+
+def from_table(table: Table, dtype: torch.dtype) -> Prompts:
+    """One prompt from a table: X standardised (1, n, d), y centred (1, n), the task unknown."""
+    X, y = table.standardised()
+    return Prompts(X=torch.from_numpy(X).to(dtype)[None], y=torch.from_numpy(y).to(dtype)[None], w_star=None)

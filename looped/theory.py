@@ -1,0 +1,246 @@
+"""What the mathematics says before anything runs: step sizes, convergence, closed-form curves and bounds.
+
+Everything follows from the eigenvalues λ of H = XᵀX/n: along eigenvector v_k gradient descent multiplies the distance
+to the solution by 1 − ηλ_k in every loop.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from looped.prompts import Prompts, Spectrum
+from looped.settings import Settings
+
+MODE_PRESENT = 1e-13
+"""A mode counts as part of w_ref if it carries more than this share of its length."""
+
+
+def step_sizes(spectrum: Spectrum, settings: Settings) -> Tensor:
+    """η for each prompt, read from its own data: 1/λ₁ (auto), 2/(λ₁+λ_d) (optimal), or the number given.
+
+    With `shared_step` one η serves all prompts: 1/max λ₁, or 2/(max λ₁ + min λ_d).
+
+    Returns:
+        (B,), float64.
+
+    Source: 2/(λ₁+λ_d) minimises max_k |1 − ηλ_k|, the classical best constant step.
+    """
+    largest, smallest = spectrum.largest, spectrum.smallest
+    if settings.shared_step:
+        largest = largest.max().expand_as(largest)
+        smallest = smallest.min().expand_as(smallest)
+    match settings.step_size:
+        case "auto":
+            return 1 / largest
+        case "optimal":
+            return 2 / (largest + smallest)
+        case number:
+            return torch.full_like(largest, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the step size does to the error, known before running."""
+
+    kind: Literal["converges", "oscillates", "diverges"]
+    """For the worst prompt."""
+    affected: int
+    """How many prompts oscillate or diverge."""
+    prompts: int
+    """B."""
+    step_size: float
+    """η of the worst prompt."""
+    limit: float
+    """2/λ₁ of the worst prompt."""
+    factor: float
+    """|1 − ηλ_k| of its slowest or fastest-growing mode."""
+    mode: int
+    """That mode's number, 1 is the largest eigenvalue."""
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, with its numbers."""
+        eta, limit = f"η = {self.step_size:.3g}", f"2/λ₁ = {self.limit:.3g}"
+        who = "" if self.affected in (0, self.prompts) else f" in {self.affected} of {self.prompts} prompts"
+        match self.kind:
+            case "converges" if self.factor < 1e-12:
+                return f"Converges: {eta} is below {limit}, and one loop removes every mode."
+            case "converges":
+                return (
+                    f"Converges: {eta} is below {limit}; the slowest mode, number {self.mode}, "
+                    f"shrinks to {self.factor:.4g} of its error per loop."
+                )
+            case "oscillates":
+                return f"Oscillates without end{who}: {eta} equals {limit}; mode {self.mode} only changes its sign."
+            case _:
+                return (
+                    f"Diverges{who}: {eta} is above {limit}; mode {self.mode} grows {self.factor:.3g}× per loop."
+                )
+
+
+def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor) -> Prediction:
+    """Convergence from η against 2/λ₁, over the modes that w_ref has (the others start and stay at zero error).
+
+    Args:
+        spectrum: of the prompts.
+        step_size: η, (B,), float64.
+        w_ref: where the loop is heading, (B, d), float64.
+    """
+    share = torch.einsum("bdk,bd->bk", spectrum.eigenvectors, w_ref).abs()
+    present = spectrum.nonzero & (share > MODE_PRESENT * w_ref.norm(dim=1, keepdim=True))
+    change = step_size[:, None] * spectrum.eigenvalues
+    factors = torch.where(present, (1 - change).abs(), 0.0)
+    over = torch.where(present, change, 0.0).amax(dim=1) - 2
+    tolerance = 1e-12
+    diverging, oscillating = over > tolerance, over.abs() <= tolerance
+    kind: Literal["converges", "oscillates", "diverges"] = "converges"
+    affected = torch.zeros_like(diverging)
+    if diverging.any():
+        kind, affected = "diverges", diverging
+    elif oscillating.any():
+        kind, affected = "oscillates", oscillating
+    worst, mode = divmod(int(factors.argmax()), factors.shape[1])
+    return Prediction(
+        kind=kind,
+        affected=int(affected.sum()),
+        prompts=len(step_size),
+        step_size=float(step_size[worst]),
+        limit=float(2 / spectrum.largest[worst]),
+        factor=float(factors[worst, mode]),
+        mode=mode + 1,
+    )
+
+
+def closed_form_errors(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, loops: int) -> Tensor:
+    """‖w_t − w_ref‖/‖w_ref‖ from the eigenvalues alone, no iteration: a third route to every curve.
+
+    ⟨v_k, w_t − w_ref⟩ = (1 − ηλ_k)^t ⟨v_k, w_0 − w_ref⟩ with w_0 = 0, so with c_k = ⟨v_k, w_ref⟩
+    error_t² = Σ_k (1 − ηλ_k)^{2t} c_k² / Σ_k c_k².
+
+    Returns:
+        (T+1, B), float64; inf where the power overflows.
+    """
+    weight = torch.einsum("bdk,bd->bk", spectrum.eigenvectors, w_ref).square()  # (B, r)
+    weight = torch.where(spectrum.nonzero, weight, 0.0)
+    weight = weight / weight.sum(dim=1, keepdim=True)
+    squared = (1 - step_size[:, None] * spectrum.eigenvalues).square()
+    squared = torch.where(weight > 0, squared, 0.0)
+    # All powers t = 0 … T by doubling: the second half of the table is the first half times (1 − ηλ)^{2m}.
+    powers = torch.empty(loops + 1, *squared.shape, dtype=torch.float64)
+    powers[0] = 1.0
+    known = 1
+    while known <= loops:
+        count = min(known, loops + 1 - known)
+        torch.mul(powers[:count], squared.pow(known), out=powers[known : known + count])
+        known += count
+    return torch.bmm(powers.transpose(0, 1), weight[..., None])[..., 0].T.sqrt()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One upper bound on the relative error, and whether it may be drawn here."""
+
+    key: str
+    """Name in files."""
+    label: str
+    """Formula, as the legend shows it."""
+    source: str
+    """Who says so, and how this project knows."""
+    values: Tensor | None
+    """The bound after each loop, (T+1,), or None where it does not apply."""
+    why_not: str = ""
+    """Why it is not drawn, as the end of a sentence; empty when it is."""
+
+
+def bounds(settings: Settings, spectrum: Spectrum, step_size: Tensor, exact_labels: bool) -> list[Bound]:
+    """The bounds on ‖w_T − αw*‖/(|α|‖w*‖), each with its values or the reason it does not apply.
+
+    They need noiseless labels, n ≥ d with full rank, and the step they were made for, in every prompt. Where prompts
+    differ in κ the largest is used, so that the bound holds for all of them.
+
+    Args:
+        settings: of the run.
+        spectrum: of its prompts.
+        step_size: η, (B,), float64.
+        exact_labels: whether y = Xw* without noise, for a known w*.
+    """
+    kappa = float(spectrum.condition_number.max())
+    t = torch.arange(settings.loops + 1, dtype=torch.float64)
+    d = spectrum.eigenvectors.shape[1]
+    general = ""
+    if not bool(spectrum.nonzero.all()) or spectrum.eigenvalues.shape[1] < d:
+        rank = int(spectrum.nonzero.sum(dim=1).min())
+        general = f"the examples have rank {rank} < d = {d}, and the part of w* they do not see never moves"
+    elif not exact_labels:
+        general = "it is about the distance to αw*, and with noise in the labels the loop ends at least squares instead"
+        if settings.data not in ("exact", "gaussian"):
+            general = "it is about the distance to αw*, and real data has no known w*"
+    elif not isinstance(settings.step_size, str):
+        general = "it was made for the step read from the data, and this one was set by hand"
+    own_step = {
+        "auto": torch.allclose(step_size * spectrum.largest, torch.ones_like(step_size), rtol=1e-9),
+        "optimal": torch.allclose(
+            step_size * (spectrum.largest + spectrum.smallest), torch.full_like(step_size, 2.0), rtol=1e-9
+        ),
+    }
+
+    def bound(key: str, label: str, source: str, values: Tensor, steps: tuple[str, ...], step_name: str) -> Bound:
+        why = general
+        if not why and settings.step_size not in steps:
+            why = f"it is for the step {step_name}"
+        elif not why and not own_step[str(settings.step_size)]:
+            why = "one η for all prompts is not each prompt's own step"
+        return Bound(key, label, source, None if why else values, why)
+
+    return [
+        bound(
+            "bound_paper",
+            "e^(−T/(2κ))",
+            "|α|e^(−T/(2κ)) on ‖w_T − αw*‖ with ‖w*‖ = 1, as a stored summary of arXiv 2410.11268 gives it, divided by "
+            "|α|; the paper's text was not read, the bound follows from the derived rates for both steps",
+            torch.exp(-t / (2 * kappa)),
+            ("auto", "optimal"),
+            "1/λ₁ or 2/(λ₁+λ_d)",
+        ),
+        bound(
+            "bound_auto",
+            "(1 − 1/κ)^T",
+            "derived for this project, η = 1/λ₁",
+            torch.tensor(1 - 1 / kappa, dtype=torch.float64) ** t,
+            ("auto",),
+            "1/λ₁",
+        ),
+        bound(
+            "bound_optimal",
+            "((κ−1)/(κ+1))^T",
+            "derived for this project, η = 2/(λ₁+λ_d)",
+            torch.tensor((kappa - 1) / (kappa + 1), dtype=torch.float64) ** t,
+            ("optimal",),
+            "2/(λ₁+λ_d)",
+        ),
+    ]
+
+
+def missing_bounds(all_bounds: list[Bound]) -> list[str]:
+    """One sentence for each reason that keeps bounds off the chart."""
+    reasons: dict[str, list[str]] = {}
+    for bound in all_bounds:
+        if bound.why_not:
+            reasons.setdefault(bound.why_not, []).append(bound.label)
+    return [
+        f"No bound is drawn: {why}."
+        if len(labels) == len(all_bounds)
+        else f"{' and '.join(labels)} {'is' if len(labels) == 1 else 'are'} not drawn: {why}."
+        for why, labels in reasons.items()
+    ]
+
+
+def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int) -> float:
+    """How far two exact evaluations may drift apart by rounding, relative to the largest iterate.
+
+    16·eps·(κ + √T), at most 1e-3: a contracting loop forgets its rounding errors after about κ loops, and errors of
+    random sign add up like √T. A rule of this project, checked by its tests; not a theorem.
+    """
+    return min(16 * torch.finfo(dtype).eps * (condition_number + loops**0.5), 1e-3)
