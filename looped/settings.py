@@ -60,7 +60,7 @@ class Field:
             case "choice":
                 return " or ".join([", ".join(self.choices[:-1]), self.choices[-1]])
             case "yes/no":
-                return "yes or no"
+                return "true or false"
             case _:
                 return "column names of the table"
 
@@ -93,8 +93,8 @@ class Field:
                     raise self.refuse(value)
                 return value
             case "yes/no":
-                if isinstance(value, str) and value.lower() in ("yes", "true", "1", "no", "false", "0"):
-                    return value.lower() in ("yes", "true", "1")
+                if isinstance(value, str) and value.lower() in ("true", "false"):
+                    return value.lower() == "true"
                 if not isinstance(value, bool):
                     raise self.refuse(value)
                 return value
@@ -128,7 +128,7 @@ class Field:
         """The inverse of `read` for links and the command line."""
         match value:
             case bool():
-                return "yes" if value else "no"
+                return "true" if value else "false"
             case tuple():
                 line = io.StringIO()
                 csv.writer(line, lineterminator="").writerow(value)

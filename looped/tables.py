@@ -1,8 +1,10 @@
 """Real data: a table of numbers from scikit-learn or a CSV file, checked, with target and features chosen."""
 
+import base64
 import csv
 import hashlib
 import io
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,6 +85,16 @@ class Table:
         """Coefficients (d,) and intercept for the raw columns, from weights `w` (d,) for the standardised ones."""
         coefficients = w / self.scale
         return coefficients, float(self.y.mean() - coefficients @ self.mean)
+
+    def pack(self) -> str:
+        """All numbers of the table as text, for scripts that must run without the file."""
+        return base64.b85encode(zlib.compress(np.column_stack([self.X, self.y]).tobytes(), 9)).decode()
+
+    @classmethod
+    def unpack(cls, name: str, digest: str, target: str, columns: tuple[str, ...], packed: str) -> "Table":
+        """The inverse of `pack`."""
+        values = np.frombuffer(zlib.decompress(base64.b85decode(packed))).reshape(-1, len(columns) + 1)
+        return cls(name, digest, target, columns, values[:, :-1].copy(), values[:, -1].copy())
 
     def only(self, rows: np.ndarray) -> "Table":
         """The same table with some of its rows.

@@ -1,0 +1,169 @@
+"""Results as Plotly figures, each with a text and a table made from the same numbers. Pure functions, no colours set:
+the page's theme and any other template apply.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from looped.experiments.compare import ERROR_CEILING, Comparison
+from looped.experiments.real_data import HeldOut
+
+MOST_POINTS = 301
+"""Loops drawn at most, evenly spaced; files hold all of them."""
+MARKERS = 18
+"""Markers shown on a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure, the same in words, and the same as a table."""
+
+    figure: go.Figure
+    alt: str
+    """Text that stands for the figure, from its own numbers."""
+    table: dict[str, np.ndarray]
+    """Column name to values, all of one length."""
+
+
+def error_chart(result: Comparison) -> Picture:
+    """Relative error against loops on a log axis: looped transformer, explicit descent, closed form, bounds."""
+    settings, curves = result.settings, result.curves
+    loops = np.unique(np.linspace(0, settings.loops, min(settings.loops + 1, MOST_POINTS)).round().astype(int))
+    tiny = float(np.finfo(settings.dtype).eps) / 20
+    drawn = {name: np.maximum(values[loops], tiny) for name, values in curves.items()}
+    batch = result.prompts.shape[0]
+    of = f", median of {batch} prompts" if batch > 1 else ""
+
+    data: list[dict[str, Any]] = []
+    if batch > 1:
+        data += _band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
+    data.append(_line(loops, drawn["looped_median"], "Looped transformer", width=5, opacity=0.65))
+    data.append(_line(loops, drawn["explicit_median"], "Explicit gradient descent", "dash", "circle-open"))
+    data.append(_line(loops, drawn["closed_form_median"], "Closed form (1−ηλ)ᵗ", "dot", "x-thin-open", width=1))
+    if "task_median" in drawn:
+        data.append(_line(loops, drawn["task_median"], "Distance to αw*", "dashdot", "diamond-open"))
+        data.append(_line(loops, drawn["floor_median"], "Least squares to αw*", "longdashdot", width=1.5))
+    data += [
+        _line(loops, drawn[bound.key], f"Bound {bound.label}", dash, symbol, width=1.5)
+        for bound, dash, symbol in zip(
+            result.bounds,
+            ("longdash", "longdashdot", "longdashdot"),
+            ("triangle-up-open", "square-open", "square-open"),
+            strict=True,
+        )
+        if bound.key in drawn
+    ]
+
+    measured = np.concatenate([values for name, values in drawn.items() if name.startswith(("looped", "task"))])
+    axis = [np.floor(np.log10(measured.min())) - 0.2, np.ceil(np.log10(measured.max()) - 1e-9) + 0.2]
+    figure = go.Figure(
+        {
+            "data": data,
+            "layout": {
+                "height": 470,
+                "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+                "hovermode": "x unified",
+                "legend": {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
+                "xaxis": {"title": {"text": "loop t"}, "range": [0, settings.loops], "automargin": True},
+                "yaxis": {
+                    "title": {"text": "relative error ‖w<sub>t</sub> − w<sub>ref</sub>‖ / ‖w<sub>ref</sub>‖"},
+                    "type": "log",
+                    "range": axis,
+                    "exponentformat": "power",
+                    "hoverformat": ".3e",
+                    "automargin": True,
+                },
+            },
+        }
+    )
+    names = {
+        "looped_median": "looped transformer",
+        "looped_p10": "looped, 10 %",
+        "looped_p90": "looped, 90 %",
+        "explicit_median": "explicit GD",
+        "closed_form_median": "closed form",
+        "task_median": "distance to αw*",
+        "floor_median": "least squares to αw*",
+        **{bound.key: f"bound {bound.label}" for bound in result.bounds},
+    }
+    table = {"loop": loops} | {label: curves[name][loops] for name, label in names.items() if name in curves}
+    return Picture(figure, _describe(result, of), table)
+
+
+def prediction_chart(held_out: HeldOut) -> Picture:
+    """Prediction against truth for every row of a table, each predicted from the rows of the other folds."""
+    y, looped = held_out.y, held_out.looped
+    low, high = float(min(y.min(), looped.min())), float(max(y.max(), looped.max()))
+    figure = go.Figure(
+        {
+            "data": [
+                {
+                    "type": "scatter", "x": y, "y": looped, "mode": "markers", "name": "held-out row",
+                    "marker": {"symbol": "circle-open", "size": 6},
+                    "hovertemplate": "y %{x:.4g}<br>ŷ %{y:.4g}<extra></extra>",
+                },
+                {
+                    "type": "scatter", "x": [low, high], "y": [low, high], "mode": "lines", "name": "ŷ = y",
+                    "line": {"dash": "dash", "width": 1.5}, "hoverinfo": "skip",
+                },
+            ],
+            "layout": {
+                "height": 380,
+                "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+                "legend": {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
+                "xaxis": {"title": {"text": f"y, {held_out.target}"}, "automargin": True},
+                "yaxis": {"title": {"text": "ŷ, predicted by the looped transformer"}, "automargin": True},
+            },
+        }
+    )  # fmt: skip
+    alt = (
+        f"Scatter of predicted against true {held_out.target} for {len(y)} held-out rows: R² is "
+        f"{held_out.r2_looped:.4f} for the looped transformer and {held_out.r2_reference:.4f} for scikit-learn's "
+        "LinearRegression on the same folds."
+    )
+    return Picture(figure, alt, {"y": y, "looped transformer": looped, "LinearRegression": held_out.reference})
+
+
+def _line(
+    x: np.ndarray, y: np.ndarray, name: str, dash: str = "solid", symbol: str = "", width: float = 2, opacity: float = 1
+) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "opacity": opacity,
+        "line": {"dash": dash, "width": width},
+    }  # fmt: skip
+    if symbol:
+        line |= {"mode": "lines+markers", "marker": {"symbol": symbol, "size": 8, "maxdisplayed": MARKERS}}
+    return line
+
+
+def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str) -> list[dict[str, Any]]:
+    edge = {"type": "scatter", "x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "name": name}
+    return [
+        edge | {"y": low, "showlegend": False, "legendgroup": "band"},
+        edge | {"y": high, "fill": "tonexty", "fillcolor": "rgba(128, 128, 128, 0.25)", "legendgroup": "band"},
+    ]
+
+
+def _describe(result: Comparison, of: str) -> str:
+    settings, curves = result.settings, result.curves
+    final = curves["looped_median"][-1]
+    text = (
+        f"Relative error against loops, log axis{of}. The looped transformer goes from 1 at loop 0 to {final:.2e} at "
+        f"loop {settings.loops}. Explicit gradient descent lies on it: the largest difference between their iterates "
+        f"is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate. The closed form ends at "
+        f"{curves['closed_form_median'][-1]:.2e}."
+    )
+    if result.ceiling_from is not None:
+        text += f" Curves are cut at {ERROR_CEILING:.0e}, first reached at loop {result.ceiling_from}."
+    if "task_median" in curves:
+        text += (
+            f" The distance to the true task αw* ends at {curves['task_median'][-1]:.2e}; least squares itself stays "
+            f"{curves['floor_median'][-1]:.2e} away from it."
+        )
+    for bound in result.bounds:
+        if bound.values is not None:
+            text += f" The bound {bound.label} ends at {float(bound.values[-1]):.2e}."
+    return text
