@@ -7,6 +7,7 @@ True
 """
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from looped.experiments.compare import Comparison, compare
 from looped.settings import Settings, SettingsError
@@ -16,3 +17,4 @@ __all__ = ["Comparison", "Settings", "SettingsError", "__version__", "compare"]
 
 # One thread: the batches are small, a second thread makes them slower, and sums keep one order, so bytes repeat.
 torch.set_num_threads(1)
+threadpool_limits(limits=1)

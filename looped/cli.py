@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from looped import __version__, cost, export, tables
 from looped.experiments.compare import compare
-from looped.settings import FIELDS, Settings, SettingsError
+from looped.settings import FIELDS, TABLES, Settings, SettingsError
 
 FLAGS = {name: f"--{field.key}" for name, field in FIELDS.items()} | {
     "step_size": "--step-size",
@@ -88,7 +88,7 @@ def _settings(chosen: argparse.Namespace) -> tuple[Settings, Path | None]:
     if given.get("data") not in (None, *FIELDS["data"].choices):
         path = Path(given["data"])
         given["data"] = "csv"
-    table = given.get("data") in ("csv", "diabetes")
+    table = given.get("data") in TABLES
     for name in SYNTHETIC_ONLY if table else ("target", "feature_columns"):
         if name in given:
             why = (

@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import json
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ RESULTS_VERSION = 1
 PACKAGES = ("looped", "torch", "numpy", "scikit-learn", "plotly")
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that determine the numbers."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}

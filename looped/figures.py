@@ -37,12 +37,11 @@ def error_chart(result: Comparison) -> Picture:
     batch = result.prompts.shape[0]
     of = f", median of {batch} prompts" if batch > 1 else ""
 
-    data: list[dict[str, Any]] = []
-    if batch > 1:
-        data += _band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
-    data.append(_line(loops, drawn["looped_median"], "Looped transformer", width=5, opacity=0.65))
-    data.append(_line(loops, drawn["explicit_median"], "Explicit gradient descent", "dash", "circle-open"))
-    data.append(_line(loops, drawn["closed_form_median"], "Closed form (1−ηλ)ᵗ", "dot", "x-thin-open", width=1))
+    data = [
+        _line(loops, drawn["looped_median"], "Looped transformer", width=6, opacity=0.55),
+        _line(loops, drawn["explicit_median"], "Explicit gradient descent", "dash", "circle-open"),
+        _line(loops, drawn["closed_form_median"], "Closed form (1−ηλ)ᵗ", "dot", "x-thin-open", width=1),
+    ]
     if "task_median" in drawn:
         data.append(_line(loops, drawn["task_median"], "Distance to αw*", "dashdot", "diamond-open"))
         data.append(_line(loops, drawn["floor_median"], "Least squares to αw*", "longdashdot", width=1.5))
@@ -57,13 +56,16 @@ def error_chart(result: Comparison) -> Picture:
         if bound.key in drawn
     ]
 
+    if batch > 1:  # last, so that its two edges take no colour from the lines
+        data += _band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
+
     measured = np.concatenate([values for name, values in drawn.items() if name.startswith(("looped", "task"))])
     axis = [np.floor(np.log10(measured.min())) - 0.2, np.ceil(np.log10(measured.max()) - 1e-9) + 0.2]
     figure = go.Figure(
         {
             "data": data,
             "layout": {
-                "height": 470,
+                "height": 430,
                 "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
                 "hovermode": "x unified",
                 "legend": {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},

@@ -16,7 +16,10 @@ LINK_VERSION = 1
 """Version of the names and meanings in a link, a `result.json` or an exported script."""
 
 SYNTHETIC = ("exact", "gaussian")
-"""Data sources that draw their own prompts; the others read a table."""
+"""Data sources that draw their own prompts."""
+
+TABLES = ("diabetes", "csv")
+"""Data sources that read a table, which brings its own n, d and κ and is a single prompt."""
 
 
 class SettingsError(ValueError):
@@ -169,7 +172,7 @@ FIELDS: dict[str, Field] = {
             "linear attention is a d × d matrix, and powers of it cost d³.",
         ),
         Field(
-            name="condition_number", key="kappa", label="κ · condition number", kind="real", low=1, high=1e4, log=True,
+            name="condition_number", key="kappa", label="κ · condition", kind="real", low=1, high=1e4, log=True,
             help="Largest over smallest non-zero eigenvalue of XᵀX/n. Gradient descent needs about κ loops for each "
             "factor e of error. 1 to 10,000: beyond that even 10,000 loops barely move the slowest mode.",
         ),
@@ -180,7 +183,7 @@ FIELDS: dict[str, Field] = {
             "half high and half low, or one large and the rest equal.",
         ),
         Field(
-            name="data", key="data", label="Data", kind="choice", choices=("exact", "gaussian", "diabetes", "csv"),
+            name="data", key="data", label="Data", kind="choice", choices=(*SYNTHETIC, *TABLES),
             help="exact: random prompts whose κ is exactly what you ask. gaussian: independent normal rows, κ as it "
             "falls. diabetes: scikit-learn's 442 patients. csv: a table of your own.",
         ),
@@ -326,21 +329,21 @@ class Settings:
         return {**texts, "v": str(LINK_VERSION)}
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> tuple[Self, list[str]]:
-        """Settings from a link, and one sentence for every value that had to be changed.
+    def from_query(cls, query: Mapping[str, object]) -> tuple[Self, dict[str, str]]:
+        """Settings from a link, and for every value that had to be changed its key and a sentence.
 
         Nothing is refused: an unusable value becomes the nearest usable one, a missing one its default.
         """
         values: dict[str, Any] = {}
-        notices: list[str] = []
+        rejected: dict[str, str] = {}
         for name, field in FIELDS.items():
             if field.key in query:
                 try:
                     values[name] = field.read(query[field.key])
                 except SettingsError as error:
                     values[name] = field.nearest(query[field.key])
-                    notices.append(f"{error} Using {field.to_text(values[name])}.")
-        return cls(**values), notices
+                    rejected[field.key] = f"{error} Using {field.to_text(values[name])}."
+        return cls(**values), rejected
 
     def _items(self) -> Iterable[tuple[str, Any]]:
         return ((name, getattr(self, name)) for name in FIELDS)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from looped.prompts import Prompts, Spectrum
-from looped.settings import Settings
+from looped.settings import TABLES, Settings
 
 MODE_PRESENT = 1e-13
 """A mode counts as part of w_ref if it carries more than this share of its length."""
@@ -175,7 +175,7 @@ def bounds(settings: Settings, spectrum: Spectrum, step_size: Tensor, exact_labe
         general = f"the examples have rank {rank} < d = {d}, and the part of w* they do not see never moves"
     elif not exact_labels:
         general = "it is about the distance to αw*, and with noise in the labels the loop ends at least squares instead"
-        if settings.data not in ("exact", "gaussian"):
+        if settings.data in TABLES:
             general = "it is about the distance to αw*, and real data has no known w*"
     elif not isinstance(settings.step_size, str):
         general = "it was made for the step read from the data, and this one was set by hand"

@@ -1,0 +1,11 @@
+"""Entry of the web demo: `streamlit run app.py`."""
+
+import streamlit as st
+
+from pages.ui import backend
+
+st.set_page_config(page_title="Looped", page_icon="docs/icon.svg", layout="wide", initial_sidebar_state=340)
+backend.warm_up()
+st.navigation(
+    [st.Page("pages/compare.py", title="The loop is the step", url_path="compare", default=True)], position="top"
+).run()

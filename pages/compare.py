@@ -1,0 +1,258 @@
+"""Page 1: a constructed looped transformer next to explicit gradient descent, on the same prompts."""
+
+from typing import Any
+
+import streamlit as st
+
+from looped import cost, tables
+from looped.settings import TABLES, Settings, SettingsError
+from pages.ui import backend, controls
+from pages.ui.parts import data_table, figure, show_number
+
+TABLE_BRINGS = "The table brings its own n, d and κ, so this control has no effect. Choose exact under Data to use it."
+
+
+def sidebar() -> tables.Table | None:
+    """Draw the controls; give the table if one is chosen."""
+    with st.sidebar:
+        numbers = st.container()
+        with st.expander("Data"):
+            controls.choice("data")
+            real = st.session_state["data"] in TABLES
+            table = choose_table() if real else None
+            if not real:
+                controls.choice("spectrum")
+                controls.number("noise")
+                controls.number("prompts")
+                controls.number("seed")
+            controls.number("label_scale")
+        with numbers:
+            controls.number("loops")
+            for name in ("examples", "features", "condition_number"):
+                controls.number(name, unused=TABLE_BRINGS if real else "")
+        with st.expander("Step size"):
+            controls.step_size()
+            controls.switch("shared_step")
+        with st.expander("Transformer"):
+            controls.choice("dtype")
+            controls.choice("layout")
+            controls.choice("form")
+    return table
+
+
+def choose_table() -> tables.Table | None:
+    """The uploaded CSV or the diabetes data, with target and features chosen; the last good table if that fails."""
+    state = st.session_state
+    sheet = backend.sheet("diabetes")
+    if state["data"] == "csv":
+        upload = st.file_uploader(
+            "CSV file", "csv", max_upload_size=tables.MAX_BYTES // 1024**2,
+            help=f"A line of column names, then numbers. Up to {tables.MAX_ROWS:,} rows, {tables.MAX_COLUMNS:,} columns "
+            f"and {tables.MAX_BYTES // 1024**2} MiB: everything must fit one run. It stays in this session's memory.",
+        )  # fmt: skip
+        if upload is None:
+            st.info("No file yet: the diabetes data is shown.")
+        else:
+            try:
+                state["sheet"] = backend.sheet("csv", upload.file_id, upload.getvalue(), upload.name)
+            except SettingsError as error:
+                st.error(f"{error} The last table is kept.")
+            sheet = state.get("sheet", sheet)
+    numeric = sheet.numeric
+    if len(numeric) < 2:
+        st.error(f"{sheet.name} has {len(numeric)} usable columns of numbers: a target and a feature are needed.")
+        return state.get("table")
+    target, columns = controls.columns(numeric)
+    left_out = [name for name in sheet.frame.columns if name not in numeric]
+    if left_out:
+        st.caption(f"Left out, not usable as numbers: {', '.join(left_out)}.")
+    try:
+        state["table"] = tables.choose(sheet, target, columns)
+    except SettingsError as error:
+        st.error(f"{error} The last choice is kept.")
+    return state.get("table")
+
+
+def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
+    """Lower the number of prompts so that the page answers at once, unless this visitor asked for all of them."""
+    run = cost.sizes(settings, table)
+    allowed = cost.most_prompts(run)
+    most = allowed if st.session_state.get("all_prompts") == settings else cost.most_prompts(run, quick=True)
+    if 0 < most < run.B:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{most} of {run.B} prompts are run, so that the page answers at once.")
+            if most < allowed:
+                st.button(
+                    f"Run all {run.B}" if allowed == run.B else f"Run {allowed}, the most that fit",
+                    on_click=st.session_state.update, args=({"all_prompts": settings},),
+                )  # fmt: skip
+        return settings.replace(prompts=most)
+    return settings
+
+
+def verdicts(summary: dict[str, Any]) -> None:
+    """What was predicted before the run, and what came out."""
+    verdict, error, kappa = summary["verdict"], summary["error_after_T"], summary["condition_number"]
+    box = {"converges": st.info, "oscillates": st.warning, "diverges": st.error}[verdict["prediction"]]
+    box(f"**Predicted before running.** {verdict['prediction_sentence']}")
+    with st.container(horizontal=True):
+        show_number(
+            "max |loop − GD|",
+            f"{verdict['gap']:.1e}",
+            f"{verdict['relative_gap']:.1e} of the largest iterate, tolerance {verdict['tolerance']:.1e} "
+            f"in {verdict['dtype']}",
+            "Largest absolute difference between the transformer's iterates and explicit gradient descent, over all "
+            "loops, prompts and features. The tolerance is 16·eps·(κ + √T), at most 1e-3, of the largest iterate. "
+            f"Here the yardstick is {verdict['yardstick']}.",
+            width=250,
+            passed=verdict["passed"],
+        )
+        same = kappa["max"] - kappa["min"] < 1e-6 * kappa["max"]
+        show_number(
+            "κ measured",
+            f"{kappa['median']:.4g}",
+            "in every prompt" if same else f"median; {kappa['min']:.3g} to {kappa['max']:.3g}",
+            "Largest over smallest non-zero eigenvalue of XᵀX/n, from the singular values of the X that was run.",
+        )
+        show_number(
+            f"error after T = {summary['sizes']['loops']}",
+            f"{error['median']:.2e}",
+            f"10–90 %: {error['p10']:.0e} to {error['p90']:.0e}" if summary["sizes"]["prompts"] > 1 else "one prompt",
+            "‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is the shortest least-squares solution for the labels αy; "
+            "without noise and with n ≥ d it is αw*.",
+        )
+        if floor := summary["least_squares_floor"]:
+            show_number(
+                "least squares to αw*",
+                f"{floor['median']:.2e}",
+                "no number of loops gets closer",
+                "‖w_ref − αw*‖/‖αw*‖: with noise, or fewer examples than features, the examples do not determine w*.",
+            )
+
+
+def notes(summary: dict[str, Any]) -> list[str]:
+    """What a reader must know about this very picture."""
+    sizes, settings = summary["sizes"], summary["settings"]
+    ceiling = summary["error_ceiling"]
+    lines = []
+    if sizes["examples"] < sizes["features"]:
+        lines.append(
+            f"**n < d.** {sizes['examples']} examples cannot determine {sizes['features']} weights. The loop finds the "
+            "shortest w that fits them (w_ref); the part of w* that no example touches stays at 0. κ counts the "
+            f"{min(sizes['examples'], sizes['features'])} non-zero eigenvalues."
+        )
+    if settings["noise"] > 0 and settings["data"] not in TABLES:
+        lines.append(
+            f"**Noise σ = {settings['noise']:g}.** The loop still converges, but to least squares (w_ref), not to αw*; "
+            "the second curve shows the distance to αw*, which stops at the floor."
+        )
+    if ceiling["reached_at_loop"] is not None:
+        lines.append(f"**Cut.** Curves end at the ceiling {ceiling['value']:.0e}, first reached at loop "
+                     f"{ceiling['reached_at_loop']}.")  # fmt: skip
+    if not summary["verdict"]["passed"]:
+        lines.append(
+            "**Why FAIL?** The tolerance is made for loops that contract. Where a mode does not, rounding in XᵀX "
+            "grows with every loop, in both methods."
+        )
+    if min(sizes["examples"], sizes["features"]) == 1 and settings["data"] == "exact":
+        lines.append("**One eigenvalue.** With min(n, d) = 1 there is nothing to compare it with, so κ is 1.")
+    return [*lines, *summary["bounds_not_drawn"]]
+
+
+def equation(summary: dict[str, Any]) -> None:
+    """The step with the current numbers in it."""
+    sizes, eta, settings = summary["sizes"], summary["step_size"], summary["settings"]
+    same = eta["max"] - eta["min"] < 1e-6 * eta["max"]
+    number = f"{eta['max']:.4g}" if same else rf"{eta['min']:.3g}\ldots{eta['max']:.3g}"
+    scale = "" if settings["label_scale"] == 1 else f"{settings['label_scale']:g}\\,"
+    st.latex(
+        rf"w_{{t+1}} = w_t - \frac{{{number}}}{{{sizes['examples']}}}\sum_{{i=1}}^{{{sizes['examples']}}} x_i"
+        rf"\left(\langle x_i, w_t\rangle - {scale}y_i\right),\qquad t = 0,\ldots,{sizes['loops'] - 1}"
+    )
+
+
+def real_data(view: backend.View) -> None:
+    """Coefficients by column name, and predictions on held-out rows."""
+    table = view.summary["table"]
+    held_out = table["held_out"]
+    st.subheader(f"What it learned about {table['target']}")
+    st.caption(
+        f"{table['name']}: features standardised to mean 0 and variance 1, target centred (that is the intercept). "
+        "Coefficients are in the original units, beside scikit-learn's LinearRegression on the raw columns. With more "
+        "loops the difference goes to zero."
+    )
+    left, right = st.columns(2)
+    with left:
+        data_table(table["coefficients"], f"Coefficients for {table['target']}")
+    with right:
+        with st.container(horizontal=True):
+            show_number("R² held out, loop", f"{held_out['r2_looped']:.4f}", f"{held_out['folds']} folds",
+                        "Every row is predicted once by a transformer that reads the other folds. 1 is perfect, 0 is "
+                        "no better than the mean.")  # fmt: skip
+            show_number("R² held out, LinearRegression", f"{held_out['r2_linear_regression']:.4f}", "same folds",
+                        "scikit-learn's LinearRegression fitted on the same rows.")  # fmt: skip
+        if view.predictions is not None:
+            figure(view.predictions, "predictions")
+
+
+def assumptions() -> None:
+    """Where the numbers come from and what they do not say."""
+    st.markdown(
+        """
+- **The transformer is constructed, not trained.** P and Q are written down so that one pass is one gradient step on
+  ‖Xw − αy‖²/(2n). It computes with tokens, P and Q only; it never sees w\\* or the explicit solver.
+- **η is read from the data.** P and Q are shared by all prompts, but the step size 1/λ₁ (or 2/(λ₁+λ_d)) is a number
+  per prompt that multiplies the layer's output. Switch on *One η for all prompts* to make P and Q alone the model.
+- **Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the unit sphere.
+- **Three routes, one curve.** The loop (PyTorch), gradient descent written out (NumPy), and
+  Σ(1 − ηλ_k)^{2t} from the eigenvalues, which iterates nothing.
+- **Bounds.** |α|e^(−T/(2κ)) is as a stored summary of [Chen, Li, Liang, Shi, Song: AISTATS 2025](https://arxiv.org/abs/2410.11268)
+  gives it; we could not read the full text. On this axis it is divided by |α|. The construction and the other two rates
+  are derived for this project and checked numerically, not quoted from the paper.
+- **Limits.** Every control's help says its range and why.
+"""
+    )
+
+
+def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> None:
+    """Everything right of the controls."""
+    controls.show_repairs(settings)
+    for sentence in changed:
+        st.warning(sentence)
+    asked = fewer_prompts(settings, table)
+    try:
+        view = backend.comparison(asked, table.digest if table else None, table)
+    except SettingsError as error:
+        st.error(str(error))
+        return
+    verdicts(view.summary)
+    figure(view.errors, "errors")
+    for note in notes(view.summary):
+        st.caption(note)
+    equation(view.summary)
+    if table is not None:
+        real_data(view)
+    with st.expander("What to notice"):
+        st.markdown(
+            "- The circles of explicit gradient descent lie on the transformer's line: not close to it, on it, to the "
+            "last digits of the precision.\n"
+            "- The line is straight on this axis once the slowest mode is left: every loop multiplies its error by "
+            "1 − η·λ_d.\n"
+            "- Raise κ and the line flattens; choose the optimal step under *Step size* and it steepens.\n"
+            "- Change n from 40 to 400 with κ fixed: nothing happens. What the number of examples changes is κ."
+        )
+    with st.expander("Data behind the chart"):
+        data_table(view.errors.table, "Relative error after each loop")
+    with st.expander("Assumptions, limits and sources"):
+        assumptions()
+
+
+controls.repair_link()
+chosen_table = sidebar()
+chosen, changed_values = controls.read()
+st.title("The loop is the step")
+st.markdown(
+    "A *linear looped transformer* applies one attention layer T times. With the right weights, every pass is exactly "
+    "one step of gradient descent on the n examples in its prompt. Here both run on the same prompts."
+)
+draw(chosen, chosen_table, changed_values)

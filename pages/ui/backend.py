@@ -1,0 +1,56 @@
+"""The backend behind a cache: what a page needs to draw, computed once for equal settings."""
+
+import gc
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Any
+
+import streamlit as st
+import streamlit.elements.plotly_chart  # noqa: F401  # makes Streamlit's theme Plotly's default before a figure is made
+
+from looped import Settings, compare, cost, export, figures, tables
+from looped.experiments import real_data
+
+AT_ONCE = BoundedSemaphore(2)
+"""Computations at the same time; more only wait for each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the first page draws; small, so that many can be kept."""
+
+    summary: dict[str, Any]
+    """As in result.json."""
+    errors: figures.Picture
+    """The error chart."""
+    predictions: figures.Picture | None
+    """ŷ against y on held-out rows, for a table."""
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def comparison(settings: Settings, digest: str | None, _table: tables.Table | None) -> View:
+    """Looped transformer next to explicit gradient descent; `digest` stands for the table in the cache's key."""
+    del digest
+    with AT_ONCE:
+        result = compare(settings, _table)
+        predictions = None
+        if result.table is not None:
+            predictions = figures.prediction_chart(real_data.held_out(settings, result.table))
+        return View(export.summary(result), figures.error_chart(result), predictions)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def sheet(data: str, upload: str = "", _content: bytes = b"", _name: str = "") -> tables.Sheet:
+    """The table behind a data source, before columns are chosen; `upload` stands for the content in the cache's key."""
+    del upload
+    return tables.diabetes() if data == "diabetes" else tables.read_csv(_content, _name)
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Run the default once when the server starts, so that the first visitor does not wait for PyTorch."""
+    settings = Settings()
+    comparison(settings, None, None)
+    cost.most_prompts(cost.sizes(settings), quick=True)
+    gc.collect()
+    gc.freeze()

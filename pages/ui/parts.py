@@ -1,0 +1,32 @@
+"""Small pieces that every page draws the same way."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from looped.figures import Picture
+
+CHART_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"], "scrollZoom": False}
+
+
+def figure(picture: Picture, key: str) -> None:
+    """A chart with its text for those who do not see it."""
+    st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt)
+
+
+def show_number(
+    label: str, value: str, below: str, explanation: str, *, width: int = 160, passed: bool | None = None
+) -> None:
+    """One number of a strip, a line below it, its meaning behind the help sign, and a verdict if it has one."""
+    with st.container(border=True, width=width, height="stretch", gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.metric(label, value, help=explanation, width="content")
+            if passed is not None:
+                st.badge("PASS" if passed else "FAIL", color="green" if passed else "red")
+        st.caption(below.replace("-", "-\u2060"))  # a word joiner: no line break inside 1e-06
+
+
+def data_table(columns: Mapping[str, Any], alt: str) -> None:
+    """The numbers behind a chart."""
+    st.dataframe(dict(columns), hide_index=True, alt=alt)
