@@ -110,8 +110,8 @@ class LoopedTransformer(nn.Module):
         if n > weights.features:
             state = weights.P @ (examples @ examples.mT) @ weights.Q
             return _recur(query, state.mT, -scale, self.loops, block)
-        # No more examples than features: the n scores are the smaller state. They follow s ← s − (η/n) Zᵀ Q P Z s over the
-        # examples, and the query is its start minus what they have read, so it never leaves the examples' span.
+        # No more examples than features: the n scores are the smaller state. Over the examples they follow
+        # s ← s − (η/n) Zᵀ Q P Z s, and the query is its start minus what they read: it never leaves the examples' span.
         values = weights.P @ examples  # (B, D, n)
         scores = torch.bmm((query @ weights.Q.mT)[:, None], examples)[:, 0]
         kernel = examples.mT @ (weights.Q @ values)
@@ -148,4 +148,3 @@ def _recur(start: Tensor, matrix: Tensor, scale: Tensor, loops: int, block: int)
         if stride < block and stride < known <= loops:
             E, stride = torch.baddbmm(E, E, E, beta=2), 2 * stride
     return states.transpose(0, 1)
-

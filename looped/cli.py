@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     command = commands.add_parser(
         "compare",
         help="a constructed looped transformer next to explicit gradient descent",
-        description="Run a constructed looped linear transformer next to explicit gradient descent on the same prompts.",
+        description="Run a constructed looped transformer next to explicit gradient descent on the same prompts.",
     )
     _add_settings(command)
     chosen = parser.parse_args(_join_negative(sys.argv[1:] if arguments is None else arguments))

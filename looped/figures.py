@@ -1,5 +1,6 @@
-"""Results as Plotly figures, each with a text and a table made from the same numbers. Pure functions, no colours set:
-the page's theme and any other template apply.
+"""Results as Plotly figures, each with a text and a table made from the same numbers.
+
+Pure functions. No colours are set: the page's theme, or any other template, applies.
 """
 
 from dataclasses import dataclass

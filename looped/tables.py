@@ -208,7 +208,9 @@ def load(settings: Settings, path: str | Path | None = None) -> Table | None:
 
 
 def _too_large(name: str, size: int) -> str:
-    return f"{name} has {size / 1024**2:,.0f} MiB: at most {MAX_BYTES // 1024**2} MiB are read, keep a sample of the rows."
+    return (
+        f"{name} has {size / 1024**2:,.0f} MiB: at most {MAX_BYTES // 1024**2} MiB are read, keep a sample of the rows."
+    )
 
 
 def _check_header(name: str, header: list[str]) -> None:
@@ -217,7 +219,9 @@ def _check_header(name: str, header: list[str]) -> None:
     if len(header) > MAX_COLUMNS:
         raise refuse(f"{name} has {len(header):,} columns: at most {MAX_COLUMNS:,} are read, keep those you need.")
     if "" in header:
-        raise refuse(f"Column {header.index('') + 1} of {name} has no name: give every column a name in the first line.")
+        raise refuse(
+            f"Column {header.index('') + 1} of {name} has no name: give every column a name in the first line."
+        )
     if repeated := [column for column, count in Counter(header).items() if count > 1]:
         raise refuse(f"{name} has {header.count(repeated[0])} columns named '{repeated[0]}': give each its own name.")
     if all(_is_number(column) for column in header):

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from looped.prompts import Prompts, Spectrum
+from looped.prompts import Spectrum
 from looped.settings import TABLES, Settings
 
 MODE_PRESENT = 1e-13
@@ -75,9 +75,7 @@ class Prediction:
             case "oscillates":
                 return f"Oscillates without end{who}: {eta} equals {limit}; mode {self.mode} only changes its sign."
             case _:
-                return (
-                    f"Diverges{who}: {eta} is above {limit}; mode {self.mode} grows {self.factor:.3g}× per loop."
-                )
+                return f"Diverges{who}: {eta} is above {limit}; mode {self.mode} grows {self.factor:.3g}× per loop."
 
 
 def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor) -> Prediction:

@@ -47,8 +47,8 @@ def choose_table() -> tables.Table | None:
     if state["data"] == "csv":
         upload = st.file_uploader(
             "CSV file", "csv", max_upload_size=tables.MAX_BYTES // 1024**2,
-            help=f"A line of column names, then numbers. Up to {tables.MAX_ROWS:,} rows, {tables.MAX_COLUMNS:,} columns "
-            f"and {tables.MAX_BYTES // 1024**2} MiB: everything must fit one run. It stays in this session's memory.",
+            help=f"A line of column names, then numbers. Up to {tables.MAX_ROWS:,} rows, {tables.MAX_COLUMNS:,} "
+            f"columns and {tables.MAX_BYTES // 1024**2} MiB: everything must fit one run. It stays in this session's memory.",
         )  # fmt: skip
         if upload is None:
             st.info("No file yet: the diabetes data is shown.")
@@ -93,6 +93,7 @@ def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
 def verdicts(summary: dict[str, Any]) -> None:
     """What was predicted before the run, and what came out."""
     verdict, error, kappa = summary["verdict"], summary["error_after_T"], summary["condition_number"]
+    sizes = summary["sizes"]
     box = {"converges": st.info, "oscillates": st.warning, "diverges": st.error}[verdict["prediction"]]
     box(f"**Predicted before running.** {verdict['prediction_sentence']}")
     with st.container(horizontal=True):
@@ -115,11 +116,11 @@ def verdicts(summary: dict[str, Any]) -> None:
             "Largest over smallest non-zero eigenvalue of XᵀX/n, from the singular values of the X that was run.",
         )
         show_number(
-            f"error after T = {summary['sizes']['loops']}",
+            f"error after T = {sizes['loops']}",
             f"{error['median']:.2e}",
-            f"10–90 %: {error['p10']:.0e} to {error['p90']:.0e}" if summary["sizes"]["prompts"] > 1 else "one prompt",
-            "‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is the shortest least-squares solution for the labels αy; "
-            "without noise and with n ≥ d it is αw*.",
+            f"10–90 %: {error['p10']:.0e} to {error['p90']:.0e}" if sizes["prompts"] > 1 else "one prompt",
+            "‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is the shortest least-squares solution for the labels "
+            "αy; without noise and with n ≥ d it is αw*.",
         )
         if floor := summary["least_squares_floor"]:
             show_number(
@@ -183,14 +184,14 @@ def real_data(view: backend.View) -> None:
     )
     left, right = st.columns(2)
     with left:
-        data_table(table["coefficients"], f"Coefficients for {table['target']}")
+        data_table(table["coefficients"], f"Coefficients for {table['target']}", whole=True)
     with right:
         with st.container(horizontal=True):
-            show_number("R² held out, loop", f"{held_out['r2_looped']:.4f}", f"{held_out['folds']} folds",
-                        "Every row is predicted once by a transformer that reads the other folds. 1 is perfect, 0 is "
-                        "no better than the mean.")  # fmt: skip
-            show_number("R² held out, LinearRegression", f"{held_out['r2_linear_regression']:.4f}", "same folds",
-                        "scikit-learn's LinearRegression fitted on the same rows.")  # fmt: skip
+            show_number("R², the loop", f"{held_out['r2_looped']:.4f}", "on held-out rows",
+                        f"{held_out['folds']} folds: every row is predicted once by a transformer that reads the "
+                        "other folds. 1 is perfect, 0 no better than the mean.")  # fmt: skip
+            show_number("R², scikit-learn", f"{held_out['r2_linear_regression']:.4f}", "on held-out rows",
+                        "LinearRegression fitted on the same rows of the same folds.")  # fmt: skip
         if view.predictions is not None:
             figure(view.predictions, "predictions")
 
@@ -203,7 +204,8 @@ def assumptions() -> None:
   ‖Xw − αy‖²/(2n). It computes with tokens, P and Q only; it never sees w\\* or the explicit solver.
 - **η is read from the data.** P and Q are shared by all prompts, but the step size 1/λ₁ (or 2/(λ₁+λ_d)) is a number
   per prompt that multiplies the layer's output. Switch on *One η for all prompts* to make P and Q alone the model.
-- **Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the unit sphere.
+- **Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the
+  unit sphere.
 - **Three routes, one curve.** The loop (PyTorch), gradient descent written out (NumPy), and
   Σ(1 − ηλ_k)^{2t} from the eigenvalues, which iterates nothing.
 - **Bounds.** |α|e^(−T/(2κ)) is as a stored summary of [Chen, Li, Liang, Shi, Song: AISTATS 2025](https://arxiv.org/abs/2410.11268)

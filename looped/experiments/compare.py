@@ -8,7 +8,7 @@ import torch
 
 from looped import cost, descent, prompts, tables, theory, weights
 from looped.attention import LoopedTransformer
-from looped.settings import Settings, SettingsError
+from looped.settings import Settings
 
 ERROR_CEILING = 1e6
 """Relative error at which curves of a diverging run are cut; the arrays go on."""

@@ -6,7 +6,7 @@ from threading import BoundedSemaphore
 from typing import Any
 
 import streamlit as st
-import streamlit.elements.plotly_chart  # noqa: F401  # makes Streamlit's theme Plotly's default before a figure is made
+import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
 
 from looped import Settings, compare, cost, export, figures, tables
 from looped.experiments import real_data

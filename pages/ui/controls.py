@@ -60,8 +60,8 @@ def step_size() -> None:
     now = str(st.session_state.get(field.key, st.query_params.get(field.key, "auto")))
     names = ("auto", "optimal")
     st.selectbox(
-        field.label, names if now in names else (*names, now), 0, key=field.key, help=f"{field.help} Type a number to set it.",
-        accept_new_options=True, bind="query-params",
+        field.label, names if now in names else (*names, now), 0, key=field.key,
+        help=f"{field.help} Type a number to set it.", accept_new_options=True, bind="query-params",
     )  # fmt: skip
 
 
@@ -84,8 +84,8 @@ def read() -> tuple[Settings, list[str]]:
     """
     state = st.session_state
     unused = () if state["data"] in TABLES else ("target", "feature_columns")
-    values = {field.key: state[field.key] for name, field in FIELDS.items() if field.key in state and name not in unused}
-    settings, rejected = Settings.from_query(values)
+    fields = [field for name, field in FIELDS.items() if field.key in state and name not in unused]
+    settings, rejected = Settings.from_query({field.key: state[field.key] for field in fields})
     return settings, list(rejected.values())
 
 

@@ -27,6 +27,7 @@ def show_number(
         st.caption(below.replace("-", "-\u2060"))  # a word joiner: no line break inside 1e-06
 
 
-def data_table(columns: Mapping[str, Any], alt: str) -> None:
-    """The numbers behind a chart."""
-    st.dataframe(dict(columns), hide_index=True, alt=alt)
+def data_table(columns: Mapping[str, Any], alt: str, *, whole: bool = False) -> None:
+    """Numbers in columns, with enough digits; `whole` shows every row without scrolling."""
+    plain = {name: st.column_config.NumberColumn(format="%.6g") for name in columns if name not in ("loop", "column")}
+    st.dataframe(dict(columns), hide_index=True, column_config=plain, height="content" if whole else "auto", alt=alt)
