@@ -48,7 +48,7 @@ def choose_table() -> tables.Table | None:
         upload = st.file_uploader(
             "CSV file", "csv", max_upload_size=tables.MAX_BYTES // 1024**2,
             help=f"A line of column names, then numbers. Up to {tables.MAX_ROWS:,} rows, {tables.MAX_COLUMNS:,} "
-            f"columns and {tables.MAX_BYTES // 1024**2} MiB: everything must fit one run. It stays in this session's memory.",
+            f"columns and {tables.MAX_BYTES // 1024**2} MiB: all of it must fit one run.",
         )  # fmt: skip
         if upload is None:
             st.info("No file yet: the diabetes data is shown.")
