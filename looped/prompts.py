@@ -98,17 +98,16 @@ def eigenvalues(shape: str, rank: int, condition_number: float, features: int) -
     """
     if rank == 1:
         return torch.full((1,), float(features), dtype=torch.float64)
-    k = torch.arange(rank, dtype=torch.float64)
+    values = torch.ones(rank, dtype=torch.float64)
     match shape:
         case "geometric":
-            values = condition_number ** (1 - k / (rank - 1))
+            values = condition_number ** torch.linspace(1.0, 0.0, rank, dtype=torch.float64)
         case "linear":
             values = torch.linspace(condition_number, 1.0, rank, dtype=torch.float64)
         case "two-level":
-            values = torch.where(k < (rank + 1) // 2, condition_number, 1.0)
-            values[-1] = 1.0
+            values[: rank // 2] = condition_number
         case "outlier":
-            values = torch.where(k == 0, condition_number, 1.0)
+            values[0] = condition_number
         case _:
             raise ValueError(f"There is no spectrum '{shape}': choose geometric, linear, two-level or outlier.")
     return values * (features / values.sum())

@@ -1,0 +1,6 @@
+"""Shared by all tests."""
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
