@@ -42,4 +42,6 @@ LARGEST = {
 def test_largest_allowed(best_of_five, benchmark, name):
     benchmark.group = "the largest number of prompts that is allowed"
     benchmark.name = name
-    best_of_five(lambda settings: compare(settings).curves, lambda seed: (fitting(LARGEST[name].replace(seed=seed), False),))
+    best_of_five(
+        lambda settings: compare(settings).curves, lambda seed: (fitting(LARGEST[name].replace(seed=seed), False),)
+    )

@@ -10,7 +10,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from looped.experiments.compare import Comparison, compare
-from looped.settings import Settings, SettingsError
+from looped.fields import SettingsError
+from looped.settings import Settings
 
 __version__ = "0.1.0"
 __all__ = ["Comparison", "Settings", "SettingsError", "__version__", "compare"]

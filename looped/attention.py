@@ -4,13 +4,15 @@ Tokens are columns: Z is (B, D, n+1), its first n columns the examples, its last
 Nothing here knows gradient descent, the task w* or how P and Q were found.
 """
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from looped.weights import Weights
+
+CACHE_BYTES = 4 * 1024**2
+"""Tokens handled together in the token form."""
 
 
 class LinearAttention(nn.Module):
@@ -92,13 +94,18 @@ class LoopedTransformer(nn.Module):
         return torch.stack(queries)
 
     def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
-        # The layer with a write mask, without copying the examples it leaves alone.
-        examples = tokens[..., :-1].contiguous()
-        scale = (step_size / examples.shape[-1])[:, None]
-        queries = [tokens[..., -1]]
-        for _ in range(self.loops):
-            queries.append(queries[-1] - scale * self.layer.read(examples, queries[-1], weights))
-        return torch.stack(queries)
+        # The layer with a write mask, without copying the examples it leaves alone, for as many prompts at a time as
+        # the processor's cache holds: every loop reads all of their examples twice.
+        together = max(1, CACHE_BYTES // tokens[0].nbytes)
+        runs = []
+        for part, eta in zip(torch.split(tokens, together), torch.split(step_size, together), strict=True):
+            examples = part[..., :-1].contiguous()
+            scale = (eta / examples.shape[-1])[:, None]
+            queries = [part[..., -1]]
+            for _ in range(self.loops):
+                queries.append(queries[-1] - scale * self.layer.read(examples, queries[-1], weights))
+            runs.append(torch.stack(queries))
+        return torch.cat(runs, dim=1)
 
     def _from_state(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
         examples, query = tokens[..., :-1], tokens[..., -1]
@@ -106,16 +113,15 @@ class LoopedTransformer(nn.Module):
         if weights.writes == "all" and (weights.Q @ examples).any():
             raise ValueError("These weights move the examples, so they have no constant state: use form='token'.")
         scale = (step_size / n)[:, None, None]
-        block = 2 ** int(math.log2(self.loops) / 2) if self.powers else 1
         if n > weights.features:
             state = weights.P @ (examples @ examples.mT) @ weights.Q
-            return _recur(query, state.mT, -scale, self.loops, block)
+            return _recur(query, state.mT, -scale, self.loops, self.powers)
         # No more examples than features: the n scores are the smaller state. Over the examples they follow
         # s ← s − (η/n) Zᵀ Q P Z s, and the query is its start minus what they read: it never leaves the examples' span.
         values = weights.P @ examples  # (B, D, n)
         scores = torch.bmm((query @ weights.Q.mT)[:, None], examples)[:, 0]
         kernel = examples.mT @ (weights.Q @ values)
-        history = _recur(scores, kernel.mT, -scale, self.loops - 1, block)  # (T, B, n)
+        history = _recur(scores, kernel.mT, -scale, self.loops - 1, self.powers)  # (T, B, n)
         queries = query.new_empty(len(query), self.loops + 1, weights.width)
         queries[:, 0] = query
         read = torch.cumsum(history, dim=0).transpose(0, 1)  # (B, T, n)
@@ -123,13 +129,16 @@ class LoopedTransformer(nn.Module):
         return queries.transpose(0, 1)
 
 
-def _recur(start: Tensor, matrix: Tensor, scale: Tensor, loops: int, block: int) -> Tensor:
+def _recur(start: Tensor, matrix: Tensor, scale: Tensor, loops: int, powers: bool) -> Tensor:
     """All states of the row recurrence s ← s + scale·(s A), loop 0 first: (loops+1, B, k).
 
-    With `block` > 1 the recurrence is doubled to a stride of up to `block` loops, then whole blocks are multiplied at
+    With powers the recurrence is doubled to a stride of up to √T loops, then whole blocks of states are multiplied at
     once. What is squared is E_m = S^m − I, by E_2m = 2E_m + E_m², so that small steps keep their digits.
     """
     B, k = start.shape
+    block = 1
+    while powers and 4 * block**2 <= loops and k * 2 * block <= loops:  # a squaring costs as much as k loops
+        block *= 2
     states = start.new_empty(B, loops + 1, k)
     states[:, 0] = start
     if block == 1:

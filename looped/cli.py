@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from looped import __version__, cost, export, tables
 from looped.experiments.compare import compare
-from looped.settings import FIELDS, TABLES, Settings, SettingsError
+from looped.fields import FIELDS, TABLES, SettingsError
+from looped.settings import Settings
 
 FLAGS = {name: f"--{field.key}" for name, field in FIELDS.items()} | {
     "step_size": "--step-size",
@@ -78,7 +79,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         if default := field.to_text(getattr(defaults, name)):
             text += f" Default: {default}."
         command.add_argument(FLAGS[name], dest=name, metavar=metavar or field.key.upper(), help=text)
-    command.add_argument("--out", type=Path, metavar="DIR", help="Folder for the result files; made if need be.")
+    command.add_argument("--out", type=_folder, metavar="DIR", help="Folder for the result files; made if need be.")
 
 
 def _settings(chosen: argparse.Namespace) -> tuple[Settings, Path | None]:
@@ -119,6 +120,12 @@ def _join_negative(arguments: list[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no folder: give one, or leave --out away.")
+    return Path(text)
 
 
 def _is_number(text: str) -> bool:

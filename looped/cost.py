@@ -6,7 +6,8 @@ core, plus a fixed price per loop. `benchmarks/` holds it against measured times
 
 from dataclasses import dataclass, replace
 
-from looped.settings import SYNTHETIC, Settings, SettingsError
+from looped.fields import SYNTHETIC, SettingsError
+from looped.settings import Settings
 from looped.tables import Table
 
 MAX_SECONDS = 2.0

@@ -15,7 +15,7 @@ import numpy as np
 from looped import figures, theory
 from looped.experiments import real_data
 from looped.experiments.compare import ERROR_CEILING, Comparison
-from looped.settings import FIELDS
+from looped.fields import FIELDS
 
 RESULTS_VERSION = 1
 """Raised when the same settings start to give other numbers; CHANGELOG.md says why."""

@@ -9,12 +9,14 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_diabetes
 
-from looped.settings import FIELDS, Settings, SettingsError
+from looped.fields import FIELDS, SettingsError
+from looped.settings import Settings
 
 MAX_BYTES = 20 * 1024**2
 """Largest CSV file: 20 MiB, read in about a second."""
@@ -120,11 +122,14 @@ def read_csv(source: str | Path | bytes, name: str = "") -> Sheet:
     else:
         path = Path(source)
         name = name or path.name
-        if not path.is_file():
-            raise refuse(f"There is no file {path}: give the path of a CSV file.")
-        if path.stat().st_size > MAX_BYTES:
-            raise refuse(_too_large(name, path.stat().st_size))
-        content = path.read_bytes()
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise refuse(_too_large(name, path.stat().st_size))
+            content = path.read_bytes()
+        except OSError as error:
+            shown = str(path) if len(str(path)) <= 80 else f"…{str(path)[-79:]}"
+            why = str(error.strerror).lower()
+            raise refuse(f"There is no file {shown} that can be read ({why}): give the path of a CSV file.") from None
     name = name or "the file"
     if len(content) > MAX_BYTES:
         raise refuse(_too_large(name, len(content)))
@@ -141,10 +146,12 @@ def read_csv(source: str | Path | bytes, name: str = "") -> Sheet:
     header = [part.strip() for part in next(csv.reader([first], delimiter=separator))]
     _check_header(name, header)
     try:
-        frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, index_col=False)
+        frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
         raise refuse(f"{name} is not a regular CSV ({reason}): every row needs the same number of values.") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus values for row names
+        raise refuse(f"{name} is not a regular CSV: every row needs the same number of values as the first line.")
     frame.columns = header
     if len(frame) < MIN_ROWS:
         raise refuse(f"{name} has {len(frame)} row(s) of data: at least {MIN_ROWS} are needed.")
@@ -228,9 +235,9 @@ def _check_header(name: str, header: list[str]) -> None:
         raise refuse(f"The first line of {name} holds numbers, not column names: add a line of names above it.")
 
 
-def _is_number(text: str) -> bool:
+def _is_number(value: Any) -> bool:
     try:
-        float(text)
+        float(value)
     except ValueError:
         return False
     return True
@@ -241,9 +248,9 @@ def _trouble(column: pd.Series) -> str:
     missing = column.isna()
     if missing.any():
         return f"has {int(missing.sum())} missing value(s), the first in row {int(missing.to_numpy().argmax()) + 2}"
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        texts = pd.to_numeric(column, errors="coerce").isna().to_numpy()
-        row = int(texts.argmax())
+    texts = [isinstance(value, bool | np.bool_) or not _is_number(value) for value in column]
+    if any(texts):
+        row = texts.index(True)
         return f"holds text ('{str(column.iloc[row])[:20]}' in row {row + 2})"
     values = column.to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():

@@ -10,8 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from looped.fields import TABLES
 from looped.prompts import Spectrum
-from looped.settings import TABLES, Settings
+from looped.settings import Settings
 
 MODE_PRESENT = 1e-13
 """A mode counts as part of w_ref if it carries more than this share of its length."""

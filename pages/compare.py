@@ -5,7 +5,8 @@ from typing import Any
 import streamlit as st
 
 from looped import cost, tables
-from looped.settings import TABLES, Settings, SettingsError
+from looped.fields import TABLES, SettingsError
+from looped.settings import Settings
 from pages.ui import backend, controls
 from pages.ui.parts import data_table, figure, show_number
 
@@ -60,7 +61,10 @@ def choose_table() -> tables.Table | None:
             sheet = state.get("sheet", sheet)
     numeric = sheet.numeric
     if len(numeric) < 2:
-        st.error(f"{sheet.name} has {len(numeric)} usable columns of numbers: a target and a feature are needed.")
+        st.error(
+            f"{sheet.name} has {len(numeric)} usable columns of numbers: a target and a feature are needed. "
+            "The last table is kept."
+        )
         return state.get("table")
     target, columns = controls.columns(numeric)
     left_out = [name for name in sheet.frame.columns if name not in numeric]

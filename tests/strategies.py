@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from looped import Settings
-from looped.settings import FIELDS, Field
+from looped.fields import FIELDS, Field
 
 COLUMN_NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='"'), min_size=1, max_size=12)
 

@@ -54,7 +54,14 @@ def test_the_loop_is_the_step(layout, form, dtype, size, spectrum):
     loops, n, d = size
     kappa = 30.0 if min(n, d) > 1 else 1.0
     setting = Settings(
-        loops=loops, examples=n, features=d, condition_number=kappa, prompts=2, dtype=dtype, spectrum=spectrum, noise=0.1
+        loops=loops,
+        examples=n,
+        features=d,
+        condition_number=kappa,
+        prompts=2,
+        dtype=dtype,
+        spectrum=spectrum,
+        noise=0.1,
     )
     batch = draw(setting)
     eta = (1 / batch.spectrum.largest).to(batch.X.dtype)
@@ -144,7 +151,7 @@ def test_without_its_write_mask_the_compact_layout_would_move_the_examples():
 
 @pytest.mark.parametrize(("layout", "form"), list(itertools.product(LAYOUTS, FORMS)))
 def test_the_transformer_never_sees_the_task_and_needs_no_gradient_step_of_ours(layout, form, monkeypatch):
-    def forbidden(*args, **kwargs):
+    def forbidden(*_arguments, **_named):
         raise AssertionError("the transformer called the explicit solver")
 
     monkeypatch.setattr("looped.descent.gradient_descent", forbidden)

@@ -1,7 +1,7 @@
 import pytest
 
 from looped import Settings, SettingsError, cost
-from looped.settings import FIELDS
+from looped.fields import FIELDS
 
 LARGEST = {name: int(FIELDS[name].high) for name in ("loops", "examples", "features")}
 
@@ -37,7 +37,7 @@ def test_a_run_beyond_the_limits_is_refused_with_the_most_that_fits():
 
 
 def test_a_token_form_that_is_too_long_points_to_the_state_form():
-    with pytest.raises(SettingsError, match="form = token .* choose the state form"):
+    with pytest.raises(SettingsError, match=r"form = token .* choose the state form"):
         cost.check(run(**LARGEST, form="token"))
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from looped import Settings, SettingsError
-from looped.settings import DEFAULTS, FIELDS
+from looped.fields import FIELDS
+from looped.settings import DEFAULTS
 from tests.strategies import any_settings
 
 
@@ -78,7 +79,8 @@ def test_a_bad_value_is_refused_in_one_sentence_with_field_value_and_range(name,
         ("T", "20000", "loops", 10_000), ("T", "0", "loops", 1), ("T", "-inf", "loops", 1), ("T", "9.6", "loops", 10),
         ("T", "abc", "loops", 50), ("T", "", "loops", 50), ("n", "0", "examples", 1), ("d", "1e9", "features", 200),
         ("kappa", "0.5", "condition_number", 1), ("kappa", "nan", "condition_number", 5),
-        ("kappa", "1e99", "condition_number", 1e4), ("alpha", "0", "label_scale", 1), ("step", "-1", "step_size", "auto"),
+        ("kappa", "1e99", "condition_number", 1e4), ("alpha", "0", "label_scale", 1),
+        ("step", "-1", "step_size", "auto"),
         ("dtype", "float16", "dtype", "float64"), ("shared", "maybe", "shared_step", False),
     ],
 )  # fmt: skip

@@ -6,7 +6,8 @@ from functools import cache
 
 import streamlit as st
 
-from looped.settings import DEFAULTS, FIELDS, TABLES, Settings
+from looped.fields import FIELDS, TABLES
+from looped.settings import DEFAULTS, Settings
 
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
 STOPS = 41  # places of a logarithmic slider

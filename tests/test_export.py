@@ -1,0 +1,271 @@
+"""Result files: the same bytes for the same settings, everything in them, and a script that gives them again."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from looped import Settings, compare, export
+from looped.tables import choose, read_csv
+
+ROOT = Path(__file__).parents[1]
+FILES = ["arrays.npz", "curves.csv", "figure.html", "reproduce.py", "result.json"]
+SMALL = Settings(loops=15, examples=8, features=3, prompts=4)
+RUNS = {
+    "defaults": SMALL,
+    "float32, slots, token form, noise, label scale": SMALL.replace(
+        dtype="float32", layout="slots", form="token", noise=0.3, label_scale=-2.5, seed=7
+    ),
+    "gaussian rows": SMALL.replace(data="gaussian", step_size="optimal", shared_step=True),
+    "a diverging step": SMALL.replace(step_size=3.0, loops=500),
+    "fewer examples than features": SMALL.replace(examples=2, features=5, spectrum="outlier"),
+}
+CSV = '"size ""net"", m²";größe;y\n' + "".join(f"{i};{(i * i) % 11};{(i * 7) % 5 - 1e-3 * i}\n" for i in range(12))
+
+
+@pytest.fixture(params=RUNS, name="result")
+def fixture_result(request):
+    return compare(RUNS[request.param])
+
+
+def read_curves(text):
+    rows = list(csv.DictReader(text.splitlines()))
+    curves = {}
+    for row in rows:
+        assert row.keys() == {"series", "loop", "value"}
+        curves.setdefault(row["series"], {})[int(row["loop"])] = float(row["value"])
+    assert sum(map(len, curves.values())) == len(rows)
+    return curves
+
+
+@pytest.fixture(scope="module", name="repeated")
+def fixture_repeated(tmp_path_factory):
+    """For each run a folder with its files, one with what its script wrote in an empty folder, and what it printed."""
+    folder = tmp_path_factory.mktemp("scripts")
+    results = {name: compare(RUNS[name]) for name in list(RUNS)[:4]} | {"a CSV": compare_csv(folder)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    started = {}
+    for name, result in results.items():
+        first, again = folder / name / "first", folder / name / "again"
+        again.mkdir(parents=True)
+        export.save(result, first)
+        (again / "again.py").write_bytes((first / "reproduce.py").read_bytes())
+        process = subprocess.Popen(
+            [sys.executable, "again.py"], cwd=again, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        started[name] = (first, again, process)
+    done = {}
+    for name, (first, again, process) in started.items():
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err.decode()
+        done[name] = (first, again, json.loads(out))
+    return done
+
+
+def compare_csv(folder):
+    """A run on a CSV that is deleted again."""
+    path = folder / "o\"d'd.csv"
+    path.write_text(CSV, encoding="utf-8")
+    table = choose(read_csv(path), "y")
+    path.unlink()
+    settings = Settings(loops=40, data="csv", target="y", feature_columns=table.columns, dtype="float32", seed=3)
+    return compare(settings, table)
+
+
+def assert_same_files(first, second):
+    for name in ("arrays.npz", "curves.csv", "result.json", "reproduce.py"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_the_same_settings_give_the_same_bytes(tmp_path, result):
+    export.save(result, tmp_path / "one")
+    export.save(compare(result.settings), tmp_path / "two")
+    assert_same_files(tmp_path / "one", tmp_path / "two")
+
+
+def test_another_seed_gives_other_arrays(tmp_path):
+    export.save(compare(SMALL), tmp_path / "one")
+    export.save(compare(SMALL.replace(seed=1)), tmp_path / "two")
+    assert (tmp_path / "one/arrays.npz").read_bytes() != (tmp_path / "two/arrays.npz").read_bytes()
+
+
+def test_save_returns_the_paths_of_the_five_files(tmp_path):
+    written = export.save(compare(SMALL), str(tmp_path / "new" / "folder"))
+    assert sorted(path.name for path in written) == FILES
+    assert sorted(written) == sorted((tmp_path / "new" / "folder").iterdir())
+
+
+def test_curves_are_tidy_complete_finite_and_those_of_the_result(result):
+    curves = read_curves(export.curves_csv(result))
+    assert curves.keys() == result.curves.keys()
+    for series, values in curves.items():
+        assert list(values) == list(range(result.settings.loops + 1))
+        numbers = np.array(list(values.values()))
+        assert np.isfinite(numbers).all()
+        np.testing.assert_array_equal(numbers, result.curves[series])
+
+
+def test_curves_hold_the_medians_of_the_errors_of_the_iterates(tmp_path):
+    settings = SMALL.replace(label_scale=2.0)
+    export.save(compare(settings), tmp_path)
+    curves = read_curves((tmp_path / "curves.csv").read_text())
+    with np.load(tmp_path / "arrays.npz") as stored:
+        target = 2.0 * stored["w_star"]
+        for series, name in (("looped_median", "looped"), ("explicit_median", "explicit")):
+            errors = np.linalg.norm(stored[name] - target, axis=2) / np.linalg.norm(target, axis=1)
+            np.testing.assert_allclose(list(curves[series].values()), np.median(errors, axis=1), rtol=1e-9)
+    assert {"looped_p10", "looped_p90", "closed_form_median", "bound_paper"} <= curves.keys()
+
+
+def test_a_diverging_run_is_cut_at_the_ceiling_and_says_from_where():
+    result = compare(RUNS["a diverging step"])
+    curves, summary = read_curves(export.curves_csv(result)), export.summary(result)
+    for series in ("looped_median", "explicit_median", "closed_form_median", "looped_p90"):
+        assert curves[series][500] == 1e6
+        assert max(curves[series].values()) == 1e6
+    first = summary["error_ceiling"]["reached_at_loop"]
+    assert (result.errors[first] > 1e6).any()
+    assert not (result.errors[:first] > 1e6).any()
+    assert summary["verdict"]["prediction"] == "diverges"
+    assert all(np.isfinite(array).all() for array in export.arrays(result).values())
+
+
+def test_result_json_says_what_ran_with_which_versions_and_what_came_out(result):
+    summary = json.loads(export.summary_json(result))
+    assert Settings(**summary["settings"]) == result.settings
+    assert summary["seed"] == result.settings.seed
+    assert summary["results_version"] == export.RESULTS_VERSION
+    assert summary["versions"].keys() >= {"python", "looped", "torch", "numpy", "scikit-learn"}
+    assert summary["versions"]["numpy"] == np.__version__
+    verdict = summary["verdict"]
+    assert verdict["gap"] == np.abs(result.looped - result.explicit).max()
+    assert verdict["relative_gap"] == pytest.approx(verdict["gap"] / np.abs(result.explicit).max())
+    assert verdict["passed"] is (verdict["relative_gap"] <= verdict["tolerance"])
+    kappa, loops = summary["condition_number"]["max"], result.settings.loops
+    eps = np.finfo(result.settings.dtype).eps
+    assert verdict["tolerance"] == pytest.approx(min(16 * eps * (kappa + loops**0.5), 1e-3))
+    assert verdict["dtype"] == result.settings.dtype
+
+
+def test_result_json_names_each_bound_that_is_not_drawn():
+    summary = export.summary(compare(SMALL.replace(noise=0.5)))
+    assert set(summary["bounds"].values()) == {None}
+    assert len(summary["bounds_not_drawn"]) == 1
+    assert "noise" in summary["bounds_not_drawn"][0]
+    drawn = export.summary(compare(SMALL))
+    assert drawn["bounds"]["bound_paper"] == pytest.approx(np.exp(-15 / 10))
+    assert drawn["bounds"]["bound_auto"] == pytest.approx(0.8**15)
+    assert drawn["bounds"]["bound_optimal"] is None
+
+
+class Loads(HTMLParser):
+    """Every attribute through which a page fetches something, and the text outside scripts."""
+
+    def __init__(self):
+        super().__init__()
+        self.loads, self.tags, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attrs):  # noqa: D102
+        self.tags.append(tag)
+        names = ("src", "href", "srcset", "data", "poster", "action", "background")
+        self.loads += [(tag, name, value) for name, value in attrs if name in names]
+        self.loads += [(tag, name, value) for name, value in attrs if name == "style" and "url(" in (value or "")]
+
+    def handle_data(self, data):  # noqa: D102
+        if self.cdata_elem is None:
+            self.text += data
+        elif self.cdata_elem == "style":
+            assert "url(" not in data
+            assert "@import" not in data
+
+
+def test_the_figure_is_one_page_that_loads_nothing(tmp_path):
+    result = compare(SMALL)
+    export.save(result, tmp_path)
+    page = (tmp_path / "figure.html").read_text(encoding="utf-8")
+    parser = Loads()
+    parser.feed(page)
+    assert parser.loads == []
+    assert parser.tags.count("script") >= 2
+    assert "Plotly.newPlot" in page
+    assert result.prediction.sentence in parser.text
+    assert f"loop {SMALL.loops}" in parser.text
+    assert '"results_version"' in parser.text
+
+
+def test_the_figure_escapes_what_a_table_brings(tmp_path):
+    content = "<img src=x onerror=alert(1)>,<script src=//x.test/a.js></script>\n1,2\n2,3\n4,1\n5,5\n7,6\n"
+    table = choose(read_csv(content.encode(), "<link href=x>.csv"), "<script src=//x.test/a.js></script>")
+    settings = Settings(loops=3, data="csv", target=table.target)
+    export.save(compare(settings, table), tmp_path)
+    parser = Loads()
+    parser.feed((tmp_path / "figure.html").read_text(encoding="utf-8"))
+    assert parser.loads == []
+
+
+@pytest.mark.parametrize("run", [*list(RUNS)[:4], "a CSV"])
+def test_the_script_gives_the_same_bytes_in_an_empty_folder(repeated, run):
+    first, again, printed = repeated[run]
+    assert_same_files(first, again)
+    assert printed == json.loads((first / "result.json").read_text(encoding="utf-8"))
+
+
+def test_the_script_of_a_csv_works_when_the_csv_is_gone(repeated):
+    _, _, printed = repeated["a CSV"]
+    assert printed["table"]["coefficients"]["column"] == ['size "net", m²', "größe", "(intercept)"]
+    assert printed["table"]["name"] == "o\"d'd.csv"
+
+
+def break_writing(monkeypatch, call):
+    """Let the `call`-th file stop half-way, as on a full disk; gives what was to be written."""
+    write, contents = Path.write_bytes, []
+
+    def half(self, content):
+        contents.append(content)
+        if len(contents) == call:
+            write(self, content[: len(content) // 2])
+            raise OSError(28, "No space left on device")
+        return write(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    return contents
+
+
+@pytest.mark.parametrize("call", range(1, 6), ids="file {}".format)
+def test_a_failing_write_leaves_only_whole_files(tmp_path, monkeypatch, call):
+    export.save(compare(SMALL.replace(seed=9)), tmp_path)
+    before = [(tmp_path / name).read_bytes() for name in FILES]
+    new = break_writing(monkeypatch, call)
+    with pytest.raises(OSError, match="No space left"):
+        export.save(compare(SMALL), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+    now = [(tmp_path / name).read_bytes() for name in FILES]
+    assert all(content in before + new for content in now)
+    assert new[-1] not in now
+    assert sum(content in before for content in now) == 6 - call
+
+
+def test_a_failing_write_into_a_new_folder_leaves_no_partial_file(tmp_path, monkeypatch):
+    break_writing(monkeypatch, 1)
+    with pytest.raises(OSError, match="No space left"):
+        export.save(compare(SMALL), tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_failing_summary_leaves_the_earlier_files_alone(tmp_path, monkeypatch):
+    export.save(compare(SMALL), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fail(_result):
+        raise ValueError("no summary")
+
+    monkeypatch.setattr(export, "summary", fail)
+    with pytest.raises(ValueError, match="no summary"):
+        export.save(compare(SMALL.replace(seed=1)), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
