@@ -97,15 +97,16 @@ class LoopedTransformer(nn.Module):
         # The layer with a write mask, without copying the examples it leaves alone, for as many prompts at a time as
         # the processor's cache holds: every loop reads all of their examples twice.
         together = max(1, CACHE_BYTES // tokens[0].nbytes)
-        runs = []
-        for part, eta in zip(torch.split(tokens, together), torch.split(step_size, together), strict=True):
-            examples = part[..., :-1].contiguous()
-            scale = (eta / examples.shape[-1])[:, None]
-            queries = [part[..., -1]]
-            for _ in range(self.loops):
-                queries.append(queries[-1] - scale * self.layer.read(examples, queries[-1], weights))
-            runs.append(torch.stack(queries))
-        return torch.cat(runs, dim=1)
+        scale = (step_size / (tokens.shape[-1] - 1))[:, None]
+        queries = tokens.new_empty(self.loops + 1, *tokens.shape[:2])
+        for first in range(0, len(tokens), together):
+            part = slice(first, first + together)
+            examples, query = tokens[part, :, :-1], tokens[part, :, -1]
+            queries[0, part] = query
+            for t in range(self.loops):
+                query = query - scale[part] * self.layer.read(examples, query, weights)
+                queries[t + 1, part] = query
+        return queries
 
     def _from_state(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
         examples, query = tokens[..., :-1], tokens[..., -1]

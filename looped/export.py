@@ -15,7 +15,9 @@ import numpy as np
 from looped import figures, theory
 from looped.experiments import real_data
 from looped.experiments.compare import ERROR_CEILING, Comparison
-from looped.fields import FIELDS
+from looped.fields import FIELDS, SettingsError
+from looped.settings import Settings
+from looped.tables import Table
 
 RESULTS_VERSION = 1
 """Raised when the same settings start to give other numbers; CHANGELOG.md says why."""
@@ -60,20 +62,28 @@ def summary(result: Comparison) -> dict[str, Any]:
     }
     if result.table is not None:
         coefficients = real_data.coefficients(result)
-        held_out = real_data.held_out(result.settings, result.table)
         out["table"] = {
             "name": result.table.name,
             "sha256_16": result.table.digest,
             "target": result.table.target,
             "preparation": "features standardised to mean 0 and variance 1, target centred",
             "coefficients": coefficients.table,
-            "held_out": {
-                "folds": held_out.folds,
-                "r2_looped": held_out.r2_looped,
-                "r2_linear_regression": held_out.r2_reference,
-            },
+            "held_out": _held_out(result.settings, result.table),
         }
     return out
+
+
+def _held_out(settings: Settings, table: Table) -> dict[str, Any]:
+    """R² on held-out rows, or why there is none: a column may be constant on the rows of a fold."""
+    try:
+        held_out = real_data.held_out(settings, table)
+    except SettingsError as error:
+        return {"why_not": str(error)}
+    return {
+        "folds": held_out.folds,
+        "r2_looped": held_out.r2_looped,
+        "r2_linear_regression": held_out.r2_reference,
+    }
 
 
 def curves_csv(result: Comparison) -> str:
@@ -111,7 +121,7 @@ def arrays(result: Comparison) -> dict[str, np.ndarray]:
 def figure_html(result: Comparison) -> str:
     """The error chart as one interactive page that needs no network."""
     picture = figures.error_chart(result)
-    chart = picture.figure.to_html(full_html=False, include_plotlyjs=True)
+    chart = picture.figure.to_html(full_html=False, include_plotlyjs=True, div_id="errors")
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>Looped: error per loop</title>\n'
@@ -159,7 +169,7 @@ def summary_json(result: Comparison) -> str:
 def save(result: Comparison, folder: str | Path) -> list[Path]:
     """Write result.json, curves.csv, figure.html, reproduce.py and arrays.npz into a folder, made if need be.
 
-    Each file is written beside its place and moved there when complete, so no partial file is left.
+    All files are written beside their places and moved there when all are complete, so no partial file is left.
 
     Returns:
         The paths written.
@@ -173,14 +183,16 @@ def save(result: Comparison, folder: str | Path) -> list[Path]:
         "reproduce.py": script(result).encode(),
         "arrays.npz": _npz(arrays(result)),
     }
-    for name, content in contents.items():
-        part = folder / f".{name}.part"
-        try:
+    parts = {folder / name: folder / f".{name}.part" for name in contents}
+    try:
+        for part, content in zip(parts.values(), contents.values(), strict=True):
             part.write_bytes(content)
-            part.replace(folder / name)
-        finally:
+        for path, part in parts.items():
+            part.replace(path)
+    finally:
+        for part in parts.values():
             part.unlink(missing_ok=True)
-    return [folder / name for name in contents]
+    return list(parts)
 
 
 def _npz(named: dict[str, np.ndarray]) -> bytes:

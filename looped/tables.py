@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+import stat
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -123,8 +124,11 @@ def read_csv(source: str | Path | bytes, name: str = "") -> Sheet:
         path = Path(source)
         name = name or path.name
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise refuse(_too_large(name, path.stat().st_size))
+            info = path.stat()
+            if not stat.S_ISREG(info.st_mode):
+                raise OSError(None, "it is not a regular file")
+            if info.st_size > MAX_BYTES:
+                raise refuse(_too_large(name, info.st_size))
             content = path.read_bytes()
         except OSError as error:
             shown = str(path) if len(str(path)) <= 80 else f"…{str(path)[-79:]}"
@@ -143,7 +147,7 @@ def read_csv(source: str | Path | bytes, name: str = "") -> Sheet:
         raise refuse(f"{name} is not a CSV file, it holds binary data: export the table as CSV.")
     first = text.lstrip().splitlines()[0]
     separator = max(",;\t", key=first.count)
-    header = [part.strip() for part in next(csv.reader([first], delimiter=separator))]
+    header = [part.strip() for part in next(csv.reader(io.StringIO(text.lstrip()), delimiter=separator))]
     _check_header(name, header)
     try:
         frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True)
@@ -208,7 +212,7 @@ def load(settings: Settings, path: str | Path | None = None) -> Table | None:
             return choose(diabetes(), settings.target or "target", settings.feature_columns)
         case "csv":
             if path is None:
-                raise refuse("data = csv needs a file: give the path of a CSV, or upload one.")
+                raise refuse("data = csv needs a file: give the path of a CSV, or upload one on the page.")
             return choose(read_csv(path), settings.target, settings.feature_columns)
         case _:
             return None
@@ -258,5 +262,5 @@ def _trouble(column: pd.Series) -> str:
     if np.abs(values).max() > 1e100:
         return "holds a value above 1e100"
     if not values.std() > 1e-13 * np.abs(values).max():
-        return f"is constant ({values[0]:g} in every row)"
+        return f"is constant, or nearly so ({values[0]:g} in the first row)"
     return ""

@@ -51,9 +51,11 @@ class Weights:
             Z0, (B, D, n+1).
         """
         B, n, _ = prompts.shape
-        Z = prompts.X.new_zeros(B, self.width, n + 1)
+        Z = prompts.X.new_empty(B, self.width, n + 1)
         Z[:, self.x, :n] = prompts.X.mT
         Z[:, self.y, :n] = prompts.y
+        Z[:, self.y + 1 :, :n] = 0  # the query's own rows, which come last
+        Z[:, :, n] = 0
         Z[:, self.alpha, n] = label_scale
         return Z
 

@@ -142,9 +142,9 @@ def notes(summary: dict[str, Any]) -> list[str]:
     lines = []
     if sizes["examples"] < sizes["features"]:
         lines.append(
-            f"**n < d.** {sizes['examples']} examples cannot determine {sizes['features']} weights. The loop finds the "
-            "shortest w that fits them (w_ref); the part of w* that no example touches stays at 0. κ counts the "
-            f"{min(sizes['examples'], sizes['features'])} non-zero eigenvalues."
+            f"**n < d.** n = {sizes['examples']} cannot determine d = {sizes['features']} weights. The loop finds the "
+            "shortest w that fits the examples (w_ref); the part of w* that none of them touches stays at 0. κ counts "
+            "the min(n, d) non-zero eigenvalues."
         )
     if settings["noise"] > 0 and settings["data"] not in TABLES:
         lines.append(
@@ -190,14 +190,16 @@ def real_data(view: backend.View) -> None:
     with left:
         data_table(table["coefficients"], f"Coefficients for {table['target']}", whole=True)
     with right:
+        if view.predictions is None:
+            st.info(f"No held-out prediction. {held_out['why_not']}")
+            return
         with st.container(horizontal=True):
             show_number("R², the loop", f"{held_out['r2_looped']:.4f}", "on held-out rows",
                         f"{held_out['folds']} folds: every row is predicted once by a transformer that reads the "
                         "other folds. 1 is perfect, 0 no better than the mean.")  # fmt: skip
             show_number("R², scikit-learn", f"{held_out['r2_linear_regression']:.4f}", "on held-out rows",
                         "LinearRegression fitted on the same rows of the same folds.")  # fmt: skip
-        if view.predictions is not None:
-            figure(view.predictions, "predictions")
+        figure(view.predictions, "predictions")
 
 
 def assumptions() -> None:

@@ -83,7 +83,7 @@ def test_an_unusable_file_is_refused_in_one_sentence(content, words):
         pytest.param(["True", "False", "True", "False"], ["text", "'True'"], id="true and false"),
         pytest.param(["1", "", "3", ""], ["2 missing value(s)", "row 3"], id="missing"),
         pytest.param(["1", "2", "NaN", "4"], ["1 missing value(s)", "row 4"], id="not a number"),
-        pytest.param(["5", "5", "5", "5"], ["constant", "5 in every row"], id="constant"),
+        pytest.param(["5", "5", "5", "5"], ["constant", "5 in the first row"], id="constant"),
         pytest.param(["1", "inf", "3", "4"], ["infinite", "row 3"], id="infinite"),
         pytest.param(["1", "2", "-inf", "4"], ["infinite", "row 4"], id="minus infinite"),
         pytest.param(["1", "2", "3", "1e400"], ["infinite", "row 5"], id="beyond float64"),

@@ -161,8 +161,7 @@ def compare_prompts(settings: Settings, batch: prompts.Prompts, table: tables.Ta
 
     construction = weights.gradient_descent(batch.X.shape[2], settings.layout, batch.X.dtype)
     step_size = eta.to(batch.X.dtype)
-    transformer = LoopedTransformer(settings.loops, settings.form, powers=prediction.kind == "converges")
-    looped = _iterates(transformer, construction, construction.embed(batch, settings.label_scale), step_size)
+    looped = run_looped(settings, batch, construction, eta)
     gram = cost.sizes(settings, table).gram
     explicit = descent.gradient_descent(
         batch.X.numpy(), batch.y.numpy(), step_size.numpy(), settings.loops, settings.label_scale, gram
@@ -188,12 +187,14 @@ def compare_prompts(settings: Settings, batch: prompts.Prompts, table: tables.Ta
     )
 
 
-def _iterates(
-    transformer: LoopedTransformer, construction: weights.Weights, tokens: torch.Tensor, step_size: torch.Tensor
+def run_looped(
+    settings: Settings, batch: prompts.Prompts, construction: weights.Weights, eta: torch.Tensor
 ) -> np.ndarray:
-    """The w slot of the query after every loop, (T+1, B, d)."""
+    """Run the constructed transformer alone: w_t read from its query after every loop, (T+1, B, d)."""
+    contracts = bool((eta * batch.spectrum.largest < 2).all())
+    transformer = LoopedTransformer(settings.loops, settings.form, powers=contracts)
     with torch.inference_mode():
-        queries = transformer(tokens, construction, step_size)
+        queries = transformer(construction.embed(batch, settings.label_scale), construction, eta.to(batch.X.dtype))
     return np.ascontiguousarray(queries[..., construction.w].numpy())
 
 

@@ -9,8 +9,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
-from looped import prompts
-from looped.experiments.compare import Comparison, compare_prompts
+from looped import prompts, theory, weights
+from looped.experiments.compare import Comparison, run_looped
 from looped.settings import Settings
 from looped.tables import Table
 
@@ -75,7 +75,7 @@ def coefficients(result: Comparison) -> Coefficients:
     table = result.table
     if table is None:
         raise ValueError("This result comes from synthetic prompts: coefficients need a table.")
-    looped, intercept = table.original_units(_final(result))
+    looped, intercept = table.original_units(_weights(result.looped, result.settings))
     fitted = LinearRegression().fit(table.X, table.y)
     return Coefficients(table.columns, looped, fitted.coef_, intercept, float(fitted.intercept_))
 
@@ -92,13 +92,15 @@ def held_out(settings: Settings, table: Table) -> HeldOut:
     looped, reference = np.empty_like(table.y), np.empty_like(table.y)
     for train, test in KFold(folds, shuffle=True, random_state=settings.seed).split(table.X):
         part = table.only(train)
-        result = compare_prompts(settings, prompts.from_table(part, getattr(torch, settings.dtype)), part)
-        weights, intercept = part.original_units(_final(result))
-        looped[test] = table.X[test] @ weights + intercept
+        batch = prompts.from_table(part, getattr(torch, settings.dtype))
+        construction = weights.gradient_descent(len(part.columns), settings.layout, batch.X.dtype)
+        iterates = run_looped(settings, batch, construction, theory.step_sizes(batch.spectrum, settings))
+        w, intercept = part.original_units(_weights(iterates, settings))
+        looped[test] = table.X[test] @ w + intercept
         reference[test] = LinearRegression().fit(part.X, part.y).predict(table.X[test])
     return HeldOut(table.target, table.y, looped, reference, folds)
 
 
-def _final(result: Comparison) -> np.ndarray:
-    final: np.ndarray = result.looped[-1, 0].astype(np.float64) / result.settings.label_scale
-    return final
+def _weights(iterates: np.ndarray, settings: Settings) -> np.ndarray:
+    """The weights of the one prompt after the last loop, with the label scale taken out; 0 where they overflowed."""
+    return np.nan_to_num(iterates[-1, 0].astype(np.float64) / settings.label_scale, posinf=0.0, neginf=0.0)

@@ -33,10 +33,10 @@ def comparison(settings: Settings, digest: str | None, _table: tables.Table | No
     del digest
     with AT_ONCE:
         result = compare(settings, _table)
-        predictions = None
-        if result.table is not None:
+        summary, predictions = export.summary(result), None
+        if result.table is not None and "why_not" not in summary["table"]["held_out"]:
             predictions = figures.prediction_chart(real_data.held_out(settings, result.table))
-        return View(export.summary(result), figures.error_chart(result), predictions)
+        return View(summary, figures.error_chart(result), predictions)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
