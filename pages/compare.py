@@ -9,6 +9,7 @@ from looped.fields import TABLES, SettingsError
 from looped.settings import Settings
 from pages.ui import backend, controls
 from pages.ui.parts import data_table, figure, show_number
+from pages.ui.table import choose_table
 
 TABLE_BRINGS = "The table brings its own n, d and κ, so this control has no effect. Choose exact under Data to use it."
 
@@ -39,42 +40,6 @@ def sidebar() -> tables.Table | None:
             controls.choice("layout")
             controls.choice("form")
     return table
-
-
-def choose_table() -> tables.Table | None:
-    """The uploaded CSV or the diabetes data, with target and features chosen; the last good table if that fails."""
-    state = st.session_state
-    sheet = backend.sheet("diabetes")
-    if state["data"] == "csv":
-        upload = st.file_uploader(
-            "CSV file", "csv", max_upload_size=tables.MAX_BYTES // 1024**2,
-            help=f"A line of column names, then numbers. Up to {tables.MAX_ROWS:,} rows, {tables.MAX_COLUMNS:,} "
-            f"columns and {tables.MAX_BYTES // 1024**2} MiB: all of it must fit one run.",
-        )  # fmt: skip
-        if upload is None:
-            st.info("No file yet: the diabetes data is shown.")
-        else:
-            try:
-                state["sheet"] = backend.sheet("csv", upload.file_id, upload.getvalue(), upload.name)
-            except SettingsError as error:
-                st.error(f"{error} The last table is kept.")
-            sheet = state.get("sheet", sheet)
-    numeric = sheet.numeric
-    if len(numeric) < 2:
-        st.error(
-            f"{sheet.name} has {len(numeric)} usable columns of numbers: a target and a feature are needed. "
-            "The last table is kept."
-        )
-        return state.get("table")
-    target, columns = controls.columns(numeric)
-    left_out = [name for name in sheet.frame.columns if name not in numeric]
-    if left_out:
-        st.caption(f"Left out, not usable as numbers: {', '.join(left_out)}.")
-    try:
-        state["table"] = tables.choose(sheet, target, columns)
-    except SettingsError as error:
-        st.error(f"{error} The last choice is kept.")
-    return state.get("table")
 
 
 def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:

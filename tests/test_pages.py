@@ -421,7 +421,7 @@ def upload(at, name, content):
 
 def test_without_a_file_the_diabetes_data_is_shown_and_said():
     at = open_page(data="csv")
-    assert "No file yet" in texts(at, "info")
+    assert "No file is chosen: diabetes" in texts(at, "info")
     assert len(at.get("plotly_chart")) == 2
 
 
@@ -464,12 +464,11 @@ def test_a_bad_first_file_still_shows_a_chart():
     assert len(at.get("plotly_chart")) == 2
 
 
-def test_taking_the_file_away_shows_the_diabetes_data_again():
+def test_taking_the_file_away_keeps_the_last_table_and_says_so():
     at = upload(open_page(data="csv"), "houses.csv", CSV.encode())
     at.file_uploader[0].set_value(None)
     run(at)
-    assert "No file yet" in texts(at, "info")
-    assert "diabetes" in texts(at, "caption")
+    assert "No file is chosen: houses.csv is shown." in texts(at, "info")
 
 
 def test_a_column_that_is_constant_within_a_fold_does_not_take_the_page_down():

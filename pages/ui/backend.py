@@ -41,9 +41,18 @@ def comparison(settings: Settings, digest: str | None, _table: tables.Table | No
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def sheet(data: str, upload: str = "", _content: bytes = b"", _name: str = "") -> tables.Sheet:
-    """The table behind a data source, before columns are chosen; `upload` stands for the content in the cache's key."""
+    """The table behind a data source, before columns are chosen; `upload` stands for the content in the cache's key.
+
+    Raises:
+        SettingsError: as `tables.read_csv`, or if there are not two columns to choose from.
+    """
     del upload
-    return tables.diabetes() if data == "diabetes" else tables.read_csv(_content, _name)
+    if data == "diabetes":
+        return tables.diabetes()
+    read = tables.read_csv(_content, _name)
+    if (count := len(read.numeric)) < 2:
+        raise tables.refuse(f"{_name} has {count} usable column(s) of numbers: it needs a target and a feature.")
+    return read
 
 
 @st.cache_resource(show_spinner=False)

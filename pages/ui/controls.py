@@ -104,9 +104,11 @@ def repair_link() -> None:
     settings, rejected = Settings.from_query({key: texts[-1] for key, texts in given.items()})
     known = {field.key: name for name, field in FIELDS.items()}
     usable = {key: FIELDS[name].to_text(getattr(settings, name)) for key, name in known.items()}
-    wrong = {key for key in known if key in given and given[key] != [usable[key]]}
     entering, state["link_read"] = "link_read" not in state, True
-    repeated = {key for key in wrong if len(given[key]) > 1}
+    repeated = {key for key in known if len(given.get(key, ())) > 1}
+    wrong = repeated | set(rejected)
+    if entering:  # a widget may not read every spelling of a good number, such as 1e3
+        wrong |= {key for key in known if key in given and given[key] != [usable[key]]}
     notes = [rejected[key] for key in given if key in rejected and key not in repeated]
     notes += [f"{key} stands in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
     if not wrong:

@@ -73,6 +73,22 @@ def test_every_main_control_moves_by_keyboard_alone(visit: Visit, width: int) ->
             assert visit.metrics()["κ measured"] == moved
 
 
+def test_sliders_go_on_moving_past_whole_numbers(visit: Visit) -> None:
+    """The slider of κ puts kappa=10.0 into the link, where typing puts kappa=10."""
+    page = visit.open().page
+    for control in ("kappa", "kappa", "kappa", "kappa", "T", "T", "kappa"):
+        before = visit.numbers()
+        with visit.change():
+            visit.slider(control).focus()
+            page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(150)
+        idle(page)
+        after = visit.numbers()
+        assert float(after[control]) > float(before[control]), f"{control} at {page.url}"
+        assert {**after, control: ""} == {**before, control: ""}
+    assert len(visit.chart()["lines"][LOOPED]["x"]) == int(visit.numbers()["T"]) + 1
+
+
 def test_one_move_is_one_run(visit: Visit) -> None:
     page = visit.open().page
     asked, started = visit.asked, visit.started
