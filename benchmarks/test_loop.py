@@ -1,4 +1,7 @@
-"""The looped transformer beside explicit gradient descent in NumPy, on the same prompts. Compare rows of a group."""
+"""The looped transformer beside explicit gradient descent in NumPy, on the same prompts. Compare rows of a group.
+
+The transformer's tokens are ready before the clock starts, as X and y are for NumPy.
+"""
 
 import numpy as np
 import pytest
@@ -16,12 +19,13 @@ def case(B, n, d, T):
     def make(seed):
         settings = Settings(prompts=B, examples=n, features=d, loops=T, seed=seed)
         batch = draw(settings)
-        return batch, theory.step_sizes(batch.spectrum, settings), T
+        tokens = {layout: gradient_descent(d, layout).embed(batch, 1.0) for layout in ("compact", "slots")}
+        return batch, tokens, theory.step_sizes(batch.spectrum, settings), T
 
     return make
 
 
-def numpy_direct(batch, eta, T):
+def numpy_direct(batch, _tokens, eta, T):
     """w ← w − (η/n) Xᵀ(Xw − y), as one would write it down."""
     X, y, step = batch.X.numpy(), batch.y.numpy()[..., None], eta.numpy()[:, None, None]
     w = np.zeros((X.shape[0], X.shape[2], 1))
@@ -32,7 +36,7 @@ def numpy_direct(batch, eta, T):
     return iterates
 
 
-def numpy_gram(batch, eta, T):
+def numpy_gram(batch, _tokens, eta, T):
     """The same on H = XᵀX/n, both products included."""
     X, y, step = batch.X.numpy(), batch.y.numpy()[..., None], eta.numpy()[:, None, None]
     Xt = X.transpose(0, 2, 1)
@@ -45,7 +49,7 @@ def numpy_gram(batch, eta, T):
     return iterates
 
 
-def torch_direct(batch, eta, T):
+def torch_direct(batch, _tokens, eta, T):
     """The direct form in PyTorch."""
     X, y, step = batch.X, batch.y[..., None], eta[:, None, None]
     w = X.new_zeros(X.shape[0], X.shape[2], 1)
@@ -57,10 +61,10 @@ def torch_direct(batch, eta, T):
 
 
 def transformer(form, layout="compact"):
-    def run(batch, eta, T):
+    def run(batch, tokens, eta, T):
         weights = gradient_descent(batch.X.shape[2], layout)
         with torch.inference_mode():
-            return LoopedTransformer(T, form)(weights.embed(batch, 1.0), weights, eta)
+            return LoopedTransformer(T, form)(tokens[layout], weights, eta)
 
     return run
 

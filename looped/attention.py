@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from looped.weights import Weights
 
-CACHE_BYTES = 4 * 1024**2
+CACHE_BYTES = 8 * 1024**2
 """Tokens handled together in the token form."""
 
 
@@ -36,17 +36,18 @@ class LinearAttention(nn.Module):
         examples = tokens[..., :-1]
         scale = (step_size / examples.shape[-1])[:, None]
         if weights.writes == "query":
+            query = tokens[:, None, :, -1]
             written = tokens.clone()
-            written[..., -1] -= scale * self.read(examples, tokens[..., -1], weights)
+            written[..., -1] -= scale * (self.gather(examples, query @ weights.Q.mT) @ weights.P.mT)[:, 0]
             return written
         PGQ = weights.P @ (examples @ examples.mT) @ weights.Q
         return torch.baddbmm(tokens, -scale[..., None] * PGQ, tokens)
 
     @staticmethod
-    def read(examples: Tensor, query: Tensor, weights: Weights) -> Tensor:
-        """P Σ_i z_i (z_iᵀ Q z): what one query (B, D) reads from the examples (B, D, n), as (B, D)."""
-        scores = torch.bmm((query @ weights.Q.mT)[:, None], examples)  # (B, 1, n)
-        return torch.bmm(scores, examples.mT)[:, 0] @ weights.P.mT
+    def gather(examples: Tensor, asked: Tensor) -> Tensor:
+        """Σ_i z_i (z_iᵀ a): examples z_i (B, D, n), weighted by their scores for the row a = (Q z)ᵀ, (B, 1, D)."""
+        scores = torch.bmm(asked, examples)  # (B, 1, n)
+        return torch.bmm(scores, examples.mT)
 
 
 class LoopedTransformer(nn.Module):
@@ -97,15 +98,16 @@ class LoopedTransformer(nn.Module):
         # The layer with a write mask, without copying the examples it leaves alone, for as many prompts at a time as
         # the processor's cache holds: every loop reads all of their examples twice.
         together = max(1, CACHE_BYTES // tokens[0].nbytes)
-        scale = (step_size / (tokens.shape[-1] - 1))[:, None]
+        scale = (step_size / (tokens.shape[-1] - 1))[:, None, None]
         queries = tokens.new_empty(self.loops + 1, *tokens.shape[:2])
         for first in range(0, len(tokens), together):
             part = slice(first, first + together)
-            examples, query = tokens[part, :, :-1], tokens[part, :, -1]
-            queries[0, part] = query
+            examples, query = tokens[part, :, :-1], tokens[part, None, :, -1]  # the query as a row, (B, 1, D)
+            write = -scale[part] * weights.P.mT
+            queries[0, part] = query[:, 0]
             for t in range(self.loops):
-                query = query - scale[part] * self.layer.read(examples, query, weights)
-                queries[t + 1, part] = query
+                query = torch.baddbmm(query, self.layer.gather(examples, query @ weights.Q.mT), write)
+                queries[t + 1, part] = query[:, 0]
         return queries
 
     def _from_state(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:

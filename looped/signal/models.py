@@ -52,6 +52,9 @@ class LSA(SignalModel):
         dtype: of the weights.
     """
 
+    label_row: Tensor
+    """e_{d+1}, the row of a token that holds the label, (d+1,)."""
+
     def __init__(
         self,
         features: int,
@@ -64,14 +67,15 @@ class LSA(SignalModel):
         super().__init__()
         tokens = features + 1
         key_rows, value_rows = d_k or tokens, d_v or tokens
+        self.register_buffer("label_row", torch.eye(tokens, dtype=dtype)[-1], persistent=False)
         self.W_K = _random(key_rows, tokens, generator, dtype)  # (d_k, d+1)
         self.W_Q = _random(key_rows, tokens, generator, dtype)  # (d_k, d+1)
         self.W_P = _random(value_rows, tokens, generator, dtype)  # (d_v, d+1)
         self.W_V = _random(value_rows, tokens, generator, dtype)  # (d_v, d+1)
 
     def output_row(self) -> Tensor:
-        """The row g that reads the prediction off the query's token after attention, (d+1,): e_{d+1}, the label."""
-        return self.W_K.new_zeros(self.W_K.shape[1]).index_fill_(0, torch.tensor([self.W_K.shape[1] - 1]), 1.0)
+        """The row g that reads the prediction off the query's token after attention, (d+1,): here its label."""
+        return self.label_row
 
     def forward(self, E: Tensor) -> Tensor:
         """Prediction for each prompt: (B, d+1, M+1) → (B,)."""
@@ -129,14 +133,15 @@ class LTB(LSA):
         """Make the last entry of g exactly 1 without changing the function, in place.
 
         The query's label slot is empty, so that entry acts only through r = gᵀW_PᵀW_V, and training leaves it
-        anywhere. W_2 takes the 1, and W_P ← W_P + W_P(g − g′)g′ᵀ/‖g′‖² keeps W_P g′ = W_P g.
+        anywhere. The last column of W_1 moves along that of W_2 until g′ ends in 1, and
+        W_P ← W_P + W_P(g − g′)g′ᵀ/‖g′‖² keeps W_P g′ = W_P g.
 
         Source: derived for this project.
         """
         g = self.output_row()
         wanted = torch.cat([g[:-1], g.new_ones(1)])
-        # The shortest change of W_2's last column that turns W_1ᵀW_2 e_{d+1} into g'.
-        self.W_2[:, -1] += torch.linalg.pinv(self.W_1.mT) @ (wanted - g)
+        output = self.W_2[:, -1]
+        self.W_1[:, -1] += output * (1 - g[-1]) / (output @ output)
         self.W_P += torch.outer(self.W_P @ (g - wanted), wanted) / (wanted @ wanted)
 
 
