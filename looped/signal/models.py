@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from looped.signal.tasks import SignalTask
-
 
 @dataclass(frozen=True, slots=True)
 class Effective:
@@ -217,29 +215,6 @@ def read_out(block: LTB) -> ReadOut:
     """
     found = block.effective()
     return ReadOut(beta=found.g, Gamma=(found.r[-1] * found.U[:-1]).mT)
-
-
-def bayes(task: SignalTask, E: Tensor) -> Tensor:
-    """The Bayes predictor, ridge regression centred at β*: no function of the prompt has a lower risk.
-
-    f = ⟨β* + Ψ^½(KᵀK + σ²I)^{-1}Kᵀ(y − Xβ*), x⟩ with K = XΨ^½; at σ = 0 the pseudo-inverse of K.
-
-    Args:
-        task: the distribution the prompts come from, known exactly.
-        E: tokens, (B, d+1, M+1).
-
-    Returns:
-        (B,), float64.
-    """
-    E = E.double()
-    Xt, y, x = E[:, :-1, :-1], E[:, -1, :-1], E[:, :-1, -1]
-    left, s, right = torch.linalg.svd(Xt.mT @ task.root_Psi, full_matrices=False)
-    floor = s[:, :1] * max(Xt.shape[1:]) * torch.finfo(s.dtype).eps
-    shrunk = torch.where(s > floor, s / (s.square() + task.sigma**2), 0.0)
-    residual = y - task.beta_star @ Xt
-    along = torch.bmm(residual[:, None], left)[:, 0] * shrunk  # (B, min(M, d))
-    correction = torch.bmm(along[:, None], right)[:, 0] @ task.root_Psi
-    return ((task.beta_star + correction) * x).sum(dim=1)
 
 
 def _random(rows: int, columns: int, generator: torch.Generator, dtype: torch.dtype) -> nn.Parameter:
