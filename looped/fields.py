@@ -216,7 +216,8 @@ FIELDS: dict[str, Field] = {
         Field(
             name="form", key="form", label="Evaluation", kind="choice", choices=("state", "token"),
             help="token: every loop reads all n examples. state: linear attention is associative, so the examples are "
-            "read once into a matrix. Same numbers up to rounding; state is faster.",
+            "read once into a matrix. Same numbers up to rounding; state is faster, and token is limited to "
+            "B·n·d·T = 2·10⁹, about a second.",
         ),
         Field(
             name="target", key="target", label="Target column", kind="text",

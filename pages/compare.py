@@ -11,6 +11,9 @@ from pages.ui import backend, controls
 from pages.ui.parts import data_table, figure, show_number
 from pages.ui.table import choose_table
 
+KAPPA_FALLS = (
+    "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose exact under Data."
+)
 TABLE_BRINGS = "The table brings its own n, d and κ, so this control has no effect. Choose exact under Data to use it."
 
 
@@ -23,15 +26,18 @@ def sidebar() -> tables.Table | None:
             real = st.session_state["data"] in TABLES
             table = choose_table() if real else None
             if not real:
-                controls.choice("spectrum")
+                if st.session_state["data"] == "exact":
+                    controls.choice("spectrum")
                 controls.number("noise")
                 controls.number("prompts")
                 controls.number("seed")
             controls.number("label_scale")
         with numbers:
             controls.number("loops")
-            for name in ("examples", "features", "condition_number"):
+            for name in ("examples", "features"):
                 controls.number(name, unused=TABLE_BRINGS if real else "")
+            falls = "" if st.session_state["data"] == "exact" else KAPPA_FALLS
+            controls.number("condition_number", unused=TABLE_BRINGS if real else falls)
         with st.expander("Step size"):
             controls.step_size()
             controls.switch("shared_step")
@@ -137,7 +143,7 @@ def equation(summary: dict[str, Any]) -> None:
     scale = "" if settings["label_scale"] == 1 else f"{settings['label_scale']:g}\\,"
     st.latex(
         rf"w_{{t+1}} = w_t - \frac{{{number}}}{{{sizes['examples']}}}\sum_{{i=1}}^{{{sizes['examples']}}} x_i"
-        rf"\left(\langle x_i, w_t\rangle - {scale}y_i\right),\qquad t = 0,\ldots,{sizes['loops'] - 1}"
+        rf"\left(\langle x_i, w_t\rangle - {scale}y_i\right)"
     )
 
 

@@ -65,7 +65,7 @@ def _descend(task: SignalTask, delta: Tensor, start: Tensor) -> Tensor:
         risk.backward()  # type: ignore[no-untyped-call]
         return risk
 
-    optimiser.step(closure)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     return (unit * r).detach()
 
 

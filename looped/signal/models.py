@@ -140,7 +140,7 @@ class LTB(LSA):
         wanted = torch.cat([g[:-1], g.new_ones(1)])
         output = self.W_2[:, -1]
         self.W_1[:, -1] += output * (1 - g[-1]) / (output @ output)
-        self.W_P += torch.outer(self.W_P @ (g - wanted), wanted) / (wanted @ wanted)
+        self.W_P.add_(torch.outer(self.W_P @ (g - wanted), wanted) / (wanted @ wanted))
 
 
 class GDBeta(SignalModel):

@@ -42,9 +42,7 @@ def gd0_optimum(task: SignalTask) -> Optimum:
     Source: derived for this project.
     """
     second_moment = task.Psi + torch.outer(task.beta_star, task.beta_star)
-    return gd_optimum(
-        SignalTask(beta_star=0 * task.beta_star, H=task.H, Psi=second_moment, sigma=task.sigma, M=task.M)
-    )
+    return gd_optimum(SignalTask(beta_star=0 * task.beta_star, H=task.H, Psi=second_moment, sigma=task.sigma, M=task.M))
 
 
 def gd_risk(task: SignalTask, beta: Tensor, Gamma: Tensor) -> float:

@@ -172,18 +172,24 @@ def load_covariance(path: Path, name: str, features: int) -> Tensor:
     try:
         values = np.load(path, allow_pickle=False)
     except OSError as error:
-        raise SettingsError(name, f"{label}: {path} cannot be read: {error.strerror or 'it is no .npy file'}.") from None
+        raise SettingsError(
+            name, f"{label}: {path} cannot be read: {error.strerror or 'it is no .npy file'}."
+        ) from None
     except ValueError:
         raise SettingsError(name, f"{label}: {path} is no .npy file of numbers: write one with numpy.save.") from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise SettingsError(name, f"{label}: {path} does not hold one array of real numbers: write one with numpy.save.")
+        raise SettingsError(
+            name, f"{label}: {path} does not hold one array of real numbers: write one with numpy.save."
+        )
     return _covariance(torch.from_numpy(values.astype(np.float64)), name, label, features)
 
 
 def _covariance(matrix: Tensor, name: str, label: str, d: int) -> Tensor:
     """The matrix in float64, exactly symmetric, or a sentence on why it is no covariance."""
     if matrix.shape != (d, d):
-        raise SettingsError(name, f"{label} has the shape {_shape(matrix)}: with d = {d} features it must be {d} × {d}.")
+        raise SettingsError(
+            name, f"{label} has the shape {_shape(matrix)}: with d = {d} features it must be {d} × {d}."
+        )
     matrix = matrix.double()
     if not matrix.isfinite().all():
         raise SettingsError(name, f"{label} holds a value that is not finite: a covariance needs numbers.")

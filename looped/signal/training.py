@@ -108,7 +108,7 @@ def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None
             group["lr"] = rate
         loss = (model(E) - y).square().mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, plan.clip, foreach=True)
         optimiser.step()
         losses += loss.detach()

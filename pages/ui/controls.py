@@ -26,7 +26,7 @@ def number(name: str, *, unused: str = "") -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
         value = st.number_input(
             field.label, kind(field.low), kind(field.high), default, key=field.key, bind="query-params",
-            step=1 if whole else None, format="%d" if whole else "%g", help=unused or field.help,
+            step=1 if whole else 0.1, format="%d" if whole else "%g", help=unused or field.help,
             width=NUMBER_WIDTH if field.log else "stretch", disabled=bool(unused),
         )  # fmt: skip
         if not field.log:
