@@ -14,6 +14,10 @@ TABLES = ("diabetes", "csv")
 """Data sources that read a table, which brings its own n, d and κ and is a single prompt."""
 
 
+MOST_NUMBERS = 60
+"""Most entries of a list of numbers, such as the ratios of a sweep."""
+
+
 class SettingsError(ValueError):
     """A value that cannot be used. The message names the field, the value and the remedy in one sentence."""
 
@@ -32,7 +36,7 @@ class Field:
     """Name in links, on the command line (`--key`) and of the widget."""
     label: str
     """What a control shows."""
-    kind: Literal["whole", "real", "choice", "yes/no", "step", "text", "list"]
+    kind: Literal["whole", "real", "choice", "yes/no", "step", "text", "list", "numbers"]
     help: str
     """What it is, its range and the reason for the limit, in the words of the page."""
     low: float = -math.inf
@@ -56,6 +60,8 @@ class Field:
                 return " or ".join([", ".join(self.choices[:-1]), self.choices[-1]])
             case "yes/no":
                 return "true or false"
+            case "numbers":
+                return f"1 to {MOST_NUMBERS} numbers from {self.low:g} to {self.high:g}, with commas between them"
             case _:
                 return "column names of the table"
 
@@ -93,6 +99,14 @@ class Field:
                 if not isinstance(value, bool):
                     raise self.refuse(value)
                 return value
+            case "numbers":
+                parts = value.split(",") if isinstance(value, str) else value
+                if not isinstance(parts, Iterable):
+                    raise self.refuse(value)
+                numbers = tuple(sorted({self._number(part) for part in parts}))
+                if not 1 <= len(numbers) <= MOST_NUMBERS or numbers[0] < self.low or numbers[-1] > self.high:
+                    raise self.refuse(value)
+                return numbers
             case "list":
                 if isinstance(value, str):
                     value = next(csv.reader([value], skipinitialspace=True), [])
@@ -120,6 +134,8 @@ class Field:
         match value:
             case bool():
                 return "true" if value else "false"
+            case tuple() if self.kind == "numbers":
+                return ",".join(f"{number:g}" for number in value)
             case tuple():
                 line = io.StringIO()
                 csv.writer(line, lineterminator="").writerow(value)
@@ -230,3 +246,35 @@ FIELDS: dict[str, Field] = {
         ),
     )
 }  # fmt: skip
+
+CONTEXT_FIELDS: dict[str, Field] = {
+    "features": FIELDS["features"],
+    "ratios": Field(
+        name="ratios", key="ratios", label="n/d · ratios", kind="numbers", low=0.05, high=200,
+        help="The values of n/d that are measured; n is rounded to a whole number. From 0.05, one example for twenty "
+        "features, to 200, where Gaussian data is as well conditioned as it gets.",
+    ),
+    "loops": Field(
+        name="loops", key="T-max", label="T max · loops", kind="whole", low=1, high=10_000, log=True,
+        help="Loops of the longest run. One trace serves every smaller T. 1 to 10,000: the curves are straight long "
+        "before.",
+    ),
+    "prompts": FIELDS["prompts"],
+    "rows": Field(
+        name="rows", key="rows", label="Rows", kind="choice", choices=("gaussian", "student", "rademacher", "correlated"),
+        help="How an example's features are drawn: independent normal; Student's t with 3 degrees of freedom, heavy "
+        "tails; fair signs ±1; or normal with a covariance of condition number κ_Σ.",
+    ),
+    "row_condition_number": Field(
+        name="row_condition_number", key="kappa-sigma", label="κ_Σ · covariance", kind="real", low=1, high=1e4, log=True,
+        help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced in ratio. "
+        "1 to 10,000, as for κ itself.",
+    ),
+    "step_size": FIELDS["step_size"],
+    "target_error": Field(
+        name="target_error", key="target-error", label="Target error", kind="real", low=1e-12, high=0.9, log=True,
+        help="The relative error that counts as reached. 1e-12 to 0.9: below is rounding, above is no progress.",
+    ),
+    "seed": FIELDS["seed"],
+}  # fmt: skip
+"""Settings of the sweep over the number of examples."""

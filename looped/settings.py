@@ -4,21 +4,93 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
-from looped.fields import FIELDS, SettingsError
+from looped.fields import FIELDS, Field, SettingsError
 
 LINK_VERSION = 1
 """Version of the names and meanings in a link, a `result.json` or an exported script."""
 
 
+class CheckedSettings:
+    """What all settings can do: check themselves against their table of fields, and travel as JSON or as a link."""
+
+    __slots__ = ()
+    table: ClassVar[dict[str, Field]]
+    """Every field of the settings by name."""
+
+    def __post_init__(self) -> None:
+        for name, field in self.table.items():
+            object.__setattr__(self, name, field.read(getattr(self, name)))
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The default of every field."""
+        return {field.name: field.default for field in dataclasses.fields(cast(Any, cls))}
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, checked again."""
+        return dataclasses.replace(cast(Any, self), **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by field name, as JSON stores them."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._items()}
+
+    def to_json(self) -> str:
+        """One JSON object with every field."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            SettingsError: for a value out of range or a field that does not exist.
+        """
+        try:
+            values = dict(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise SettingsError("settings", f"This is not a JSON object of settings ({error}).") from None
+        for name in values:
+            if name not in cls.table:
+                raise SettingsError(name, f"{name} is not a setting: the settings are {', '.join(cls.table)}.")
+        return cls(**values)
+
+    def to_query(self) -> dict[str, str]:
+        """Every field as a link carries it, under its short key, with the link version `v`."""
+        texts = {self.table[name].key: self.table[name].to_text(value) for name, value in self._items()}
+        return {**texts, "v": str(LINK_VERSION)}
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, object]) -> tuple[Self, dict[str, str]]:
+        """Settings from a link, and for every value that had to be changed its key and a sentence.
+
+        Nothing is refused: an unusable value becomes the nearest usable one, a missing one its default.
+        """
+        values: dict[str, Any] = {}
+        rejected: dict[str, str] = {}
+        for name, field in cls.table.items():
+            if field.key in query:
+                try:
+                    values[name] = field.read(query[field.key])
+                except SettingsError as error:
+                    values[name] = field.nearest(query[field.key], cls.defaults()[name])
+                    rejected[field.key] = f"{error} Using {field.to_text(values[name])}."
+        return cls(**values), rejected
+
+    def _items(self) -> Iterable[tuple[str, Any]]:
+        return ((name, getattr(self, name)) for name in self.table)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(CheckedSettings):
     """Everything that determines a run; equal settings give equal bytes on the same machine.
 
     Raises:
         SettingsError: if a value is out of range, with one sentence naming the field, the value and the range.
     """
+
+    table: ClassVar[dict[str, Field]] = FIELDS
 
     loops: int = 50
     """T, passes through the same layer, 1 to 10,000."""
@@ -55,67 +127,10 @@ class Settings:
     feature_columns: tuple[str, ...] = ()
     """Feature columns of a table; empty means all but the target."""
 
-    def __post_init__(self) -> None:
-        for name, field in FIELDS.items():
-            object.__setattr__(self, name, field.read(getattr(self, name)))
-
     @property
     def rank(self) -> int:
         """min(n, d), the number of non-zero eigenvalues of synthetic data."""
         return min(self.examples, self.features)
 
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed, checked again."""
-        return dataclasses.replace(self, **changes)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values by field name, as JSON stores them."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._items()}
-
-    def to_json(self) -> str:
-        """One JSON object with every field."""
-        return json.dumps(self.to_dict(), ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The inverse of `to_json`.
-
-        Raises:
-            SettingsError: for a value out of range or a field that does not exist.
-        """
-        try:
-            values = dict(json.loads(text))
-        except (ValueError, TypeError) as error:
-            raise SettingsError("settings", f"This is not a JSON object of settings ({error}).") from None
-        for name in values:
-            if name not in FIELDS:
-                raise SettingsError(name, f"{name} is not a setting: the settings are {', '.join(FIELDS)}.")
-        return cls(**values)
-
-    def to_query(self) -> dict[str, str]:
-        """Every field as a link carries it, under its short key, with the link version `v`."""
-        texts = {FIELDS[name].key: FIELDS[name].to_text(value) for name, value in self._items()}
-        return {**texts, "v": str(LINK_VERSION)}
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, object]) -> tuple[Self, dict[str, str]]:
-        """Settings from a link, and for every value that had to be changed its key and a sentence.
-
-        Nothing is refused: an unusable value becomes the nearest usable one, a missing one its default.
-        """
-        values: dict[str, Any] = {}
-        rejected: dict[str, str] = {}
-        for name, field in FIELDS.items():
-            if field.key in query:
-                try:
-                    values[name] = field.read(query[field.key])
-                except SettingsError as error:
-                    values[name] = field.nearest(query[field.key], DEFAULTS[name])
-                    rejected[field.key] = f"{error} Using {field.to_text(values[name])}."
-        return cls(**values), rejected
-
-    def _items(self) -> Iterable[tuple[str, Any]]:
-        return ((name, getattr(self, name)) for name in FIELDS)
-
-
-DEFAULTS: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Settings)}
+DEFAULTS: dict[str, Any] = Settings.defaults()

@@ -7,6 +7,7 @@ to the solution by 1 − ηλ_k in every loop.
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -243,3 +244,25 @@ def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int) -> fl
     random sign add up like √T. A rule of this project, checked by its tests; not a theorem.
     """
     return min(16 * torch.finfo(dtype).eps * (condition_number + loops**0.5), 1e-3)
+
+
+def marchenko_pastur_condition_number(ratio: float) -> float:
+    """κ of XᵀX/n for independent rows N(0, I) as n and d grow with n/d = `ratio`: ((1+√(d/n))/(1−√(d/n)))².
+
+    For n < d it is the κ of the non-zero eigenvalues, the same with n and d exchanged; infinite at n = d. An
+    asymptotic figure: small d has a smaller median.
+
+    Source: Marchenko and Pastur's law, its edges.
+    """
+    root = min(ratio, 1 / ratio) ** 0.5
+    return float("inf") if root == 1 else ((1 + root) / (1 - root)) ** 2
+
+
+def exponential_requirement(loops: int, features: int) -> float:
+    """log₁₀ of n > 64 L² d⁴ 8^{4L}: examples for which c₀ < 1 in the theorem on learned weights.
+
+    Source: derived for this project from c₀ = 8δd^{1/(2L)}, δ = (8Ld/√n)^{1/(2L)} of Gatmiry et al., ICML 2024, arXiv
+    2410.08292, which was read in third-party notes. A statement about weights that minimise the loss, not about the
+    construction.
+    """
+    return float(np.log10(64) + 2 * np.log10(loops) + 4 * np.log10(features) + 4 * loops * np.log10(8))

@@ -76,12 +76,12 @@ class Comparison:
     @cached_property
     def errors(self) -> np.ndarray:
         """‖w_t − w_ref‖/‖w_ref‖ of the looped transformer, (T+1, B), float64."""
-        return _relative_distance(self.looped, self.w_ref)
+        return relative_distance(self.looped, self.w_ref)
 
     @cached_property
     def explicit_errors(self) -> np.ndarray:
         """‖w_t − w_ref‖/‖w_ref‖ of explicit gradient descent, (T+1, B), float64."""
-        return _relative_distance(self.explicit, self.w_ref)
+        return relative_distance(self.explicit, self.w_ref)
 
     @cached_property
     def task(self) -> np.ndarray | None:
@@ -97,12 +97,12 @@ class Comparison:
         """
         if self.task is None or not (self.settings.noise > 0 or self.settings.examples < self.settings.features):
             return None
-        return _relative_distance(self.w_ref[None], self.task)[0]
+        return relative_distance(self.w_ref[None], self.task)[0]
 
     @cached_property
     def task_errors(self) -> np.ndarray | None:
         """‖w_t − αw*‖/‖αw*‖ of the looped transformer, (T+1, B); None as for `floor`."""
-        return None if self.floor is None or self.task is None else _relative_distance(self.looped, self.task)
+        return None if self.floor is None or self.task is None else relative_distance(self.looped, self.task)
 
     @cached_property
     def ceiling_from(self) -> int | None:
@@ -198,7 +198,7 @@ def run_looped(
     return np.ascontiguousarray(queries[..., construction.w].numpy())
 
 
-def _relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:
+def relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:
     """‖w_t − w‖/‖w‖ for iterates (T+1, B, d) and w (B, d); the absolute distance where w is 0."""
     difference = iterates - target
     length = np.linalg.norm(target, axis=1)

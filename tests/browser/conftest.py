@@ -40,7 +40,7 @@ CHART = """() => {
 CONTROLS = {"T": "T · loops", "n": "n · examples", "d": "d · features", "kappa": "κ · condition"}
 """Key in the link to label on the page."""
 
-expect.set_options(timeout=6_000)
+expect.set_options(timeout=15_000)
 
 
 def idle(page: Page) -> None:
@@ -88,7 +88,7 @@ class Visit:
         """Wait after the body until the script has run again and the page is idle."""
         before = self.finished
         yield
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 30
         while self.finished == before:
             assert time.monotonic() < deadline, "the page did not run again"
             self.page.wait_for_timeout(10)
