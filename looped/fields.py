@@ -187,7 +187,7 @@ FIELDS: dict[str, Field] = {
             "half high and half low, or one large and the rest equal.",
         ),
         Field(
-            name="data", key="data", label="Data", kind="choice", choices=(*SYNTHETIC, *TABLES),
+            name="data", key="data", label="Source", kind="choice", choices=(*SYNTHETIC, *TABLES),
             help="exact: random prompts whose κ is exactly what you ask. gaussian: independent normal rows, κ as it "
             "falls. diabetes: scikit-learn's 442 patients. csv: a table of your own.",
         ),
@@ -261,12 +261,14 @@ CONTEXT_FIELDS: dict[str, Field] = {
     ),
     "prompts": FIELDS["prompts"],
     "rows": Field(
-        name="rows", key="rows", label="Rows", kind="choice", choices=("gaussian", "student", "rademacher", "correlated"),
+        name="rows", key="rows", label="Rows", kind="choice",
+        choices=("gaussian", "student", "rademacher", "correlated"),
         help="How an example's features are drawn: independent normal; Student's t with 3 degrees of freedom, heavy "
         "tails; fair signs ±1; or normal with a covariance of condition number κ_Σ.",
     ),
     "row_condition_number": Field(
-        name="row_condition_number", key="kappa-sigma", label="κ_Σ · covariance", kind="real", low=1, high=1e4, log=True,
+        name="row_condition_number", key="kappa-sigma", label="κ_Σ · covariance", kind="real", low=1, high=1e4,
+        log=True,
         help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced in ratio. "
         "1 to 10,000, as for κ itself.",
     ),

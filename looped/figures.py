@@ -16,6 +16,8 @@ MOST_POINTS = 301
 """Loops drawn at most, evenly spaced; files hold all of them."""
 MARKERS = 18
 """Markers shown on a line."""
+SMALLEST_BAND = 5
+"""Prompts from which on a 10–90 % band is drawn; fewer have no such quantiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def error_chart(result: Comparison) -> Picture:
     of = f", median of {batch} prompts" if batch > 1 else ""
 
     data = [
-        _line(loops, drawn["looped_median"], "Looped transformer", width=6, opacity=0.55),
+        _line(loops, drawn["looped_median"], "Looped transformer", width=6, opacity=0.7),
         _line(loops, drawn["explicit_median"], "Explicit gradient descent", "dash", "circle-open"),
         _line(loops, drawn["closed_form_median"], "Closed form (1−ηλ)ᵗ", "dot", "x-thin-open", width=1),
     ]
@@ -57,7 +59,7 @@ def error_chart(result: Comparison) -> Picture:
         if bound.key in drawn
     ]
 
-    if batch > 1:  # last, so that its two edges take no colour from the lines
+    if batch >= SMALLEST_BAND:  # last, so that its two edges take no colour from the lines
         data += _band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
 
     measured = np.concatenate([values for name, values in drawn.items() if name.startswith(("looped", "task"))])
@@ -76,6 +78,7 @@ def error_chart(result: Comparison) -> Picture:
                     "type": "log",
                     "range": axis,
                     "exponentformat": "power",
+                    "dtick": 1 if axis[1] - axis[0] < 12 else None,
                     "hoverformat": ".3e",
                     "automargin": True,
                 },

@@ -71,8 +71,8 @@ class Prediction:
                 return f"Converges: {eta} is below {limit}, and one loop removes every mode."
             case "converges":
                 return (
-                    f"Converges: {eta} is below {limit}; the slowest mode, number {self.mode}, "
-                    f"shrinks to {self.factor:.4g} of its error per loop."
+                    f"Converges: {eta} is below {limit}; every loop leaves {self.factor:.4g} of the error "
+                    f"in the slowest mode, number {self.mode}."
                 )
             case "oscillates":
                 return f"Oscillates without end{who}: {eta} equals {limit}; mode {self.mode} only changes its sign."
@@ -189,7 +189,7 @@ def bounds(settings: Settings, spectrum: Spectrum, step_size: Tensor, exact_labe
     def bound(key: str, label: str, source: str, values: Tensor, steps: tuple[str, ...], step_name: str) -> Bound:
         why = general
         if not why and settings.step_size not in steps:
-            why = f"it is for the step {step_name}"
+            why = f"it belongs to the step {step_name}"
         elif not why and not own_step[str(settings.step_size)]:
             why = "one η for all prompts is not each prompt's own step"
         return Bound(key, label, source, None if why else values, why)
@@ -197,28 +197,28 @@ def bounds(settings: Settings, spectrum: Spectrum, step_size: Tensor, exact_labe
     return [
         bound(
             "bound_paper",
-            "e^(−T/(2κ))",
+            "e^(−t/(2κ))",
             "|α|e^(−T/(2κ)) on ‖w_T − αw*‖ with ‖w*‖ = 1, as a stored summary of arXiv 2410.11268 gives it, divided by "
             "|α|; the paper's text was not read, the bound follows from the derived rates for both steps",
             torch.exp(-t / (2 * kappa)),
             ("auto", "optimal"),
-            "1/λ₁ or 2/(λ₁+λ_d)",
+            "1/λ₁ (auto) or 2/(λ₁+λ_d) (optimal)",
         ),
         bound(
             "bound_auto",
-            "(1 − 1/κ)^T",
+            "(1 − 1/κ)ᵗ",
             "derived for this project, η = 1/λ₁",
             torch.tensor(1 - 1 / kappa, dtype=torch.float64) ** t,
             ("auto",),
-            "1/λ₁",
+            "1/λ₁ (auto)",
         ),
         bound(
             "bound_optimal",
-            "((κ−1)/(κ+1))^T",
+            "((κ−1)/(κ+1))ᵗ",
             "derived for this project, η = 2/(λ₁+λ_d)",
             torch.tensor((kappa - 1) / (kappa + 1), dtype=torch.float64) ** t,
             ("optimal",),
-            "2/(λ₁+λ_d)",
+            "2/(λ₁+λ_d) (optimal)",
         ),
     ]
 

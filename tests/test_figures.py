@@ -18,12 +18,12 @@ def test_the_chart_draws_the_curves_of_the_result():
         ("Looped transformer", "looped_median"),
         ("Explicit gradient descent", "explicit_median"),
         ("Closed form (1−ηλ)ᵗ", "closed_form_median"),
-        ("Bound e^(−T/(2κ))", "bound_paper"),
-        ("Bound (1 − 1/κ)^T", "bound_auto"),
+        ("Bound e^(−t/(2κ))", "bound_paper"),
+        ("Bound (1 − 1/κ)ᵗ", "bound_auto"),
     ]:
         np.testing.assert_array_equal(shown[name].y, result.curves[series])
         np.testing.assert_array_equal(shown[name].x, np.arange(51))
-    assert "Bound ((κ−1)/(κ+1))^T" not in shown
+    assert "Bound ((κ−1)/(κ+1))ᵗ" not in shown
 
 
 def test_every_line_differs_from_the_others_in_dash_or_marker_and_sets_no_colour():

@@ -63,7 +63,11 @@ def test_the_closed_form_of_one_mode_is_a_power():
 @pytest.mark.parametrize(
     ("factor", "kind", "words"),
     [
-        (1.0, "converges", "Converges: η = 0.509 is below 2/λ₁ = 1.02; the slowest mode, number 10, shrinks to 0.8 of"),
+        (
+            1.0,
+            "converges",
+            "Converges: η = 0.509 is below 2/λ₁ = 1.02; every loop leaves 0.8 of the error in the slowest",
+        ),
         (2.0, "oscillates", "Oscillates without end: η = 1.02 equals 2/λ₁ = 1.02; mode 1 only changes its sign."),
         (2.6, "diverges", "Diverges: η = 1.32 is above 2/λ₁ = 1.02; mode 1 grows 1.6× per loop."),
     ],
@@ -147,7 +151,7 @@ def test_one_step_for_all_prompts_keeps_the_bounds_when_their_spectra_are_equal(
 
 def test_the_reasons_are_merged_into_sentences():
     assert theory.missing_bounds(list(drawn().values())) == [
-        "((κ−1)/(κ+1))^T is not drawn: it is for the step 2/(λ₁+λ_d)."
+        "((κ−1)/(κ+1))ᵗ is not drawn: it belongs to the step 2/(λ₁+λ_d) (optimal)."
     ]
     assert theory.missing_bounds(list(drawn(noise=0.1).values()))[0].startswith("No bound is drawn: ")
 

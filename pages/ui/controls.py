@@ -130,7 +130,7 @@ def show_repairs(settings: Settings) -> None:
     if state.setdefault("repairs_at", settings) != settings:
         _forget_repairs()
         return
-    st.warning("\n".join(f"- {note}" for note in state["repairs"]), title="The link asked for what cannot be used")
+    st.warning("\n".join(f"- {note}" for note in state["repairs"]), title="Some values in this link were changed")
     st.button("Dismiss", on_click=_forget_repairs)
 
 

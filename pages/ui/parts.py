@@ -20,14 +20,13 @@ def show_number(
 ) -> None:
     """One number of a strip, a line below it, its meaning behind the help sign, and a verdict if it has one."""
     with st.container(border=True, width=width, height="stretch", gap="xxsmall"):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.metric(label, value, help=explanation, width="content")
-            if passed is not None:
-                st.badge("PASS" if passed else "FAIL", color="green" if passed else "red")
-        st.caption(below.replace("-", "-\u2060"))  # a word joiner: no line break inside 1e-06
+        st.metric(label, value, help=explanation)
+        verdict = "" if passed is None else ":green-badge[PASS] " if passed else ":red-badge[FAIL] "
+        st.caption(verdict + below.replace("-", "-\u2060"))  # a word joiner: no line break inside 1e-06
 
 
 def data_table(columns: Mapping[str, Any], alt: str, *, whole: bool = False) -> None:
     """Numbers in columns, with enough digits; `whole` shows every row without scrolling."""
-    plain = {name: st.column_config.NumberColumn(format="%.6g") for name in columns if name not in ("loop", "column")}
+    plain: dict[str, Any] = {"column": st.column_config.TextColumn(width="small")} if "column" in columns else {}
+    plain |= {name: st.column_config.NumberColumn(format="%.6g") for name in columns if name not in ("loop", "column")}
     st.dataframe(dict(columns), hide_index=True, column_config=plain, height="content" if whole else "auto", alt=alt)

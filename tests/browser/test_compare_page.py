@@ -31,7 +31,7 @@ def test_first_view_is_drawn_without_a_click_or_an_outside_request(fresh_visit: 
     chart = visit.chart()
     assert {LOOPED, EXPLICIT} <= set(chart["handed_over"])
     assert len(chart["lines"][LOOPED]["y"]) == 51
-    assert visit.error_after() == f"{chart['lines'][LOOPED]['y'][-1]:.2e}"
+    assert visit.error_after() == f"{chart['lines'][LOOPED]['y'][-1]:.3g}"
     expect(visit.page.get_by_test_id("stMainBlockContainer").get_by_text("PASS", exact=True)).to_be_visible()
     visit.page.wait_for_timeout(500)
     own = urlparse(visit.server).netloc
@@ -65,7 +65,7 @@ def test_every_main_control_moves_by_keyboard_alone(visit: Visit, width: int) ->
         line = visit.chart()["lines"][LOOPED]
         assert line != chart["lines"][LOOPED], label
         assert visit.metrics() != metrics, label
-        assert visit.error_after() == f"{line['y'][-1]:.2e}"
+        assert visit.error_after() == f"{line['y'][-1]:.3g}"
         if key == "T":
             assert line["x"][-1] == float(moved)
             assert f"error after T = {moved}" in visit.metrics()
