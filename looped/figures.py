@@ -63,7 +63,9 @@ def error_chart(result: Comparison) -> Picture:
         data += _band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
 
     measured = np.concatenate([values for name, values in drawn.items() if name.startswith(("looped", "task"))])
-    axis = [np.floor(np.log10(measured.min())) - 0.2, np.ceil(np.log10(measured.max()) - 1e-9) + 0.2]
+    low, high = np.log10(measured.min()), np.log10(measured.max())
+    decades = high - low
+    axis = [np.floor(low) - 0.2, np.ceil(high - 1e-9) + 0.2] if decades > 2 else [low - 0.1, high + 0.1]
     figure = go.Figure(
         {
             "data": data,
@@ -78,7 +80,7 @@ def error_chart(result: Comparison) -> Picture:
                     "type": "log",
                     "range": axis,
                     "exponentformat": "power",
-                    "dtick": 1 if axis[1] - axis[0] < 12 else None,
+                    "dtick": 1 if 2 < decades < 12 else None,
                     "hoverformat": ".3e",
                     "automargin": True,
                 },

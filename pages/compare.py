@@ -121,8 +121,8 @@ def notes(summary: dict[str, Any]) -> list[str]:
         )
     if settings["noise"] > 0 and settings["data"] not in TABLES:
         lines.append(
-            f"**Noise σ = {settings['noise']:g}.** The loop still converges, but to least squares (w_ref), not to αw*; "
-            "the second curve shows the distance to αw*, which stops at the floor."
+            f"**Noise σ = {settings['noise']:g}.** A loop that converges ends at least squares (w_ref), not at αw*; the "
+            "second curve shows the distance to αw*, which cannot stay below the floor."
         )
     if ceiling["reached_at_loop"] is not None:
         lines.append(
