@@ -4,15 +4,64 @@ Tokens are columns: Z is (B, D, n+1), its first n columns the examples, its last
 Nothing here knows gradient descent, the task w* or how P and Q were found.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from looped.weights import Weights
+from looped.prompts import Prompts
 
 CACHE_BYTES = 8 * 1024**2
 """Tokens handled together in the token form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """The weights of one attention layer and where they find things in a token.
+
+    One layer is Z ← Z − (η/n) P Z M (Zᵀ Q Z) R with the key mask M = diag(I_n, 0): the query is never a key.
+    """
+
+    P: Tensor
+    """Projection and value in one, (D, D)."""
+    Q: Tensor
+    """Key and query in one, (D, D)."""
+    writes: Literal["query", "all"]
+    """R: `query` is R = e_{n+1}e_{n+1}ᵀ, only the last column is written; `all` is R = I."""
+    x: slice
+    """Rows of a token that hold an example's features."""
+    y: int
+    """Row that holds an example's label."""
+    w: slice
+    """Rows of the query that hold the iterate w_t."""
+    alpha: int
+    """Row of the query that holds the label scale α."""
+
+    @property
+    def width(self) -> int:
+        """D, the length of a token."""
+        return len(self.P)
+
+    @property
+    def features(self) -> int:
+        """d, the features of an example."""
+        return self.x.stop - self.x.start
+
+    def embed(self, prompts: Prompts, label_scale: float) -> Tensor:
+        """The tokens before the first loop: examples (x_i, y_i) and the query (w_0 = 0, α), zeros elsewhere.
+
+        Returns:
+            Z0, (B, D, n+1).
+        """
+        B, n, _ = prompts.shape
+        Z = prompts.X.new_empty(B, self.width, n + 1)
+        Z[:, self.x, :n] = prompts.X.mT
+        Z[:, self.y, :n] = prompts.y
+        Z[:, self.y + 1 :, :n] = 0  # the query's own rows, which come last
+        Z[:, :, n] = 0
+        Z[:, self.alpha, n] = label_scale
+        return Z
 
 
 class LinearAttention(nn.Module):
@@ -34,20 +83,29 @@ class LinearAttention(nn.Module):
             The tokens after the layer, (B, D, n+1).
         """
         examples = tokens[..., :-1]
-        scale = (step_size / examples.shape[-1])[:, None]
+        scale = (step_size / examples.shape[-1])[:, None, None]
         if weights.writes == "query":
-            query = tokens[:, None, :, -1]
             written = tokens.clone()
-            written[..., -1] -= scale * (self.gather(examples, query @ weights.Q.mT) @ weights.P.mT)[:, 0]
+            written[..., -1] = self.answer(examples, tokens[:, None, :, -1], weights.Q.mT, -scale * weights.P.mT)[:, 0]
             return written
         PGQ = weights.P @ (examples @ examples.mT) @ weights.Q
-        return torch.baddbmm(tokens, -scale[..., None] * PGQ, tokens)
+        return torch.baddbmm(tokens, -scale * PGQ, tokens)
 
     @staticmethod
-    def gather(examples: Tensor, asked: Tensor) -> Tensor:
-        """Σ_i z_i (z_iᵀ a): examples z_i (B, D, n), weighted by their scores for the row a = (Q z)ᵀ, (B, 1, D)."""
-        scores = torch.bmm(asked, examples)  # (B, 1, n)
-        return torch.bmm(scores, examples.mT)
+    def answer(examples: Tensor, query: Tensor, Qt: Tensor, write: Tensor) -> Tensor:
+        """The query after the layer: z + W Σ_i z_i (z_iᵀ Q z) for the examples z_i (B, D, n).
+
+        Args:
+            examples: (B, D, n).
+            query: z as a row, (B, 1, D).
+            Qt: Qᵀ, (D, D).
+            write: Wᵀ = −(η/n) Pᵀ, (B, D, D).
+
+        Returns:
+            (B, 1, D).
+        """
+        scores = torch.bmm(query @ Qt, examples)  # (B, 1, n)
+        return torch.baddbmm(query, torch.bmm(scores, examples.mT), write)
 
 
 class LoopedTransformer(nn.Module):
@@ -84,9 +142,12 @@ class LoopedTransformer(nn.Module):
         Raises:
             ValueError: if the state form is asked for weights that move the examples.
         """
+        still = weights.writes == "query" or not (weights.Q @ tokens[..., :-1]).any()  # scores of examples are all 0
         if self.form == "state":
+            if not still:
+                raise ValueError("These weights move the examples, so they have no constant state: use form='token'.")
             return self._from_state(tokens, weights, step_size)
-        if weights.writes == "query":
+        if still:
             return self._query_by_query(tokens, weights, step_size)
         queries = [tokens[..., -1]]
         for _ in range(self.loops):
@@ -95,8 +156,8 @@ class LoopedTransformer(nn.Module):
         return torch.stack(queries)
 
     def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
-        # The layer with a write mask, without copying the examples it leaves alone, for as many prompts at a time as
-        # the processor's cache holds: every loop reads all of their examples twice.
+        # The layer without copying the examples it leaves alone, for as many prompts at a time as the processor's cache
+        # holds: every loop reads all of their examples twice.
         together = max(1, CACHE_BYTES // tokens[0].nbytes)
         scale = (step_size / (tokens.shape[-1] - 1))[:, None, None]
         queries = tokens.new_empty(self.loops + 1, *tokens.shape[:2])
@@ -106,15 +167,13 @@ class LoopedTransformer(nn.Module):
             write = -scale[part] * weights.P.mT
             queries[0, part] = query[:, 0]
             for t in range(self.loops):
-                query = torch.baddbmm(query, self.layer.gather(examples, query @ weights.Q.mT), write)
+                query = self.layer.answer(examples, query, weights.Q.mT, write)
                 queries[t + 1, part] = query[:, 0]
         return queries
 
     def _from_state(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
         examples, query = tokens[..., :-1], tokens[..., -1]
         n = examples.shape[-1]
-        if weights.writes == "all" and (weights.Q @ examples).any():
-            raise ValueError("These weights move the examples, so they have no constant state: use form='token'.")
         scale = (step_size / n)[:, None, None]
         if n > weights.features:
             state = weights.P @ (examples @ examples.mT) @ weights.Q

@@ -1,6 +1,7 @@
 """The command line: the same settings as the pages, results as files, one JSON summary on standard output."""
 
 import argparse
+import io
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -31,13 +32,17 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; the process's own arguments by default."""
-    parser = Parser(prog="looped", description=__doc__)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    parser = Parser(prog="looped", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"looped {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = commands.add_parser(
         "compare",
         help="a constructed looped transformer next to explicit gradient descent",
         description="Run a constructed looped transformer next to explicit gradient descent on the same prompts.",
+        allow_abbrev=False,
     )
     _add_settings(command)
     chosen = parser.parse_args(_join_negative(sys.argv[1:] if arguments is None else arguments))
@@ -45,8 +50,6 @@ def main(arguments: list[str] | None = None) -> None:
         run_compare(chosen)
     except SettingsError as error:
         command.error(f"argument {FLAGS[error.field]}: {error}" if error.field in FLAGS else str(error))
-    except OSError as error:
-        command.error(f"argument --out: cannot write to {chosen.out}: {error.strerror}: choose another folder.")
 
 
 def run_compare(chosen: argparse.Namespace) -> None:
@@ -58,8 +61,14 @@ def run_compare(chosen: argparse.Namespace) -> None:
     result = compare(settings, table)
     summary = export.summary_json(result)
     if chosen.out is not None:
-        written = export.save(result, chosen.out)
+        try:
+            written = export.save(result, chosen.out)
+        except OSError as error:
+            why = f"--out = {chosen.out} cannot be written to ({error.strerror}): choose another folder."
+            raise SettingsError("out", why) from None
         _say(f"wrote {', '.join(path.name for path in written)} to {chosen.out}")
+    if result.rank == 1 and settings.condition_number != 1 and settings.data == "exact":
+        _say("min(n, d) = 1 leaves a single eigenvalue, so κ is 1")
     _say(result.prediction.sentence)
     _say(
         f"max |looped − GD| = {result.gap:.1e}, relative {result.relative_gap:.1e}, tolerance {result.tolerance:.1e} "

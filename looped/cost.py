@@ -18,8 +18,10 @@ QUICK_SECONDS = 0.05
 """What a slider move may cost before the page lowers the number of prompts."""
 DIRECT_CAP = 2e7
 """Largest B·n·d·T for which explicit gradient descent reads X in every step; beyond it steps on XᵀX."""
+FOLDS = 5
+"""Folds of the prediction of held-out rows of a table; each is a run of its own."""
 TOKEN_CAP = 2e9
-"""Largest B·n·d·T for the token form with a write mask, about a second; without one it is a (d+1)th of it."""
+"""Largest B·n·d·T for the token form, about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,6 @@ class Sizes:
     """Length of a token."""
     token_form: bool
     """Whether every loop reads all tokens."""
-    write_all: bool
-    """Whether every token is written, not the query alone."""
     synthetic: bool
     """Whether prompts are drawn."""
 
@@ -58,13 +58,12 @@ class Sizes:
         if not self.token_form:
             k = D if n > d else n
             looped = B * (1e-10 * n * D * D + 2e-9 * k**3 + T * (2e-8 + 6e-9 * D + 3e-10 * k * D)) + 2e-5 * T**0.5
-        elif self.write_all:
-            looped = T * (3e-5 + B * (1e-6 + (1.2e-10 + 1.5e-8 / D) * (n + D) * D * D))
         else:
             looped = T * (2e-5 + B * (2e-7 + 7e-10 * n * D))
         explicit = T * (1e-5 + B * (2e-7 + (6e-10 * d * d if self.gram else 1.4e-9 * n * d)))
         errors = T * B * (3e-7 + 2.5e-8 * d)
-        return 2e-3 + draw + spectrum + looped + explicit + errors
+        held_out = 0 if self.synthetic else FOLDS * (spectrum + looped)
+        return 2e-3 + draw + spectrum + looped + held_out + explicit + errors
 
     @property
     def bytes(self) -> int:
@@ -77,7 +76,7 @@ class Sizes:
     @property
     def allowed(self) -> bool:
         """Whether the run keeps within the limits of time and memory, and of the token form."""
-        reads = self.B * self.n * self.d * self.T * (self.d + 1 if self.write_all else 1)
+        reads = self.B * self.n * self.d * self.T
         return (
             self.seconds <= MAX_SECONDS
             and self.bytes <= MAX_BYTES
@@ -101,7 +100,6 @@ def sizes(settings: Settings, table: Table | None = None) -> Sizes:
         T=settings.loops,
         D=d + 1 if settings.layout == "compact" else 2 * d + 2,
         token_form=settings.form == "token",
-        write_all=settings.layout == "slots",
         synthetic=synthetic,
     )
 

@@ -13,11 +13,8 @@ from typing import Any
 import numpy as np
 
 from looped import figures, theory
-from looped.experiments import real_data
 from looped.experiments.compare import ERROR_CEILING, Comparison
-from looped.fields import FIELDS, SettingsError
-from looped.settings import Settings
-from looped.tables import Table
+from looped.fields import FIELDS
 
 RESULTS_VERSION = 1
 """Raised when the same settings start to give other numbers; CHANGELOG.md says why."""
@@ -33,11 +30,11 @@ def versions() -> dict[str, str]:
 def summary(result: Comparison) -> dict[str, Any]:
     """Settings, provenance, verdicts and scalars of a run, ready for JSON."""
     B, n, d = result.prompts.shape
-    kappa = result.prompts.spectrum.condition_number
+    kappa = result.prompts.spectrum.condition_number.numpy()
     out: dict[str, Any] = {
         "settings": result.settings.to_dict(),
         "seed": result.settings.seed,
-        "sizes": {"prompts": B, "examples": n, "features": d, "loops": result.settings.loops},
+        "sizes": {"prompts": B, "examples": n, "features": d, "loops": result.settings.loops, "rank": result.rank},
         "results_version": RESULTS_VERSION,
         "versions": versions(),
         "verdict": {
@@ -50,7 +47,7 @@ def summary(result: Comparison) -> dict[str, Any]:
             "prediction": result.prediction.kind,
             "prediction_sentence": result.prediction.sentence,
         },
-        "condition_number": {"min": float(kappa.min()), "median": float(kappa.median()), "max": float(kappa.max())},
+        "condition_number": {"min": float(kappa.min()), "median": float(np.median(kappa)), "max": float(kappa.max())},
         "step_size": {"min": float(result.step_size.min()), "max": float(result.step_size.max())},
         "error_after_T": _bands(result.errors[-1]),
         "closed_form_after_T": _bands(np.minimum(result.closed_form[-1], ERROR_CEILING)),
@@ -60,30 +57,23 @@ def summary(result: Comparison) -> dict[str, Any]:
         "bounds": {b.key: None if b.values is None else float(b.values[-1]) for b in result.bounds},
         "bounds_not_drawn": theory.missing_bounds(result.bounds),
     }
-    if result.table is not None:
-        coefficients = real_data.coefficients(result)
+    if result.table is not None and result.report is not None:
+        report = result.report
         out["table"] = {
             "name": result.table.name,
-            "sha256_16": result.table.digest,
+            "sha256_16": result.table.digest or None,
             "target": result.table.target,
             "preparation": "features standardised to mean 0 and variance 1, target centred",
-            "coefficients": coefficients.table,
-            "held_out": _held_out(result.settings, result.table),
+            "coefficients": report.coefficients.table,
+            "held_out": {"why_not": report.why_not}
+            if report.held_out is None
+            else {
+                "folds": report.held_out.folds,
+                "r2_looped": report.held_out.r2_looped,
+                "r2_linear_regression": report.held_out.r2_reference,
+            },
         }
     return out
-
-
-def _held_out(settings: Settings, table: Table) -> dict[str, Any]:
-    """R² on held-out rows, or why there is none: a column may be constant on the rows of a fold."""
-    try:
-        held_out = real_data.held_out(settings, table)
-    except SettingsError as error:
-        return {"why_not": str(error)}
-    return {
-        "folds": held_out.folds,
-        "r2_looped": held_out.r2_looped,
-        "r2_linear_regression": held_out.r2_reference,
-    }
 
 
 def curves_csv(result: Comparison) -> str:

@@ -109,7 +109,11 @@ class Field:
                 return numbers
             case "list":
                 if isinstance(value, str):
-                    value = next(csv.reader([value], skipinitialspace=True), [])
+                    text = value
+                    try:
+                        value = next(csv.reader([text], skipinitialspace=True), [])
+                    except csv.Error:
+                        raise self.refuse(" ".join(text.split())) from None
                 if not isinstance(value, Iterable):
                     raise self.refuse(value)
                 return tuple(name for part in value if (name := str(part).strip()))
@@ -118,13 +122,13 @@ class Field:
 
     def nearest(self, value: object, default: Any) -> Any:
         """The allowed value closest to `value`; the default when there is no such thing (text, NaN)."""
-        if self.kind not in ("whole", "real"):
+        if self.kind not in ("whole", "real", "step"):
             return default
         try:
             number = float(str(value))
         except ValueError:
             return default
-        if math.isnan(number) or (self.low < 0 and number == 0):
+        if math.isnan(number) or (self.low < 0 and number == 0) or (self.kind == "step" and number <= 0):
             return default
         number = min(max(number, self.low), self.high)
         return round(number) if self.kind == "whole" else number
@@ -135,7 +139,7 @@ class Field:
             case bool():
                 return "true" if value else "false"
             case tuple() if self.kind == "numbers":
-                return ",".join(f"{number:g}" for number in value)
+                return ",".join(repr(number).removesuffix(".0") for number in value)
             case tuple():
                 line = io.StringIO()
                 csv.writer(line, lineterminator="").writerow(value)
@@ -204,7 +208,7 @@ FIELDS: dict[str, Field] = {
         Field(
             name="step_size", key="step", label="η · step size", kind="step", high=1e6,
             help="auto is 1/λ₁, optimal is 2/(λ₁+λ_d), the best constant step. By hand: any η above 0; "
-            "above 2/λ₁ the loop diverges, and the page says so before it runs.",
+            "up to 1,000,000; above 2/λ₁ the loop diverges, and the page says so before it runs.",
         ),
         Field(
             name="shared_step", key="shared", label="One η for all prompts", kind="yes/no",

@@ -3,6 +3,7 @@
 Pure functions. No colours are set: the page's theme, or any other template, applies.
 """
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +123,7 @@ def prediction_chart(held_out: HeldOut) -> Picture:
                 "height": 380,
                 "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
                 "legend": {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
-                "xaxis": {"title": {"text": f"y, {held_out.target}"}, "automargin": True},
+                "xaxis": {"title": {"text": f"y, {html.escape(held_out.target)}"}, "automargin": True},
                 "yaxis": {"title": {"text": "ŷ, predicted by the looped transformer"}, "automargin": True},
             },
         }
@@ -160,8 +161,9 @@ def _describe(result: Comparison, of: str) -> str:
     final = curves["looped_median"][-1]
     text = (
         f"Relative error against loops, log axis{of}. The looped transformer goes from 1 at loop 0 to {final:.2e} at "
-        f"loop {settings.loops}. Explicit gradient descent lies on it: the largest difference between their iterates "
-        f"is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate. The closed form ends at "
+        f"loop {settings.loops}. The largest difference to the iterates of explicit gradient descent "
+        f"is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate, "
+        f"{'within' if result.passed else 'beyond'} the tolerance {result.tolerance:.1e}. The closed form ends at "
         f"{curves['closed_form_median'][-1]:.2e}."
     )
     if result.ceiling_from is not None:

@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+import re
 import stat
 import zlib
 from collections import Counter
@@ -34,7 +35,7 @@ def refuse(message: str) -> SettingsError:
     return SettingsError("data", message)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Sheet:
     """A CSV file as read: every column, numeric or not, before target and features are chosen."""
 
@@ -45,7 +46,7 @@ class Sheet:
     digest: str
     """SHA-256 of the file, first 16 hex digits: links and results name the data by it."""
 
-    @property
+    @cached_property
     def numeric(self) -> list[str]:
         """Columns that hold only numbers, at least two different ones."""
         return [name for name in self.frame.columns if not _trouble(self.frame[name])]
@@ -138,20 +139,22 @@ def read_csv(source: str | Path | bytes, name: str = "") -> Sheet:
     if len(content) > MAX_BYTES:
         raise refuse(_too_large(name, len(content)))
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").strip("\n ")
     except UnicodeDecodeError:
         raise refuse(f"{name} is not a CSV file in UTF-8: export it again as CSV (UTF-8).") from None
     if not text.strip():
         raise refuse(f"{name} is empty: a CSV needs a line of column names and at least {MIN_ROWS} rows of numbers.")
     if "\0" in text:
         raise refuse(f"{name} is not a CSV file, it holds binary data: export the table as CSV.")
-    first = text.lstrip().splitlines()[0]
-    separator = max(",;\t", key=first.count)
-    header = [part.strip() for part in next(csv.reader(io.StringIO(text.lstrip()), delimiter=separator))]
-    _check_header(name, header)
+    outside_quotes = re.sub(r'"[^"]*"', "", text[: text.find("\n")])
+    separator = max(",;\t", key=outside_quotes.count)
     try:
-        frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        header = [part.strip() for part in next(csv.reader(io.StringIO(text), delimiter=separator))]
+        _check_header(name, header)
+        frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, low_memory=False)
+    except SettingsError:
+        raise
+    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error, ValueError) as error:
         reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
         raise refuse(f"{name} is not a regular CSV ({reason}): every row needs the same number of values.") from None
     if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus values for row names
@@ -198,7 +201,7 @@ def choose(sheet: Sheet, target: str, columns: tuple[str, ...] = ()) -> Table:
 def diabetes() -> Sheet:
     """scikit-learn's diabetes data in original units: 442 patients, 10 features, disease progression after a year."""
     bunch = load_diabetes(as_frame=True, scaled=False)
-    return Sheet(name="diabetes (scikit-learn)", frame=bunch.frame, digest="scikit-learn")
+    return Sheet(name="diabetes (scikit-learn)", frame=bunch.frame, digest="")
 
 
 def load(settings: Settings, path: str | Path | None = None) -> Table | None:
@@ -252,10 +255,11 @@ def _trouble(column: pd.Series) -> str:
     missing = column.isna()
     if missing.any():
         return f"has {int(missing.sum())} missing value(s), the first in row {int(missing.to_numpy().argmax()) + 2}"
-    texts = [isinstance(value, bool | np.bool_) or not _is_number(value) for value in column]
-    if any(texts):
-        row = texts.index(True)
-        return f"holds text ('{str(column.iloc[row])[:20]}' in row {row + 2})"
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        texts = [isinstance(value, bool | np.bool_) or not _is_number(value) for value in column]
+        if any(texts):
+            row = texts.index(True)
+            return f"holds text ('{str(column.iloc[row])[:20]}' in row {row + 2})"
     values = column.to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
         return f"holds an infinite value in row {int((~np.isfinite(values)).argmax()) + 2}"

@@ -69,6 +69,11 @@ class Prediction:
         match self.kind:
             case "converges" if self.factor < 1e-12:
                 return f"Converges: {eta} is below {limit}, and one loop removes every mode."
+            case "converges" if self.factor > 0.999:
+                return (
+                    f"Converges: {eta} is below {limit}; every loop removes only {1 - self.factor:.2g} of the error "
+                    f"in the slowest mode, number {self.mode}."
+                )
             case "converges":
                 return (
                     f"Converges: {eta} is below {limit}; every loop leaves {self.factor:.4g} of the error "
@@ -80,20 +85,26 @@ class Prediction:
                 return f"Diverges{who}: {eta} is above {limit}; mode {self.mode} grows {self.factor:.3g}× per loop."
 
 
-def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor) -> Prediction:
-    """Convergence from η against 2/λ₁, over the modes that w_ref has (the others start and stay at zero error).
+def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, dtype: torch.dtype = torch.float64) -> Prediction:
+    """Convergence from η against 2/λ₁: mode k is multiplied by 1 − ηλ_k in every loop.
+
+    A mode that w_ref does not have starts at zero error. It stays there unless it grows: rounding wakes it.
 
     Args:
         spectrum: of the prompts.
         step_size: η, (B,), float64.
         w_ref: where the loop is heading, (B, d), float64.
+        dtype: of the run; η equals 2/λ₁ if it does so to the rounding of this type.
+
+    Returns:
+        The verdict for the worst prompt.
     """
     share = torch.einsum("bdk,bd->bk", spectrum.eigenvectors, w_ref).abs()
-    present = spectrum.nonzero & (share > MODE_PRESENT * w_ref.norm(dim=1, keepdim=True))
     change = step_size[:, None] * spectrum.eigenvalues
+    tolerance = 16 * torch.finfo(dtype).eps
+    present = spectrum.nonzero & (share > MODE_PRESENT * w_ref.norm(dim=1, keepdim=True)) | (change > 2 + tolerance)
     factors = torch.where(present, (1 - change).abs(), 0.0)
     over = torch.where(present, change, 0.0).amax(dim=1) - 2
-    tolerance = 1e-12
     diverging, oscillating = over > tolerance, over.abs() <= tolerance
     kind: Literal["converges", "oscillates", "diverges"] = "converges"
     affected = torch.zeros_like(diverging)
@@ -124,7 +135,8 @@ def closed_form_errors(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, loo
     """
     weight = torch.einsum("bdk,bd->bk", spectrum.eigenvectors, w_ref).square()  # (B, r)
     weight = torch.where(spectrum.nonzero, weight, 0.0)
-    weight = weight / weight.sum(dim=1, keepdim=True)
+    total = weight.sum(dim=1, keepdim=True)
+    weight = weight / torch.where(total > 0, total, 1.0)
     squared = (1 - step_size[:, None] * spectrum.eigenvalues).square()
     squared = torch.where(weight > 0, squared, 0.0)
     # All powers t = 0 … T by doubling: the second half of the table is the first half times (1 − ηλ)^{2m}.

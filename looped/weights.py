@@ -3,61 +3,9 @@
 Tokens are columns: Z is (B, D, n+1), its first n columns the examples, its last one the query.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
-from torch import Tensor
 
-from looped.prompts import Prompts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """The weights of one attention layer and where they find things in a token.
-
-    One layer is Z ← Z − (η/n) P Z M (Zᵀ Q Z) R with the key mask M = diag(I_n, 0): the query is never a key.
-    """
-
-    P: Tensor
-    """Projection and value in one, (D, D)."""
-    Q: Tensor
-    """Key and query in one, (D, D)."""
-    writes: Literal["query", "all"]
-    """R: `query` is R = e_{n+1}e_{n+1}ᵀ, only the last column is written; `all` is R = I."""
-    x: slice
-    """Rows of a token that hold an example's features."""
-    y: int
-    """Row that holds an example's label."""
-    w: slice
-    """Rows of the query that hold the iterate w_t."""
-    alpha: int
-    """Row of the query that holds the label scale α."""
-
-    @property
-    def width(self) -> int:
-        """D, the length of a token."""
-        return len(self.P)
-
-    @property
-    def features(self) -> int:
-        """d, the features of an example."""
-        return self.x.stop - self.x.start
-
-    def embed(self, prompts: Prompts, label_scale: float) -> Tensor:
-        """The tokens before the first loop: examples (x_i, y_i) and the query (w_0 = 0, α), zeros elsewhere.
-
-        Returns:
-            Z0, (B, D, n+1).
-        """
-        B, n, _ = prompts.shape
-        Z = prompts.X.new_empty(B, self.width, n + 1)
-        Z[:, self.x, :n] = prompts.X.mT
-        Z[:, self.y, :n] = prompts.y
-        Z[:, self.y + 1 :, :n] = 0  # the query's own rows, which come last
-        Z[:, :, n] = 0
-        Z[:, self.alpha, n] = label_scale
-        return Z
+from looped.attention import Weights
 
 
 def gradient_descent(features: int, layout: str, dtype: torch.dtype = torch.float64) -> Weights:
@@ -73,6 +21,12 @@ def gradient_descent(features: int, layout: str, dtype: torch.dtype = torch.floa
         features: d, at least 1.
         layout: "compact" or "slots".
         dtype: of P and Q.
+
+    Returns:
+        P and Q, (D, D), with the write mask and the rows where x, y, w and α lie.
+
+    Raises:
+        ValueError: for another layout.
 
     Source: derived for this project in the notation of arXiv 2410.11268, whose full text was not read.
     """

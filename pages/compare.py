@@ -4,11 +4,11 @@ from typing import Any
 
 import streamlit as st
 
-from looped import cost, tables
+from looped import cost, figures, tables
 from looped.fields import TABLES, SettingsError
 from looped.settings import Settings
 from pages.ui import backend, controls
-from pages.ui.parts import data_table, figure, show_number
+from pages.ui.parts import data_table, figure, plain, show_number
 from pages.ui.table import choose_table
 
 KAPPA_FALLS = (
@@ -55,7 +55,8 @@ def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
     most = allowed if st.session_state.get("all_prompts") == settings else cost.most_prompts(run, quick=True)
     if 0 < most < run.B:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"{most} of {run.B} prompts are run, so that the page answers at once.")
+            why = "so that the page answers at once" if most < allowed else "as many as the limits allow"
+            st.caption(f"{most} of {run.B} prompts are run, {why}.")
             if most < allowed:
                 st.button(
                     f"Run all {run.B}" if allowed == run.B else f"Run {allowed}, the most that fit",
@@ -79,7 +80,7 @@ def verdicts(summary: dict[str, Any]) -> None:
             f"in {verdict['dtype']}",
             "Largest absolute difference between the transformer's iterates and explicit gradient descent, over all "
             "loops, prompts and features. The tolerance is 16·eps·(κ + √T), at most 1e-3, of the largest iterate. "
-            f"Here the yardstick is {verdict['yardstick']}.",
+            f"Here it is {verdict['yardstick']}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
             width=250,
             passed=verdict["passed"],
         )
@@ -95,7 +96,9 @@ def verdicts(summary: dict[str, Any]) -> None:
         show_number(
             f"error after T = {sizes['loops']}",
             f"{error['median']:.3g}",
-            f"10–90 % of prompts: {error['p10']:.1g} to {error['p90']:.1g}" if sizes["prompts"] > 1 else "one prompt",
+            f"10–90 % of prompts: {error['p10']:.1g} to {error['p90']:.1g}"
+            if sizes["prompts"] >= figures.SMALLEST_BAND
+            else f"{sizes['prompts']} prompt(s)",
             "‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is the shortest least-squares solution for the labels "
             "αy; without noise and with n ≥ d it is αw*.",
         )
@@ -113,21 +116,23 @@ def notes(summary: dict[str, Any]) -> list[str]:
     sizes, settings = summary["sizes"], summary["settings"]
     ceiling = summary["error_ceiling"]
     lines = []
-    if sizes["examples"] < sizes["features"]:
+    if sizes["rank"] < sizes["features"]:
+        few = sizes["examples"] < sizes["features"]
+        head = f"**n < d.** n = {sizes['examples']}" if few else f"**Rank {sizes['rank']} < d.** The examples"
         lines.append(
-            f"**n < d.** n = {sizes['examples']} cannot determine d = {sizes['features']} weights. The loop finds the "
-            "shortest w that fits the examples (w_ref); the part of w* that none of them touches stays at 0. κ counts "
-            "the min(n, d) non-zero eigenvalues."
+            f"{head} cannot determine d = {sizes['features']} weights. The loop finds the shortest w that fits the "
+            f"examples (w_ref); the part of a task that none of them touches stays at 0. κ counts the {sizes['rank']} "
+            "non-zero eigenvalues."
         )
     if settings["noise"] > 0 and settings["data"] not in TABLES:
         lines.append(
-            f"**Noise σ = {settings['noise']:g}.** A loop that converges ends at least squares (w_ref), not at αw*; the "
-            "second curve shows the distance to αw*, which cannot stay below the floor."
+            f"**Noise σ = {settings['noise']:g}.** A loop that converges ends at least squares (w_ref), not at αw*; "
+            "the second curve shows the distance to αw*, which cannot stay below the floor."
         )
     if ceiling["reached_at_loop"] is not None:
         lines.append(
             f"**Capped.** Beyond a relative error of {ceiling['value']:,.0f} curves run along that ceiling; the first "
-            f"prompt reaches it at loop {ceiling['reached_at_loop']}. The files keep the true values."
+            f"prompt reaches it at loop {ceiling['reached_at_loop']}. The iterates in arrays.npz go on."
         )
     if not summary["verdict"]["passed"]:
         lines.append(
@@ -155,18 +160,25 @@ def real_data(view: backend.View) -> None:
     """Coefficients by column name, and predictions on held-out rows."""
     table = view.summary["table"]
     held_out = table["held_out"]
-    st.subheader(f"What it learned about the column “{table['target']}”")
+    sizes = view.summary["sizes"]
+    difference = "As long as the step converges, more loops take the difference to the rounding of the precision."
+    if sizes["rank"] < sizes["features"]:
+        difference = (
+            f"The columns have rank {sizes['rank']} < d = {sizes['features']}, so many weights fit equally well: the "
+            "loop finds the shortest in standardised units, scikit-learn in raw ones, and the two need not agree."
+        )
+    st.subheader(f"What it learned about the column “{plain(table['target'])}”")
     st.caption(
-        f"{table['name']}: features standardised to mean 0 and variance 1, target centred (that is the intercept). "
-        "Coefficients are in the original units, beside scikit-learn's LinearRegression on the raw columns. As long as "
-        "the step converges, more loops take the difference to zero."
+        f"{plain(table['name'])}: features standardised to mean 0 and variance 1, target centred (that is the "
+        "intercept). Coefficients are in the original units, beside scikit-learn's LinearRegression on the raw columns. "
+        f"{difference}"
     )
     left, right = st.columns(2)
     with left:
         data_table(table["coefficients"], f"Coefficients for {table['target']}", whole=True)
     with right:
         if view.predictions is None:
-            st.info(f"No held-out prediction. {held_out['why_not']}")
+            st.info(f"No held-out prediction. {plain(held_out['why_not'])}")
             return
         with st.container(horizontal=True):
             show_number("R², the loop", f"{held_out['r2_looped']:.4f}", "on held-out rows",
@@ -188,7 +200,7 @@ def assumptions() -> None:
 - **Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the
   unit sphere.
 - **Three routes, one curve.** The loop (PyTorch), gradient descent written out (NumPy), and
-  Σ(1 − ηλ_k)^{2t} from the eigenvalues, which iterates nothing.
+  √(Σ c_k²(1 − ηλ_k)²ᵗ) from the eigenvalues, c_k being the share of mode k in w_ref, which iterates nothing.
 - **Bounds.** |α|e^(−T/(2κ)) is quoted from a summary of
   [Chen, Li, Liang, Shi, Song: AISTATS 2025](https://arxiv.org/abs/2410.11268), whose full text was not read; on this
   axis it is divided by |α|. The construction and the other two rates are derived for this project and checked
@@ -202,12 +214,13 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
     """Everything right of the controls."""
     controls.show_repairs(settings)
     for sentence in changed:
-        st.warning(sentence)
+        st.warning(plain(sentence))
     asked = fewer_prompts(settings, table)
     try:
-        view = backend.comparison(asked, table.digest if table else None, table)
+        identity = (table.name, table.digest, table.target, *table.columns) if table else ()
+        view = backend.comparison(asked, identity, table)
     except SettingsError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     verdicts(view.summary)
     figure(view.errors, "errors")
@@ -225,7 +238,8 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
             "- Raise κ and the line flattens; choose the optimal step under *Step size* and it steepens.\n"
             "- Change n from 40 to 400 with κ fixed: the slope stays. What the number of examples changes is κ, as "
             "Gaussian rows (under *Data*) show.\n"
-            "- Where the error has fallen to about 1e-16 (1e-7 in float32), both lines are rounding noise."
+            "- Where the error has fallen to about 1e-16 (1e-7 in float32), both lines are rounding noise, "
+            "and may lie above a bound, which is a statement about exact arithmetic."
         )
     behind = st.expander("Data behind the chart", key="behind", on_change="rerun")
     if behind.open:

@@ -87,7 +87,7 @@ def test_the_module_prints_one_json_object_and_nothing_else_on_standard_output(t
     done = process(tmp_path, "compare", *SMALL, "--out", "results")
     assert done.returncode == 0
     summary = json.loads(done.stdout, parse_constant=no_constant)
-    assert summary["sizes"] == {"prompts": 3, "examples": 9, "features": 4, "loops": 12}
+    assert summary["sizes"] == {"prompts": 3, "examples": 9, "features": 4, "loops": 12, "rank": 4}
     assert done.stderr.splitlines()
     assert all(line.startswith("looped: ") for line in done.stderr.splitlines())
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == FILES
@@ -211,7 +211,7 @@ def test_a_table_is_stored_standardised_and_centred_with_an_unknown_task(capsys,
     assert np.isnan(stored["w_star"]).all()
     np.testing.assert_allclose(stored["looped"], looped_by_hand(stored, "compact", 30), rtol=0, atol=1e-11)
     assert summary["table"]["target"] == "target"
-    assert summary["sizes"] == {"prompts": 1, "examples": 442, "features": 10, "loops": 30}
+    assert summary["sizes"] == {"prompts": 1, "examples": 442, "features": 10, "loops": 30, "rank": 10}
 
 
 def test_a_csv_with_chosen_target_and_features(capsys, tmp_path):

@@ -138,7 +138,15 @@ def test_a_target_nobody_can_learn_gives_zeros_not_nan():
     result = compare(Settings(data="csv", target="y"), table)
     assert np.abs(result.w_ref).max() < 1e-15
     assert np.isfinite(result.errors).all()
+    assert np.isfinite(result.closed_form).all()
     assert result.passed
+    json.loads(export.summary_json(result))
+
+
+def test_a_table_is_refused_for_settings_that_draw_their_own_prompts():
+    table = looped.tables.choose(looped.tables.diabetes(), "target")
+    with pytest.raises(SettingsError, match="data = exact draws its own prompts"):
+        compare(Settings(), table)
 
 
 CASES = {

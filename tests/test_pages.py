@@ -10,7 +10,6 @@ from sklearn.linear_model import LinearRegression
 from streamlit.testing.v1 import AppTest
 
 from looped import Settings, compare
-from looped.experiments.real_data import coefficients
 from looped.tables import choose, diabetes
 
 ROOT = Path(__file__).parents[1]
@@ -107,7 +106,7 @@ def test_the_chart_has_a_text_with_its_own_numbers():
     at = open_page()
     result = compare(Settings())
     assert f"{np.median(result.errors[-1]):.2e} at loop 50" in alt(at)
-    assert "Explicit gradient descent" in alt(at)
+    assert "explicit gradient descent" in alt(at)
 
 
 def test_the_chart_shows_closed_form_and_the_bounds_of_its_step():
@@ -409,7 +408,8 @@ def test_target_and_features_of_the_table_can_be_chosen():
     run(at)
     (shown,) = (frame.value for frame in at.dataframe if "LinearRegression" in frame.value.columns)
     table = choose(diabetes(), "bmi", ("age", "bp"))
-    expected = coefficients(compare(Settings(data="diabetes", target="bmi", feature_columns=("age", "bp")), table))
+    result = compare(Settings(data="diabetes", target="bmi", feature_columns=("age", "bp")), table)
+    expected = result.report.coefficients
     assert shown["column"].tolist() == ["age", "bp", "(intercept)"]
     np.testing.assert_allclose(shown["looped transformer"][:2], expected.looped, rtol=1e-9)
 

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from looped import Settings, compare
-from looped.experiments.real_data import coefficients, held_out
+from looped.experiments.real_data import held_out
 from looped.tables import Table, choose, diabetes
 
 TABLE = choose(diabetes(), "target")
@@ -45,7 +45,7 @@ def predict_folds(loops, seed, standardise_with):
 @pytest.mark.parametrize("layout", ["compact", "slots"])
 @pytest.mark.parametrize("alpha", [1.0, -3.0, 250.0], ids=lambda alpha: f"α = {alpha:g}")
 def test_after_10000_loops_the_coefficients_are_those_of_linear_regression(layout, alpha):
-    found = coefficients(compare(long_run(layout=layout, label_scale=alpha)))
+    found = compare(long_run(layout=layout, label_scale=alpha)).report.coefficients
     fitted = LinearRegression().fit(TABLE.X, TABLE.y)
     assert found.columns == TABLE.columns
     np.testing.assert_allclose(found.looped, fitted.coef_, rtol=1e-8)
@@ -56,14 +56,14 @@ def test_after_10000_loops_the_coefficients_are_those_of_linear_regression(layou
 
 def test_the_label_scale_does_not_change_the_coefficients_of_an_unfinished_run():
     few = Settings(data="diabetes", loops=7)
-    plain, scaled = (coefficients(compare(few.replace(label_scale=alpha))) for alpha in (1.0, -40.0))
+    plain, scaled = (compare(few.replace(label_scale=alpha)).report.coefficients for alpha in (1.0, -40.0))
     np.testing.assert_allclose(scaled.looped, plain.looped, rtol=1e-11)
     assert scaled.looped_intercept == pytest.approx(plain.looped_intercept, rel=1e-11)
     assert np.abs(plain.looped / plain.reference - 1).max() > 0.1
 
 
 def test_the_coefficient_table_has_one_row_a_column_and_the_intercept_last():
-    rows = coefficients(compare(Settings(data="diabetes", loops=20))).table
+    rows = compare(Settings(data="diabetes", loops=20)).report.coefficients.table
     assert rows["column"] == [*TABLE.columns, "(intercept)"]
     assert {len(values) for values in rows.values()} == {11}
     looped, reference = np.array(rows["looped transformer"]), np.array(rows["LinearRegression"])
@@ -74,12 +74,11 @@ def test_chosen_columns_give_the_regression_on_those_columns():
     result = compare(long_run(feature_columns=("bmi", "age", "s5"), target="bp"))
     raw = diabetes().frame
     fitted = LinearRegression().fit(raw[["bmi", "age", "s5"]].to_numpy(), raw["bp"].to_numpy())
-    np.testing.assert_allclose(coefficients(result).looped, fitted.coef_, rtol=1e-8)
+    np.testing.assert_allclose(result.report.coefficients.looped, fitted.coef_, rtol=1e-8)
 
 
 def test_synthetic_prompts_have_no_coefficients():
-    with pytest.raises(ValueError, match="table"):
-        coefficients(compare(Settings(loops=2, prompts=1)))
+    assert compare(Settings(loops=2, prompts=1)).report is None
 
 
 @pytest.mark.parametrize("seed", [0, 17])
@@ -114,7 +113,26 @@ def test_a_table_of_three_rows_is_held_out_row_by_row():
 
 def test_float32_stays_near_the_coefficients_of_float64():
     exact, rounded = (
-        coefficients(compare(Settings(data="diabetes", loops=200, dtype=dtype))).looped
+        compare(Settings(data="diabetes", loops=200, dtype=dtype)).report.coefficients.looped
         for dtype in ("float64", "float32")
     )
     np.testing.assert_allclose(rounded, exact, rtol=2e-3)
+
+
+def test_a_step_that_diverges_leaves_no_held_out_prediction_and_says_why():
+    report = compare(Settings(data="diabetes", step_size=3.0, loops=200)).report
+    assert report.held_out is None
+    assert "diverges on the rows of a fold" in report.why_not
+    assert np.isfinite(report.coefficients.looped).all()
+
+
+def test_collinear_columns_still_agree_with_gradient_descent_after_many_loops():
+    rng = np.random.default_rng(0)
+    group = np.eye(4)[rng.integers(0, 4, 200)]
+    X = np.hstack([group, rng.normal(size=(200, 4))])
+    table = Table("t", "", "y", tuple("abcdefgh"), X, X @ np.arange(8.0) + rng.normal(size=200))
+    for layout, form in (("compact", "state"), ("slots", "state"), ("slots", "token")):
+        result = compare(Settings(data="csv", target="y", loops=10_000, layout=layout, form=form), table)
+        assert result.rank == 7
+        assert result.passed
+        assert any("rank 7 < d = 8" in bound.why_not for bound in result.bounds)

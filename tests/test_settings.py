@@ -3,7 +3,7 @@ import inspect
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from looped import Settings, SettingsError
@@ -93,6 +93,7 @@ def test_a_link_with_a_bad_value_gets_the_nearest_one_and_says_so(key, text, nam
     assert rejected[key].endswith(f"Using {FIELDS[name].to_text(expected)}.")
 
 
+@example({"columns": "a\nb"})
 @given(st.dictionaries(st.sampled_from([field.key for field in FIELDS.values()]), st.text(max_size=30)))
 def test_no_link_is_refused(query):
     settings, rejected = Settings.from_query(query)

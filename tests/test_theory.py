@@ -88,12 +88,29 @@ def test_one_diverging_prompt_is_enough_and_counted():
     assert "in 5 of 20 prompts" in prediction.sentence
 
 
-def test_a_mode_the_solution_does_not_have_cannot_diverge():
+def two_modes(step_size):
     X = torch.diag(torch.tensor([2.0, 1.0], dtype=torch.float64)) * math.sqrt(2)  # XᵀX/n has eigenvalues 4 and 1
     batch = Prompts(X=X[None], y=(X @ torch.tensor([0.0, 1.0], dtype=torch.float64))[None], w_star=None)
-    prediction = theory.predict(batch.spectrum, torch.tensor([1.5], dtype=torch.float64), batch.least_squares(1.0))
-    assert prediction.kind == "converges"
-    assert (prediction.factor, prediction.mode) == (pytest.approx(0.5), 2)
+    return theory.predict(batch.spectrum, torch.tensor([step_size], dtype=torch.float64), batch.least_squares(1.0))
+
+
+def test_a_mode_the_solution_does_not_have_neither_slows_nor_oscillates_but_rounding_makes_it_grow():
+    assert (two_modes(0.2).kind, two_modes(0.2).factor, two_modes(0.2).mode) == ("converges", pytest.approx(0.8), 2)
+    assert two_modes(0.5).kind == "converges"
+    assert (two_modes(0.6).kind, two_modes(0.6).mode) == ("diverges", 1)
+
+
+def test_at_single_precision_the_edge_is_as_wide_as_its_rounding():
+    spectrum, eta, w_ref = eta_and_reference(Settings(prompts=2))
+    edge = 2 * eta * (1 + 1e-7)
+    assert theory.predict(spectrum, edge, w_ref, torch.float32).kind == "oscillates"
+    assert theory.predict(spectrum, edge, w_ref, torch.float64).kind == "diverges"
+
+
+def test_a_tiny_step_says_how_little_it_removes():
+    spectrum, _, w_ref = eta_and_reference(Settings(prompts=2))
+    sentence = theory.predict(spectrum, torch.full((2,), 1e-6, dtype=torch.float64), w_ref).sentence
+    assert "removes only 3.9e-07 of the error" in sentence
 
 
 def drawn(**changes):

@@ -6,8 +6,10 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from looped import cost, descent, prompts, tables, theory, weights
-from looped.attention import LoopedTransformer
+from looped import attention, cost, descent, prompts, tables, theory, weights
+from looped.experiments import real_data
+from looped.experiments.run import looped_iterates, reads_tokens
+from looped.fields import TABLES, SettingsError
 from looped.settings import Settings
 
 ERROR_CEILING = 1e6
@@ -25,7 +27,7 @@ class Comparison:
     table: tables.Table | None
     """The real data, if any."""
     prompts: prompts.Prompts
-    weights: weights.Weights
+    weights: attention.Weights
     step_size: np.ndarray
     """η, (B,), in the run's dtype."""
     looped: np.ndarray
@@ -42,6 +44,8 @@ class Comparison:
     bounds: list[theory.Bound]
     held_from: int | None
     """Loop from which a diverging prompt's iterates are held, or None."""
+    report: real_data.Report | None
+    """Coefficients and held-out predictions, for a table."""
 
     @cached_property
     def gap(self) -> float:
@@ -84,6 +88,11 @@ class Comparison:
         return relative_distance(self.explicit, self.w_ref)
 
     @cached_property
+    def rank(self) -> int:
+        """Non-zero eigenvalues of XᵀX/n, the smallest number over the prompts."""
+        return int(self.prompts.spectrum.nonzero.sum(dim=1).min())
+
+    @cached_property
     def task(self) -> np.ndarray | None:
         """αw*, (B, d), float64, where w* is known."""
         w_star = self.prompts.w_star
@@ -93,9 +102,9 @@ class Comparison:
     def floor(self) -> np.ndarray | None:
         """‖w_ref − αw*‖/‖αw*‖, (B,): how far least squares itself stays from the task.
 
-        None where w* is unknown, or where both are the same (noiseless, n ≥ d).
+        None where w* is unknown, or where both are the same (noiseless, rank d).
         """
-        if self.task is None or not (self.settings.noise > 0 or self.settings.examples < self.settings.features):
+        if self.task is None or (self.settings.noise == 0 and self.rank == self.prompts.shape[2]):
             return None
         return relative_distance(self.w_ref[None], self.task)[0]
 
@@ -147,22 +156,21 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
     """
     if table is None:
         table = tables.load(settings)
+    elif settings.data not in TABLES:
+        raise SettingsError("data", f"data = {settings.data} draws its own prompts: choose csv to run a table.")
+    else:
+        settings = settings.replace(target=table.target, feature_columns=table.columns)
     cost.check(cost.sizes(settings, table))
     dtype = getattr(torch, settings.dtype)
     batch = prompts.draw(settings) if table is None else prompts.from_table(table, dtype)
-    return compare_prompts(settings, batch, table)
-
-
-def compare_prompts(settings: Settings, batch: prompts.Prompts, table: tables.Table | None = None) -> Comparison:
-    """The same for prompts that exist already."""
     eta = theory.step_sizes(batch.spectrum, settings)
     w_ref = batch.least_squares(settings.label_scale)
-    prediction = theory.predict(batch.spectrum, eta, w_ref)
+    prediction = theory.predict(batch.spectrum, eta.to(batch.X.dtype).double(), w_ref, batch.X.dtype)
 
     construction = weights.gradient_descent(batch.X.shape[2], settings.layout, batch.X.dtype)
     step_size = eta.to(batch.X.dtype)
-    looped = run_looped(settings, batch, construction, eta)
-    gram = cost.sizes(settings, table).gram
+    looped = looped_iterates(settings, batch, construction, eta)
+    gram = cost.sizes(settings, table).gram and not reads_tokens(settings, batch)
     explicit = descent.gradient_descent(
         batch.X.numpy(), batch.y.numpy(), step_size.numpy(), settings.loops, settings.label_scale, gram
     )
@@ -184,18 +192,8 @@ def compare_prompts(settings: Settings, batch: prompts.Prompts, table: tables.Ta
         prediction=prediction,
         bounds=theory.bounds(settings, batch.spectrum, eta, exact_labels),
         held_from=held_from,
+        report=None if table is None else real_data.report(settings, table, looped[-1, 0]),
     )
-
-
-def run_looped(
-    settings: Settings, batch: prompts.Prompts, construction: weights.Weights, eta: torch.Tensor
-) -> np.ndarray:
-    """Run the constructed transformer alone: w_t read from its query after every loop, (T+1, B, d)."""
-    contracts = bool((eta * batch.spectrum.largest < 2).all())
-    transformer = LoopedTransformer(settings.loops, settings.form, powers=contracts)
-    with torch.inference_mode():
-        queries = transformer(construction.embed(batch, settings.label_scale), construction, eta.to(batch.X.dtype))
-    return np.ascontiguousarray(queries[..., construction.w].numpy())
 
 
 def relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:

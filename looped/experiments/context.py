@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from looped import cost, prompts, theory, weights
-from looped.experiments.compare import relative_distance, run_looped
+from looped.experiments.compare import relative_distance
+from looped.experiments.run import looped_iterates
 from looped.fields import CONTEXT_FIELDS, Field, SettingsError
 from looped.settings import CheckedSettings, Settings
 
@@ -156,7 +157,7 @@ def run_cell(settings: ContextSettings, n: int) -> Cell:
     run = settings.run()
     construction = weights.gradient_descent(settings.features, run.layout)
     eta = theory.step_sizes(batch.spectrum, run)
-    looped = run_looped(run, batch, construction, eta)
+    looped = looped_iterates(run, batch, construction, eta)
     limit = 1e100
     with np.errstate(over="ignore", invalid="ignore"):
         looped = np.where(np.isfinite(looped), np.clip(looped, -limit, limit), limit)

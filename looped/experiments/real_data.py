@@ -10,12 +10,11 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
 from looped import prompts, theory, weights
-from looped.experiments.compare import Comparison, run_looped
+from looped.cost import FOLDS
+from looped.experiments.run import looped_iterates
+from looped.fields import SettingsError
 from looped.settings import Settings
 from looped.tables import Table
-
-FOLDS = 5
-"""Folds of the held-out prediction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +65,28 @@ class HeldOut:
         return float(r2_score(self.y, self.reference))
 
 
-def coefficients(result: Comparison) -> Coefficients:
-    """The iterate after the last loop in original units, w_T/α rescaled, beside LinearRegression on the raw columns.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run says about its table."""
 
-    Raises:
-        ValueError: for a result without a table.
-    """
-    table = result.table
-    if table is None:
-        raise ValueError("This result comes from synthetic prompts: coefficients need a table.")
-    looped, intercept = table.original_units(_weights(result.looped, result.settings))
+    coefficients: Coefficients
+    held_out: HeldOut | None
+    """None where some fold has no prediction."""
+    why_not: str = ""
+    """Why there is no held-out prediction, as a sentence."""
+
+
+def report(settings: Settings, table: Table, w: np.ndarray) -> Report:
+    """Coefficients from the last iterate `w` (d,), and the prediction of held-out rows where there is one."""
+    try:
+        return Report(coefficients(settings, table, w), held_out(settings, table))
+    except SettingsError as error:
+        return Report(coefficients(settings, table, w), None, str(error))
+
+
+def coefficients(settings: Settings, table: Table, w: np.ndarray) -> Coefficients:
+    """The iterate after the last loop, w_T/α (d,) in original units, beside LinearRegression on the raw columns."""
+    looped, intercept = table.original_units(w.astype(np.float64) / settings.label_scale)
     fitted = LinearRegression().fit(table.X, table.y)
     return Coefficients(table.columns, looped, fitted.coef_, intercept, float(fitted.intercept_))
 
@@ -86,21 +97,19 @@ def held_out(settings: Settings, table: Table) -> HeldOut:
     Rows are shuffled with `settings.seed`; features are standardised anew with the rows in the prompt.
 
     Raises:
-        SettingsError: if a feature is constant on the rows of a prompt.
+        SettingsError: if a feature is constant on the rows of a prompt, or if the step diverges on them.
     """
     folds = min(FOLDS, table.rows)
     looped, reference = np.empty_like(table.y), np.empty_like(table.y)
     for train, test in KFold(folds, shuffle=True, random_state=settings.seed).split(table.X):
         part = table.only(train)
         batch = prompts.from_table(part, getattr(torch, settings.dtype))
+        eta = theory.step_sizes(batch.spectrum, settings)
+        if bool((eta * batch.spectrum.largest > 2 * (1 + 1e-6)).any()):
+            raise SettingsError("step_size", "The step diverges on the rows of a fold: choose a smaller one.")
         construction = weights.gradient_descent(len(part.columns), settings.layout, batch.X.dtype)
-        iterates = run_looped(settings, batch, construction, theory.step_sizes(batch.spectrum, settings))
-        w, intercept = part.original_units(_weights(iterates, settings))
-        looped[test] = table.X[test] @ w + intercept
+        w = looped_iterates(settings, batch, construction, eta)[-1, 0].astype(np.float64)
+        coefficient, intercept = part.original_units(w / settings.label_scale)
+        looped[test] = table.X[test] @ coefficient + intercept
         reference[test] = LinearRegression().fit(part.X, part.y).predict(table.X[test])
     return HeldOut(table.target, table.y, looped, reference, folds)
-
-
-def _weights(iterates: np.ndarray, settings: Settings) -> np.ndarray:
-    """The weights of the one prompt after the last loop, with the label scale taken out; 0 where they overflowed."""
-    return np.nan_to_num(iterates[-1, 0].astype(np.float64) / settings.label_scale, posinf=0.0, neginf=0.0)

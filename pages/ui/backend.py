@@ -9,7 +9,6 @@ import streamlit as st
 import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
 
 from looped import Settings, compare, cost, export, figures, tables
-from looped.experiments import real_data
 
 AT_ONCE = BoundedSemaphore(2)
 """Computations at the same time; more only wait for each other."""
@@ -27,16 +26,16 @@ class View:
     """ŷ against y on held-out rows, for a table."""
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def comparison(settings: Settings, digest: str | None, _table: tables.Table | None) -> View:
-    """Looped transformer next to explicit gradient descent; `digest` stands for the table in the cache's key."""
-    del digest
+@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+def comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table | None) -> View:
+    """Looped transformer next to explicit gradient descent; `data` stands for the table in the cache's key."""
+    del data
     with AT_ONCE:
         result = compare(settings, _table)
-        summary, predictions = export.summary(result), None
-        if result.table is not None and "why_not" not in summary["table"]["held_out"]:
-            predictions = figures.prediction_chart(real_data.held_out(settings, result.table))
-        return View(summary, figures.error_chart(result), predictions)
+        predictions = None
+        if result.report is not None and result.report.held_out is not None:
+            predictions = figures.prediction_chart(result.report.held_out)
+        return View(export.summary(result), figures.error_chart(result), predictions)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -59,7 +58,7 @@ def sheet(data: str, upload: str = "", _content: bytes = b"", _name: str = "") -
 def warm_up() -> None:
     """Run the default once when the server starts, so that the first visitor does not wait for PyTorch."""
     settings = Settings()
-    comparison(settings, None, None)
+    comparison(settings, (), None)
     cost.most_prompts(cost.sizes(settings), quick=True)
     gc.collect()
     gc.freeze()

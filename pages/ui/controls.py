@@ -8,6 +8,7 @@ import streamlit as st
 
 from looped.fields import FIELDS, TABLES
 from looped.settings import DEFAULTS, Settings
+from pages.ui.parts import plain
 
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
 STOPS = 41  # places of a logarithmic slider
@@ -69,6 +70,9 @@ def step_size() -> None:
 def columns(numeric: list[str]) -> tuple[str, tuple[str, ...]]:
     """Target and features among the numeric columns of a table; no features chosen means all others."""
     state, (target, features) = st.session_state, (FIELDS["target"], FIELDS["feature_columns"])
+    for field in (target, features):  # a link may name them
+        if field.key not in state and field.key in st.query_params:
+            state[field.key] = field.read(st.query_params[field.key])
     if state.get(target.key) not in numeric:
         state[target.key] = numeric[-1]
     chosen = st.selectbox(target.label, numeric, key=target.key, help=target.help)
@@ -113,7 +117,7 @@ def repair_link() -> None:
     notes += [f"{key} stands in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
     if not wrong:
         return
-    state["repairs"] = [_plain(note) for note in notes]
+    state["repairs"] = [plain(note) for note in notes]
     state.pop("repairs_at", None)
     if entering:  # nothing is bound yet: put the link right and let it seed the widgets
         query.from_dict({key: usable[key] if key in wrong else texts for key, texts in given.items()})
@@ -137,11 +141,6 @@ def show_repairs(settings: Settings) -> None:
 def _forget_repairs() -> None:
     for key in ("repairs", "repairs_at"):
         st.session_state.pop(key, None)
-
-
-def _plain(text: str) -> str:
-    """A link is anybody's text: keep Markdown and line breaks out of the page."""
-    return " ".join("".join(f"\\{sign}" if sign in "\\`*_{}[]<>#$|~:" else sign for sign in text).split())
 
 
 @cache

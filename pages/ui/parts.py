@@ -1,5 +1,6 @@
 """Small pieces that every page draws the same way."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,12 @@ import streamlit as st
 from looped.figures import Picture
 
 CHART_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"], "scrollZoom": False}
+
+
+def plain(text: str) -> str:
+    """Text from outside (a link, a file name, a column name) as it is: no Markdown, no links, no images, one line."""
+    text = re.sub(r"(?i)www(?=\.)|(?<=:)(?=//)|@", lambda found: f"{found[0]}\u2060", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]()<>#$|~:!&])", r"\\\1", text)
 
 
 def figure(picture: Picture, key: str) -> None:

@@ -5,6 +5,7 @@ import streamlit as st
 from looped import tables
 from looped.fields import SettingsError
 from pages.ui import backend, controls
+from pages.ui.parts import plain
 
 
 def choose_table() -> tables.Table | None:
@@ -15,11 +16,11 @@ def choose_table() -> tables.Table | None:
     target, columns = controls.columns(numeric)
     left_out = [name for name in sheet.frame.columns if name not in numeric]
     if left_out:
-        st.caption(f"Left out, not usable as numbers: {', '.join(left_out)}.")
+        st.caption(f"Left out, not usable as numbers: {plain(', '.join(left_out))}.")
     try:
         state["table"] = tables.choose(sheet, target, columns)
     except SettingsError as error:
-        st.error(f"{error} The last choice is kept.")
+        st.error(f"{plain(str(error))} The last choice is kept.")
     return state.get("table")
 
 
@@ -34,8 +35,8 @@ def _uploaded_sheet() -> tables.Sheet:
         try:
             st.session_state["sheet"] = backend.sheet("csv", upload.file_id, upload.getvalue(), upload.name)
         except SettingsError as error:
-            st.error(f"{error} The last table is kept.")
+            st.error(f"{plain(str(error))} The last table is kept.")
     sheet: tables.Sheet = st.session_state.get("sheet") or backend.sheet("diabetes")
     if upload is None:
-        st.info(f"No file is chosen: {sheet.name} is shown.")
+        st.info(f"No file is chosen: {plain(sheet.name)} is shown.")
     return sheet

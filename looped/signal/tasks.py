@@ -1,0 +1,221 @@
+"""Tasks that share a signal, and prompts drawn from them.
+
+β̃ ~ N(β*, Ψ), x ~ N(0, H), y = ⟨β̃, x⟩ + σε: every prompt has its own β̃, all of them lie around the shared β*.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from looped.fields import SettingsError
+
+ROUNDING = 1e-10
+"""What counts as zero, relative to the largest eigenvalue or entry of a covariance."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SignalTask:
+    """The distribution of the prompts: β̃ ~ N(β*, Ψ), x ~ N(0, H), y = ⟨β̃, x⟩ + N(0, σ²), M examples in a prompt.
+
+    H and Ψ may be rank-deficient; the closed forms then use pseudo-inverses, and `notes` says so.
+
+    Raises:
+        SettingsError: naming the field, if a shape does not fit, a number is not finite, or H or Ψ is no covariance.
+
+    Source: Zhang, Wu, Bartlett, NeurIPS 2024, arXiv 2402.14951.
+    """
+
+    beta_star: Tensor
+    """β*, (d,), float64."""
+    H: Tensor
+    """Covariance of x, (d, d), float64."""
+    Psi: Tensor
+    """Ψ, covariance of β̃, (d, d), float64."""
+    sigma: float
+    """σ ≥ 0, label noise."""
+    M: int
+    """Examples in a prompt, at least 1."""
+
+    def __post_init__(self) -> None:
+        if self.beta_star.ndim != 1 or len(self.beta_star) == 0:
+            shape = _shape(self.beta_star)
+            raise SettingsError("signal", f"β* has the shape {shape}: give one number for each of d ≥ 1 features.")
+        if not self.beta_star.isfinite().all():
+            raise SettingsError("signal", "β* holds a value that is not finite: give numbers.")
+        if self.M < 1:
+            raise SettingsError("examples", f"M = {self.M} examples are too few: a prompt needs at least 1.")
+        if not (math.isfinite(self.sigma) and self.sigma >= 0):
+            raise SettingsError("noise", f"σ = {self.sigma} is no noise level: give a finite number of at least 0.")
+        object.__setattr__(self, "beta_star", self.beta_star.double())
+        for name, label in (("H", "H"), ("Psi", "Ψ")):
+            object.__setattr__(self, name, _covariance(getattr(self, name), name, label, self.features))
+
+    @classmethod
+    def shared(
+        cls,
+        features: int,
+        M: int,
+        signal: float,
+        sigma: float = 0.0,
+        H: Tensor | None = None,
+        Psi: Tensor | None = None,
+    ) -> Self:
+        """The task with β* = signal·(1, …, 1); H and Ψ are the identity where none is given."""
+        if features < 1:
+            raise SettingsError("features", f"d = {features} features are too few: give at least 1.")
+        identity = torch.eye(features, dtype=torch.float64)
+        return cls(
+            beta_star=torch.full((features,), float(signal), dtype=torch.float64),
+            H=identity if H is None else H,
+            Psi=identity if Psi is None else Psi,
+            sigma=float(sigma),
+            M=M,
+        )
+
+    @property
+    def features(self) -> int:
+        """d."""
+        return len(self.beta_star)
+
+    @cached_property
+    def root_H(self) -> Tensor:
+        """H^½, (d, d)."""
+        return _power(self.H, 0.5)
+
+    @cached_property
+    def inverse_root_H(self) -> Tensor:
+        """H^{-½} on the range of H, 0 elsewhere, (d, d)."""
+        return _power(self.H, -0.5)
+
+    @cached_property
+    def root_Psi(self) -> Tensor:
+        """Ψ^½, (d, d)."""
+        return _power(self.Psi, 0.5)
+
+    @cached_property
+    def S(self) -> Tensor:
+        """H^½ΨH^½, the covariance of the tasks as whitened features see it, (d, d)."""
+        return self.root_H @ self.Psi @ self.root_H
+
+    @cached_property
+    def c(self) -> float:
+        """tr(HΨ) + σ², the variance of a label around ⟨β*, x⟩."""
+        return float(self.S.trace()) + self.sigma**2
+
+    @cached_property
+    def Omega(self) -> Tensor:
+        """Ω = ((M+1)S + cI)/M, second moment of (1/M)Xᵀ(y − Xβ*) in whitened features, (d, d)."""
+        return ((self.M + 1) * self.S + self.c * torch.eye(self.features, dtype=torch.float64)) / self.M
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """One sentence for each covariance that is rank-deficient."""
+        ranks = {"H": _rank(self.H), "Ψ": _rank(self.Psi)}
+        return [
+            f"{name} has rank {rank} of {self.features}: the closed forms use pseudo-inverses, and what {name} does "
+            "not span has no part in the risk."
+            for name, rank in ranks.items()
+            if rank < self.features
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalPrompts:
+    """B prompts as the models read them, and the label each query has."""
+
+    E: Tensor
+    """Tokens as columns, [[Xᵀ, x], [yᵀ, 0]], (B, d+1, M+1)."""
+    y: Tensor
+    """Label of the query, with its noise, (B,)."""
+
+
+def draw(
+    task: SignalTask, prompts: int, generator: torch.Generator, dtype: torch.dtype = torch.float64
+) -> SignalPrompts:
+    """Fresh prompts from a task.
+
+    Args:
+        task: the distribution.
+        prompts: B, at least 1.
+        generator: the only source of randomness; it is advanced.
+        dtype: in which everything is drawn.
+    """
+    B, d, M = prompts, task.features, task.M
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    E = torch.empty(B, d + 1, M + 1, dtype=dtype)
+    beta = task.beta_star.to(dtype) + normal(B, d) @ task.root_Psi.to(dtype)
+    E[:, :d] = task.root_H.to(dtype) @ normal(B, d, M + 1)
+    labels = torch.bmm(beta[:, None], E[:, :d])[:, 0]  # (B, M+1)
+    if task.sigma > 0:
+        labels += task.sigma * normal(B, M + 1)
+    E[:, d] = labels
+    E[:, d, M] = 0
+    return SignalPrompts(E=E, y=labels[:, M].clone())
+
+
+def load_covariance(path: Path, name: str, features: int) -> Tensor:
+    """H or Ψ from a .npy file, checked as `SignalTask` checks it.
+
+    Raises:
+        SettingsError: in one sentence, if the file cannot be read or does not hold a covariance of d features.
+    """
+    label = "Ψ" if name == "Psi" else name
+    try:
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except OSError as error:
+        raise SettingsError(name, f"{label}: {path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise SettingsError(name, f"{label}: {path} is no .npy file of numbers: write one with numpy.save.") from None
+    if values.dtype.kind not in "fiu":
+        raise SettingsError(name, f"{label}: {path} does not hold real numbers: write some with numpy.save.")
+    return _covariance(torch.from_numpy(values.astype(np.float64)), name, label, features)
+
+
+def _covariance(matrix: Tensor, name: str, label: str, d: int) -> Tensor:
+    """The matrix in float64, exactly symmetric, or a sentence on why it is no covariance."""
+    if matrix.shape != (d, d):
+        raise SettingsError(
+            name, f"{label} has the shape {_shape(matrix)}: with d = {d} features it must be {d} × {d}."
+        )
+    matrix = matrix.double()
+    if not matrix.isfinite().all():
+        raise SettingsError(name, f"{label} holds a value that is not finite: a covariance needs numbers.")
+    difference, size = float((matrix - matrix.mT).abs().max()), float(matrix.abs().max())
+    if difference > ROUNDING * size:
+        raise SettingsError(
+            name, f"{label} is not symmetric, two entries differ by {difference:.2g}: give a covariance matrix."
+        )
+    matrix = (matrix + matrix.mT) / 2
+    smallest = float(torch.linalg.eigvalsh(matrix)[0])
+    if smallest < -ROUNDING * size:
+        raise SettingsError(
+            name, f"{label} has the negative eigenvalue {smallest:.2g}: a covariance is positive semi-definite."
+        )
+    return matrix
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    """A covariance to ±½ on its range."""
+    values, vectors = torch.linalg.eigh(matrix)
+    present = values > ROUNDING * values[-1]
+    powers = torch.where(present, torch.where(present, values, 1.0).pow(exponent), 0.0)
+    return (vectors * powers) @ vectors.mT
+
+
+def _rank(matrix: Tensor) -> int:
+    values = torch.linalg.eigvalsh(matrix)
+    return int((values > ROUNDING * values[-1]).sum())
+
+
+def _shape(matrix: Tensor) -> str:
+    return " × ".join(map(str, matrix.shape)) or "of a single number"
