@@ -170,8 +170,8 @@ def real_data(view: backend.View) -> None:
     st.subheader(f"What it learned about the column “{plain(table['target'])}”")
     st.caption(
         f"{plain(table['name'])}: features standardised to mean 0 and variance 1, target centred (that is the "
-        "intercept). Coefficients are in the original units, beside scikit-learn's LinearRegression on the raw columns. "
-        f"{difference}"
+        "intercept). Coefficients are in the original units, beside scikit-learn's LinearRegression on the raw columns."
+        f" {difference}"
     )
     left, right = st.columns(2)
     with left:

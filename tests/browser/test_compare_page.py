@@ -121,13 +121,13 @@ def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit, fresh_visit: Visi
     assert fresh_visit.numbers() == numbers
     assert fresh_visit.metrics() == visit.metrics()
     assert fresh_visit.chart() == visit.chart()
-    assert "least squares to αw*" in fresh_visit.metrics()
-    expect(fresh_visit.page.get_by_test_id("stAlert").filter(has_text="The link asked for")).to_have_count(0)
+    assert "error floor" in fresh_visit.metrics()
+    expect(fresh_visit.page.get_by_test_id("stAlert").filter(has_text="Some values in this link")).to_have_count(0)
 
 
 def test_a_bad_link_is_repaired_and_every_change_is_named(visit: Visit) -> None:
     page = visit.open("?T=20000&n=abc&kappa=0.5").page
-    warning = page.get_by_test_id("stAlert").filter(has_text="The link asked for")
+    warning = page.get_by_test_id("stAlert").filter(has_text="Some values in this link")
     for named in ("T = 20000", "n = abc", "kappa = 0.5"):
         expect(warning.get_by_role("listitem").filter(has_text=named)).to_have_count(1)
     assert visit.numbers() == {"T": "10000", "n": "40", "d": "10", "kappa": "1"}
@@ -211,7 +211,7 @@ def open_csv(visit: Visit, folder: Path, content: str = GOOD) -> None:
     visit.open("?data=csv")
     visit.section("Data")
     upload(visit, save(folder, "good", content))
-    expect(visit.page.get_by_text("What it learned about y")).to_be_visible()
+    expect(visit.page.get_by_text("What it learned about the column “y”")).to_be_visible()
     settle(visit)
 
 
@@ -246,7 +246,7 @@ def test_bad_csvs_are_refused_in_one_sentence_and_the_chart_stays(visit: Visit, 
         expect(visit.page.get_by_test_id("stSidebar").get_by_test_id("stAlert")).to_have_count(1)
         assert len(refusal.inner_text().splitlines()) == 1
         expect(visit.page.get_by_role("combobox", name="Target column")).to_have_value("y")
-        assert visit.page.get_by_role("heading", name="What it learned about y").is_visible(), kind
+        assert visit.page.get_by_role("heading", name="What it learned about the column “y”").is_visible(), kind
         assert coefficients(visit) == found, kind
         assert visit.chart() == chart, kind
 
@@ -257,12 +257,12 @@ def test_a_bad_csv_does_not_lose_the_chosen_target(visit: Visit, tmp_path: Path)
     with visit.change():
         target.click()
         visit.page.get_by_role("option", name="x1").click()
-    expect(visit.page.get_by_text("What it learned about x1")).to_be_visible()
+    expect(visit.page.get_by_text("What it learned about the column “x1”")).to_be_visible()
     upload(visit, save(tmp_path, "empty", BAD["empty"]))
     expect(visit.page.get_by_test_id("stAlert").filter(has_text="empty.csv")).to_have_count(1)
     settle(visit)
     expect(target).to_have_value("x1")
-    expect(visit.page.get_by_text("What it learned about x1")).to_be_visible()
+    expect(visit.page.get_by_text("What it learned about the column “x1”")).to_be_visible()
 
 
 def test_a_file_above_the_limit_is_refused(visit: Visit, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Files that hold a training run: written in one move, and refused in one sentence."""
+
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = "looped training 1"
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be gone on from. The message is one sentence."""
+
+
+def write(path: Path, contents: dict[str, Any]) -> None:
+    """Write tensors and plain values to a file beside `path`, then move it there."""
+    path = Path(path)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        torch.save({"format": FORMAT, **contents}, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read such a file; nothing in it is executed.
+
+    Raises:
+        CheckpointError: if there is no such file, or it is damaged or another program's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no training run at {path}.")
+    with explained(path):
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+        if contents["format"] != FORMAT:
+            raise ValueError(contents["format"])
+    return contents
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with the contents of the file becomes one `CheckpointError`."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        pickle.PickleError,
+    ) as error:
+        raise CheckpointError(f"{path} is damaged or was not written by this version's training.") from error
