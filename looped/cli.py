@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -48,6 +49,9 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(_join_negative(sys.argv[1:] if arguments is None else arguments))
     try:
         run_compare(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except SettingsError as error:
         command.error(f"argument {FLAGS[error.field]}: {error}" if error.field in FLAGS else str(error))
 
@@ -71,8 +75,8 @@ def run_compare(chosen: argparse.Namespace) -> None:
         _say("min(n, d) = 1 leaves a single eigenvalue, so κ is 1")
     _say(result.prediction.sentence)
     _say(
-        f"max |looped − GD| = {result.gap:.1e}, relative {result.relative_gap:.1e}, tolerance {result.tolerance:.1e} "
-        f"in {settings.dtype}: {'pass' if result.passed else 'FAIL'}"
+        f"max |looped − GD| = {result.gap:.1e}; relative to the largest iterate {result.relative_gap:.1e}, "
+        f"tolerance {result.tolerance:.1e} in {settings.dtype}: {'pass' if result.passed else 'FAIL'}"
     )
     print(summary)
 

@@ -14,6 +14,9 @@ TABLES = ("diabetes", "csv")
 """Data sources that read a table, which brings its own n, d and κ and is a single prompt."""
 
 
+SMALLEST = 1e-3
+"""How close a number that must not be 0 may come to it: below, products of small numbers would underflow."""
+
 MOST_NUMBERS = 60
 """Most entries of a list of numbers, such as the ratios of a sweep."""
 
@@ -52,7 +55,7 @@ class Field:
             case "whole":
                 return f"a whole number from {self.low:.0f} to {self.high:.0f}"
             case "real":
-                nonzero = ", not 0" if self.low < 0 < self.high else ""
+                nonzero = f", at least {SMALLEST:g} away from 0" if self.low < 0 < self.high else ""
                 return f"a number from {self.low:g} to {self.high:g}{nonzero}"
             case "step":
                 return f"auto, optimal, or a number above 0 and at most {self.high:g}"
@@ -79,7 +82,7 @@ class Field:
         match self.kind:
             case "whole" | "real":
                 number = self._number(value)
-                if not self.low <= number <= self.high or (self.low < 0 and number == 0):
+                if not self.low <= number <= self.high or (self.low < 0 and abs(number) < SMALLEST):
                     raise self.refuse(value)
                 return int(number) if self.kind == "whole" else number
             case "step":
@@ -128,8 +131,14 @@ class Field:
             number = float(str(value))
         except ValueError:
             return default
-        if math.isnan(number) or (self.low < 0 and number == 0) or (self.kind == "step" and number <= 0):
+        if (
+            math.isnan(number)
+            or (self.low < 0 and self.kind == "real" and number == 0)
+            or (self.kind == "step" and number <= 0)
+        ):
             return default
+        if self.kind == "real" and self.low < 0:
+            number = math.copysign(max(abs(number), SMALLEST), number)
         number = min(max(number, self.low), self.high)
         return round(number) if self.kind == "whole" else number
 
@@ -202,8 +211,8 @@ FIELDS: dict[str, Field] = {
         ),
         Field(
             name="label_scale", key="alpha", label="α · label scale", kind="real", low=-1e3, high=1e3,
-            help="The number the query token carries in its last place. The loop fits α·y and ends at α·w*. "
-            "−1,000 to 1,000 without 0: at 0 there is nothing to learn.",
+            help="Multiplies all labels: the query token carries α in its last place, and the loop ends at α·w*. "
+            "−1,000 to 1,000, at least 0.001 away from 0: at 0 there is nothing to learn.",
         ),
         Field(
             name="step_size", key="step", label="η · step size", kind="step", high=1e6,

@@ -75,7 +75,12 @@ def error_chart(result: Comparison) -> Picture:
                 "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
                 "hovermode": "x unified",
                 "legend": {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
-                "xaxis": {"title": {"text": "loop t"}, "range": [0, settings.loops], "automargin": True},
+                "xaxis": {
+                    "title": {"text": "loop t"},
+                    "range": [0, settings.loops],
+                    "dtick": 1 if settings.loops <= 10 else None,
+                    "automargin": True,
+                },
                 "yaxis": {
                     "title": {"text": "relative error ‖w<sub>t</sub> − w<sub>ref</sub>‖ / ‖w<sub>ref</sub>‖"},
                     "type": "log",

@@ -64,7 +64,8 @@ class Prediction:
     @property
     def sentence(self) -> str:
         """The verdict in words, with its numbers."""
-        eta, limit = f"η = {self.step_size:.3g}", f"2/λ₁ = {self.limit:.3g}"
+        digits = next((k for k in (3, 6, 9) if f"{self.step_size:.{k}g}" != f"{self.limit:.{k}g}"), 3)
+        eta, limit = f"η = {self.step_size:.{digits}g}", f"2/λ₁ = {self.limit:.{digits}g}"
         who = "" if self.affected in (0, self.prompts) else f" in {self.affected} of {self.prompts} prompts"
         match self.kind:
             case "converges" if self.factor < 1e-12:
@@ -82,7 +83,8 @@ class Prediction:
             case "oscillates":
                 return f"Oscillates without end{who}: {eta} equals {limit}; mode {self.mode} only changes its sign."
             case _:
-                return f"Diverges{who}: {eta} is above {limit}; mode {self.mode} grows {self.factor:.3g}× per loop."
+                grows = f"{self.factor:.{3 if self.factor > 1.005 else 9}g}× per loop"
+                return f"Diverges{who}: {eta} is above {limit}; mode {self.mode} grows {grows}."
 
 
 def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, dtype: torch.dtype = torch.float64) -> Prediction:

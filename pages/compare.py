@@ -30,7 +30,7 @@ def sidebar() -> tables.Table | None:
                     controls.choice("spectrum")
                 controls.number("noise")
                 controls.number("prompts")
-                controls.number("seed")
+            controls.number("seed")
             controls.number("label_scale")
         with numbers:
             controls.number("loops")
@@ -134,10 +134,12 @@ def notes(summary: dict[str, Any]) -> list[str]:
             f"**Capped.** Beyond a relative error of {ceiling['value']:,.0f} curves run along that ceiling; the first "
             f"prompt reaches it at loop {ceiling['reached_at_loop']}. The iterates in arrays.npz go on."
         )
+    if (held := summary["iterates_held_from_loop"]) is not None:
+        lines.append(f"**Held.** From loop {held} on a prompt's iterate is too large to go on, and is repeated.")
     if not summary["verdict"]["passed"]:
         lines.append(
-            "**Why FAIL?** The tolerance is made for loops that contract. Where a mode does not, rounding in XᵀX "
-            "grows with every loop, in both methods."
+            "**Why FAIL?** The tolerance is made for loops that contract. Where a mode hardly contracts, or grows, "
+            "rounding adds up over the loops, in both methods."
         )
     if min(sizes["examples"], sizes["features"]) == 1 and settings["data"] == "exact":
         lines.append("**One eigenvalue.** With min(n, d) = 1 there is nothing to compare it with, so κ is 1.")
@@ -148,12 +150,18 @@ def equation(summary: dict[str, Any]) -> None:
     """The step with the current numbers in it."""
     sizes, eta, settings = summary["sizes"], summary["step_size"], summary["settings"]
     same = eta["max"] - eta["min"] < 1e-6 * eta["max"]
-    number = f"{eta['max']:.4g}" if same else rf"{eta['min']:.3g}\ldots{eta['max']:.3g}"
-    scale = "" if settings["label_scale"] == 1 else f"{settings['label_scale']:g}\\,"
+    number = in_tex(eta["max"]) if same else rf"{in_tex(eta['min'])}\ldots{in_tex(eta['max'])}"
+    scale = "" if settings["label_scale"] == 1 else rf"({in_tex(settings['label_scale'])})\,"
     st.latex(
         rf"w_{{t+1}} = w_t - \frac{{{number}}}{{{sizes['examples']}}}\sum_{{i=1}}^{{{sizes['examples']}}} x_i"
         rf"\left(\langle x_i, w_t\rangle - {scale}y_i\right)"
     )
+
+
+def in_tex(number: float) -> str:
+    """A number with four digits as mathematics writes it."""
+    digits, _, exponent = f"{number:.4g}".partition("e")
+    return rf"{digits}\cdot 10^{{{int(exponent)}}}" if exponent else digits
 
 
 def real_data(view: backend.View) -> None:

@@ -14,7 +14,7 @@ def value_of(field: Field) -> st.SearchStrategy:
         case "whole":
             return st.integers(int(field.low), int(field.high))
         case "real":
-            return st.floats(field.low, field.high, allow_nan=False).filter(lambda x: x != 0 or field.low == 0)
+            return st.floats(field.low, field.high, allow_nan=False).filter(lambda x: abs(x) >= 1e-3 or field.low >= 0)
         case "step":
             return st.sampled_from(["auto", "optimal"]) | st.floats(1e-12, field.high)
         case "choice":

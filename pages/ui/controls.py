@@ -115,10 +115,14 @@ def repair_link() -> None:
         wrong |= {key for key in known if key in given and given[key] != [usable[key]]}
     notes = [rejected[key] for key in given if key in rejected and key not in repeated]
     notes += [f"{key} stands in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
+    if entering:
+        unknown = [key for key in given if key not in known and key != "v" and not key.startswith("embed")]
+        notes += [f"{key} is not a setting of this page. It is left alone." for key in unknown]
+    if notes:
+        state["repairs"] = [plain(note) for note in notes]
+        state.pop("repairs_at", None)
     if not wrong:
         return
-    state["repairs"] = [plain(note) for note in notes]
-    state.pop("repairs_at", None)
     if entering:  # nothing is bound yet: put the link right and let it seed the widgets
         query.from_dict({key: usable[key] if key in wrong else texts for key, texts in given.items()})
     else:  # back or forward to a bad link: a bound key can be set only through its widget, one run later
@@ -134,7 +138,7 @@ def show_repairs(settings: Settings) -> None:
     if state.setdefault("repairs_at", settings) != settings:
         _forget_repairs()
         return
-    st.warning("\n".join(f"- {note}" for note in state["repairs"]), title="Some values in this link were changed")
+    st.warning("\n".join(f"- {note}" for note in state["repairs"]), title="Some values could not be used")
     st.button("Dismiss", on_click=_forget_repairs)
 
 

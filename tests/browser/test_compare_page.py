@@ -122,12 +122,12 @@ def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit, fresh_visit: Visi
     assert fresh_visit.metrics() == visit.metrics()
     assert fresh_visit.chart() == visit.chart()
     assert "error floor" in fresh_visit.metrics()
-    expect(fresh_visit.page.get_by_test_id("stAlert").filter(has_text="Some values in this link")).to_have_count(0)
+    expect(fresh_visit.page.get_by_test_id("stAlert").filter(has_text="Some values could not be used")).to_have_count(0)
 
 
 def test_a_bad_link_is_repaired_and_every_change_is_named(visit: Visit) -> None:
     page = visit.open("?T=20000&n=abc&kappa=0.5").page
-    warning = page.get_by_test_id("stAlert").filter(has_text="Some values in this link")
+    warning = page.get_by_test_id("stAlert").filter(has_text="Some values could not be used")
     for named in ("T = 20000", "n = abc", "kappa = 0.5"):
         expect(warning.get_by_role("listitem").filter(has_text=named)).to_have_count(1)
     assert visit.numbers() == {"T": "10000", "n": "40", "d": "10", "kappa": "1"}
