@@ -17,7 +17,7 @@ from looped.signal import (
 )
 from tests.signal.reference import assert_is_the_mean, one_step, paper_lsa_risk, random_task, sample, tokens
 
-TABLE = [  # d, M, β*, LTB = GD-β, LSA, GD-0 of theory.md §4, H = Ψ = I, σ = 0
+TABLE = [  # d, M, β*, LTB = GD-β, LSA, GD-0, H = Ψ = I, σ = 0
     (5, 5, 0, 2.727, 2.727, 2.727),
     (5, 5, 1, 2.727, 4.557, 4.837),
     (5, 20, 1, 1.154, 1.989, 2.125),
