@@ -79,7 +79,14 @@ class Prompts:
         return Spectrum(eigenvalues=s.square() / n, eigenvectors=vectors.mT, left=left)
 
     def least_squares(self, label_scale: float) -> Tensor:
-        """w_ref (B, d), the shortest minimiser of ‖Xw − αy‖²: X⁺αy, float64. It is αw* when noiseless and n ≥ d."""
+        """w_ref, the shortest minimiser of ‖Xw − αy‖²: X⁺αy. It is αw* when noiseless and of rank d.
+
+        Args:
+            label_scale: α.
+
+        Returns:
+            (B, d), float64.
+        """
         spectrum, n = self.spectrum, self.X.shape[1]
         s = (spectrum.eigenvalues * n).sqrt()
         along = torch.einsum("bnk,bn->bk", spectrum.left, label_scale * self.y.double())
@@ -93,8 +100,17 @@ def eigenvalues(shape: str, rank: int, condition_number: float, features: int) -
     geometric λ_k ∝ κ^(1−k/(r−1)) · linear: evenly spaced · two-level: the first half κ, the rest 1 ·
     outlier: one κ, the rest 1. With rank 1 there is one eigenvalue, d, and κ is 1.
 
+    Args:
+        shape: of the spectrum.
+        rank: r, number of eigenvalues, at least 1.
+        condition_number: κ, at least 1.
+        features: d, what they add up to.
+
     Returns:
         (rank,), descending.
+
+    Raises:
+        ValueError: for another shape.
     """
     if rank == 1:
         return torch.full((1,), float(features), dtype=torch.float64)
@@ -119,6 +135,12 @@ def draw(settings: Settings) -> Prompts:
     `data="exact"`: X = √n·U diag(√λ) Vᵀ with U (n, r) and V (d, r) the orthonormal factors of Gaussian matrices,
     r = min(n, d), so that XᵀX/n has exactly the eigenvalues of `eigenvalues`. `data="gaussian"`: rows are N(0, I).
     Drawn in float64 with a generator seeded by `settings.seed`, then rounded to `settings.dtype`.
+
+    Args:
+        settings: sizes, spectrum, κ, noise, seed and dtype are read.
+
+    Returns:
+        B prompts, X (B, n, d), y (B, n), w* (B, d).
     """
     B, n, d, r = settings.prompts, settings.examples, settings.features, settings.rank
     generator = torch.Generator().manual_seed(settings.seed)

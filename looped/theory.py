@@ -132,6 +132,12 @@ def closed_form_errors(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, loo
     ⟨v_k, w_t − w_ref⟩ = (1 − ηλ_k)^t ⟨v_k, w_0 − w_ref⟩ with w_0 = 0, so with c_k = ⟨v_k, w_ref⟩
     error_t² = Σ_k (1 − ηλ_k)^{2t} c_k² / Σ_k c_k².
 
+    Args:
+        spectrum: of the prompts.
+        step_size: η, (B,), float64.
+        w_ref: (B, d), float64.
+        loops: T.
+
     Returns:
         (T+1, B), float64; inf where the power overflows.
     """

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 
+import looped
 from looped import cli
 
 ROOT = Path(__file__).parents[1]
@@ -367,3 +368,12 @@ def test_help_names_every_option_with_its_range(capsys):
                    "--step-size", "--noise", "--alpha", "--out", "--data", "--target", "--features"):  # fmt: skip
         assert f"{option} " in text
     assert "1 to 10,000" in text
+
+
+def test_the_looped_command_is_the_module():
+    command = Path(sys.executable).parent / "looped"
+    versions = [
+        subprocess.run([*start, "--version"], capture_output=True, text=True, check=True).stdout
+        for start in ([command], [sys.executable, "-m", "looped"])
+    ]
+    assert versions[0] == versions[1] == f"looped {looped.__version__}\n"

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from looped import Settings, SettingsError, cost
@@ -54,3 +57,31 @@ def test_the_gram_yardstick_is_for_large_runs_with_more_examples_than_features()
     assert not run().gram
     assert run(loops=10_000).gram
     assert not run(loops=10_000, examples=10).gram
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loops": 10_000, "examples": 2000, "features": 200},
+        {"loops": 10_000},
+        {"examples": 2000, "features": 200},
+        {"loops": 1500, "examples": 3, "features": 125, "layout": "slots"},
+        {"loops": 2000, "examples": 2000, "features": 5},
+    ],
+    ids=str,
+)
+def test_the_largest_allowed_run_keeps_within_a_gibibyte_and_three_seconds(changes):
+    asked = run(**changes, prompts=1000)
+    script = (
+        "import resource, time\n"
+        "from looped import Settings, compare\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "compare(Settings()); before = peak(); start = time.process_time()\n"
+        f"compare(Settings(**{changes}, prompts={cost.most_prompts(asked)})).curves\n"
+        "print(time.process_time() - start, (peak() - before) * 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    seconds, memory = map(float, done.stdout.split())
+    assert memory <= cost.MAX_BYTES
+    assert seconds <= 3

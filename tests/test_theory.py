@@ -32,9 +32,10 @@ def test_step_sizes_come_from_the_extreme_eigenvalues(data):
 
 
 def test_the_optimal_step_has_the_smallest_worst_factor_of_all_steps():
-    values = np.array([5.0, 2.0, 1.0])
-    best = 2 / 6
-    worst = [np.abs(1 - eta * values).max() for eta in np.linspace(0.01, 0.39, 2001)]
+    batch = draw(Settings(prompts=1, spectrum="linear"))
+    values = np.linalg.eigvalsh(batch.X[0].numpy().T @ batch.X[0].numpy() / 40)
+    best = float(theory.step_sizes(batch.spectrum, Settings(step_size="optimal"))[0])
+    worst = [np.abs(1 - eta * values).max() for eta in np.linspace(0.5 * best, 1.5 * best, 2001)]
     assert np.abs(1 - best * values).max() <= min(worst) + 1e-12
     assert np.abs(1 - best * values).max() == pytest.approx((5 - 1) / (5 + 1))
 
