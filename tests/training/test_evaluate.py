@@ -1,4 +1,4 @@
-"""Figures of the theory sheet, recomputed; rivals against plain loops written here."""
+"""Known figures, recomputed; rivals against plain loops written here."""
 
 import pytest
 import torch
@@ -29,14 +29,14 @@ def eigenvalues():
 @pytest.mark.parametrize(
     ("loops", "step", "risk", "rel"), [(1, 0.77, 1.154, 0.01), (3, 0.71, 0.269, 0.03), (5, 0.66, 0.108, 0.06)]
 )
-def test_the_best_descent_is_that_of_the_theory_sheet(eigenvalues, loops, step, risk, rel):
+def test_the_best_descent_has_its_known_risk(eigenvalues, loops, step, risk, rel):
     found = best_descent(loops, eigenvalues)
     assert found[0] == pytest.approx(step, abs=0.02)
     assert found[1] == pytest.approx(risk, rel=rel)
 
 
 @pytest.mark.slow
-def test_the_best_descent_of_ten_loops_is_that_of_the_theory_sheet():
+def test_the_best_descent_of_ten_loops_has_its_known_risk():
     step, risk = best_descent(10, spectra(20, 5, 6_000_000, seed=0))
     assert step == pytest.approx(0.56, abs=0.01)
     assert risk == pytest.approx(0.0252, rel=0.05)
