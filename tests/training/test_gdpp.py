@@ -68,7 +68,7 @@ def test_the_unexplained_share_is_what_is_left():
         gdpp.fit(torch.zeros(3, 3), torch.eye(3))
 
 
-def test_the_two_numbers_of_the_theory_sheet_have_their_median():
+def test_the_two_numbers_have_their_median():
     eigenvalues = spectra(20, 5, 40_000, seed=3)
     left = gdpp.residual_factors(4.97, 0.217, 10, eigenvalues)
     generator = torch.Generator().manual_seed(4)
