@@ -128,7 +128,7 @@ def _join_negative(arguments: list[str]) -> list[str]:
     """Join `--alpha -1e3` to `--alpha=-1e3`: argparse takes a negative number with an exponent for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if argument.startswith("-") and joined and joined[-1].startswith("--") and _is_number(argument):
+        if argument.startswith("-") and joined and joined[-1].startswith("--") and tables.is_number(argument):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)
@@ -139,14 +139,6 @@ def _folder(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("an empty name is no folder: give one, or leave --out away.")
     return Path(text)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _say(message: str) -> None:

@@ -238,11 +238,12 @@ def _check_header(name: str, header: list[str]) -> None:
         )
     if repeated := [column for column, count in Counter(header).items() if count > 1]:
         raise refuse(f"{name} has {header.count(repeated[0])} columns named '{repeated[0]}': give each its own name.")
-    if all(_is_number(column) for column in header):
+    if all(is_number(column) for column in header):
         raise refuse(f"The first line of {name} holds numbers, not column names: add a line of names above it.")
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether `float` can read it."""
     try:
         float(value)
     except ValueError:
@@ -256,7 +257,7 @@ def _trouble(column: pd.Series) -> str:
     if missing.any():
         return f"has {int(missing.sum())} missing value(s), the first in row {int(missing.to_numpy().argmax()) + 2}"
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        texts = [isinstance(value, bool | np.bool_) or not _is_number(value) for value in column]
+        texts = [isinstance(value, bool | np.bool_) or not is_number(value) for value in column]
         if any(texts):
             row = texts.index(True)
             return f"holds text ('{str(column.iloc[row])[:20]}' in row {row + 2})"

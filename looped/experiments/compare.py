@@ -160,7 +160,8 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         raise SettingsError("data", f"data = {settings.data} draws its own prompts: choose csv to run a table.")
     else:
         settings = settings.replace(target=table.target, feature_columns=table.columns)
-    cost.check(cost.sizes(settings, table))
+    run = cost.sizes(settings, table)
+    cost.check(run)
     dtype = getattr(torch, settings.dtype)
     batch = prompts.draw(settings) if table is None else prompts.from_table(table, dtype)
     eta = theory.step_sizes(batch.spectrum, settings)
@@ -170,7 +171,7 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
     construction = weights.gradient_descent(batch.X.shape[2], settings.layout, batch.X.dtype)
     step_size = eta.to(batch.X.dtype)
     looped = looped_iterates(settings, batch, construction, eta)
-    gram = cost.sizes(settings, table).gram and not reads_tokens(settings, batch)
+    gram = run.gram and not reads_tokens(settings, batch)
     explicit = descent.gradient_descent(
         batch.X.numpy(), batch.y.numpy(), step_size.numpy(), settings.loops, settings.label_scale, gram
     )

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
 
-from looped import Settings, compare, cost, export, figures, tables
+from looped import Settings, compare, export, figures, tables
 
 AT_ONCE = BoundedSemaphore(2)
 """Computations at the same time; more only wait for each other."""
@@ -56,9 +56,7 @@ def sheet(data: str, upload: str = "", _content: bytes = b"", _name: str = "") -
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
-    """Run the default once when the server starts, so that the first visitor does not wait for PyTorch."""
-    settings = Settings()
-    comparison(settings, (), None)
-    cost.most_prompts(cost.sizes(settings), quick=True)
+    """Run the default once, on the first visit, so that no slider move pays for the start of PyTorch."""
+    comparison(Settings(), (), None)
     gc.collect()
     gc.freeze()
