@@ -36,7 +36,7 @@ class Field:
     name: str
     """Attribute of `Settings`."""
     key: str
-    """Name in links, on the command line (`--key`) and of the widget."""
+    """Name in links, of the widget and, as `--key`, on the command line."""
     label: str
     """What a control shows."""
     kind: Literal["whole", "real", "choice", "yes/no", "step", "text", "list", "numbers"]
@@ -47,6 +47,13 @@ class Field:
     log: bool = False
     """Whether the range spans decades."""
     choices: tuple[str, ...] = ()
+    option: str = ""
+    """On the command line, where it is not `--key`."""
+
+    @property
+    def flag(self) -> str:
+        """The option on the command line."""
+        return self.option or f"--{self.key}"
 
     @property
     def range(self) -> str:
@@ -215,12 +222,12 @@ FIELDS: dict[str, Field] = {
             "−1,000 to 1,000, at least 0.001 away from 0: at 0 there is nothing to learn.",
         ),
         Field(
-            name="step_size", key="step", label="η · step size", kind="step", high=1e6,
+            name="step_size", key="step", option="--step-size", label="η · step size", kind="step", high=1e6,
             help="auto is 1/λ₁, optimal is 2/(λ₁+λ_d), the best constant step. By hand: any η above 0; "
             "up to 1,000,000; above 2/λ₁ the loop diverges, and the page says so before it runs.",
         ),
         Field(
-            name="shared_step", key="shared", label="One η for all prompts", kind="yes/no",
+            name="shared_step", key="shared", option="--shared-step", label="One η for all prompts", kind="yes/no",
             help="By default η is read from each prompt's own data. Switched on, one η (the smallest) serves all "
             "prompts, so that P and Q alone are the model.",
         ),
@@ -253,7 +260,7 @@ FIELDS: dict[str, Field] = {
             help="The column of the table to be predicted. Real data only.",
         ),
         Field(
-            name="feature_columns", key="columns", label="Feature columns", kind="list",
+            name="feature_columns", key="columns", option="--features", label="Feature columns", kind="list",
             help="The columns the prediction is made from; none chosen means every column but the target. "
             "At most 200, the limit of d.",
         ),

@@ -4,8 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from looped import cost, figures, tables
+from looped import cost, tables
 from looped.fields import TABLES, SettingsError
+from looped.figures.picture import SMALLEST_BAND
 from looped.settings import Settings
 from pages.ui import backend, controls
 from pages.ui.parts import data_table, figure, plain, show_number
@@ -97,7 +98,7 @@ def verdicts(summary: dict[str, Any]) -> None:
             f"error after T = {sizes['loops']}",
             f"{error['median']:.3g}",
             f"10–90 % of prompts: {error['p10']:.1g} to {error['p90']:.1g}"
-            if sizes["prompts"] >= figures.SMALLEST_BAND
+            if sizes["prompts"] >= SMALLEST_BAND
             else f"{sizes['prompts']} prompt(s)",
             "‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is the shortest least-squares solution for the labels "
             "αy; without noise and with n ≥ d it is αw*.",

@@ -377,3 +377,22 @@ def test_the_looped_command_is_the_module():
         for start in ([command], [sys.executable, "-m", "looped"])
     ]
     assert versions[0] == versions[1] == f"looped {looped.__version__}\n"
+
+
+def test_kappa_with_gaussian_rows_is_refused_not_ignored(capsys):
+    line = refused(capsys, "compare", "--data", "gaussian", "--kappa", "100")
+    assert "--kappa = 100" in line
+    assert "leave it out" in line
+
+
+def test_the_app_command_becomes_streamlit_in_the_folder_of_its_configuration(monkeypatch):
+    became = []
+    monkeypatch.setattr("os.execv", lambda path, arguments: became.append((path, arguments, Path.cwd())))
+    monkeypatch.chdir("/")
+    cli.main(["app", "--", "--server.port", "8502"])
+    [(path, arguments, folder)] = became
+    assert path == arguments[0] == sys.executable
+    assert arguments[1:4] == ["-m", "streamlit", "run"]
+    assert Path(arguments[4]) == folder / "app.py"
+    assert arguments[5:] == ["--server.port", "8502"]
+    assert (folder / ".streamlit" / "config.toml").is_file()

@@ -178,7 +178,7 @@ def write_golden() -> None:
     GOLDEN.mkdir(exist_ok=True)
     for name, settings in CASES.items():
         (GOLDEN / f"{name}.json").write_text(json.dumps(settings.to_dict(), indent=1) + "\n")
-        (GOLDEN / f"{name}.csv").write_text(export.curves_csv(compare(settings)))
+        (GOLDEN / f"{name}.csv").write_text(export.of(compare(settings)).curves_csv())
 
 
 if __name__ == "__main__":

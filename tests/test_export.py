@@ -102,7 +102,7 @@ def test_save_returns_the_paths_of_the_five_files(tmp_path):
 
 
 def test_curves_are_tidy_complete_finite_and_those_of_the_result(result):
-    curves = read_curves(export.curves_csv(result))
+    curves = read_curves(export.of(result).curves_csv())
     assert curves.keys() == result.curves.keys()
     for series, values in curves.items():
         assert list(values) == list(range(result.settings.loops + 1))
@@ -125,7 +125,7 @@ def test_curves_hold_the_medians_of_the_errors_of_the_iterates(tmp_path):
 
 def test_a_diverging_run_is_cut_at_the_ceiling_and_says_from_where():
     result = compare(RUNS["a diverging step"])
-    curves, summary = read_curves(export.curves_csv(result)), export.summary(result)
+    curves, summary = read_curves(export.of(result).curves_csv()), export.summary(result)
     for series in ("looped_median", "explicit_median", "closed_form_median", "looped_p90"):
         assert curves[series][500] == 1e6
         assert max(curves[series].values()) == 1e6
@@ -133,7 +133,7 @@ def test_a_diverging_run_is_cut_at_the_ceiling_and_says_from_where():
     assert (result.errors[first] > 1e6).any()
     assert not (result.errors[:first] > 1e6).any()
     assert summary["verdict"]["prediction"] == "diverges"
-    assert all(np.isfinite(array).all() for array in export.arrays(result).values())
+    assert all(np.isfinite(array).all() for array in export.of(result).arrays().values())
 
 
 def test_result_json_says_what_ran_with_which_versions_and_what_came_out(result):
@@ -259,10 +259,10 @@ def test_a_failing_summary_leaves_the_earlier_files_alone(tmp_path, monkeypatch)
     export.save(compare(SMALL), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def fail(_result):
+    def fail(_self):
         raise ValueError("no summary")
 
-    monkeypatch.setattr(export, "summary", fail)
+    monkeypatch.setattr(export.ComparisonExport, "results", property(fail))
     with pytest.raises(ValueError, match="no summary"):
         export.save(compare(SMALL.replace(seed=1)), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

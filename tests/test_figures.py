@@ -48,7 +48,7 @@ def test_every_chart_has_points_on_a_log_axis_a_text_and_a_table(settings):
     low, high = picture.figure.layout.yaxis.range
     assert low < high <= np.log10(ERROR_CEILING) + 0.3
     for trace in picture.figure.data:
-        assert 2 <= len(trace.y) <= figures.MOST_POINTS
+        assert 2 <= len(trace.y) <= figures.compare.MOST_POINTS
         assert (np.asarray(trace.y) > 0).all()
         assert np.isfinite(np.asarray(trace.y)).all()
         assert trace.x[-1] == settings.loops

@@ -1,35 +1,16 @@
-"""Results as Plotly figures, each with a text and a table made from the same numbers.
-
-Pure functions. No colours are set: the page's theme, or any other template, applies.
-"""
+"""The first page's figures: error against loops, and predictions for a table."""
 
 import html
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from looped.experiments.compare import ERROR_CEILING, Comparison
 from looped.experiments.real_data import HeldOut
+from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, Picture, band, line, log_range
 
 MOST_POINTS = 301
 """Loops drawn at most, evenly spaced; files hold all of them."""
-MARKERS = 18
-"""Markers shown on a line."""
-SMALLEST_BAND = 5
-"""Prompts from which on a 10–90 % band is drawn; fewer have no such quantiles."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure, the same in words, and the same as a table."""
-
-    figure: go.Figure
-    alt: str
-    """Text that stands for the figure, from its own numbers."""
-    table: dict[str, np.ndarray]
-    """Column name to values, all of one length."""
 
 
 def error_chart(result: Comparison) -> Picture:
@@ -42,15 +23,15 @@ def error_chart(result: Comparison) -> Picture:
     of = f", median of {batch} prompts" if batch > 1 else ""
 
     data = [
-        _line(loops, drawn["looped_median"], "Looped transformer", width=6, opacity=0.7),
-        _line(loops, drawn["explicit_median"], "Explicit gradient descent", "dash", "circle-open"),
-        _line(loops, drawn["closed_form_median"], "Closed form (1−ηλ)ᵗ", "dot", "x-thin-open", width=1),
+        line(loops, drawn["looped_median"], "Looped transformer", width=6, opacity=0.7),
+        line(loops, drawn["explicit_median"], "Explicit gradient descent", "dash", "circle-open"),
+        line(loops, drawn["closed_form_median"], "Closed form (1−ηλ)ᵗ", "dot", "x-thin-open", width=1),
     ]
     if "task_median" in drawn:
-        data.append(_line(loops, drawn["task_median"], "Distance to αw*", "dashdot", "diamond-open"))
-        data.append(_line(loops, drawn["floor_median"], "Least squares to αw*", "longdashdot", width=1.5))
+        data.append(line(loops, drawn["task_median"], "Distance to αw*", "dashdot", "diamond-open"))
+        data.append(line(loops, drawn["floor_median"], "Least squares to αw*", "longdashdot", width=1.5))
     data += [
-        _line(loops, drawn[bound.key], f"Bound {bound.label}", dash, symbol, width=1.5)
+        line(loops, drawn[bound.key], f"Bound {bound.label}", dash, symbol, width=1.5)
         for bound, dash, symbol in zip(
             result.bounds,
             ("longdash", "longdashdot", "longdashdot"),
@@ -61,20 +42,18 @@ def error_chart(result: Comparison) -> Picture:
     ]
 
     if batch >= SMALLEST_BAND:  # last, so that its two edges take no colour from the lines
-        data += _band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
+        data += band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
 
     measured = np.concatenate([values for name, values in drawn.items() if name.startswith(("looped", "task"))])
-    low, high = np.log10(measured.min()), np.log10(measured.max())
-    decades = high - low
-    axis = [np.floor(low) - 0.2, np.ceil(high - 1e-9) + 0.2] if decades > 2 else [low - 0.1, high + 0.1]
+    axis, tick = log_range(measured)
     figure = go.Figure(
         {
             "data": data,
             "layout": {
                 "height": 430,
-                "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+                "margin": NARROW_MARGIN,
                 "hovermode": "x unified",
-                "legend": {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
+                "legend": LEGEND_BELOW,
                 "xaxis": {
                     "title": {"text": "loop t"},
                     "range": [0, settings.loops],
@@ -86,7 +65,7 @@ def error_chart(result: Comparison) -> Picture:
                     "type": "log",
                     "range": axis,
                     "exponentformat": "power",
-                    "dtick": 1 if 2 < decades < 12 else None,
+                    "dtick": tick,
                     "hoverformat": ".3e",
                     "automargin": True,
                 },
@@ -126,8 +105,8 @@ def prediction_chart(held_out: HeldOut) -> Picture:
             ],
             "layout": {
                 "height": 380,
-                "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
-                "legend": {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
+                "margin": NARROW_MARGIN,
+                "legend": LEGEND_BELOW,
                 "xaxis": {"title": {"text": f"y, {html.escape(held_out.target)}"}, "automargin": True},
                 "yaxis": {"title": {"text": "ŷ, predicted by the looped transformer"}, "automargin": True},
             },
@@ -139,26 +118,6 @@ def prediction_chart(held_out: HeldOut) -> Picture:
         "LinearRegression on the same folds."
     )
     return Picture(figure, alt, {"y": y, "looped transformer": looped, "LinearRegression": held_out.reference})
-
-
-def _line(
-    x: np.ndarray, y: np.ndarray, name: str, dash: str = "solid", symbol: str = "", width: float = 2, opacity: float = 1
-) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "opacity": opacity,
-        "line": {"dash": dash, "width": width},
-    }  # fmt: skip
-    if symbol:
-        line |= {"mode": "lines+markers", "marker": {"symbol": symbol, "size": 8, "maxdisplayed": MARKERS}}
-    return line
-
-
-def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str) -> list[dict[str, Any]]:
-    edge = {"type": "scatter", "x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "name": name}
-    return [
-        edge | {"y": low, "showlegend": False, "legendgroup": "band"},
-        edge | {"y": high, "fill": "tonexty", "fillcolor": "rgba(128, 128, 128, 0.25)", "legendgroup": "band"},
-    ]
 
 
 def _describe(result: Comparison, of: str) -> str:

@@ -1,0 +1,48 @@
+"""The command line: the same settings as the pages, results as files, one JSON summary on standard output."""
+
+import importlib
+import io
+import os
+import sys
+from types import ModuleType
+
+from looped import __version__
+from looped.cli.options import Parser, UsageError, join_negative
+from looped.fields import SettingsError
+
+COMMANDS = {
+    "app": "start the web demo",
+    "compare": "a constructed looped transformer next to explicit gradient descent",
+}
+"""Each command is the module of `looped.cli` of that name, with `add(parser)` and `run(chosen)`; imported when used."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; the process's own arguments by default."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    arguments = join_negative(sys.argv[1:] if arguments is None else arguments)
+    parser = Parser(prog="looped", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"looped {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    modules: dict[str, ModuleType] = {}
+    parsers: dict[str, Parser] = {}
+    for name, what in COMMANDS.items():
+        parsers[name] = commands.add_parser(name, help=what, allow_abbrev=False)
+        if name in arguments[:1]:
+            modules[name] = importlib.import_module(f"looped.cli.{name.replace('-', '_')}")
+            parsers[name].description = modules[name].__doc__
+            modules[name].add(parsers[name])
+    chosen = parser.parse_args(arguments)
+    command = parsers[chosen.command]
+    try:
+        modules[chosen.command].run(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except UsageError as error:
+        command.error(str(error))
+    except SettingsError as error:
+        option = command.option(error.field)
+        command.error(f"argument {option}: {error}" if option else str(error))

@@ -1,0 +1,9 @@
+"""A result as files: what was set, what came out, and a script that gives the same numbers again.
+
+One module per kind of result says what goes into the files; `looped.export.files` writes them.
+"""
+
+from looped.export.compare import ComparisonExport
+from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions
+
+__all__ = ["RESULTS_VERSION", "ComparisonExport", "Export", "of", "save", "summary", "summary_json", "versions"]

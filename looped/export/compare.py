@@ -1,0 +1,129 @@
+"""Files of the first page's result: the transformer next to explicit gradient descent."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from looped import theory
+from looped.experiments.compare import ERROR_CEILING, Comparison
+from looped.export.files import Export, bands, of, script
+from looped.figures.compare import error_chart, prediction_chart
+from looped.figures.picture import Picture
+from looped.settings import Settings
+
+
+@of.register(Comparison)
+class ComparisonExport(Export):
+    """What `compare` found."""
+
+    title = "The loop is the step"
+
+    def __init__(self, result: Comparison) -> None:
+        self.result = result
+
+    @property
+    def settings(self) -> Settings:
+        """As asked."""
+        return self.result.settings
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """Sizes, verdict, measured κ, errors and bounds."""
+        result = self.result
+        B, n, d = result.prompts.shape
+        kappa = result.prompts.spectrum.condition_number.numpy()
+        out: dict[str, Any] = {
+            "sizes": {"prompts": B, "examples": n, "features": d, "loops": result.settings.loops, "rank": result.rank},
+            "verdict": {
+                "passed": result.passed,
+                "gap": result.gap,
+                "relative_gap": result.relative_gap,
+                "tolerance": result.tolerance,
+                "dtype": result.settings.dtype,
+                "yardstick": f"explicit gradient descent on {result.yardstick}",
+                "prediction": result.prediction.kind,
+                "prediction_sentence": result.prediction.sentence,
+            },
+            "condition_number": {
+                "min": float(kappa.min()),
+                "median": float(np.median(kappa)),
+                "max": float(kappa.max()),
+            },
+            "step_size": {"min": float(result.step_size.min()), "max": float(result.step_size.max())},
+            "error_after_T": bands(result.errors[-1]),
+            "closed_form_after_T": bands(np.minimum(result.closed_form[-1], ERROR_CEILING)),
+            "least_squares_floor": None if result.floor is None else bands(result.floor),
+            "error_ceiling": {"value": ERROR_CEILING, "reached_at_loop": result.ceiling_from},
+            "iterates_held_from_loop": result.held_from,
+            "bounds": {b.key: None if b.values is None else float(b.values[-1]) for b in result.bounds},
+            "bounds_not_drawn": theory.missing_bounds(result.bounds),
+        }
+        if result.table is not None and result.report is not None:
+            report = result.report
+            out["table"] = {
+                "name": result.table.name,
+                "sha256_16": result.table.digest or None,
+                "target": result.table.target,
+                "preparation": "features standardised to mean 0 and variance 1, target centred",
+                "coefficients": report.coefficients.table,
+                "held_out": {"why_not": report.why_not}
+                if report.held_out is None
+                else {
+                    "folds": report.held_out.folds,
+                    "r2_looped": report.held_out.r2_looped,
+                    "r2_linear_regression": report.held_out.r2_reference,
+                },
+            }
+        return out
+
+    def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
+        """Every curve at every loop, cut at the error ceiling as in the chart."""
+        rows = (
+            (series, loop, value)
+            for series, values in self.result.curves.items()
+            for loop, value in enumerate(values.tolist())
+        )
+        return ("series", "loop", "value"), rows
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What the transformer read and did, in the run's dtype.
+
+        X (B, n, d), y (B, n) with noise and not scaled by α, w_star (B, d) (NaN where unknown), step_size (B,), P and Q
+        (D, D) without η, Z0 (B, D, n+1) with tokens as columns, looped and explicit (T+1, B, d).
+        """
+        result = self.result
+        prompts, weights = result.prompts, result.weights
+        B, _, d = prompts.shape
+        unknown = np.full((B, d), np.nan, dtype=result.settings.dtype)
+        return {
+            "X": prompts.X.numpy(),
+            "y": prompts.y.numpy(),
+            "w_star": unknown if prompts.w_star is None else prompts.w_star.numpy(),
+            "step_size": result.step_size,
+            "P": weights.P.numpy(),
+            "Q": weights.Q.numpy(),
+            "Z0": weights.embed(prompts, result.settings.label_scale).numpy(),
+            "looped": result.looped,
+            "explicit": result.explicit,
+        }
+
+    def pictures(self) -> Mapping[str, Picture]:
+        """The error chart, and the predictions for a table."""
+        pictures = {"Error after each loop": error_chart(self.result)}
+        if self.result.report is not None and self.result.report.held_out is not None:
+            pictures["Predictions on held-out rows"] = prediction_chart(self.result.report.held_out)
+        return pictures
+
+    def script(self) -> str:
+        """Settings written out, and a table inside the script."""
+        table = self.result.table
+        if table is None:
+            return script("compare(settings)", self.settings, ["from looped import Settings, compare, export"])
+        packed = (
+            f"table = Table.unpack(\n    {table.name!r},\n    {table.digest!r},\n    {table.target!r},\n"
+            f"    {table.columns!r},\n    {table.pack()!r},\n)"
+        )
+        imports = ["from looped import Settings, compare, export", "from looped.tables import Table"]
+        return script("compare(settings, table)", self.settings, imports, packed)

@@ -1,0 +1,211 @@
+"""The five files of every result, and how they are written: all of them or none."""
+
+import csv
+import html
+import importlib.metadata
+import io
+import json
+import platform
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from functools import cache, cached_property, singledispatch
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from looped.figures.picture import Picture
+from looped.settings import CheckedSettings
+
+RESULTS_VERSION = 1
+"""Raised when the same settings start to give other numbers; CHANGELOG.md says why."""
+PACKAGES = ("looped", "torch", "numpy", "scikit-learn", "plotly")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that determine the numbers."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+class Export(ABC):
+    """What one kind of result has to say, and the files made from it.
+
+    A subclass gives the five parts; it registers itself with `of` for its kind of result.
+    """
+
+    title: ClassVar[str]
+    """Heading of figure.html."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> CheckedSettings:
+        """What was set."""
+
+    @cached_property
+    @abstractmethod
+    def results(self) -> dict[str, Any]:
+        """Verdicts and scalars, ready for JSON."""
+
+    @abstractmethod
+    def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
+        """Header and rows of the tidy table of everything that is drawn."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Arrays in the precision of the run."""
+
+    @abstractmethod
+    def pictures(self) -> Mapping[str, Picture]:
+        """The page's charts by heading."""
+
+    @abstractmethod
+    def script(self) -> str:
+        """A Python script that repeats the run in any folder, writes these files there and prints the summary."""
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Settings, seed, versions, verdicts and scalars: result.json."""
+        settings = self.settings.to_dict()
+        provenance = {"results_version": RESULTS_VERSION, "versions": versions()}
+        return {"settings": settings, "seed": settings.get("seed"), **provenance, **self.results}
+
+    def summary_json(self) -> str:
+        """The summary as one JSON object."""
+        return json.dumps(self.summary, ensure_ascii=False, indent=2, allow_nan=False)
+
+    def curves_csv(self) -> str:
+        """The curves as text, numbers with all their digits."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        header, rows = self.curves()
+        writer.writerow(header)
+        writer.writerows([repr(cell) if isinstance(cell, float) else cell for cell in row] for row in rows)
+        return out.getvalue()
+
+    def figure_html(self) -> str:
+        """The charts as one interactive page that needs no network."""
+        parts = []
+        for place, (heading, picture) in enumerate(self.pictures().items()):
+            chart = picture.figure.to_html(full_html=False, include_plotlyjs=place == 0, div_id=f"chart{place}")
+            parts.append(f"<h2>{html.escape(heading)}</h2>\n{chart}\n<p>{html.escape(picture.alt)}</p>\n")
+        return (
+            '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>Looped: {html.escape(self.title)}</title>\n"
+            "<style>body { font-family: sans-serif; margin: 1rem; }</style>\n"
+            f"<h1>{html.escape(self.title)}</h1>\n{''.join(parts)}"
+            "<details><summary>Settings, results and versions</summary>"
+            f"<pre>{html.escape(self.summary_json())}</pre></details>\n</html>\n"
+        )
+
+    def files(self) -> dict[str, bytes]:
+        """Content by file name."""
+        return {name: self.file(name) for name in FILES}
+
+    def file(self, name: str) -> bytes:
+        """The content of one of `FILES`."""
+        match name:
+            case "result.json":
+                return self.summary_json().encode() + b"\n"
+            case "curves.csv":
+                return self.curves_csv().encode()
+            case "figure.html":
+                return self.figure_html().encode()
+            case "reproduce.py":
+                return self.script().encode()
+            case "arrays.npz":
+                return npz(self.arrays())
+            case _:
+                raise ValueError(f"There is no file {name}: the files are {', '.join(FILES)}.")
+
+
+FILES = ("result.json", "curves.csv", "figure.html", "reproduce.py", "arrays.npz")
+"""Every result's files, in the order they are offered."""
+
+
+@singledispatch
+def of(result: object) -> Export:
+    """The export of a result, whatever its kind."""
+    raise TypeError(f"Nothing is known about writing a {type(result).__name__}.")
+
+
+def summary(result: object) -> dict[str, Any]:
+    """Settings, provenance, verdicts and scalars of a result, ready for JSON."""
+    return of(result).summary
+
+
+def summary_json(result: object) -> str:
+    """The summary as one JSON object."""
+    return of(result).summary_json()
+
+
+def save(result: object, folder: str | Path) -> list[Path]:
+    """Write a result's five files into a folder, made if need be.
+
+    Returns:
+        The paths written.
+    """
+    return write(of(result).files(), folder)
+
+
+def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
+    """Write files into a folder, made if need be.
+
+    All are written beside their places and moved there when all are complete, so no partial file is left.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {folder / name: folder / f".{name}.part" for name in contents}
+    try:
+        for part, content in zip(parts.values(), contents.values(), strict=True):
+            part.write_bytes(content)
+        for path, part in parts.items():
+            part.replace(path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return list(parts)
+
+
+def npz(named: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as an uncompressed .npz, the same bytes for the same arrays."""
+    out = io.BytesIO()
+    np.savez(out, allow_pickle=False, **named)
+    return out.getvalue()
+
+
+def bands(values: np.ndarray) -> dict[str, float]:
+    """10 %, 50 % and 90 % of values over prompts."""
+    p10, median, p90 = np.quantile(values, [0.1, 0.5, 0.9])
+    return {"p10": float(p10), "median": float(median), "p90": float(p90)}
+
+
+def script(call: str, settings: CheckedSettings, imports: Iterable[str], before: str = "") -> str:
+    """A script that runs alone: imports, every field of the settings written out, the call, and its files.
+
+    Args:
+        call: that gives the result from `settings`.
+        settings: of the run.
+        imports: lines that bring in the names of the call and the settings' class.
+        before: lines between the settings and the call.
+    """
+    values = "".join(f"    {name}={getattr(settings, name)!r},\n" for name in settings.table)
+    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return "\n".join(
+        [
+            '"""Repeats one run of Looped: prints its summary and writes its files into the current folder.',
+            "",
+            f"Made with {made_with}; results version {RESULTS_VERSION}. Needs the looped package.",
+            '"""',
+            "",
+            *imports,
+            "",
+            f"settings = {type(settings).__name__}(\n{values})",
+            *([before] if before else []),
+            f"result = {call}",
+            'export.save(result, ".")',
+            "print(export.summary_json(result))",
+            "",
+        ]
+    )

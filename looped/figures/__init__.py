@@ -1,0 +1,9 @@
+"""Results as Plotly figures, each with a text and a table made from the same numbers: one module per page.
+
+Pure functions. No colours are set: the page's theme, or any other template, applies.
+"""
+
+from looped.figures.compare import error_chart, prediction_chart
+from looped.figures.picture import Picture
+
+__all__ = ["Picture", "error_chart", "prediction_chart"]
