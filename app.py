@@ -4,7 +4,11 @@ import streamlit as st
 
 from pages.ui import backend
 
+# Streamlit leaves more room round a page than a chart can spare.
+ROOM = "<style>.stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }</style>"
+
 st.set_page_config(page_title="Looped", page_icon="docs/icon.svg", layout="wide", initial_sidebar_state=340)
+st.html(ROOM)
 backend.warm_up()
 st.navigation(
     [st.Page("pages/compare.py", title="The loop is the step", url_path="compare", default=True)], position="top"

@@ -32,6 +32,13 @@ class CheckedSettings:
         """A copy with some fields changed, checked again."""
         return dataclasses.replace(cast(Any, self), **changes)
 
+    def changes(self) -> str:
+        """What differs from the defaults, in a few words."""
+        defaults = self.defaults()
+        changed = [name for name, value in self._items() if value != defaults[name]]
+        parts = (f"{self.table[name].key} = {self.table[name].to_text(getattr(self, name))}" for name in changed)
+        return ", ".join(parts) or "the defaults"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values by field name, as JSON stores them."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self._items()}
@@ -56,10 +63,15 @@ class CheckedSettings:
                 raise SettingsError(name, f"{name} is not a setting: the settings are {', '.join(cls.table)}.")
         return cls(**values)
 
+    @staticmethod
+    def link_version() -> str:
+        """What a link of this version carries as `v`."""
+        return str(LINK_VERSION)
+
     def to_query(self) -> dict[str, str]:
         """Every field as a link carries it, under its short key, with the link version `v`."""
         texts = {self.table[name].key: self.table[name].to_text(value) for name, value in self._items()}
-        return {**texts, "v": str(LINK_VERSION)}
+        return {**texts, "v": self.link_version()}
 
     @classmethod
     def from_query(cls, query: Mapping[str, object]) -> tuple[Self, dict[str, str]]:

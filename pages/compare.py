@@ -4,17 +4,23 @@ from typing import Any
 
 import streamlit as st
 
-from looped import cost, tables
+from looped import compare, cost, export, figures, tables
 from looped.fields import TABLES, SettingsError
 from looped.figures.picture import SMALLEST_BAND
+from looped.lessons import COMPARE, by_key
 from looped.settings import Settings
-from pages.ui import backend, controls
+from pages.ui import backend
+from pages.ui.controls import Controls
+from pages.ui.glossary import glossary
+from pages.ui.lesson import lesson_panel
 from pages.ui.parts import data_table, figure, plain, show_number
+from pages.ui.share import share
 from pages.ui.table import choose_table
 
 KAPPA_FALLS = (
     "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose exact under Data."
 )
+MOST_HELD = 4
 TABLE_BRINGS = "The table brings its own n, d and κ, so this control has no effect. Choose exact under Data to use it."
 
 
@@ -24,20 +30,21 @@ def sidebar() -> tables.Table | None:
         numbers = st.container()
         with st.expander("Data"):
             controls.choice("data")
-            real = st.session_state["data"] in TABLES
-            table = choose_table() if real else None
+            data = controls.value("data")
+            real = data in TABLES
+            table = choose_table(data) if real else None
             if not real:
-                if st.session_state["data"] == "exact":
+                if data == "exact":
                     controls.choice("spectrum")
                 controls.number("noise")
                 controls.number("prompts")
-            controls.number("seed")
+            controls.seed()
             controls.number("label_scale")
         with numbers:
             controls.number("loops")
             for name in ("examples", "features"):
                 controls.number(name, unused=TABLE_BRINGS if real else "")
-            falls = "" if st.session_state["data"] == "exact" else KAPPA_FALLS
+            falls = "" if data == "exact" else KAPPA_FALLS
             controls.number("condition_number", unused=TABLE_BRINGS if real else falls)
         with st.expander("Step size"):
             controls.step_size()
@@ -46,6 +53,7 @@ def sidebar() -> tables.Table | None:
             controls.choice("dtype")
             controls.choice("layout")
             controls.choice("form")
+        st.button("Reset to defaults", on_click=controls.reset)
     return table
 
 
@@ -71,9 +79,13 @@ def verdicts(summary: dict[str, Any]) -> None:
     """What was predicted before the run, and what came out."""
     verdict, error, kappa = summary["verdict"], summary["error_after_T"], summary["condition_number"]
     sizes = summary["sizes"]
-    box = {"converges": st.info, "oscillates": st.warning, "diverges": st.error}[verdict["prediction"]]
-    box(f"**Predicted before running.** {verdict['prediction_sentence']}")
+    if verdict["prediction"] != "converges":
+        box = {"oscillates": st.warning, "diverges": st.error}[verdict["prediction"]]
+        box(f"**Predicted before running.** {verdict['prediction_sentence']}")
     with st.container(horizontal=True):
+        if verdict["prediction"] == "converges":
+            show_number("Predicted", "converges", verdict["prediction_sentence"].partition(": ")[2],
+                        "From the eigenvalues alone, before anything is run.", width=240)  # fmt: skip
         show_number(
             "max |loop − GD|",
             f"{verdict['gap']:.1e}",
@@ -82,7 +94,7 @@ def verdicts(summary: dict[str, Any]) -> None:
             "Largest absolute difference between the transformer's iterates and explicit gradient descent, over all "
             "loops, prompts and features. The tolerance is 16·eps·(κ + √T), at most 1e-3, of the largest iterate. "
             f"Here it is {verdict['yardstick']}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
-            width=250,
+            width=235,
             passed=verdict["passed"],
         )
         same = kappa["max"] - kappa["min"] < 1e-6 * kappa["max"]
@@ -165,6 +177,28 @@ def in_tex(number: float) -> str:
     return rf"{digits}\cdot 10^{{{int(exponent)}}}" if exponent else digits
 
 
+def error_figure(settings: Settings, view: backend.View) -> None:
+    """The main chart with what is held on it; a display switch changes the drawing alone."""
+    state = st.session_state
+    held: list[figures.Held] = state.setdefault("held", [])
+    place = st.container()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Hold this curve", on_click=_hold, args=(settings, view.errors), disabled=len(held) >= MOST_HELD,
+                  help="Keep the transformer's error on the chart while you change settings.")  # fmt: skip
+        if held:
+            st.button("Let go", on_click=held.clear, help="Remove the held curves.")
+        log = st.toggle("Log loop axis", key="log_t", bind="query-params",
+                        help="Shows the early loops of a long run; it starts at loop 1.")  # fmt: skip
+    picture = figures.hold(view.errors, held) if held else view.errors
+    with place:
+        figure(figures.log_loops(picture) if log else picture, "errors")
+
+
+def _hold(settings: Settings, picture: figures.Picture) -> None:
+    curve = figures.Held(settings.changes(), picture.table["loop"], picture.table["looped transformer"])
+    st.session_state["held"].append(curve)
+
+
 def real_data(view: backend.View) -> None:
     """Coefficients by column name, and predictions on held-out rows."""
     table = view.summary["table"]
@@ -231,8 +265,11 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
     except SettingsError as error:
         st.error(plain(str(error)))
         return
+    note = "The link does not carry your file; the Python script does." if settings.data == "csv" else ""
+    with top_line:
+        share(controls, asked, lambda: export.of(compare(asked, table)), note)
     verdicts(view.summary)
-    figure(view.errors, "errors")
+    error_figure(asked, view)
     for note in notes(view.summary):
         st.caption(note)
     equation(view.summary)
@@ -258,12 +295,18 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
         assumptions()
 
 
+controls = Controls("compare", Settings, {key: lesson.settings for key, lesson in by_key(COMPARE).items()})
 controls.repair_link()
 chosen_table = sidebar()
-chosen, changed_values = controls.read()
-st.title("The loop is the step")
-st.markdown(
-    "A *linear looped transformer* applies one attention layer T times. With the right weights, every pass is exactly "
-    "one step of gradient descent on the n examples in its prompt. Here both run on the same prompts."
+unused = () if controls.value("data") in TABLES else ("target", "feature_columns")
+chosen, changed_values = controls.read(unused)
+top_line = st.container(horizontal=True, vertical_alignment="center")
+with top_line:
+    st.title("The loop is the step", width="stretch")
+    glossary()
+st.caption(
+    "One attention layer, applied T times: with the right weights every pass is exactly one step of gradient descent "
+    "on the prompt's n examples."
 )
+lesson_panel(controls, COMPARE)
 draw(chosen, chosen_table, changed_values)

@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 from streamlit.testing.v1 import AppTest
 
 from looped import Settings, compare
+from looped.lessons import COMPARE
 from looped.tables import choose, diabetes
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +80,16 @@ def place_of(at, wanted):
 def queried(at, key):
     value = at.query_params.get(key)
     return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def value(at, key):
+    """What the number input of a setting shows."""
+    return at.number_input(key=key).value
+
+
+def press(at, label):
+    next(found for found in at.button if found.label == label).click()
+    return run(at)
 
 
 def assert_draws(at, settings):
@@ -314,9 +325,8 @@ def test_divergence_is_predicted_in_words_before_the_metrics_and_the_chart_stays
 def test_convergence_is_predicted_with_the_factor_of_the_slowest_mode():
     at = open_page(kappa="10")
     assert not at.error
-    assert "Converges" in at.info[0].value
-    assert "leaves 0.9 of the error" in at.info[0].value
-    assert place_of(at, lambda node: node.type == "info") < place_of(at, lambda node: node.type == "metric")
+    assert (at.metric[0].label, at.metric[0].value) == ("Predicted", "converges")
+    assert "leaves 0.9 of the error" in texts(at, "caption")
 
 
 def test_a_step_typed_in_that_is_no_number_is_refused_in_words():
@@ -507,3 +517,78 @@ def test_the_table_behind_the_chart_holds_its_numbers():
     (shown,) = (frame.value for frame in at.dataframe if "loop" in frame.value.columns)
     np.testing.assert_array_equal(shown["loop"], np.arange(13))
     np.testing.assert_allclose(shown["looped transformer"], traces(at)[LOOPED][1], rtol=1e-12)
+
+
+def test_a_link_to_a_lesson_sets_what_the_lesson_sets_and_the_rest_of_the_link_on_top():
+    at = open_page(lesson="conditioning", T="300")
+    assert (value(at, "kappa"), value(at, "T")) == (100, 300)
+    assert "κ alone" in texts(at, "markdown") or "It alone sets the slope" in texts(at, "markdown")
+    assert_draws(at, Settings(condition_number=100.0, loops=300))
+
+
+def test_choosing_a_lesson_sets_its_settings_and_resets_all_others():
+    at = open_page(n="77", kappa="3")
+    box = at.selectbox(key="compare_lesson")
+    box.set_value("noise")
+    run(at)
+    lesson = next(lesson for lesson in COMPARE if lesson.key == "noise")
+    assert_draws(at, Settings(**lesson.settings))
+
+
+@pytest.mark.parametrize("lesson", COMPARE, ids=lambda lesson: lesson.key)
+def test_every_lesson_can_be_opened_by_its_link(lesson):
+    at = open_page(lesson=lesson.key)
+    assert lesson.see in texts(at, "markdown")
+    assert lesson.question in texts(at, "markdown")
+    assert not at.warning
+
+
+def test_hidden_controls_are_not_drawn_and_keep_the_links_value():
+    at = open_page(hide="kappa,T,lesson", kappa="20", T="30")
+    assert [box.key for box in at.number_input if box.key in ("T", "kappa")] == []
+    assert all(box.key != "compare_lesson" for box in at.selectbox)
+    assert_draws(at, Settings(condition_number=20.0, loops=30))
+
+
+def test_hiding_a_control_never_changes_a_result():
+    shown, hidden = open_page(seed="5", data="gaussian"), open_page(seed="5", data="gaussian", hide="data,seed,n,d")
+    assert spec(shown)["data"] == spec(hidden)["data"]
+
+
+def test_a_link_of_another_version_or_lesson_is_named():
+    at = open_page(v="99", lesson="nothing", hide="bogus")
+    said = texts(at, "warning")
+    for name in ("v = 99", "lesson = nothing", "hide = bogus"):
+        assert name in said
+
+
+def test_a_held_curve_stays_while_the_settings_change():
+    at = open_page()
+    before = traces(at)[LOOPED]
+    press(at, "Hold this curve")
+    at.number_input(key="kappa").set_value(50.0)
+    run(at)
+    held = next(curve for name, curve in traces(at).items() if name.startswith("Held"))
+    np.testing.assert_array_equal(held[1], before[1])
+    assert_draws(at, Settings(condition_number=50.0))
+    press(at, "Let go")
+    assert not any(name.startswith("Held") for name in traces(at))
+
+
+def test_the_log_axis_changes_the_drawing_alone():
+    at = open_page(T="2000")
+    linear = traces(at)[LOOPED]
+    at.toggle(key="log_t").set_value(True)
+    run(at)
+    np.testing.assert_array_equal(traces(at)[LOOPED][1], linear[1])
+    assert spec(at)["layout"]["xaxis"]["type"] == "log"
+    assert linear[0][1] == 1
+
+
+def test_a_new_seed_draws_other_prompts_and_reset_brings_the_default_back():
+    at = open_page(kappa="9")
+    press(at, "New seed")
+    assert value(at, "kappa") == 9
+    press(at, "Reset to defaults")
+    assert (value(at, "kappa"), value(at, "seed")) == (5, 0)
+    assert_draws(at, Settings())

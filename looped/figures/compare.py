@@ -1,6 +1,8 @@
 """The first page's figures: error against loops, and predictions for a table."""
 
 import html
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,13 +12,23 @@ from looped.experiments.real_data import HeldOut
 from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, Picture, band, line, log_range
 
 MOST_POINTS = 301
-"""Loops drawn at most, evenly spaced; files hold all of them."""
+"""Loops drawn at most on an even axis; as many again below a third of T make the early loops as dense on a log axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A curve kept on the chart while the settings change."""
+
+    label: str
+    """What it was run with."""
+    loop: np.ndarray
+    error: np.ndarray
 
 
 def error_chart(result: Comparison) -> Picture:
     """Relative error against loops on a log axis: looped transformer, explicit descent, closed form, bounds."""
     settings, curves = result.settings, result.curves
-    loops = np.unique(np.linspace(0, settings.loops, min(settings.loops + 1, MOST_POINTS)).round().astype(int))
+    loops = _drawn_loops(settings.loops)
     tiny = float(np.finfo(settings.dtype).eps) / 20
     drawn = {name: np.maximum(values[loops], tiny) for name, values in curves.items()}
     batch = result.prompts.shape[0]
@@ -84,6 +96,37 @@ def error_chart(result: Comparison) -> Picture:
     }
     table = {"loop": loops} | {label: curves[name][loops] for name, label in names.items() if name in curves}
     return Picture(figure, _describe(result, of), table)
+
+
+def hold(picture: Picture, held: Sequence[Held]) -> Picture:
+    """The error chart with curves of earlier settings on it, axes wide enough for all."""
+    figure = go.Figure(picture.figure)
+    for place, curve in enumerate(held):
+        symbol = ("hexagram-open", "star-open", "pentagon-open", "cross-open")[place % 4]
+        figure.add_trace(line(curve.loop, curve.error, f"Held: {html.escape(curve.label)}", "dot", symbol))
+    shown = [picture.table["looped transformer"], *(curve.error for curve in held)]
+    shown += [picture.table["distance to αw*"]] if "distance to αw*" in picture.table else []
+    axis, tick = log_range(np.concatenate(shown))
+    last = max(picture.table["loop"][-1], *(curve.loop[-1] for curve in held))
+    figure.update_layout(yaxis={"range": axis, "dtick": tick}, xaxis={"range": [0, last], "dtick": None})
+    ends = "; ".join(f"{curve.label} ends at {curve.error[-1]:.2e}" for curve in held)
+    return Picture(figure, f"{picture.alt} Held from earlier: {ends}.", picture.table)
+
+
+def log_loops(picture: Picture) -> Picture:
+    """The error chart with loops on a log axis, from loop 1 on: early loops of a long run are seen."""
+    figure = go.Figure(picture.figure)
+    last = figure.layout.xaxis.range[1]
+    figure.update_xaxes(type="log", range=[0, max(float(np.log10(last)), 0.1)], dtick=None)
+    return Picture(figure, f"{picture.alt} The loop axis is logarithmic and starts at loop 1.", picture.table)
+
+
+def _drawn_loops(T: int) -> np.ndarray:
+    if T < MOST_POINTS:
+        return np.arange(T + 1)
+    even = np.linspace(0, T, MOST_POINTS)
+    early = np.geomspace(1, T / 3, MOST_POINTS)
+    return np.unique(np.concatenate([even, early]).round().astype(int))
 
 
 def prediction_chart(held_out: HeldOut) -> Picture:

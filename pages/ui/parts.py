@@ -23,7 +23,7 @@ def figure(picture: Picture, key: str) -> None:
 
 
 def show_number(
-    label: str, value: str, below: str, explanation: str, *, width: int = 160, passed: bool | None = None
+    label: str, value: str, below: str, explanation: str, *, width: int = 155, passed: bool | None = None
 ) -> None:
     """One number of a strip, a line below it, its meaning behind the help sign, and a verdict if it has one."""
     with st.container(border=True, width=width, height="stretch", gap="xxsmall"):

@@ -3,17 +3,17 @@
 import streamlit as st
 
 from looped import tables
-from looped.fields import SettingsError
-from pages.ui import backend, controls
+from looped.fields import FIELDS, SettingsError
+from pages.ui import backend
 from pages.ui.parts import plain
 
 
-def choose_table() -> tables.Table | None:
+def choose_table(data: str) -> tables.Table | None:
     """The uploaded CSV or the diabetes data, with target and features chosen; the last good table if that fails."""
     state = st.session_state
-    sheet = _uploaded_sheet() if state["data"] == "csv" else backend.sheet("diabetes")
+    sheet = _uploaded_sheet() if data == "csv" else backend.sheet("diabetes")
     numeric = sheet.numeric
-    target, columns = controls.columns(numeric)
+    target, columns = _columns(numeric)
     left_out = [name for name in sheet.frame.columns if name not in numeric]
     if left_out:
         st.caption(f"Left out, not usable as numbers: {plain(', '.join(left_out))}.")
@@ -40,3 +40,18 @@ def _uploaded_sheet() -> tables.Sheet:
     if upload is None:
         st.info(f"No file is chosen: {plain(sheet.name)} is shown.")
     return sheet
+
+
+def _columns(numeric: list[str]) -> tuple[str, tuple[str, ...]]:
+    """Target and features among the numeric columns of a table; no features chosen means all others."""
+    state, (target, features) = st.session_state, (FIELDS["target"], FIELDS["feature_columns"])
+    for field in (target, features):  # a link may name them
+        if field.key not in state and field.key in st.query_params:
+            state[field.key] = field.read(st.query_params[field.key])
+    if state.get(target.key) not in numeric:
+        state[target.key] = numeric[-1]
+    chosen = st.selectbox(target.label, numeric, key=target.key, help=target.help)
+    others = [name for name in numeric if name != chosen]
+    state[features.key] = [name for name in state.get(features.key, []) if name in others]
+    named = st.multiselect(features.label, others, key=features.key, help=features.help, placeholder="all others")
+    return chosen, tuple(named or others)

@@ -1,0 +1,13 @@
+"""Every symbol, one click away."""
+
+import streamlit as st
+
+from looped.glossary import GLOSSARY
+
+
+def glossary() -> None:
+    """A panel with every symbol, its name and what it means."""
+    panel = st.popover("Glossary", key="glossary", on_change="rerun")
+    if panel.open:
+        with panel:
+            st.markdown("\n".join(f"- **{symbol}** · {meaning}" for symbol, meaning in GLOSSARY.items()))
