@@ -1,0 +1,277 @@
+"""Long work beside a page: a thread for each job, as many at once as there are cores, the rest in a line.
+
+A job outlives the run of the script that started it and a move to another page; it ends with its tab. It takes any
+work that goes step by step, and knows nothing of what the steps do.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import streamlit as st
+
+REFRESH = 0.6
+"""Seconds between two looks at a running job."""
+SNAPSHOT_EVERY = 0.4
+"""Least seconds between two snapshots of a running job."""
+NICENESS = 10
+"""How far a job steps back behind the threads that answer sliders, where the system knows threads' priorities."""
+BROKEN = "It stopped on an error of this program, which is in the server's log. What it had reached is kept."
+
+Record = TypeVar("Record", covariant=True)
+State = Literal["new", "waiting", "running", "paused", "finished", "failed"]
+
+
+class Work(Protocol[Record]):
+    """Something that goes step by step and can be looked at between two steps."""
+
+    def run(self) -> Iterator[Record]:
+        """Go on from where it stands, one record a step; a step should take well under a second.
+
+        Dropping the iterator pauses, another one goes on. A ValueError ends the work, and its sentence is shown.
+        """
+
+    def snapshot(self) -> Any:
+        """What a page may draw while the work goes on: a copy, since it is read by another thread."""
+
+
+class Line:
+    """Jobs in the order they came; the first few run, the others wait.
+
+    Args:
+        slots: how many run at once.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.jobs: list[Job[Any]] = []
+        self._moved = threading.Condition()
+
+    def place(self, job: "Job[Any]") -> int:
+        """0 for a job that may run, 1 for the next in line, and so on."""
+        with self._moved:
+            return max(0, self.jobs.index(job) - self.slots + 1) if job in self.jobs else 0
+
+    @contextmanager
+    def turn(self, job: "Job[Any]", told_to_stop: threading.Event) -> Iterator[None]:
+        """Stand in line until it is this job's turn, or until it is told to stop; then let the next one in."""
+        with self._moved:
+            self.jobs.append(job)
+            self._moved.wait_for(lambda: told_to_stop.is_set() or self.jobs.index(job) < self.slots)
+        try:
+            yield
+        finally:
+            with self._moved:
+                self.jobs.remove(job)
+                self._moved.notify_all()
+
+    def look_again(self) -> None:
+        """Wake all who wait."""
+        with self._moved:
+            self._moved.notify_all()
+
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+LINE = Line(CORES)
+"""The line of this server, for all its visitors."""
+
+
+class Job(Generic[Record]):
+    """Work done in a thread of its own.
+
+    `records` only ever grows and `snapshot` is replaced as a whole, so both can be read at any time.
+
+    Args:
+        work: what is done.
+        line: where it waits for its turn.
+    """
+
+    def __init__(self, work: Work[Record], line: Line = LINE) -> None:
+        self.work, self.line = work, line
+        self.records: list[Record] = []
+        self.snapshot = work.snapshot()
+        self.state: State = "new"
+        self.failure = ""
+        self.seconds = 0.0  # of running so far, up to the last step
+        self._told_to_stop = threading.Event()
+        self._changes = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it runs or waits for its turn."""
+        return self.state in ("waiting", "running")
+
+    @property
+    def place(self) -> int:
+        """0 while it runs, else how many must leave before it does."""
+        return self.line.place(self)
+
+    def start(self) -> None:
+        """Begin, or go on after a pause; an active job, or one at its end, is left as it is."""
+        with self._changes:
+            if self.state not in ("new", "paused"):
+                return
+            self.state, self._told_to_stop = "waiting", threading.Event()
+            self._thread = threading.Thread(
+                target=self._main, args=(self._thread, self._told_to_stop), name="job", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Pause after the step that is being made."""
+        with self._changes:
+            if self.active:
+                self.state = "paused"
+                self._told_to_stop.set()
+        self.line.look_again()
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait for its thread to end, and say whether it has."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self._thread is None or not self._thread.is_alive()
+
+    def _main(self, before: threading.Thread | None, told_to_stop: threading.Event) -> None:
+        if before is not None:  # it may still be at the step after which it was to pause
+            before.join()
+        _step_back()
+        try:
+            with self.line.turn(self, told_to_stop):
+                if not told_to_stop.is_set() and self._change("waiting", "running"):
+                    self._steps(told_to_stop)
+        except ValueError as error:
+            self._fail(str(error))
+        except Exception:
+            logging.getLogger("looped").exception("A job ended with an error.")
+            self._fail(BROKEN)
+
+    def _steps(self, told_to_stop: threading.Event) -> None:
+        began, looked = time.monotonic() - self.seconds, time.monotonic()
+        try:
+            for record in self.work.run():
+                self.records.append(record)
+                now = time.monotonic()
+                self.seconds = now - began
+                if told_to_stop.is_set():
+                    return
+                if now - looked > SNAPSHOT_EVERY:
+                    self.snapshot, looked = self.work.snapshot(), now
+        finally:
+            self.snapshot = self.work.snapshot()
+        self._change("running", "finished")
+
+    def _change(self, old: State, new: State) -> bool:
+        with self._changes:
+            if self.state != old:
+                return False
+            self.state = new
+            return True
+
+    def _fail(self, sentence: str) -> None:
+        with self._changes:
+            self.state, self.failure = "failed", sentence
+
+
+def _step_back() -> None:
+    """Lower the priority of this thread alone: Linux gives each its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def _stop_all(jobs: dict[str, Job[Any]]) -> None:
+    for job in jobs.values():
+        job.stop()
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=_stop_all)
+def _ends_with_tab() -> dict[str, Job[Any]]:
+    """The jobs of this session; when its tab is closed or its connection lost, Streamlit releases them: they stop."""
+    return {}
+
+
+def current(name: str) -> Job[Any] | None:
+    """The job of that name this visitor has, whatever page it was started on; None where there is none."""
+    return st.session_state.get(f"job_{name}")
+
+
+def begin(name: str, work: Work[Any]) -> None:
+    """Start work as this visitor's job of that name; the one before it is stopped and forgotten."""
+    forget(name)
+    st.session_state[f"job_{name}"] = job = Job(work)
+    _go_on(name, job)
+
+
+def forget(name: str) -> None:
+    """Stop and forget the job of that name, if there is one."""
+    _ends_with_tab().pop(name, None)
+    if job := st.session_state.pop(f"job_{name}", None):
+        job.stop()
+
+
+def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train") -> None:
+    """Train, Stop or Resume, and Reset for the job of that name.
+
+    Args:
+        name: of the job.
+        make: the work as the page's settings ask for it, called when it is to begin. The sentence of a ValueError it
+            raises is shown, and nothing begins.
+        label: what the button that begins says.
+    """
+    job = current(name)
+    with st.container(horizontal=True):
+        if job is not None and job.active:
+            st.button("Stop", type="primary", key=f"{name}_stop", on_click=job.stop)
+        else:
+            if job is not None and job.state == "paused":
+                st.button("Resume", type="primary", key=f"{name}_resume", on_click=_go_on, args=(name, job))
+            st.button(
+                label,
+                type="primary" if job is None else "secondary",
+                key=f"{name}_begin",
+                on_click=_try_to_begin,
+                args=(name, make),
+            )
+        st.button("Reset", key=f"{name}_reset", on_click=forget, args=(name,), disabled=job is None)
+    if refusal := st.session_state.pop(f"job_{name}_refusal", None):
+        st.error(refusal)
+
+
+def watch(name: str, draw: Callable[[Job[Any] | None], None]) -> None:
+    """Draw the job of that name, again and again while it is active; the whole page runs once more when it ends.
+
+    Args:
+        name: of the job.
+        draw: shows its records and snapshot, or what stands there before there is a job.
+    """
+    job = current(name)
+    was_active = job is not None and job.active
+
+    @st.fragment(run_every=REFRESH if was_active else None)
+    def look() -> None:
+        if was_active and job is not None and not job.active:
+            st.rerun()
+        if job is not None and job.place:
+            st.info(f"All {job.line.slots} places are taken by other visitors: this is number {job.place} in the line.")
+        draw(job)
+        if job is not None and job.failure:
+            st.error(job.failure)
+
+    look()
+
+
+def _try_to_begin(name: str, make: Callable[[], Work[Any]]) -> None:
+    try:
+        begin(name, make())
+    except ValueError as error:
+        st.session_state[f"job_{name}_refusal"] = str(error)
+
+
+def _go_on(name: str, job: Job[Any]) -> None:
+    _ends_with_tab()[name] = job
+    job.start()
