@@ -101,7 +101,7 @@ COMPARE = (
         see="In float32 both lines stop falling near 1e-7, while the closed form goes on: that is the end of the "
         "precision, not of the method.",
         question="Where will the floor lie when you switch to float64 under *Transformer*?",
-        answer="Near 1e-16: float64 keeps about 16 digits instead of 7.",
+        answer="Near 1e-15: float64 keeps about 16 digits instead of 7.",
         settings={"dtype": "float32", "loops": 120},
     ),
     Lesson(

@@ -1,8 +1,11 @@
 """Result files: the same bytes for the same settings, everything in them, and a script that gives them again."""
 
+import contextlib
 import csv
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -11,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from looped import Settings, compare, export
+from looped import Settings, cli, compare, export
+from looped.fields import FIELDS
 from looped.tables import choose, read_csv
 
 ROOT = Path(__file__).parents[1]
@@ -266,3 +270,26 @@ def test_a_failing_summary_leaves_the_earlier_files_alone(tmp_path, monkeypatch)
     with pytest.raises(ValueError, match="no summary"):
         export.save(compare(SMALL.replace(seed=1)), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def everywhere():
+    """The names a setting has in every place that settings travel through."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
+        cli.main(["compare", "--help"])
+    written = export.of(compare(SMALL))
+    return {
+        "link": SMALL.to_query().keys(),
+        "json": written.summary["settings"].keys(),
+        "help": set(re.findall(r"^  (--[\w-]+)", out.getvalue(), re.MULTILINE)),
+        "script": set(re.findall(r"^    (\w+)=", written.script(), re.MULTILINE)),
+    }
+
+
+@pytest.mark.parametrize("field", FIELDS.values(), ids=lambda field: field.name)
+def test_every_field_stands_in_link_json_command_line_and_script(everywhere, field):
+    assert field.key in everywhere["link"]
+    assert field.name in everywhere["json"]
+    assert field.flag in everywhere["help"]
+    assert field.name in everywhere["script"]
