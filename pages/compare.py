@@ -13,7 +13,7 @@ from pages.ui import backend
 from pages.ui.controls import Controls
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, plain, show_number
+from pages.ui.parts import data_table, figure, plain, show_number, typeset
 from pages.ui.share import share
 from pages.ui.table import choose_table
 
@@ -271,7 +271,7 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
     verdicts(view.summary)
     error_figure(asked, view)
     for note in notes(view.summary):
-        st.caption(note)
+        st.caption(typeset(note))
     equation(view.summary)
     if table is not None:
         real_data(view)

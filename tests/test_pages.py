@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from looped import Settings, compare
 from looped.lessons import COMPARE
 from looped.tables import choose, diabetes
+from pages.ui.parts import typeset
 
 ROOT = Path(__file__).parents[1]
 LOOPED, EXPLICIT = "Looped transformer", "Explicit gradient descent"
@@ -538,8 +539,8 @@ def test_choosing_a_lesson_sets_its_settings_and_resets_all_others():
 @pytest.mark.parametrize("lesson", COMPARE, ids=lambda lesson: lesson.key)
 def test_every_lesson_can_be_opened_by_its_link(lesson):
     at = open_page(lesson=lesson.key)
-    assert lesson.see in texts(at, "markdown")
-    assert lesson.question in texts(at, "markdown")
+    assert typeset(lesson.see) in texts(at, "markdown")
+    assert typeset(lesson.question) in texts(at, "markdown")
     assert not at.warning
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from looped.glossary import GLOSSARY
+from pages.ui.parts import typeset
 
 
 def glossary() -> None:
@@ -10,4 +11,4 @@ def glossary() -> None:
     panel = st.popover("Glossary", key="glossary", on_change="rerun")
     if panel.open:
         with panel:
-            st.markdown("\n".join(f"- **{symbol}** · {meaning}" for symbol, meaning in GLOSSARY.items()))
+            st.markdown("\n".join(f"- **{typeset(name)}** · {typeset(what)}" for name, what in GLOSSARY.items()))

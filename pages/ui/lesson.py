@@ -6,6 +6,7 @@ import streamlit as st
 
 from looped.lessons import Lesson, by_key
 from pages.ui.controls import Controls
+from pages.ui.parts import typeset
 
 
 def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
@@ -28,12 +29,12 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
                     on_change=_choose, args=(controls, named, key, widget),
                 )  # fmt: skip
             with st.popover("Predict first", key=f"{widget}_{lesson.key}"):
-                st.markdown(lesson.question)
+                st.markdown(typeset(lesson.question))
                 with st.expander("Answer"):
-                    st.markdown(lesson.answer)
+                    st.markdown(typeset(lesson.answer))
             st.button("Lesson's settings", key=f"{widget}_again", on_click=_apply, args=(controls, lesson),
                       type="tertiary", help="Put every control back to what this lesson starts with.")  # fmt: skip
-        st.markdown(lesson.see)
+        st.markdown(typeset(lesson.see))
 
 
 def lesson_now(page: str) -> str:

@@ -17,6 +17,16 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#$|~:!&])", r"\\\1", text)
 
 
+def typeset(text: str) -> str:
+    """Our own Markdown with symbols such as w_t and λ_k set as mathematics."""
+    return re.sub(r"(?<![\w$])([a-zA-Zλ])_(\w+)", _symbol, text)
+
+
+def _symbol(found: re.Match[str]) -> str:
+    letter, below = found[1].replace("λ", r"\lambda"), found[2]
+    return rf"${letter}_{{\mathrm{{{below}}}}}$" if len(below) > 1 else rf"${letter}_{below}$"
+
+
 def figure(picture: Picture, key: str) -> None:
     """A chart with its text for those who do not see it."""
     st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt)
