@@ -268,6 +268,16 @@ FIELDS: dict[str, Field] = {
 }  # fmt: skip
 
 CONTEXT_FIELDS: dict[str, Field] = {
+    "shown_loops": Field(
+        name="shown_loops", key="T", label="T · loops shown", kind="whole", low=1, high=10_000, log=True,
+        help="The number of loops that the charts look at; nothing is computed again. 1 to 10,000, and at most T max.",
+    ),
+    "target_error": Field(
+        name="target_error", key="target-error", option="--target", label="Target error", kind="real", low=1e-12,
+        high=0.9, log=True,
+        help="The relative error that counts as reached; nothing is computed again. 1e-12 to 0.9: below is rounding, "
+        "above is no progress.",
+    ),
     "features": FIELDS["features"],
     "ratios": Field(
         name="ratios", key="ratios", label="n/d · ratios", kind="numbers", low=0.05, high=200,
@@ -284,7 +294,7 @@ CONTEXT_FIELDS: dict[str, Field] = {
         name="rows", key="rows", label="Rows", kind="choice",
         choices=("gaussian", "student", "rademacher", "correlated"),
         help="How an example's features are drawn: independent normal; Student's t with 3 degrees of freedom, heavy "
-        "tails; fair signs ±1; or normal with a covariance of condition number κ_Σ.",
+        "tails; fair signs ±1; or normal with a covariance of condition number κ_Σ, the same for all prompts.",
     ),
     "row_condition_number": Field(
         name="row_condition_number", key="kappa-sigma", label="κ_Σ · covariance", kind="real", low=1, high=1e4,
@@ -293,10 +303,20 @@ CONTEXT_FIELDS: dict[str, Field] = {
         "1 to 10,000, as for κ itself.",
     ),
     "step_size": FIELDS["step_size"],
-    "target_error": Field(
-        name="target_error", key="target-error", label="Target error", kind="real", low=1e-12, high=0.9, log=True,
-        help="The relative error that counts as reached. 1e-12 to 0.9: below is rounding, above is no progress.",
-    ),
     "seed": FIELDS["seed"],
+    "learned": Field(
+        name="learned", key="learned", label="Train A too", kind="yes/no",
+        help="Whether the preconditioner A of a looped transformer is also trained, once for every n/d and T of the "
+        "grid below, d at most 16. It takes minutes where the construction takes a second.",
+    ),
+    "learned_ratios": Field(
+        name="learned_ratios", key="learned-ratios", label="n/d for training", kind="numbers", low=0.05, high=200,
+        help="The values of n/d at which A is trained. 0.05 to 200, as for the construction.",
+    ),
+    "learned_loops": Field(
+        name="learned_loops", key="learned-T", label="T for training", kind="numbers", low=1, high=50,
+        help="The numbers of loops for which A is trained, each a training of its own. 1 to 50: a training step costs "
+        "T·d³, and its loss is ruled by ever rarer prompts as T grows.",
+    ),
 }  # fmt: skip
 """Settings of the sweep over the number of examples."""

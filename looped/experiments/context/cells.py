@@ -1,0 +1,146 @@
+"""One value of n/d: prompts drawn at random, and the error of the constructed looped transformer on them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from looped import prompts, theory, weights
+from looped.experiments.compare import relative_distance
+from looped.experiments.context.settings import ContextSettings, prompt_seconds
+from looped.experiments.run import looped_iterates
+
+STUDENT_DEGREES = 3
+"""Degrees of freedom of heavy-tailed rows: the variance is finite, the fourth moment is not."""
+LARGEST_ITERATE = 1e100
+"""Size at which a diverging iterate is held, so that no array holds inf or NaN."""
+TOGETHER_SECONDS = 0.25
+"""About how long the prompts that are run together take; between two such groups a sweep can be stopped."""
+TOGETHER_BYTES = 64 * 1024**2
+"""Most memory for the iterates of the prompts that are run together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """B prompts of n examples."""
+
+    error: np.ndarray
+    """‖w_t − w_ref‖/‖w_ref‖ of the looped transformer, (T+1, B)."""
+    floor: np.ndarray
+    """‖w_ref − w*‖/‖w*‖, (B,): how far the shortest solution is from the task, 0 where n ≥ d examples determine it."""
+    kappa: np.ndarray
+    """κ of XᵀX/n on its non-zero eigenvalues, (B,)."""
+    growth: np.ndarray
+    """ηλ₁, (B,): a prompt diverges where it is above 2."""
+
+    @property
+    def task_error(self) -> np.ndarray:
+        """‖w_t − w*‖/‖w*‖, (T+1, B).
+
+        w_t − w_ref lies in the span of the examples and w_ref − w* is orthogonal to it, so their squares add up.
+        """
+        return np.sqrt(self.error**2 * (1 - self.floor**2) + self.floor**2)
+
+
+def covariance_root(settings: ContextSettings) -> Tensor | None:
+    """Σ^{1/2}, (d, d), of correlated rows; None where Σ = I. One Σ for all prompts, its axes drawn from the seed."""
+    if settings.rows != "correlated":
+        return None
+    d = settings.features
+    variances = prompts.eigenvalues("geometric", d, settings.row_condition_number, d)
+    basis = torch.linalg.qr(torch.randn(d, d, generator=_generator(settings.seed), dtype=torch.float64)).Q
+    return (basis * variances.sqrt()) @ basis.T
+
+
+def draw_rows(
+    settings: ContextSettings, shape: tuple[int, ...], generator: torch.Generator, root: Tensor | None
+) -> Tensor:
+    """Examples of the chosen kind, shape (…, d), float64.
+
+    Args:
+        settings: rows and d are read.
+        shape: of what is drawn, without d.
+        generator: the source of every random number.
+        root: Σ^{1/2} from `covariance_root`.
+    """
+    size = (*shape, settings.features)
+    if settings.rows == "rademacher":
+        return torch.randint(0, 2, size, generator=generator).double() * 2 - 1
+    X = torch.randn(size, generator=generator, dtype=torch.float64)
+    if settings.rows == "student":  # t = z/√(χ²/ν), and its variance is ν/(ν−2)
+        normal = torch.randn((STUDENT_DEGREES, *size), generator=generator, dtype=torch.float64)
+        X /= (normal.square().sum(dim=0) / (STUDENT_DEGREES - 2)).sqrt()
+    return X if root is None else X @ root
+
+
+def draw_prompts(settings: ContextSettings, n: int, which: range) -> prompts.Prompts:
+    """Noiseless prompts of n examples with the chosen rows; w* is uniform on the unit sphere.
+
+    Every prompt has a generator of its own, seeded by (seed, n, number of the prompt): prompts can be run in any order
+    and any grouping, and more of them leave the first ones as they are.
+    """
+    X = torch.empty(len(which), n, settings.features, dtype=torch.float64)
+    w_star = torch.empty(len(which), settings.features, dtype=torch.float64)
+    root = covariance_root(settings)
+    for place, number in enumerate(which):
+        generator = _generator(settings.seed, n, number)
+        X[place] = draw_rows(settings, (n,), generator, root)
+        torch.randn(settings.features, generator=generator, out=w_star[place])
+    w_star /= w_star.norm(dim=1, keepdim=True)
+    return prompts.Prompts(X=X, y=torch.einsum("bnd,bd->bn", X, w_star), w_star=w_star)
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    seed = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1
+    return torch.Generator().manual_seed(int(seed))
+
+
+def groups(settings: ContextSettings, n: int) -> list[range]:
+    """The numbers of the prompts that are run together."""
+    B, iterate_bytes = settings.prompts, 24 * (settings.loops + 1) * (settings.features + 1)
+    together = min(TOGETHER_SECONDS / prompt_seconds(settings, n), TOGETHER_BYTES / iterate_bytes)
+    size = min(max(1, int(together)), B)
+    return [range(first, min(first + size, B)) for first in range(0, B, size)]
+
+
+def run_group(settings: ContextSettings, n: int, which: range) -> Cell:
+    """Run the constructed looped transformer on some prompts, all T up to the largest in one trace."""
+    batch = draw_prompts(settings, n, which)
+    run = settings.run()
+    construction = weights.gradient_descent(settings.features, run.layout)
+    eta = theory.step_sizes(batch.spectrum, run)
+    looped = looped_iterates(run, batch, construction, eta)
+    held = ~np.isfinite(looped)
+    if held.any() or np.abs(looped).max() > LARGEST_ITERATE:
+        looped = np.clip(np.where(held, LARGEST_ITERATE, looped), -LARGEST_ITERATE, LARGEST_ITERATE)
+    w_ref = batch.least_squares(1.0).numpy()
+    assert batch.w_star is not None
+    determined = batch.spectrum.nonzero.sum(dim=1).numpy() == settings.features
+    return Cell(
+        error=relative_distance(looped, w_ref),
+        floor=np.where(determined, 0.0, relative_distance(w_ref[None], batch.w_star.numpy())[0]),
+        kappa=batch.spectrum.condition_number.numpy(),
+        growth=(eta * batch.spectrum.largest).numpy(),
+    )
+
+
+def cell_steps(settings: ContextSettings, n: int) -> Iterator[Cell]:
+    """The cell of n examples, group by group."""
+    return (run_group(settings, n, which) for which in groups(settings, n))
+
+
+def join(parts: list[Cell]) -> Cell:
+    """A whole cell from its groups."""
+    return Cell(
+        error=np.concatenate([part.error for part in parts], axis=1),
+        floor=np.concatenate([part.floor for part in parts]),
+        kappa=np.concatenate([part.kappa for part in parts]),
+        growth=np.concatenate([part.growth for part in parts]),
+    )
+
+
+def run_cell(settings: ContextSettings, n: int) -> Cell:
+    """The whole cell at once."""
+    return join(list(cell_steps(settings, n)))

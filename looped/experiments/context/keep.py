@@ -1,0 +1,107 @@
+"""Finished cells on disk, so that a sweep that was interrupted goes on and gives the same bytes."""
+
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from looped.experiments.context.cells import Cell
+from looped.experiments.context.learned import LearnedCell
+from looped.experiments.context.settings import ContextSettings
+from looped.fields import SettingsError
+
+SUBFOLDER = "unfinished"
+"""Where cells lie until all are there."""
+FORMAT = 1
+"""Of the cells; raised when they hold something else or other numbers."""
+
+
+class Keeper:
+    """The cells of one sweep in one folder: each a file of its own, written in one move.
+
+    Args:
+        folder: the result folder; cells lie in a folder of their own below it.
+        settings: of the sweep.
+
+    Raises:
+        SettingsError: if the folder holds another sweep or another result, or cannot be written to.
+    """
+
+    def __init__(self, folder: Path, settings: ContextSettings) -> None:
+        self.folder, self.path = folder, folder / SUBFOLDER
+        self.identity = {"format": FORMAT, "torch": torch.__version__, "numpy": np.__version__}
+        self.identity["settings"] = json.loads(settings.computed.to_json())
+        self._refuse_another_result(settings)
+        begun = _read_json(self.path / "sweep.json")
+        if begun is not None and begun != self.identity:
+            raise SettingsError("out", f"--out = {folder} holds an unfinished sweep {self._difference(begun)}: {REMEDY}")
+        self.path.mkdir(parents=True, exist_ok=True)
+        _write(self.path / "sweep.json", json.dumps(self.identity, ensure_ascii=False, indent=2).encode())
+
+    def _refuse_another_result(self, settings: ContextSettings) -> None:
+        there = _read_json(self.folder / "result.json")
+        if there is None:
+            return
+        try:
+            same = ContextSettings(**there["settings"]).computed == settings.computed
+        except (TypeError, KeyError, ValueError):
+            same = False
+        if not same:
+            raise SettingsError("out", f"--out = {self.folder} holds the result of other settings: {REMEDY}")
+
+    def _difference(self, begun: Any) -> str:
+        before = begun.get("settings", {}) if isinstance(begun, dict) else {}
+        names = [name for name, value in self.identity["settings"].items() if before.get(name) != value]
+        return f"with another {', '.join(names)}" if names else "of another version"
+
+    def write(self, cell: Cell | LearnedCell, n: int, loops: int | None = None) -> None:
+        """Keep a finished cell."""
+        path = self.path / (f"n{n}.npz" if loops is None else f"n{n}-T{loops}.npz")
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{name: getattr(cell, name) for name in type(cell).__slots__})
+        part.replace(path)
+
+    def read(self) -> tuple[dict[int, Cell], dict[tuple[int, int], LearnedCell]]:
+        """The cells that are there; a damaged file counts as absent."""
+        cells: dict[int, Cell] = {}
+        learned: dict[tuple[int, int], LearnedCell] = {}
+        for path in self.path.glob("n*.npz"):
+            n, _, loops = path.stem[1:].partition("-T")
+            try:
+                with np.load(path, allow_pickle=False) as arrays:
+                    if loops:
+                        learned[int(n), int(loops)] = LearnedCell(**arrays)
+                    else:
+                        cells[int(n)] = Cell(**arrays)
+            except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+                continue
+        return cells, learned
+
+    def forget(self) -> None:
+        """Remove the cells, when the result is written."""
+        shutil.rmtree(self.path)
+
+
+REMEDY = "choose another folder, or delete this one."
+
+
+def _read_json(path: Path) -> Any:
+    """The content of a file; None if there is none, and an empty object if it is no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(path)

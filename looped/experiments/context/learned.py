@@ -1,0 +1,92 @@
+"""Learned weights: the preconditioner A trained at one n and T, and its error on the same prompts as the construction.
+
+The model is that of arXiv 2410.08292 with u = 0: T loops are T steps w ← w − Aᵀ(1/n)Xᵀ(Xw − y), one A for all prompts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from looped.experiments.compare import relative_distance
+from looped.experiments.context.cells import LARGEST_ITERATE, covariance_root, draw_prompts, draw_rows
+from looped.experiments.context.settings import FINAL_STEPS, TRAINING_BATCH, ContextSettings
+from looped.training.models import LoopedPredictor
+from looped.training.stream import Batch, PromptStream
+from looped.training.trainer import Trainer, Training
+
+MANY_LOOPS = 10
+"""T from which on rare prompts rule the mean so much that training has to see more of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedCell:
+    """A trained at one (n, T)."""
+
+    error: np.ndarray
+    """‖w_T − w*‖/‖w*‖ on the prompts of the sweep's cell, (B,)."""
+    A: np.ndarray
+    """(d, d)."""
+
+
+@dataclass(frozen=True)
+class RowStream(PromptStream):
+    """Training prompts drawn as the sweep draws its own: the same rows, w* uniform on the unit sphere."""
+
+    settings: ContextSettings = ContextSettings()
+
+    def draw(self, prompts: int, generator: torch.Generator, stretch: float = 1.0) -> Batch:
+        """Draw B prompts; every second one has its rows multiplied by √stretch, w* unchanged."""
+        n, d = self.examples, self.features
+        X = draw_rows(self.settings, (prompts, n), generator, self.root)
+        X[1::2] *= stretch**0.5
+        w_star = torch.randn(prompts, d, generator=generator, dtype=torch.float64)
+        w_star /= w_star.norm(dim=1, keepdim=True)
+        return Batch(_state(X, w_star), w_star, self.root)
+
+
+def _state(X: torch.Tensor, w_star: torch.Tensor) -> torch.Tensor:
+    """G = Σ_i z_i z_iᵀ/n with z_i = (x_i, ⟨x_i, w*⟩), (B, d+1, d+1)."""
+    Z = torch.cat([X, (X @ w_star[..., None])], dim=2)
+    return Z.mT @ Z / X.shape[1]
+
+
+def training(settings: ContextSettings, n: int, loops: int) -> Training:
+    """How A is trained at one (n, T).
+
+    The loss, the mean over prompts, is ruled by rare prompts with a large λ₁. How many of them training is shown was
+    chosen by that mean on fresh prompts.
+    """
+    return Training(
+        loops=loops,
+        examples=n,
+        features=settings.features,
+        weights="preconditioner",
+        seed=settings.seed,
+        steps=loops + FINAL_STEPS,
+        growth=1,
+        batch=TRAINING_BATCH,
+        stretch=1.0 if loops == 1 else 1.4 if loops >= MANY_LOOPS else 1.1,
+    )
+
+
+def train_steps(settings: ContextSettings, n: int, loops: int) -> Iterator[LearnedCell | None]:
+    """Train A step by step: None after every step, and at last the cell."""
+    trainer = Trainer(training(settings, n, loops))
+    given = trainer.stream
+    trainer.stream = RowStream(examples=n, features=given.features, root=covariance_root(settings), settings=settings)
+    for _ in trainer.run():
+        yield None
+    batch = draw_prompts(settings, n, range(settings.prompts))
+    assert batch.w_star is not None
+    with torch.no_grad():
+        w = iterate(trainer.model, _state(batch.X, batch.w_star), loops)
+    error = relative_distance(w[None], batch.w_star.numpy())[0]
+    yield LearnedCell(error=error, A=trainer.model.A[0].detach().numpy().copy())
+
+
+def iterate(model: LoopedPredictor, state: torch.Tensor, loops: int) -> np.ndarray:
+    """w_T of the trained transformer, (B, d), held where it diverges."""
+    w = model.iterates(state, loops)[-1].numpy()
+    return np.nan_to_num(np.clip(w, -LARGEST_ITERATE, LARGEST_ITERATE), nan=LARGEST_ITERATE)

@@ -1,0 +1,161 @@
+"""Settings of the sweep over the number of examples, and what it will cost."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from looped.fields import CONTEXT_FIELDS, Field, SettingsError
+from looped.settings import CheckedSettings, Settings
+
+DEFAULT_RATIOS = (
+    0.5, 0.7, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.2, 3.6, 4, 5, 6, 7, 8, 10, 12, 16, 20, 30, 40, 50,
+)  # fmt: skip
+MAX_SECONDS = 600.0
+"""Longest sweep, CPU seconds by the estimate."""
+MAX_STEP_SECONDS = 0.6
+"""Longest single prompt: between two prompts a sweep can be stopped."""
+MAX_BYTES = 256 * 1024**2
+"""Most memory for the errors of a sweep."""
+MAX_LEARNED_FEATURES = 16
+"""Largest d for which A is trained: a step costs d⁵, and training must stop within a second."""
+TRAINING_BATCH = 512
+"""Fresh prompts in a step of training A."""
+FINAL_STEPS = 30
+"""Training steps with all T loops, after one step each with 1, 2, …, T − 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextSettings(CheckedSettings):
+    """Everything that determines a sweep over n/d, and the T and target error that its figures look at.
+
+    Raises:
+        SettingsError: if a value is out of range, with one sentence naming the field, the value and the range.
+    """
+
+    table: ClassVar[dict[str, Field]] = CONTEXT_FIELDS
+
+    shown_loops: int = 50
+    """T that the figures look at; beyond the largest T, that one."""
+    target_error: float = 1e-3
+    """The relative error that counts as reached."""
+    features: int = 10
+    """d, 1 to 200."""
+    ratios: tuple[float, ...] = DEFAULT_RATIOS
+    """n/d, each rounded to a whole n of at least 1."""
+    loops: int = 200
+    """T_max; one trace serves every T up to it."""
+    prompts: int = 64
+    """B, prompts in each cell."""
+    rows: Literal["gaussian", "student", "rademacher", "correlated"] = "gaussian"
+    """How an example's features are drawn, always with variance 1 on average."""
+    row_condition_number: float = 10.0
+    """κ_Σ, read by correlated rows only."""
+    step_size: float | Literal["auto", "optimal"] = "auto"
+    """η, as for `Settings`."""
+    seed: int = 0
+    learned: bool = False
+    """Whether the preconditioner A is trained too."""
+    learned_ratios: tuple[float, ...] = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 20, 50)
+    """n/d at which A is trained."""
+    learned_loops: tuple[int, ...] = (2, 5, 7, 10, 15, 20, 30, 50)
+    """T at which A is trained, each a training of its own."""
+
+    def __post_init__(self) -> None:
+        """Check every field, and that a trained T is a whole number."""
+        CheckedSettings.__post_init__(self)
+        for loops in self.learned_loops:
+            if loops != int(loops):
+                raise self.table["learned_loops"].refuse(loops, ", it is not a whole number")
+        object.__setattr__(self, "learned_loops", tuple(int(loops) for loops in self.learned_loops))
+
+    @property
+    def examples(self) -> list[int]:
+        """n for each ratio."""
+        return [self._examples(ratio) for ratio in self.ratios]
+
+    @property
+    def learned_examples(self) -> list[int]:
+        """n for each ratio at which A is trained."""
+        return [self._examples(ratio) for ratio in self.learned_ratios]
+
+    def _examples(self, ratio: float) -> int:
+        return max(1, round(ratio * self.features))
+
+    @property
+    def shown(self) -> int:
+        """T that the figures look at, at most the largest T."""
+        return min(self.shown_loops, self.loops)
+
+    @property
+    def computed(self) -> "ContextSettings":
+        """The same with what only figures read at its default: equal for sweeps with equal numbers."""
+        defaults = self.defaults()
+        unread = ["shown_loops", "target_error"]
+        if self.rows != "correlated":
+            unread.append("row_condition_number")
+        if not self.learned:
+            unread += ["learned_ratios", "learned_loops"]
+        return self.replace(**{name: defaults[name] for name in unread})
+
+    def run(self) -> Settings:
+        """The settings of the transformer in every cell."""
+        return Settings(loops=self.loops, features=self.features, prompts=self.prompts, step_size=self.step_size)
+
+
+def prompt_seconds(settings: ContextSettings, n: int) -> float:
+    """CPU seconds for one prompt of n examples: drawing, spectrum, all loops, errors."""
+    d, T = settings.features, settings.loops
+    r = min(n, d)
+    draw = 4e-5 + n * d * (9e-8 if settings.rows == "student" else 2e-8)
+    spectrum = 2e-5 + 2e-8 * n * d + 4e-10 * n * r * r + 3e-9 * r**3
+    looped = 1e-10 * n * d * d + 2e-9 * r**3 + T * (5e-8 + 6e-9 * d + 3e-10 * r * d)
+    errors = T * (2e-7 + 6e-9 * d)
+    return draw + spectrum + looped + errors
+
+
+def training_step_seconds(settings: ContextSettings, n: int, loops: int) -> float:
+    """CPU seconds for one step of training A."""
+    d = settings.features
+    return 2e-3 + TRAINING_BATCH * (2e-8 * n * d + 1e-10 * n * d * d + 4e-9 * loops * d**3 + 2e-10 * d**5)
+
+
+def training_seconds(settings: ContextSettings, n: int, loops: int) -> float:
+    """CPU seconds for training A once: the loops grow to T one step each, then all of them are trained."""
+    last = training_step_seconds(settings, n, loops)
+    return loops * (training_step_seconds(settings, n, 1) + last) / 2 + FINAL_STEPS * last
+
+
+def estimate(settings: ContextSettings) -> float:
+    """CPU seconds that a sweep will take."""
+    seconds = sum(2e-3 + settings.prompts * prompt_seconds(settings, n) for n in settings.examples)
+    if settings.learned:
+        seconds += sum(training_seconds(settings, n, T) for n in settings.learned_examples for T in settings.learned_loops)
+    return seconds
+
+
+def check(settings: ContextSettings) -> None:
+    """Refuse a sweep beyond the limits.
+
+    Raises:
+        SettingsError: one sentence with the estimate and the remedy.
+    """
+    d, n = settings.features, max(settings.examples)
+    if settings.learned and d > MAX_LEARNED_FEATURES:
+        raise SettingsError(
+            "features",
+            f"d = {d} is too large to train A, which costs d⁵ a step: choose d up to {MAX_LEARNED_FEATURES}, or leave "
+            "the learned weights away.",
+        )
+    if (single := prompt_seconds(settings, n)) > MAX_STEP_SECONDS:
+        raise SettingsError(
+            "ratios",
+            f"One prompt of n = {n:,} examples at d = {d} takes about {single:.1f} s, too long to be stopped in time: "
+            "choose smaller ratios or a smaller d.",
+        )
+    size = 8 * len(settings.ratios) * (settings.loops + 1) * settings.prompts
+    seconds = estimate(settings)
+    if seconds > MAX_SECONDS or size > MAX_BYTES:
+        raise SettingsError(
+            "prompts",
+            f"This sweep needs about {seconds:,.0f} s and {size / 1024**2:,.0f} MiB, more than {MAX_SECONDS:,.0f} s or "
+            f"{MAX_BYTES // 1024**2:,} MiB: choose fewer prompts, ratios or loops.",
+        )

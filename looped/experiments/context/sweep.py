@@ -1,0 +1,120 @@
+"""A sweep as work that goes step by step: it can show how far it is, be stopped, and go on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from looped.experiments.context.cells import Cell, cell_steps, groups, join
+from looped.experiments.context.keep import Keeper
+from looped.experiments.context.learned import LearnedCell, train_steps
+from looped.experiments.context.result import ContextResult, collect
+from looped.experiments.context.settings import (
+    FINAL_STEPS,
+    ContextSettings,
+    check,
+    estimate,
+    prompt_seconds,
+    training_seconds,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sweep is."""
+
+    done: float
+    """Estimated CPU seconds of what is done."""
+    total: float
+    """Of all of it."""
+    doing: str
+    """What is run, in words."""
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return min(1.0, self.done / self.total)
+
+
+class Sweep:
+    """All cells of a sweep, one by one; every step takes well under a second.
+
+    >>> sweep = Sweep(ContextSettings(ratios=(1, 4), prompts=2, loops=3))
+    >>> [round(progress.share, 1) for progress in sweep.run()]
+    [0.5, 1.0]
+
+    Args:
+        settings: of the sweep.
+        folder: where finished cells are kept, so that a sweep that was interrupted goes on there.
+
+    Raises:
+        SettingsError: if the sweep is too large, or the folder belongs to another one.
+    """
+
+    def __init__(self, settings: ContextSettings, folder: Path | None = None) -> None:
+        check(settings)
+        self.settings = settings
+        self.keeper = None if folder is None else Keeper(folder, settings)
+        self.cells: dict[int, Cell] = {}
+        self.learned: dict[tuple[int, int], LearnedCell] = {}
+        self.seconds = estimate(settings)
+        if self.keeper is not None:
+            self.cells, self.learned = self.keeper.read()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every cell is there."""
+        trained = len(set(self.settings.learned_examples)) * len(self.settings.learned_loops)
+        return len(self.cells) == len(set(self.settings.examples)) and (
+            not self.settings.learned or len(self.learned) == trained
+        )
+
+    def run(self) -> Iterator[Progress]:
+        """Go on to the end. Dropping the iterator pauses; another one goes on with the cell that was begun last."""
+        settings, done = self.settings, 0.0
+        for n in settings.examples:
+            if n not in self.cells:
+                parts = []
+                for part in cell_steps(settings, n):
+                    parts.append(part)
+                    share = len(parts) / len(groups(settings, n))
+                    if share == 1:
+                        self.cells[n] = join(parts)
+                        if self.keeper is not None:
+                            self.keeper.write(self.cells[n], n)
+                    yield Progress(done + share * _seconds(settings, n), self.seconds, f"n = {n}")
+            done += _seconds(settings, n)
+        for n in settings.learned_examples if settings.learned else ():
+            for loops in settings.learned_loops:
+                steps = loops + FINAL_STEPS
+                for step, cell in enumerate(() if (n, loops) in self.learned else train_steps(settings, n, loops)):
+                    if cell is not None:
+                        self.learned[n, loops] = cell
+                        if self.keeper is not None:
+                            self.keeper.write(cell, n, loops)
+                    share = min(1, (step + 1) / steps) * training_seconds(settings, n, loops)
+                    yield Progress(done + share, self.seconds, f"training A at n = {n}, T = {loops}")
+                done += training_seconds(settings, n, loops)
+
+    def snapshot(self) -> ContextResult | None:
+        """The result, once there is one."""
+        if not self.finished:
+            return None
+        return collect(self.settings, [self.cells[n] for n in self.settings.examples], self.learned)
+
+
+def _seconds(settings: ContextSettings, n: int) -> float:
+    return 2e-3 + settings.prompts * prompt_seconds(settings, n)
+
+
+def sweep(settings: ContextSettings, folder: Path | None = None) -> ContextResult:
+    """The whole sweep at once.
+
+    Raises:
+        SettingsError: as `Sweep`.
+    """
+    work = Sweep(settings, folder)
+    for _ in work.run():
+        pass
+    result = work.snapshot()
+    assert result is not None
+    return result
