@@ -14,5 +14,9 @@ st.set_page_config(page_title="Looped", page_icon="docs/icon.svg", layout="wide"
 st.html(STYLE)
 backend.warm_up()
 st.navigation(
-    [st.Page("pages/compare.py", title="The loop is the step", url_path="compare", default=True)], position="top"
+    [
+        st.Page("pages/compare.py", title="The loop is the step", url_path="compare", default=True),
+        st.Page("pages/context.py", title="How many examples?", url_path="context"),
+    ],
+    position="top",
 ).run()

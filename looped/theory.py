@@ -286,3 +286,22 @@ def exponential_requirement(loops: int, features: int) -> float:
     construction.
     """
     return float(np.log10(64) + 2 * np.log10(loops) + 4 * np.log10(features) + 4 * loops * np.log10(8))
+
+
+def sufficient_ratio(loops: int, target: float, step_size: str) -> float:
+    """c for which n = c·d Gaussian examples are enough in the limit of large d: the rate at Marchenko and Pastur's κ.
+
+    (1 − 1/κ)^T = ε for η = 1/λ₁ (auto), ((κ−1)/(κ+1))^T = ε for 2/(λ₁+λ_d) (optimal), solved for κ; then
+    n/d = ((√κ+1)/(√κ−1))², the inverse of `marchenko_pastur_condition_number`.
+
+    Args:
+        loops: T, at least 1.
+        target: ε, the relative error to be reached, between 0 and 1.
+        step_size: "auto" or "optimal".
+
+    Source: derived for this project; about the construction.
+    """
+    left = target ** (1 / loops)
+    kappa = 1 / (1 - left) if step_size == "auto" else (1 + left) / (1 - left)
+    root = kappa**0.5
+    return float(((root + 1) / (root - 1)) ** 2)

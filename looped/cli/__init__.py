@@ -13,6 +13,7 @@ from looped.fields import SettingsError
 COMMANDS = {
     "app": "start the web demo",
     "compare": "a constructed looped transformer next to explicit gradient descent",
+    "context": "how many examples T loops need: error over n/d and T",
 }
 """Each command is the module of `looped.cli` of that name, with `add(parser)` and `run(chosen)`; imported when used."""
 

@@ -4,6 +4,17 @@ One module per kind of result says what goes into the files; `looped.export.file
 """
 
 from looped.export.compare import ComparisonExport
+from looped.export.context import ContextExport
 from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions
 
-__all__ = ["RESULTS_VERSION", "ComparisonExport", "Export", "of", "save", "summary", "summary_json", "versions"]
+__all__ = [
+    "RESULTS_VERSION",
+    "ComparisonExport",
+    "ContextExport",
+    "Export",
+    "of",
+    "save",
+    "summary",
+    "summary_json",
+    "versions",
+]

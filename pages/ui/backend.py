@@ -9,6 +9,7 @@ import streamlit as st
 import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
 
 from looped import Settings, compare, export, figures, tables
+from looped.experiments import context
 
 AT_ONCE = BoundedSemaphore(2)
 """Computations at the same time; more only wait for each other."""
@@ -36,6 +37,13 @@ def comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table |
         if result.report is not None and result.report.held_out is not None:
             predictions = figures.prediction_chart(result.report.held_out)
         return View(export.summary(result), figures.error_chart(result), predictions)
+
+
+@st.cache_resource(max_entries=8, ttl="1h", show_spinner=False)
+def sweep(settings: context.ContextSettings) -> context.ContextResult:
+    """A small sweep over n/d."""
+    with AT_ONCE:
+        return context.sweep(settings)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -34,12 +34,15 @@ class Keeper:
 
     def __init__(self, folder: Path, settings: ContextSettings) -> None:
         self.folder, self.path = folder, folder / SUBFOLDER
-        self.identity = {"format": FORMAT, "torch": torch.__version__, "numpy": np.__version__}
-        self.identity["settings"] = json.loads(settings.computed.to_json())
+        self.settings = json.loads(settings.computed.to_json())
+        versions = {"format": FORMAT, "torch": str(torch.__version__), "numpy": np.__version__}
+        self.identity = versions | {"settings": self.settings}
         self._refuse_another_result(settings)
         begun = _read_json(self.path / "sweep.json")
         if begun is not None and begun != self.identity:
-            raise SettingsError("out", f"--out = {folder} holds an unfinished sweep {self._difference(begun)}: {REMEDY}")
+            raise SettingsError(
+                "out", f"--out = {folder} holds an unfinished sweep {self._difference(begun)}: {REMEDY}"
+            )
         self.path.mkdir(parents=True, exist_ok=True)
         _write(self.path / "sweep.json", json.dumps(self.identity, ensure_ascii=False, indent=2).encode())
 
@@ -56,7 +59,7 @@ class Keeper:
 
     def _difference(self, begun: Any) -> str:
         before = begun.get("settings", {}) if isinstance(begun, dict) else {}
-        names = [name for name, value in self.identity["settings"].items() if before.get(name) != value]
+        names = [name for name, value in self.settings.items() if before.get(name) != value]
         return f"with another {', '.join(names)}" if names else "of another version"
 
     def write(self, cell: Cell | LearnedCell, n: int, loops: int | None = None) -> None:

@@ -30,11 +30,11 @@ class LearnedCell:
     """(d, d)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowStream(PromptStream):
     """Training prompts drawn as the sweep draws its own: the same rows, w* uniform on the unit sphere."""
 
-    settings: ContextSettings = ContextSettings()
+    settings: ContextSettings
 
     def draw(self, prompts: int, generator: torch.Generator, stretch: float = 1.0) -> Batch:
         """Draw B prompts; every second one has its rows multiplied by √stretch, w* unchanged."""

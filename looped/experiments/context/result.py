@@ -132,9 +132,7 @@ def needed_ratio(ratio: np.ndarray, errors: np.ndarray, target: float) -> np.nda
     return needed
 
 
-def collect(
-    settings: ContextSettings, cells: list[Cell], learned: dict[tuple[int, int], LearnedCell]
-) -> ContextResult:
+def collect(settings: ContextSettings, cells: list[Cell], learned: dict[tuple[int, int], LearnedCell]) -> ContextResult:
     """A finished sweep from its cells.
 
     Args:

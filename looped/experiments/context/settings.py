@@ -128,7 +128,9 @@ def estimate(settings: ContextSettings) -> float:
     """CPU seconds that a sweep will take."""
     seconds = sum(2e-3 + settings.prompts * prompt_seconds(settings, n) for n in settings.examples)
     if settings.learned:
-        seconds += sum(training_seconds(settings, n, T) for n in settings.learned_examples for T in settings.learned_loops)
+        seconds += sum(
+            training_seconds(settings, n, T) for n in settings.learned_examples for T in settings.learned_loops
+        )
     return seconds
 
 

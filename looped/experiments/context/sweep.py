@@ -59,6 +59,7 @@ class Sweep:
         self.seconds = estimate(settings)
         if self.keeper is not None:
             self.cells, self.learned = self.keeper.read()
+        self.kept = len(self.cells) + len(self.learned)
 
     @property
     def finished(self) -> bool:

@@ -1,0 +1,54 @@
+"""Measure how many examples T loops need: the looped transformer's error over n/d and T on randomly drawn rows.
+
+With --out an interrupted sweep goes on when the same command is given again.
+"""
+
+import argparse
+import sys
+
+from looped import export
+from looped.cli.options import add_out, add_settings, cannot_write, given, say, write
+from looped.cli.progress import Bar
+from looped.experiments.context import ContextSettings, Sweep
+from looped.experiments.context.result import RULED_BY_FEW
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `looped context`."""
+    add_settings(command, ContextSettings)
+    add_out(command)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """`looped context`: summary to standard output, files to `--out`."""
+    settings = ContextSettings(**given(chosen, ContextSettings.table))
+    try:
+        work = Sweep(settings, chosen.out)
+        say(f"about {work.seconds:.3g} s of one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
+        with Bar() as bar:
+            for progress in work.run():
+                bar.show(progress.share, progress.doing)
+    except KeyboardInterrupt:
+        say("stopped" + ("" if chosen.out is None else "; the same command goes on from here"))
+        sys.exit(130)
+    except OSError as error:
+        raise cannot_write(chosen.out, error) from None
+    result = work.snapshot()
+    assert result is not None
+    summary = export.summary_json(result)
+    write(result, chosen.out)
+    if work.keeper is not None:
+        work.keeper.forget()
+    T, target = settings.shown, settings.target_error
+    need = export.summary(result)["needed_ratio_at_T"]["construction_median"]
+    say(
+        f"after T = {T} loops the median error is at most {target:g} "
+        + ("at no measured n/d" if need is None else f"from n/d = {need:.3g} on")
+    )
+    few = result.ruled_by_few(T)
+    if few.size:
+        say(
+            f"in {few.size} of {len(result.n)} cells the mean is over {RULED_BY_FEW:g} times the median: few prompts "
+            "rule it, and the median is what is reported"
+        )
+    print(summary)

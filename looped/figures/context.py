@@ -1,0 +1,314 @@
+"""The second page's figures: error against n/d, the (n/d × T) map, the need for examples, κ and its bound."""
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from looped import theory
+from looped.experiments.context.result import ContextResult
+from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, Picture, band, line, log_range
+
+TINY = 1e-17
+"""Errors are drawn from here on: below is rounding."""
+MAP_LOOPS = 60
+"""Values of T in the map at most, evenly spaced in ratio."""
+CURVE_POINTS = 200
+DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("circle", "square-open", "diamond-open", "x-thin-open")
+
+
+def pictures(result: ContextResult) -> dict[str, Picture]:
+    """All charts of the page by heading, in their order; the bound's only where it applies."""
+    charts = {
+        "Error against n/d": ratio_chart(result),
+        "Error for every n/d and T": map_chart(result),
+        "Smallest n/d that reaches the target": need_chart(result),
+        "The two requirements, and what is needed": requirement_chart(result),
+        "The κ that the rows have": condition_chart(result),
+    }
+    bound = bound_chart(result)
+    return charts if bound is None else {**charts, "Error and bound at the measured κ": bound}
+
+
+def ratio_chart(result: ContextResult) -> Picture:
+    """Median error after T loops against n/d: the T shown with its 10–90 % band, and a tenth, a quarter and 4 of it."""
+    settings, T = result.settings, result.settings.shown
+    others = sorted({max(1, T // 10), max(1, T // 4), min(4 * T, settings.loops)} - {T})
+    x, data = result.ratio, []
+    for place, loops in enumerate([T, *others]):
+        y = np.maximum(result.median[:, loops], TINY)
+        data.append(line(x, y, f"T = {loops}", DASHES[place], SYMBOLS[place], 4 if loops == T else 1.8))
+    data.append(_level(x, settings.target_error, "target"))
+    low, high = (np.maximum(result.bands[row, :, T], TINY) for row in (0, 2))
+    if settings.prompts >= SMALLEST_BAND:
+        data += band(x, low, high, f"10–90 % of prompts, T = {T}")
+    measured = np.maximum(result.median[:, [T, *others]], TINY)
+    figure = _figure(data, _ratio_axis(result), _error_axis(np.append(measured, settings.target_error)))
+    table = {"n/d": x, "n": result.n}
+    table |= {f"median, T = {loops}": result.median[:, loops] for loops in [T, *others]}
+    table |= {f"10 %, T = {T}": result.bands[0, :, T], f"90 %, T = {T}": result.bands[2, :, T]}
+    table |= {f"mean, T = {T}": result.mean[:, T]}
+    needed = result.needed_ratio(settings.target_error)[T]
+    alt = (
+        f"Median error to w* over {settings.prompts} prompts against n/d, both axes logarithmic, d = "
+        f"{settings.features}. After T = {T} loops it is {result.median[0, T]:.2e} at n/d = {x[0]:.3g} and "
+        f"{result.median[-1, T]:.2e} at n/d = {x[-1]:.3g}. {_needed_sentence(result, needed, T)}"
+    )
+    return Picture(figure, alt, table)
+
+
+def map_chart(result: ContextResult) -> Picture:
+    """log₁₀ of the median error for every n/d and T, with the level line of the target error."""
+    settings = result.settings
+    loops = _spread(settings.loops, MAP_LOOPS)
+    x, keep = np.unique(result.ratio, return_index=True)
+    z = np.log10(np.maximum(result.median[keep][:, loops], TINY)).T  # (T, R)
+    needed = result.needed_ratio(settings.target_error)
+    reach = np.flatnonzero(np.isfinite(needed) & (needed > x[0]) & (np.arange(len(needed)) > 0))
+    data: list[dict[str, Any]] = [
+        {
+            "type": "heatmap", "x": x, "y": loops, "z": z, "zmax": 0.0, "zmin": max(float(z.min()), -16.0),
+            "colorbar": {"title": {"text": "error"}, "thickness": 14, **_decade_ticks(float(z.min()))},
+            "customdata": 10**z,
+            "hovertemplate": "n/d %{x:.3g}<br>T %{y}<br>median error %{customdata:.2e}<extra></extra>",
+        },
+        line(needed[reach], reach, f"error = {settings.target_error:g}", "solid", "circle-open", 3),
+    ]  # fmt: skip
+    shown = {
+        "type": "scatter", "mode": "lines", "x": [x[0], x[-1]], "y": [settings.shown] * 2, "hoverinfo": "skip",
+        "name": f"T = {settings.shown}", "line": {"dash": "dot", "width": 2},
+    }  # fmt: skip
+    vertical = {"title": {"text": "T, loops"}, "type": "log", "automargin": True}
+    vertical |= {"range": [0.0, float(np.log10(settings.loops))]} if settings.loops > 1 else {}
+    figure = _figure([*data, shown], _ratio_axis(result), vertical)
+    where = "The target is not reached anywhere"
+    if reach.size:
+        where = (
+            f"The level line of {settings.target_error:g} runs from n/d = {needed[reach[0]]:.3g} at T = {reach[0]} to "
+            f"n/d = {needed[reach[-1]]:.3g} at T = {reach[-1]}"
+        )
+    elif np.isfinite(needed[1:]).any():
+        where = f"The target {settings.target_error:g} is reached at every measured n/d"
+    alt = (
+        f"Map of the median error over n/d from {x[0]:.3g} to {x[-1]:.3g} and T from 1 to {settings.loops}, "
+        f"logarithmic axes. The error falls to the upper right, to {10 ** z.min():.1e}. {where}."
+    )
+    long = {"n/d": np.repeat(x, len(loops)), "T": np.tile(loops, len(x)), "median error": 10 ** z.T.ravel()}
+    return Picture(figure, alt, long)
+
+
+def need_chart(result: ContextResult) -> Picture:
+    """The smallest n/d that reaches the target against T: constructed, learned, and from the rate."""
+    settings, target = result.settings, result.settings.target_error
+    loops = _spread(settings.loops, CURVE_POINTS)
+    median, most = (result.needed_ratio(target, quantile)[loops] for quantile in (1, 2))
+    rate = sufficient_ratios(result, loops)
+    data = [
+        line(loops, median, "Construction, median prompt", "solid", "circle", 3),
+        line(loops, most, "Construction, 9 of 10 prompts", "dash", "square-open"),
+    ]
+    columns = {"T": loops, "construction, median": median, "construction, 9 of 10": most}
+    if rate is not None:
+        data.append(line(loops, rate, "n = c·d from the rate and κ", "dot", width=2))
+        columns["c from the rate"] = rate
+    text = ""
+    if (grid := result.learned) is not None:
+        for quantile, name, dash, symbol in (
+            (1, "Learned A, median prompt", "solid", "diamond"),
+            (2, "Learned A, 9 of 10 prompts", "dash", "diamond-open"),
+        ):
+            needed = result.learned_needed_ratio(target, quantile)
+            data.append(line(grid.loops, needed, name, dash, symbol, 3 if quantile == 1 else 2))
+            columns[name.lower().replace(" prompts", "").replace(" prompt", "")] = _at(loops, grid.loops, needed)
+        text = " " + _learned_sentence(result)
+    drawn = np.concatenate([median, most, *([result.learned_needed_ratio(target)] if grid is not None else [])])
+    span = log_range(np.concatenate([drawn, result.ratio[[0, -1]]]))[0]
+    horizontal = {"title": {"text": "T, loops"}, "type": "log", "automargin": True}
+    vertical = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, "automargin": True, **ratio_ticks()}
+    figure = _figure(data, horizontal, vertical)
+    T = settings.shown
+    return Picture(
+        figure,
+        f"Smallest measured n/d at which the median error is at most {target:g}, against T, logarithmic axes. "
+        f"{_needed_sentence(result, result.needed_ratio(target)[T], T)}{text}",
+        columns,
+    )
+
+
+def requirement_chart(result: ContextResult) -> Picture:
+    """n against T: the exponential requirement, n = c·d, and what was measured; the axis counts decades of n."""
+    settings, target, d = result.settings, result.settings.target_error, result.settings.features
+    loops = _spread(settings.loops, CURVE_POINTS)
+    exponential = np.array([theory.exponential_requirement(int(T), d) for T in loops])
+    measured = np.log10(result.needed_ratio(target)[loops] * d)
+    rate = sufficient_ratios(result, loops)
+    data = [
+        line(loops, exponential, "n > 64 T²d⁴8⁴ᵀ: theorem on learned weights", "dash", "triangle-up-open", 2),
+        line(loops, measured, "measured, construction", "solid", "circle", 3),
+    ]
+    columns = {"T": loops, "log10 n, exponential": exponential, "log10 n, construction measured": measured}
+    if rate is not None:
+        data.insert(1, line(loops, np.log10(rate * d), "n = c·d: construction, from its rate and κ", "dot", width=2))
+        columns["log10 n, c·d"] = np.log10(rate * d)
+    learned = ""
+    if (grid := result.learned) is not None:
+        needed = np.log10(result.learned_needed_ratio(target) * d)
+        data.append(line(grid.loops, needed, "measured, learned A", "dashdot", "diamond", 3))
+        columns["log10 n, learned A measured"] = _at(loops, grid.loops, needed)
+        learned = " " + _learned_sentence(result)
+    top = float(exponential.max())
+    step = next(k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if top / k <= 8)
+    ticks = np.arange(0, top + step, step)
+    vertical = {
+        "title": {"text": "n, examples"}, "range": [0, 1.04 * top], "tickvals": ticks, "automargin": True,
+        "ticktext": [f"10<sup>{tick:.0f}</sup>" for tick in ticks],
+    }  # fmt: skip
+    horizontal = {"title": {"text": "T, loops"}, "type": "log", "automargin": True}
+    figure = _figure(data, horizontal, vertical)
+    T = settings.shown
+    need = result.needed_ratio(target)[T]
+    found = (
+        f"the construction was measured to need n = {need * d:.3g}" if np.isfinite(need) else "no measured n is enough"
+    )
+    alt = (
+        f"Examples needed against T at d = {d}, n on a logarithmic axis that ends at 10 to the power {top:.0f}. At T = "
+        f"{T} the requirement for learned weights is 10 to the power {theory.exponential_requirement(T, d):.0f}; for an "
+        f"error of {target:g} {found}.{learned}"
+    )
+    return Picture(figure, alt, columns)
+
+
+def condition_chart(result: ContextResult) -> Picture:
+    """κ of XᵀX/n as the rows have it, median and 10–90 % of prompts, against Marchenko and Pastur's edges."""
+    settings, x = result.settings, result.ratio
+    low, median, high = np.quantile(result.kappa, [0.1, 0.5, 0.9], axis=1)
+    fine = np.unique(np.concatenate([np.geomspace(x[0], x[-1], CURVE_POINTS), x]))
+    edges = np.array([theory.marchenko_pastur_condition_number(float(ratio)) for ratio in fine])
+    own = np.array([theory.marchenko_pastur_condition_number(float(ratio)) for ratio in x])
+    limit = 10 * float(high.max())
+    data = [
+        line(x, median, "κ measured, median", "solid", "circle", 3),
+        line(fine, np.where(edges <= limit, edges, np.nan), "((1+√(d/n))/(1−√(d/n)))²", "dash", width=2),
+    ]
+    if settings.prompts >= SMALLEST_BAND:
+        data += band(x, low, high, "10–90 % of prompts")
+    span, tick = log_range(np.concatenate([low, high]))
+    vertical = {"title": {"text": "κ of XᵀX/n"}, "type": "log", "range": span, "dtick": tick, "automargin": True,
+                "exponentformat": "power"}  # fmt: skip
+    figure = _figure(data, _ratio_axis(result), vertical)
+    finite = np.flatnonzero(np.isfinite(own))
+    near = finite[np.abs(np.log(x[finite] / 4)).argmin()] if finite.size else 0
+    alt = (
+        f"Condition number of the data against n/d, logarithmic axes, d = {settings.features}, {settings.rows} rows. "
+        f"At n/d = {x[near]:.3g} the median is {median[near]:.3g}, {median[near] / own[near]:.2f} of the "
+        f"Marchenko–Pastur value {own[near]:.3g}."
+    )
+    table = {"n/d": x, "κ median": median, "κ 10 %": low, "κ 90 %": high, "Marchenko–Pastur": own,
+             "median / Marchenko–Pastur": median / own}  # fmt: skip
+    return Picture(figure, alt, table)
+
+
+def bound_chart(result: ContextResult) -> Picture | None:
+    """Error after T loops against e^(−T/(2κ)) at the measured κ, for n ≥ d; None where the bound applies nowhere."""
+    settings, T = result.settings, result.settings.shown
+    where = np.flatnonzero(np.isfinite(result.of_bound))
+    if not where.size:
+        return None
+    x, kappa = result.ratio[where], np.median(result.kappa[where], axis=1)
+    bound, worst = np.exp(-T / (2 * kappa)), np.exp(-T / (2 * result.kappa[where].max(axis=1)))
+    low, median, high = np.maximum(result.bands[:, where, T], TINY)
+    data = [
+        line(x, median, "Looped transformer, median", "solid", "circle", 3),
+        line(x, bound, "e^(−T/(2κ)) at the median κ", "dash", "triangle-up-open"),
+        line(x, worst, "at the largest κ", "dot", "triangle-down-open"),
+    ]
+    if settings.prompts >= SMALLEST_BAND:
+        data += band(x, low, high, "10–90 % of prompts")
+    figure = _figure(data, _ratio_axis(result, x), _error_axis(np.concatenate([median, high, bound])))
+    share = float(result.of_bound[where].max())
+    alt = (
+        f"Median error after T = {T} loops and the bound e^(−T/(2κ)) at the measured κ against n/d, logarithmic axes. "
+        f"Over all prompts, loops from 1 on and n ≥ d the error is at most {share:.2f} of the bound at its own κ. "
+        f"At n/d = {x[-1]:.3g} the error is {median[-1]:.1e}, the bound {bound[-1]:.1e}."
+    )
+    table = {"n/d": x, "error, median": median, "error, 90 %": high, "median κ": kappa, "bound at median κ": bound,
+             "largest κ": result.kappa[where].max(axis=1), "bound at largest κ": worst,
+             "largest error/bound, T ≥ 1": result.of_bound[where]}  # fmt: skip
+    return Picture(figure, alt, table)
+
+
+def sufficient_ratios(result: ContextResult, loops: np.ndarray) -> np.ndarray | None:
+    """c of n = c·d for each T, where the rate and Marchenko and Pastur's κ apply: Σ = I and a step from the data."""
+    settings = result.settings
+    if settings.rows not in ("gaussian", "rademacher") or not isinstance(settings.step_size, str):
+        return None
+    return np.array([theory.sufficient_ratio(int(T), settings.target_error, settings.step_size) for T in loops])
+
+
+def _needed_sentence(result: ContextResult, needed: float, T: int) -> str:
+    target = result.settings.target_error
+    if not np.isfinite(needed):
+        return f"No measured n/d reaches {target:g} after T = {T} loops."
+    if needed <= result.ratio[0]:
+        return f"The smallest measured n/d, {needed:.3g}, already reaches {target:g} after T = {T} loops."
+    return f"From n/d = {needed:.3g} on it reaches {target:g} after T = {T} loops."
+
+
+def _learned_sentence(result: ContextResult) -> str:
+    assert result.learned is not None
+    needed = result.learned_needed_ratio(result.settings.target_error)
+    found = [
+        f"{ratio:.3g} at T = {T}" for T, ratio in zip(result.learned.loops, needed, strict=True) if np.isfinite(ratio)
+    ]
+    return f"With the trained A it is n/d = {', '.join(found)}." if found else "The trained A reaches it nowhere."
+
+
+def _at(loops: np.ndarray, some: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values at some loops on the grid of all: each at the nearest one, NaN elsewhere."""
+    out = np.full(len(loops), np.nan)
+    for T, value in zip(some, values, strict=True):
+        if loops[-1] >= T:
+            out[np.abs(loops - T).argmin()] = value
+    return out
+
+
+def _spread(most: int, count: int) -> np.ndarray:
+    """Whole numbers from 1 to `most`, about evenly spaced in ratio."""
+    return np.unique(np.geomspace(1, most, count).round().astype(int))
+
+
+def _level(x: np.ndarray, value: float, name: str) -> dict[str, Any]:
+    return line(x[[0, -1]], np.full(2, value), f"{name} {value:g}", "longdashdot", width=1.5)
+
+
+def _figure(data: list[dict[str, Any]], horizontal: dict[str, Any], vertical: dict[str, Any]) -> go.Figure:
+    layout = {"height": 400, "margin": NARROW_MARGIN, "legend": LEGEND_BELOW, "xaxis": horizontal, "yaxis": vertical}
+    return go.Figure({"data": data, "layout": layout})
+
+
+def _ratio_axis(result: ContextResult, x: np.ndarray | None = None) -> dict[str, Any]:
+    low, high = np.log10((result.ratio if x is None else x)[[0, -1]])
+    if high - low < 0.02:
+        low, high = low - 0.1, high + 0.1
+    return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], "automargin": True,
+            **ratio_ticks()}  # fmt: skip
+
+
+def ratio_ticks() -> dict[str, Any]:
+    """Ticks of a log axis at 1, 2 and 5 of every decade, written out."""
+    values = [mantissa * 10.0**decade for decade in range(-2, 4) for mantissa in (1, 2, 5)]
+    return {"tickvals": values, "ticktext": [f"{value:g}" for value in values]}
+
+
+def _error_axis(values: np.ndarray) -> dict[str, Any]:
+    span, tick = log_range(values)
+    title = {"text": "relative error ‖w<sub>T</sub> − w*‖ / ‖w*‖"}
+    return {"title": title, "type": "log", "range": span, "dtick": tick, "exponentformat": "power",
+            "hoverformat": ".2e", "automargin": True}  # fmt: skip
+
+
+def _decade_ticks(least: float) -> dict[str, Any]:
+    step = 1 if least > -5 else 2 if least > -10 else 4
+    values = list(range(0, int(np.floor(max(least, -16.0))) - 1, -step))
+    return {"tickvals": values, "ticktext": [f"10<sup>{value}</sup>" if value else "1" for value in values]}
