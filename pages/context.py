@@ -18,8 +18,7 @@ from pages.ui.parts import data_table, figure, plain, show_number
 from pages.ui.share import share
 
 JOB = "context"
-AT_ONCE_SECONDS = 0.6
-"""A sweep estimated below this runs by itself when a setting changes; above, a button says what it costs."""
+AT_ONCE_SECONDS = 0.6  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
 NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them above to use it."
 
 

@@ -24,7 +24,7 @@ def pictures(result: ContextResult) -> dict[str, Picture]:
         "Error against n/d": ratio_chart(result),
         "Error for every n/d and T": map_chart(result),
         "Smallest n/d that reaches the target": need_chart(result),
-        "The two requirements, and what is needed": requirement_chart(result),
+        "The two requirements": requirement_chart(result),
         "The κ that the rows have": condition_chart(result),
     }
     bound = bound_chart(result)
@@ -172,8 +172,8 @@ def requirement_chart(result: ContextResult) -> Picture:
         f"the construction was measured to need n = {need * d:.3g}" if np.isfinite(need) else "no measured n is enough"
     )
     alt = (
-        f"Examples needed against T at d = {d}, n on a logarithmic axis that ends at 10 to the power {top:.0f}. At T = "
-        f"{T} the requirement for learned weights is 10 to the power {theory.exponential_requirement(T, d):.0f}; for an "
+        f"Examples needed against T at d = {d}, n on a logarithmic axis up to 10 to the power {top:.0f}. At T = {T} "
+        f"the requirement for learned weights is 10 to the power {theory.exponential_requirement(T, d):.0f}; for an "
         f"error of {target:g} {found}.{learned}"
     )
     return Picture(figure, alt, columns)

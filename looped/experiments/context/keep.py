@@ -77,7 +77,7 @@ class Keeper:
         for path in self.path.glob("n*.npz"):
             n, _, loops = path.stem[1:].partition("-T")
             try:
-                with np.load(path, allow_pickle=False) as arrays:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                     if loops:
                         learned[int(n), int(loops)] = LearnedCell(**arrays)
                     else:

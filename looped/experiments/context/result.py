@@ -93,8 +93,9 @@ class ContextResult:
         return needed_ratio(self.learned.n / self.settings.features, self.learned.bands[quantile], target)
 
     def ruled_by_few(self, loops: int) -> np.ndarray:
-        """Cells whose mean after T loops is more than `RULED_BY_FEW` times their median, as places in `n`."""
-        places: np.ndarray = np.flatnonzero(self.mean[:, loops] > RULED_BY_FEW * self.median[:, loops])
+        """Places in `n` where the mean after T loops is over `RULED_BY_FEW` times the median, and no rounding."""
+        mean = self.mean[:, loops]
+        places: np.ndarray = np.flatnonzero((mean > RULED_BY_FEW * self.median[:, loops]) & (mean > ROUNDING))
         return places
 
     def looking_at(self, settings: ContextSettings) -> "ContextResult":
