@@ -11,6 +11,7 @@ from looped.lessons import COMPARE, by_key
 from looped.settings import Settings
 from pages.ui import backend
 from pages.ui.controls import Controls
+from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
 from pages.ui.parts import data_table, figure, plain, show_number, typeset
@@ -295,6 +296,7 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
         assumptions()
 
 
+through_app()
 controls = Controls("compare", Settings, {key: lesson.settings for key, lesson in by_key(COMPARE).items()})
 controls.repair_link()
 chosen_table = sidebar()

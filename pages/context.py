@@ -12,6 +12,7 @@ from looped.figures import context as figures
 from looped.lessons import CONTEXT, by_key
 from pages.ui import backend, jobs
 from pages.ui.controls import Controls
+from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
 from pages.ui.parts import data_table, figure, plain, show_number
@@ -285,6 +286,7 @@ ASSUMPTIONS = f"""
 - **Limits.** Every control's help says its range and why.
 """
 
+through_app()
 controls = Controls("context", ContextSettings, {key: lesson.settings for key, lesson in by_key(CONTEXT).items()})
 controls.repair_link()
 sidebar()

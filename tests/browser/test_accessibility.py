@@ -8,7 +8,7 @@ from .conftest import IDLE
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("",)
+PAGES = ("", "context")
 SERIOUS = ("serious", "critical")
 
 
