@@ -20,13 +20,14 @@ CACHE_BYTES = 8 * 1024**2
 class Weights:
     """The weights of one attention layer and where they find things in a token.
 
-    One layer is Z ← Z − (η/n) P Z M (Zᵀ Q Z) R with the key mask M = diag(I_n, 0): the query is never a key.
+    One layer is Z ← Z − (η/n) P Z M (Zᵀ Q Z) R with the key mask M = diag(I_n, 0): a query is never a key. Some
+    algorithms need token-wise linear maps beside attention: Z ← Z + ((A − I) Z − η K Z − (η/n) P Z M (Zᵀ Q Z)) R.
     """
 
     P: Tensor
-    """Projection and value in one, (D, D)."""
+    """Projection and value in one, (D, D); or (heads, D, D), whose outputs are added."""
     Q: Tensor
-    """Key and query in one, (D, D)."""
+    """Key and query in one, (D, D), or (heads, D, D)."""
     writes: Literal["query", "all"]
     """R: `query` is R = e_{n+1}e_{n+1}ᵀ, only the last column is written; `all` is R = I."""
     x: slice
@@ -34,14 +35,28 @@ class Weights:
     y: int
     """Row that holds an example's label."""
     w: slice
-    """Rows of the query that hold the iterate w_t."""
-    alpha: int
-    """Row of the query that holds the label scale α."""
+    """Rows of the query that hold the iterate w_t; with `predicts`, the row that holds −⟨w_t, x_q⟩."""
+    alpha: int | None
+    """Row of the query that holds the label scale α; None where the labels themselves are scaled."""
+    skip: Tensor | None = None
+    """A, (D, D), what a written token keeps; None is the identity skip."""
+    decay: Tensor | None = None
+    """K, (D, D), what η takes from a written token besides attention; None is nothing."""
+    copy: slice | None = None
+    """Rows in which the examples hold their features a second time."""
+    predicts: bool = False
+    """Whether queries are points x_q to predict at. There are d of them, the unit vectors, so that what the
+    transformer predicts is the vector w_t, number by number."""
 
     @property
     def width(self) -> int:
         """D, the length of a token."""
-        return len(self.P)
+        return self.P.shape[-1]
+
+    @property
+    def queries(self) -> int:
+        """Query tokens of a prompt: one, or d that predict."""
+        return self.features if self.predicts else 1
 
     @property
     def features(self) -> int:
@@ -51,21 +66,55 @@ class Weights:
     def embed(self, prompts: Prompts, label_scale: float) -> Tensor:
         """The tokens before the first loop: examples (x_i, y_i) and the query (w_0 = 0, α), zeros elsewhere.
 
+        Where queries predict they are (e_j, 0), j = 1 … d, and the examples (x_i, αy_i).
+
         Returns:
-            Z0, (B, D, n+1).
+            Z0, (B, D, n+1), or (B, D, n+d).
         """
-        B, n, _ = prompts.shape
-        Z = prompts.X.new_empty(B, self.width, n + 1)
+        B, n, d = prompts.shape
+        Z = prompts.X.new_empty(B, self.width, n + self.queries)
         Z[:, self.x, :n] = prompts.X.mT
-        Z[:, self.y, :n] = prompts.y
-        Z[:, self.y + 1 :, :n] = 0  # the query's own rows, which come last
-        Z[:, :, n] = 0
-        Z[:, self.alpha, n] = label_scale
+        Z[:, self.y, :n] = prompts.y if self.alpha is not None else label_scale * prompts.y
+        Z[:, self.y + 1 :, :n] = 0  # rows that are empty before the first loop, which come last
+        if self.copy is not None:
+            Z[:, self.copy, :n] = prompts.X.mT
+        Z[:, :, n:] = 0
+        if self.alpha is not None:
+            Z[:, self.alpha, n:] = label_scale
+        if self.predicts:
+            Z[:, self.x, n:] = torch.eye(d, dtype=Z.dtype)
         return Z
+
+    def read(self, queries: Tensor) -> Tensor:
+        """The iterates w_t in what `LoopedTransformer` returns: (T+1, B, d)."""
+        return -queries[..., self.y, :] if self.predicts else queries[..., self.w]
+
+    def keep(self, step_size: Tensor) -> Tensor | None:
+        """A − ηK, what a written token keeps without attention, (B, D, D); None for the identity.
+
+        Args:
+            step_size: η, (B,).
+        """
+        if self.skip is None and self.decay is None:
+            return None
+        identity = torch.eye(self.width, dtype=self.P.dtype)
+        kept = (identity if self.skip is None else self.skip).expand(len(step_size), -1, -1)
+        return kept if self.decay is None else kept - step_size[:, None, None] * self.decay
+
+    def moves(self, examples: Tensor) -> bool:
+        """Whether a loop changes the examples, (B, D, n), and not the query alone."""
+        if self.writes == "query":
+            return False
+        maps = [*self.Q.reshape(-1, self.width, self.width)]  # what they score as queries
+        if self.skip is not None:
+            maps.append(self.skip - torch.eye(self.width, dtype=self.P.dtype))
+        if self.decay is not None:
+            maps.append(self.decay)
+        return any(bool((matrix @ examples).any()) for matrix in maps)
 
 
 class LinearAttention(nn.Module):
-    """One layer without softmax: Z ← Z − (η/n) P Z M (Zᵀ Q Z) R.
+    """One layer without softmax: Z ← Z + ((A − I) Z − η K Z − (η/n) P Z M (Zᵀ Q Z)) R.
 
     The n × n scores are never formed: a written column z needs P (Z M Zᵀ) Q z, evaluated from the right for the
     query alone, O(n·D), and through the (D, D) matrix Z M Zᵀ when every token is written, O(n·D²).
@@ -75,24 +124,32 @@ class LinearAttention(nn.Module):
         """Apply the layer once.
 
         Args:
-            tokens: Z, (B, D, n+1).
+            tokens: Z, (B, D, n+1), or with more columns where there are more queries.
             weights: P and Q, (D, D), with the write mask.
             step_size: η for each prompt, (B,).
 
         Returns:
-            The tokens after the layer, (B, D, n+1).
+            The tokens after the layer, in the shape of `tokens`.
         """
-        examples = tokens[..., :-1]
+        examples = tokens[..., : -weights.queries]
         scale = (step_size / examples.shape[-1])[:, None, None]
+        keep = weights.keep(step_size)
         if weights.writes == "query":
             written = tokens.clone()
-            written[..., -1] = self.answer(examples, tokens[:, None, :, -1], weights.Q.mT, -scale * weights.P.mT)[:, 0]
+            query, back = tokens[:, None, :, -1], None if keep is None else keep.mT
+            written[..., -1] = self.answer(examples, query, weights.Q.mT, -scale * weights.P.mT, back)[:, 0]
             return written
-        PGQ = weights.P @ (examples @ examples.mT) @ weights.Q
-        return torch.baddbmm(tokens, -scale * PGQ, tokens)
+        kept = tokens if keep is None else keep @ tokens
+        return self.attend(kept, examples, tokens, weights, -scale)
 
-    @staticmethod
-    def answer(examples: Tensor, query: Tensor, Qt: Tensor, write: Tensor) -> Tensor:
+    def attend(self, kept: Tensor, examples: Tensor, tokens: Tensor, weights: Weights, scale: Tensor) -> Tensor:
+        """`kept` + scale · Σ_heads P Z M (Zᵀ Q Z), every token written; `scale` is −η/n, (B, 1, 1)."""
+        G = examples @ examples.mT
+        for P, Q in zip(*(matrix.reshape(-1, *G.shape[1:]) for matrix in (weights.P, weights.Q)), strict=True):
+            kept = torch.baddbmm(kept, scale * (P @ G @ Q), tokens)
+        return kept
+
+    def answer(self, examples: Tensor, query: Tensor, Qt: Tensor, write: Tensor, keep: Tensor | None = None) -> Tensor:
         """The query after the layer: z + W Σ_i z_i (z_iᵀ Q z) for the examples z_i (B, D, n).
 
         Args:
@@ -100,12 +157,35 @@ class LinearAttention(nn.Module):
             query: z as a row, (B, 1, D).
             Qt: Qᵀ, (D, D).
             write: Wᵀ = −(η/n) Pᵀ, (B, D, D).
+            keep: (A − ηK)ᵀ, (B, D, D), by which z is multiplied where it stands alone; None for the identity.
 
         Returns:
             (B, 1, D).
         """
-        scores = torch.bmm(query @ Qt, examples)  # (B, 1, n)
-        return torch.baddbmm(query, torch.bmm(scores, examples.mT), write)
+        scores = self.weigh(torch.bmm(query @ Qt, examples))  # (B, 1, n)
+        kept = query if keep is None else torch.bmm(query, keep)
+        return torch.baddbmm(kept, torch.bmm(scores, examples.mT), write)
+
+    def weigh(self, scores: Tensor) -> Tensor:
+        """How much each example counts, from the scores (…, n): linear attention takes them as they are."""
+        return scores
+
+
+class SoftmaxAttention(LinearAttention):
+    """The same layer with a softmax over the examples: Z ← Z − η P Z M softmax(Zᵀ Q Z) R.
+
+    Weights are positive and add up to 1, so the step no longer follows the size and sign of the scores. With the
+    weights of gradient descent it is w ← w − η Σ_i x_i softmax_i(⟨x_i, w⟩ − αy_i).
+    """
+
+    def attend(self, kept: Tensor, examples: Tensor, tokens: Tensor, weights: Weights, scale: Tensor) -> Tensor:
+        """`kept` + scale · n · P Z M softmax(Zᵀ Q Z), every token written."""
+        scores = self.weigh((tokens.mT @ weights.Q.mT) @ examples)
+        return kept + scale * (weights.P @ (examples @ scores.mT))
+
+    def weigh(self, scores: Tensor) -> Tensor:
+        """n·softmax over the examples; the layer divides by n."""
+        return scores.shape[-1] * torch.softmax(scores, dim=-1)
 
 
 class LoopedTransformer(nn.Module):
@@ -118,14 +198,17 @@ class LoopedTransformer(nn.Module):
             recurrence z ← (I − (η/n) P G Q) z, whose powers give all T states in few batched products.
         powers: Whether the state form may multiply its recurrence out. Rounding grows with T then, which is harmless
             where the recurrence contracts; without it the state form goes loop by loop.
+        softmax: Whether scores pass through a softmax. It is not associative, so there is only the token form.
     """
 
-    def __init__(self, loops: int, form: Literal["state", "token"] = "state", powers: bool = True) -> None:
+    def __init__(
+        self, loops: int, form: Literal["state", "token"] = "state", powers: bool = True, softmax: bool = False
+    ) -> None:
         super().__init__()
         self.loops = loops
         self.form = form
         self.powers = powers
-        self.layer = LinearAttention()
+        self.layer = SoftmaxAttention() if softmax else LinearAttention()
 
     def forward(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
         """Run all loops.
@@ -136,38 +219,45 @@ class LoopedTransformer(nn.Module):
             step_size: η, (B,), a scalar per prompt that multiplies the layer's output.
 
         Returns:
-            The query token before the first and after every loop, (T+1, B, D). Examples are not returned: the
-            constructions leave them alone, and `LinearAttention` gives all tokens one loop at a time.
+            The query token before the first and after every loop, (T+1, B, D), or (T+1, B, D, d) where there are d
+            queries; `weights.read` finds the iterates in it. Examples are not returned: most constructions leave them
+            alone, and `LinearAttention` gives all tokens one loop at a time.
 
         Raises:
-            ValueError: if the state form is asked for weights that move the examples.
+            ValueError: if the state form is asked for weights that move the examples, or with a softmax.
         """
-        still = weights.writes == "query" or not (weights.Q @ tokens[..., :-1]).any()  # scores of examples are all 0
-        if self.form == "state":
-            if not still:
-                raise ValueError("These weights move the examples, so they have no constant state: use form='token'.")
+        if self.form == "state" and isinstance(self.layer, SoftmaxAttention):
+            raise ValueError("Softmax attention has no state: use form='token'.")
+        # A softmax also writes where scores are 0, but no construction reads what it writes into the examples.
+        still = isinstance(self.layer, SoftmaxAttention) or not weights.moves(tokens[..., : -weights.queries])
+        if self.form == "state" and not still:
+            raise ValueError("These weights move the examples, so they have no constant state: use form='token'.")
+        if self.form == "state" and (weights.keep(step_size) is None or tokens.shape[-1] - 1 > weights.features):
             return self._from_state(tokens, weights, step_size)
         if still:
             return self._query_by_query(tokens, weights, step_size)
-        queries = [tokens[..., -1]]
+        queries = [tokens[..., -weights.queries :]]
         for _ in range(self.loops):
             tokens = self.layer(tokens, weights, step_size)
-            queries.append(tokens[..., -1])
-        return torch.stack(queries)
+            queries.append(tokens[..., -weights.queries :])
+        history = torch.stack(queries)
+        return history if weights.predicts else history[..., 0]
 
     def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
         # The layer without copying the examples it leaves alone, for as many prompts at a time as the processor's cache
         # holds: every loop reads all of their examples twice.
         together = max(1, CACHE_BYTES // tokens[0].nbytes)
         scale = (step_size / (tokens.shape[-1] - 1))[:, None, None]
+        keep = weights.keep(step_size)
         queries = tokens.new_empty(self.loops + 1, *tokens.shape[:2])
         for first in range(0, len(tokens), together):
             part = slice(first, first + together)
             examples, query = tokens[part, :, :-1], tokens[part, None, :, -1]  # the query as a row, (B, 1, D)
             write = -scale[part] * weights.P.mT
+            kept = None if keep is None else keep[part].mT
             queries[0, part] = query[:, 0]
             for t in range(self.loops):
-                query = self.layer.answer(examples, query, weights.Q.mT, write)
+                query = self.layer.answer(examples, query, weights.Q.mT, write, kept)
                 queries[t + 1, part] = query[:, 0]
         return queries
 
@@ -175,8 +265,12 @@ class LoopedTransformer(nn.Module):
         examples, query = tokens[..., :-1], tokens[..., -1]
         n = examples.shape[-1]
         scale = (step_size / n)[:, None, None]
+        keep = weights.keep(step_size)
         if n > weights.features:
             state = weights.P @ (examples @ examples.mT) @ weights.Q
+            if keep is not None:
+                change = keep - torch.eye(weights.width, dtype=keep.dtype) - scale * state
+                return _recur(query, change.mT, torch.ones_like(scale), self.loops, self.powers)
             return _recur(query, state.mT, -scale, self.loops, self.powers)
         # No more examples than features: the n scores are the smaller state. Over the examples they follow
         # s ← s − (η/n) Zᵀ Q P Z s, and the query is its start minus what they read: it never leaves the examples' span.

@@ -1,7 +1,9 @@
-"""Explicit gradient descent, written plainly in NumPy: the yardstick the transformer is held against.
+"""The explicit algorithms, written plainly in NumPy: the yardstick the transformer is held against.
 
-It shares no code and no linear-algebra library with `attention`.
+They share no code and no linear-algebra library with `attention`.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,16 +24,142 @@ def gradient_descent(
     Returns:
         The iterates, loop 0 first, (T+1, B, d), in the dtype of X.
     """
-    B, n, d = X.shape
+    gradient = _gradient(X, y, label_scale, gram)
+    return _iterate(X, loops, lambda w, _: w - step_size[:, None, None] * gradient(w))
+
+
+def ridge(
+    X: np.ndarray,
+    y: np.ndarray,
+    step_size: np.ndarray,
+    loops: int,
+    label_scale: float = 1.0,
+    gram: bool = False,
+    *,
+    strength: float,
+) -> np.ndarray:
+    """T steps of w ← w − η(∇L(w) + ρw), gradient descent on L(w) + ρ‖w‖²/2; `strength` is ρ.
+
+    Other arguments and the result as in `gradient_descent`.
+    """
+    gradient = _gradient(X, y, label_scale, gram)
+    rho = X.dtype.type(strength)
+    return _iterate(X, loops, lambda w, _: w - step_size[:, None, None] * (gradient(w) + rho * w))
+
+
+def preconditioned(
+    X: np.ndarray,
+    y: np.ndarray,
+    step_size: np.ndarray,
+    loops: int,
+    label_scale: float = 1.0,
+    gram: bool = False,
+    *,
+    preconditioner: np.ndarray,
+) -> np.ndarray:
+    """T steps of w ← w − ηC∇L(w); `preconditioner` is C, (d, d). Others as in `gradient_descent`."""
+    gradient = _gradient(X, y, label_scale, gram)
+    C = preconditioner.astype(X.dtype)
+    return _iterate(X, loops, lambda w, _: w - step_size[:, None, None] * (C @ gradient(w)))
+
+
+def heavy_ball(
+    X: np.ndarray,
+    y: np.ndarray,
+    step_size: np.ndarray,
+    loops: int,
+    label_scale: float = 1.0,
+    gram: bool = False,
+    *,
+    momentum: float,
+) -> np.ndarray:
+    """T steps of w_{t+1} = w_t − η∇L(w_t) + β(w_t − w_{t−1}), w_{−1} = w_0 = 0; `momentum` is β.
+
+    Other arguments and the result as in `gradient_descent`.
+    """
+    gradient = _gradient(X, y, label_scale, gram)
+    beta = X.dtype.type(momentum)
+    return _iterate(X, loops, lambda w, before: w - step_size[:, None, None] * gradient(w) + beta * (w - before))
+
+
+def gdpp(
+    X: np.ndarray,
+    y: np.ndarray,
+    step_size: np.ndarray,
+    loops: int,
+    label_scale: float = 1.0,
+    *,
+    contraction: float,
+) -> np.ndarray:
+    """GD++: T steps of w ← w − aC²∇L(w), C ← C − γCHC² from w = 0, C = I, with H = XᵀX/n, a = η and γ = pη.
+
+    Args:
+        X: Examples, (B, n, d).
+        y: Labels before scaling, (B, n).
+        step_size: a for each prompt, (B,).
+        loops: T.
+        label_scale: α.
+        contraction: p = γ/a.
+
+    Returns:
+        The iterates, loop 0 first, (T+1, B, d), in the dtype of X.
+    """
+    gradient = _gradient(X, y, label_scale, gram=False)
+    H = X.transpose(0, 2, 1) @ X / X.shape[1]
+    a = step_size[:, None, None]
+    gamma = X.dtype.type(contraction) * a
+    C = np.broadcast_to(np.eye(X.shape[2], dtype=X.dtype), H.shape)
+
+    def step(w: np.ndarray, _before: np.ndarray) -> np.ndarray:
+        nonlocal C
+        w = w - a * (C @ (C @ gradient(w)))
+        C = C - gamma * (C @ H @ C @ C)
+        return w
+
+    return _iterate(X, loops, step)
+
+
+def newton(X: np.ndarray, y: np.ndarray, step_size: np.ndarray, loops: int, label_scale: float = 1.0) -> np.ndarray:
+    """Iterative Newton: w_{t+1} = M_t Xᵀαy, M_{t+1} = 2M_t − M_t S M_t, from w_0 = 0, M_0 = (η/n) I, with S = XᵀX.
+
+    For n < d the same iteration runs on the n × n matrix XXᵀ, w = Xᵀ M αy: M would double without end in the
+    directions that no example has.
+
+    Arguments and result as in `gradient_descent`.
+    """
+    _, n, d = X.shape
+    Xt = X.transpose(0, 2, 1)
+    target = label_scale * y[..., None]
+    S, after, before = (Xt @ X, None, Xt @ target) if n >= d else (X @ Xt, Xt, target)
+    M = step_size[:, None, None] / n * np.eye(len(S[0]), dtype=X.dtype)
+
+    def step(_w: np.ndarray, _before: np.ndarray) -> np.ndarray:
+        nonlocal M
+        w = M @ before
+        M = 2 * M - M @ S @ M
+        return w if after is None else after @ w
+
+    return _iterate(X, loops, step)
+
+
+def _gradient(X: np.ndarray, y: np.ndarray, label_scale: float, gram: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """∇L of columns (B, d, 1), from the examples or from XᵀX/n."""
+    n = X.shape[1]
     Xt = X.transpose(0, 2, 1)
     target = label_scale * y[..., None]  # (B, n, 1)
-    eta = step_size[:, None, None]
+    if gram:
+        H, b = Xt @ X / n, Xt @ target / n
+        return lambda w: H @ w - b
+    return lambda w: Xt @ (X @ w - target) / n
+
+
+def _iterate(X: np.ndarray, loops: int, step: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """w_0 = 0 and `loops` times w ← step(w, the w before it), (T+1, B, d)."""
+    B, _, d = X.shape
     iterates = np.zeros((loops + 1, B, d), dtype=X.dtype)
-    w = np.zeros((B, d, 1), dtype=X.dtype)
-    H, b = (Xt @ X / n, Xt @ target / n) if gram else (None, None)
-    with np.errstate(over="ignore", invalid="ignore"):  # a step above 2/λ₁ runs off to infinity; the caller caps it
+    w = before = np.zeros((B, d, 1), dtype=X.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # a step too large runs off to infinity; the caller caps it
         for t in range(loops):
-            gradient = H @ w - b if gram else Xt @ (X @ w - target) / n
-            w = w - eta * gradient
+            w, before = step(w, before), w
             iterates[t + 1] = w[..., 0]
     return iterates
