@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-SYNTHETIC = ("exact", "gaussian")
+from looped.algorithms import ALGORITHMS
+
+SYNTHETIC = ("exact", "gaussian", "correlated")
 """Data sources that draw their own prompts."""
 
 TABLES = ("diabetes", "csv")
@@ -65,7 +67,7 @@ class Field:
                 nonzero = f", at least {SMALLEST:g} away from 0" if self.low < 0 < self.high else ""
                 return f"a number from {self.low:g} to {self.high:g}{nonzero}"
             case "step":
-                return f"auto, optimal, or a number above 0 and at most {self.high:g}"
+                return f"{', '.join(self.choices)}, or a number above 0 and at most {self.high:g}"
             case "choice":
                 return " or ".join([", ".join(self.choices[:-1]), self.choices[-1]])
             case "yes/no":
@@ -93,7 +95,7 @@ class Field:
                     raise self.refuse(value)
                 return int(number) if self.kind == "whole" else number
             case "step":
-                if value in ("auto", "optimal"):
+                if value in self.choices:
                     return value
                 number = self._number(value)
                 if not 0 < number <= self.high:
@@ -209,7 +211,8 @@ FIELDS: dict[str, Field] = {
         Field(
             name="data", key="data", label="Source", kind="choice", choices=(*SYNTHETIC, *TABLES),
             help="exact: random prompts whose κ is exactly what you ask. gaussian: independent normal rows, κ as it "
-            "falls. diabetes: scikit-learn's 442 patients. csv: a table of your own.",
+            "falls. correlated: normal rows of one covariance, whose condition number is κ. diabetes: scikit-learn's "
+            "442 patients. csv: a table of your own.",
         ),
         Field(
             name="noise", key="noise", label="σ · label noise", kind="real", low=0, high=10,
@@ -223,8 +226,32 @@ FIELDS: dict[str, Field] = {
         ),
         Field(
             name="step_size", key="step", option="--step-size", label="η · step size", kind="step", high=1e6,
+            choices=("auto", "optimal"),
             help="auto is 1/λ₁, optimal is 2/(λ₁+λ_d), the best constant step. By hand: any η above 0; "
-            "up to 1,000,000; above 2/λ₁ the loop diverges, and the page says so before it runs.",
+            "up to 1,000,000; above 2/λ₁ the loop diverges, and the page says so before it runs. Other algorithms have "
+            "their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best two numbers for T and κ on a grid.",
+        ),
+        Field(
+            name="algorithm", key="algorithm", label="Algorithm", kind="choice", choices=tuple(ALGORITHMS),
+            help="What the weights make of a loop. gd: gradient descent. ridge: with a penalty on w. preconditioned: "
+            "with the inverse covariance of the rows. heavy-ball: with momentum. gd++: moves the examples too. newton: "
+            "squares the error. softmax: the weights of gd with a softmax over the scores.",
+        ),
+        Field(
+            name="ridge", key="ridge", label="ρ · ridge strength", kind="real", low=1e-6, high=100, log=True,
+            help="Weight of ρ‖w‖²/2 beside the mean squared error; the mean eigenvalue of synthetic prompts is 1. "
+            "0.000001 to 100: below nothing changes, above w is pressed to 0. Ridge only.",
+        ),
+        Field(
+            name="momentum", key="momentum", label="β · momentum", kind="step", choices=("auto",), high=0.9999,
+            help="How much of the last move is made again. auto is the smallest β at which every mode falls as √β, "
+            "max (1−√(ηλ))². Up to 0.9999: at 1 nothing is damped. Heavy ball only.",
+        ),
+        Field(
+            name="gamma", key="gamma", label="γ · contraction", kind="step", choices=("auto",), high=1e6,
+            help="How far every loop moves the examples, x ← (I − γH)x. auto belongs to η: 1/(2λ₁), or its grid. By "
+            "hand: above 0, up to 1,000,000; above 2/λ₁ the examples run away. Where η differs between prompts, γ is "
+            "for the largest and γ/η is the same for all, since it stands in P. GD++ only.",
         ),
         Field(
             name="shared_step", key="shared", option="--shared-step", label="One η for all prompts", kind="yes/no",

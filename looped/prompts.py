@@ -58,6 +58,8 @@ class Prompts:
     """Labels with noise, not scaled by α, (B, n)."""
     w_star: Tensor | None
     """The task each prompt was drawn from, (B, d); None for real data."""
+    covariance: Tensor | None = None
+    """Σ of the distribution that rows are drawn from, (d, d), float64; None is the identity."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -134,6 +136,7 @@ def draw(settings: Settings) -> Prompts:
 
     `data="exact"`: X = √n·U diag(√λ) Vᵀ with U (n, r) and V (d, r) the orthonormal factors of Gaussian matrices,
     r = min(n, d), so that XᵀX/n has exactly the eigenvalues of `eigenvalues`. `data="gaussian"`: rows are N(0, I).
+    `data="correlated"`: rows are N(0, Σ), Σ = V diag(λ) Vᵀ with those eigenvalues and one V for all prompts.
     Drawn in float64 with a generator seeded by `settings.seed`, then rounded to `settings.dtype`.
 
     Args:
@@ -148,8 +151,14 @@ def draw(settings: Settings) -> Prompts:
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
+    covariance = None
     if settings.data == "gaussian":
         X = normal(B, n, d)
+    elif settings.data == "correlated":
+        values = eigenvalues(settings.spectrum, d, settings.condition_number, d)
+        V = torch.linalg.qr(normal(d, d)).Q
+        X = (normal(B, n, d) * values.sqrt()) @ V.T
+        covariance = (V * values) @ V.T
     else:
         values = eigenvalues(settings.spectrum, r, settings.condition_number, d)
         U = torch.linalg.qr(normal(B, n, r)).Q
@@ -161,7 +170,7 @@ def draw(settings: Settings) -> Prompts:
     if settings.noise > 0:
         y = y + settings.noise * normal(B, n)
     dtype = getattr(torch, settings.dtype)
-    return Prompts(X=X.to(dtype), y=y.to(dtype), w_star=w_star.to(dtype))
+    return Prompts(X=X.to(dtype), y=y.to(dtype), w_star=w_star.to(dtype), covariance=covariance)
 
 
 def from_table(table: Table, dtype: torch.dtype) -> Prompts:

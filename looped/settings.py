@@ -111,7 +111,8 @@ class Settings(CheckedSettings):
     features: int = 10
     """d, 1 to 200. Real data brings its own."""
     condition_number: float = 5.0
-    """κ of XᵀX/n on its min(n, d) non-zero eigenvalues, 1 to 10,000. Only `data="exact"` reads it."""
+    """κ of XᵀX/n on its min(n, d) non-zero eigenvalues, 1 to 10,000; for `data="correlated"` of the rows' covariance.
+    Other data do not read it."""
     prompts: int = 64
     """B, independent prompts, 1 to 1,000. Real data is one prompt."""
     seed: int = 0
@@ -124,6 +125,14 @@ class Settings(CheckedSettings):
     """How the loop is evaluated."""
     step_size: float | Literal["auto", "optimal"] = "auto"
     """η: 1/λ₁, 2/(λ₁ + λ_d), or a number above 0."""
+    algorithm: Literal["gd", "ridge", "preconditioned", "heavy-ball", "gd++", "newton", "softmax"] = "gd"
+    """What the weights make of a loop."""
+    ridge: float = 0.1
+    """ρ, weight of ρ‖w‖²/2, 1e-6 to 100. Only `algorithm="ridge"` reads it."""
+    momentum: float | Literal["auto"] = "auto"
+    """β, above 0 and at most 0.9999, or the smallest with which every mode falls as √β. Only heavy ball reads it."""
+    gamma: float | Literal["auto"] = "auto"
+    """γ, how far a loop of GD++ moves the examples: a number above 0, or what belongs to the step size."""
     shared_step: bool = False
     """One η, the smallest, for all prompts."""
     noise: float = 0.0
@@ -131,8 +140,8 @@ class Settings(CheckedSettings):
     label_scale: float = 1.0
     """α, −1,000 to 1,000, not 0."""
     spectrum: Literal["geometric", "linear", "two-level", "outlier"] = "geometric"
-    """Where the eigenvalues lie between the largest and the smallest. Only `data="exact"` reads it."""
-    data: Literal["exact", "gaussian", "diabetes", "csv"] = "exact"
+    """Where the eigenvalues lie between the largest and the smallest, for the data that read κ."""
+    data: Literal["exact", "gaussian", "correlated", "diabetes", "csv"] = "exact"
     """Where the prompts come from."""
     target: str = ""
     """Target column of a table; empty for synthetic data."""

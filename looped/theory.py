@@ -4,6 +4,7 @@ Everything follows from the eigenvalues λ of H = XᵀX/n: along eigenvector v_k
 to the solution by 1 − ηλ_k in every loop.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from looped.algorithms import ALGORITHMS
 from looped.fields import TABLES
 from looped.prompts import Spectrum
 from looped.settings import Settings
@@ -19,15 +21,25 @@ MODE_PRESENT = 1e-13
 """A mode counts as part of w_ref if it carries more than this share of its length."""
 
 
-def step_sizes(spectrum: Spectrum, settings: Settings) -> Tensor:
+def best_constant(largest: Tensor, smallest: Tensor) -> Tensor:
+    """2/(λ₁+λ_d), which minimises max_k |1 − ηλ_k|: the classical best constant step of gradient descent."""
+    return 2 / (largest + smallest)
+
+
+def step_sizes(
+    spectrum: Spectrum, settings: Settings, optimal: Callable[[Tensor, Tensor], Tensor] = best_constant
+) -> Tensor:
     """η for each prompt, read from its own data: 1/λ₁ (auto), 2/(λ₁+λ_d) (optimal), or the number given.
 
     With `shared_step` one η serves all prompts: 1/max λ₁, or 2/(max λ₁ + min λ_d).
 
+    Args:
+        spectrum: what the algorithm contracts.
+        settings: `step_size` and `shared_step` are read.
+        optimal: the best step of the algorithm from λ₁ and λ_d.
+
     Returns:
         (B,), float64.
-
-    Source: 2/(λ₁+λ_d) minimises max_k |1 − ηλ_k|, the classical best constant step.
     """
     largest, smallest = spectrum.largest, spectrum.smallest
     if settings.shared_step:
@@ -37,7 +49,7 @@ def step_sizes(spectrum: Spectrum, settings: Settings) -> Tensor:
         case "auto":
             return 1 / largest
         case "optimal":
-            return 2 / (largest + smallest)
+            return optimal(largest, smallest)
         case number:
             return torch.full_like(largest, number)
 
@@ -46,8 +58,8 @@ def step_sizes(spectrum: Spectrum, settings: Settings) -> Tensor:
 class Prediction:
     """What the step size does to the error, known before running."""
 
-    kind: Literal["converges", "oscillates", "diverges"]
-    """For the worst prompt."""
+    kind: Literal["converges", "oscillates", "diverges", "unknown"]
+    """For the worst prompt; unknown where nothing is known beforehand."""
     affected: int
     """How many prompts oscillate or diverge."""
     prompts: int
@@ -60,12 +72,18 @@ class Prediction:
     """|1 − ηλ_k| of its slowest or fastest-growing mode."""
     mode: int
     """That mode's number, 1 is the largest eigenvalue."""
+    limit_name: str = "2/λ₁"
+    """The limit as a formula."""
+    words: str = ""
+    """The verdict, for an algorithm that does not multiply each mode by the same factor in every loop."""
 
     @property
     def sentence(self) -> str:
         """The verdict in words, with its numbers."""
+        if self.words:
+            return self.words
         digits = next((k for k in (3, 6, 9) if f"{self.step_size:.{k}g}" != f"{self.limit:.{k}g}"), 3)
-        eta, limit = f"η = {self.step_size:.{digits}g}", f"2/λ₁ = {self.limit:.{digits}g}"
+        eta, limit = f"η = {self.step_size:.{digits}g}", f"{self.limit_name} = {self.limit:.{digits}g}"
         who = "" if self.affected in (0, self.prompts) else f" in {self.affected} of {self.prompts} prompts"
         match self.kind:
             case "converges" if self.factor < 1e-12:
@@ -87,8 +105,18 @@ class Prediction:
                 return f"Diverges{who}: {eta} is above {limit}; mode {self.mode} grows {grows}."
 
 
-def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, dtype: torch.dtype = torch.float64) -> Prediction:
+def predict(
+    spectrum: Spectrum,
+    step_size: Tensor,
+    w_ref: Tensor,
+    dtype: torch.dtype = torch.float64,
+    momentum: float = 0.0,
+    limit_name: str = "2/λ₁",
+) -> Prediction:
     """Convergence from η against 2/λ₁: mode k is multiplied by 1 − ηλ_k in every loop.
+
+    With momentum β the limit is 2(1+β)/λ₁, and what a mode is multiplied by in the long run is the size of the larger
+    root of r² − (1+β−ηλ)r + β.
 
     A mode that w_ref does not have starts at zero error. It stays there unless it grows: rounding wakes it.
 
@@ -97,6 +125,8 @@ def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, dtype: torch.d
         step_size: η, (B,), float64.
         w_ref: where the loop is heading, (B, d), float64.
         dtype: of the run; η equals 2/λ₁ if it does so to the rounding of this type.
+        momentum: β, from 0 to below 1.
+        limit_name: of 2(1+β)/λ₁, in words.
 
     Returns:
         The verdict for the worst prompt.
@@ -104,9 +134,10 @@ def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, dtype: torch.d
     share = torch.einsum("bdk,bd->bk", spectrum.eigenvectors, w_ref).abs()
     change = step_size[:, None] * spectrum.eigenvalues
     tolerance = 16 * torch.finfo(dtype).eps
-    present = spectrum.nonzero & (share > MODE_PRESENT * w_ref.norm(dim=1, keepdim=True)) | (change > 2 + tolerance)
-    factors = torch.where(present, (1 - change).abs(), 0.0)
-    over = torch.where(present, change, 0.0).amax(dim=1) - 2
+    edge = 2 * (1 + momentum)
+    present = spectrum.nonzero & (share > MODE_PRESENT * w_ref.norm(dim=1, keepdim=True)) | (change > edge + tolerance)
+    factors = torch.where(present, asymptotic_factor(change, momentum), 0.0)
+    over = torch.where(present, change, 0.0).amax(dim=1) - edge
     diverging, oscillating = over > tolerance, over.abs() <= tolerance
     kind: Literal["converges", "oscillates", "diverges"] = "converges"
     affected = torch.zeros_like(diverging)
@@ -120,10 +151,52 @@ def predict(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, dtype: torch.d
         affected=int(affected.sum()),
         prompts=len(step_size),
         step_size=float(step_size[worst]),
-        limit=float(2 / spectrum.largest[worst]),
+        limit=float(edge / spectrum.largest[worst]),
         factor=float(factors[worst, mode]),
         mode=mode + 1,
+        limit_name=limit_name,
     )
+
+
+def asymptotic_factor(change: Tensor, momentum: float = 0.0) -> Tensor:
+    """What a loop multiplies a mode by in the long run: |1 − ηλ|, or with momentum β the larger of two roots.
+
+    Args:
+        change: ηλ, any shape.
+        momentum: β.
+    """
+    return _roots(change, momentum)[0]
+
+
+def _roots(change: Tensor, momentum: float) -> tuple[Tensor, Tensor]:
+    # Sizes of the roots of r² − (1+β−ηλ)r + β: the larger, and β over it. A complex pair has the size √β.
+    if momentum == 0:
+        return (1 - change).abs(), torch.zeros_like(change)
+    middle = (1 + momentum - change).abs()
+    larger = (middle + (middle.square() - 4 * momentum).clamp(min=0).sqrt()) / 2
+    larger = torch.where(middle.square() < 4 * momentum, momentum**0.5, larger)
+    return larger, momentum / larger
+
+
+def rounding_floor(spectrum: Spectrum, step_size: Tensor, dtype: torch.dtype, momentum: float = 0.0) -> Tensor:
+    """The relative error below which rounding rules: eps·(1 + max_k 1/((1−|r₁|)(1−|r₂|))).
+
+    Every loop rounds w by about eps of its length, and mode k remembers that for as many loops as the fraction says:
+    1/(1−|1−ηλ|) of them without momentum, where r₂ = 0. An estimate of this project, not a theorem; its tests hold
+    measured floors against it.
+
+    Args:
+        spectrum: of what a step contracts.
+        step_size: η, (B,), float64.
+        dtype: of the run.
+        momentum: β.
+
+    Returns:
+        (B,), float64; inf where a mode does not contract.
+    """
+    first, second = _roots(step_size[:, None] * spectrum.eigenvalues, momentum)
+    kept = (1 - first).clamp(min=0) * (1 - second).clamp(min=0)
+    return torch.finfo(dtype).eps * (1 + torch.where(spectrum.nonzero, 1 / kept, 0.0).amax(dim=1))
 
 
 def closed_form_errors(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, loops: int) -> Tensor:
@@ -146,16 +219,20 @@ def closed_form_errors(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, loo
     total = weight.sum(dim=1, keepdim=True)
     weight = weight / torch.where(total > 0, total, 1.0)
     squared = (1 - step_size[:, None] * spectrum.eigenvalues).square()
-    squared = torch.where(weight > 0, squared, 0.0)
-    # All powers t = 0 … T by doubling: the second half of the table is the first half times (1 − ηλ)^{2m}.
-    powers = torch.empty(loops + 1, *squared.shape, dtype=torch.float64)
-    powers[0] = 1.0
+    squared = powers(torch.where(weight > 0, squared, 0.0), loops)
+    return torch.bmm(squared.transpose(0, 1), weight[..., None])[..., 0].T.sqrt()
+
+
+def powers(base: Tensor, loops: int) -> Tensor:
+    """base⁰ … base^T, (T+1, …), by doubling: the second half of the table is the first half times base^m."""
+    table = torch.empty(loops + 1, *base.shape, dtype=base.dtype)
+    table[0] = 1.0
     known = 1
     while known <= loops:
         count = min(known, loops + 1 - known)
-        torch.mul(powers[:count], squared.pow(known), out=powers[known : known + count])
+        torch.mul(table[:count], base.pow(known), out=table[known : known + count])
         known += count
-    return torch.bmm(powers.transpose(0, 1), weight[..., None])[..., 0].T.sqrt()
+    return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +267,10 @@ def bounds(settings: Settings, spectrum: Spectrum, step_size: Tensor, exact_labe
     t = torch.arange(settings.loops + 1, dtype=torch.float64)
     d = spectrum.eigenvectors.shape[1]
     general = ""
-    if not bool(spectrum.nonzero.all()) or spectrum.eigenvalues.shape[1] < d:
+    if settings.algorithm != "gd":
+        loop = "softmax attention" if settings.algorithm == "softmax" else ALGORITHMS[settings.algorithm].title
+        general = f"it is about gradient descent, and this loop is {loop}"
+    elif not bool(spectrum.nonzero.all()) or spectrum.eigenvalues.shape[1] < d:
         rank = int(spectrum.nonzero.sum(dim=1).min())
         general = f"the examples have rank {rank} < d = {d}, and the part of w* they do not see never moves"
     elif not exact_labels:

@@ -1,4 +1,4 @@
-"""Is the loop the step? A constructed looped transformer next to explicit gradient descent on the same prompts."""
+"""Is the loop the step? A constructed looped transformer next to the explicit algorithm on the same prompts."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,9 +6,10 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from looped import attention, cost, descent, prompts, tables, theory, weights
+from looped import attention, cost, descent, dynamics, prompts, tables, theory
+from looped.algorithms import ALGORITHMS, Algorithm
 from looped.experiments import real_data
-from looped.experiments.run import looped_iterates, reads_tokens
+from looped.experiments.run import construct, explicit_iterates, looped_iterates, reads_tokens
 from looped.fields import TABLES, SettingsError
 from looped.settings import Settings
 
@@ -30,22 +31,33 @@ class Comparison:
     weights: attention.Weights
     step_size: np.ndarray
     """η, (B,), in the run's dtype."""
+    dynamics: dynamics.Dynamics
+    """The numbers the algorithm runs with, and how it acts on each eigen-mode."""
     looped: np.ndarray
     """Iterates w_t read from the transformer's query token, (T+1, B, d)."""
     explicit: np.ndarray
-    """Iterates of explicit gradient descent, (T+1, B, d)."""
+    """Iterates of the explicit algorithm, (T+1, B, d); of gradient descent for softmax attention, which is none."""
     yardstick: str
-    """How explicit gradient descent was evaluated: "X" on the examples, "XᵀX" on their Gram matrix."""
+    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix."""
     w_ref: np.ndarray
-    """The shortest least-squares solution for the labels αy, (B, d), float64."""
-    closed_form: np.ndarray
-    """Relative error after each loop from the eigenvalues alone, (T+1, B), float64."""
+    """Where the loop is heading, (B, d), float64: the shortest least-squares solution for the labels αy, or what
+    `Dynamics.w_ref` says for ridge and preconditioned descent."""
+    closed_form: np.ndarray | None
+    """Relative error after each loop from the eigenvalues alone, (T+1, B), float64; None for softmax attention."""
+    gd_errors: np.ndarray | None
+    """Another algorithm's rival: relative error of plain gradient descent at its best constant step 2/(λ₁+λ_d), to the
+    least-squares solution, (T+1, B), float64. None where the explicit algorithm is gradient descent."""
     prediction: theory.Prediction
     bounds: list[theory.Bound]
     held_from: int | None
     """Loop from which a diverging prompt's iterates are held, or None."""
     report: real_data.Report | None
     """Coefficients and held-out predictions, for a table."""
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """What the weights make of a loop."""
+        return ALGORITHMS[self.settings.algorithm]
 
     @cached_property
     def gap(self) -> float:
@@ -69,13 +81,23 @@ class Comparison:
 
     @property
     def tolerance(self) -> float:
-        """How large the relative gap may be: `theory.gap_tolerance` at the measured κ."""
-        return theory.gap_tolerance(getattr(torch, self.settings.dtype), self.condition_number, self.settings.loops)
+        """How large the relative gap may be: `theory.gap_tolerance` at the κ of what one step contracts.
+
+        That is the measured κ, but (λ₁+ρ)/(λ_d+ρ) for ridge, and the κ of C^½HC^½ with a preconditioner.
+        """
+        dtype = getattr(torch, self.settings.dtype)
+        return theory.gap_tolerance(dtype, self.dynamics.condition_number, self.settings.loops)
 
     @property
-    def passed(self) -> bool:
-        """Whether the relative gap is within the tolerance."""
-        return self.relative_gap <= self.tolerance
+    def passed(self) -> bool | None:
+        """Whether the relative gap is within the tolerance; None for softmax attention, whose gap is a finding."""
+        return None if self.settings.algorithm == "softmax" else self.relative_gap <= self.tolerance
+
+    @cached_property
+    def rounding_floor(self) -> np.ndarray | None:
+        """The relative error below which rounding rules, (B,), an estimate; None where the loop does not converge."""
+        floor = self.dynamics.rounding_floor(getattr(torch, self.settings.dtype))
+        return None if floor is None or self.prediction.kind != "converges" else floor.numpy()
 
     @cached_property
     def errors(self) -> np.ndarray:
@@ -84,7 +106,7 @@ class Comparison:
 
     @cached_property
     def explicit_errors(self) -> np.ndarray:
-        """‖w_t − w_ref‖/‖w_ref‖ of explicit gradient descent, (T+1, B), float64."""
+        """‖w_t − w_ref‖/‖w_ref‖ of the explicit algorithm, (T+1, B), float64."""
         return relative_distance(self.explicit, self.w_ref)
 
     @cached_property
@@ -127,6 +149,7 @@ class Comparison:
             ("looped", self.errors),
             ("explicit", self.explicit_errors),
             ("closed_form", self.closed_form),
+            ("gd", self.gd_errors),
             ("task", self.task_errors),
         ):
             if values is not None:
@@ -134,6 +157,8 @@ class Comparison:
                 curves |= {f"{name}_median": median, f"{name}_p10": p10, f"{name}_p90": p90}
         if self.floor is not None:
             curves["floor_median"] = np.full(self.settings.loops + 1, np.median(self.floor))
+        if self.rounding_floor is not None:
+            curves["rounding_floor"] = np.full(self.settings.loops + 1, np.median(self.rounding_floor))
         for bound in self.bounds:
             if bound.values is not None:
                 curves[bound.key] = bound.values.numpy()
@@ -141,7 +166,7 @@ class Comparison:
 
 
 def compare(settings: Settings, table: tables.Table | None = None) -> Comparison:
-    """Run the constructed looped transformer and explicit gradient descent on the same prompts.
+    """Run the constructed looped transformer and the explicit algorithm on the same prompts.
 
     Args:
         settings: of the run. `data="diabetes"` loads its table by itself.
@@ -164,17 +189,12 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
     cost.check(run)
     dtype = getattr(torch, settings.dtype)
     batch = prompts.draw(settings) if table is None else prompts.from_table(table, dtype)
-    eta = theory.step_sizes(batch.spectrum, settings)
-    w_ref = batch.least_squares(settings.label_scale)
-    prediction = theory.predict(batch.spectrum, eta.to(batch.X.dtype).double(), w_ref, batch.X.dtype)
-
-    construction = weights.gradient_descent(batch.X.shape[2], settings.layout, batch.X.dtype)
-    step_size = eta.to(batch.X.dtype)
-    looped = looped_iterates(settings, batch, construction, eta)
+    plan = dynamics.plan(settings, batch)
+    prediction = plan.predict(batch.X.dtype)
+    construction = construct(settings, batch, plan)
+    looped = looped_iterates(settings, batch, construction, plan.step_size, prediction.kind == "converges")
     gram = run.gram and not reads_tokens(settings, batch)
-    explicit = descent.gradient_descent(
-        batch.X.numpy(), batch.y.numpy(), step_size.numpy(), settings.loops, settings.label_scale, gram
-    )
+    explicit = explicit_iterates(settings, batch, plan, gram)
     held_from = None
     if prediction.kind == "diverges":
         held_from = _hold(looped, explicit, LARGEST_ITERATE[settings.dtype])
@@ -184,14 +204,16 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         table=table,
         prompts=batch,
         weights=construction,
-        step_size=step_size.numpy(),
+        step_size=plan.step_size.to(dtype).numpy(),
+        dynamics=plan,
         looped=looped,
         explicit=explicit,
         yardstick="XᵀX" if gram else "X",
-        w_ref=w_ref.numpy(),
-        closed_form=theory.closed_form_errors(batch.spectrum, eta, w_ref, settings.loops).numpy(),
+        w_ref=plan.w_ref.numpy(),
+        closed_form=None if plan.errors is None else plan.errors.numpy(),
+        gd_errors=None if settings.algorithm in ("gd", "softmax") else _rival_errors(settings, batch, gram),
         prediction=prediction,
-        bounds=theory.bounds(settings, batch.spectrum, eta, exact_labels),
+        bounds=theory.bounds(settings, batch.spectrum, plan.step_size, exact_labels),
         held_from=held_from,
         report=None if table is None else real_data.report(settings, table, looped[-1, 0]),
     )
@@ -203,6 +225,13 @@ def relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(target, axis=1)
     distance: np.ndarray = np.sqrt(np.einsum("tbd,tbd->tb", difference, difference)) / np.where(length > 0, length, 1.0)
     return distance
+
+
+def _rival_errors(settings: Settings, batch: prompts.Prompts, gram: bool) -> np.ndarray:
+    eta = theory.step_sizes(batch.spectrum, settings.replace(step_size="optimal")).to(batch.X.dtype).numpy()
+    X, y, alpha = batch.X.numpy(), batch.y.numpy(), settings.label_scale
+    iterates = descent.gradient_descent(X, y, eta, settings.loops, alpha, gram)
+    return relative_distance(iterates, batch.least_squares(alpha).numpy())
 
 
 def _hold(looped: np.ndarray, explicit: np.ndarray, limit: float) -> int | None:

@@ -9,9 +9,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
-from looped import prompts, theory, weights
+from looped import prompts
 from looped.cost import FOLDS
-from looped.experiments.run import looped_iterates
+from looped.dynamics import plan
+from looped.experiments.run import construct, looped_iterates
 from looped.fields import SettingsError
 from looped.settings import Settings
 from looped.tables import Table
@@ -104,11 +105,13 @@ def held_out(settings: Settings, table: Table) -> HeldOut:
     for train, test in KFold(folds, shuffle=True, random_state=settings.seed).split(table.X):
         part = table.only(train)
         batch = prompts.from_table(part, getattr(torch, settings.dtype))
-        eta = theory.step_sizes(batch.spectrum, settings)
-        if bool((eta * batch.spectrum.largest > 2 * (1 + 1e-6)).any()):
+        dynamics = plan(settings, batch)
+        prediction = dynamics.predict(batch.X.dtype)
+        if prediction.kind == "diverges":
             raise SettingsError("step_size", "The step diverges on the rows of a fold: choose a smaller one.")
-        construction = weights.gradient_descent(len(part.columns), settings.layout, batch.X.dtype)
-        w = looped_iterates(settings, batch, construction, eta)[-1, 0].astype(np.float64)
+        construction = construct(settings, batch, dynamics)
+        contracts = prediction.kind == "converges"
+        w = looped_iterates(settings, batch, construction, dynamics.step_size, contracts)[-1, 0].astype(np.float64)
         coefficient, intercept = part.original_units(w / settings.label_scale)
         looped[test] = table.X[test] @ coefficient + intercept
         reference[test] = LinearRegression().fit(part.X, part.y).predict(table.X[test])

@@ -34,6 +34,7 @@ class ComparisonExport(Export):
         result = self.result
         B, n, d = result.prompts.shape
         kappa = result.prompts.spectrum.condition_number.numpy()
+        plan, closed = result.dynamics, result.closed_form
         out: dict[str, Any] = {
             "sizes": {"prompts": B, "examples": n, "features": d, "loops": result.settings.loops, "rank": result.rank},
             "verdict": {
@@ -42,7 +43,8 @@ class ComparisonExport(Export):
                 "relative_gap": result.relative_gap,
                 "tolerance": result.tolerance,
                 "dtype": result.settings.dtype,
-                "yardstick": f"explicit gradient descent on {result.yardstick}",
+                "algorithm": result.settings.algorithm,
+                "yardstick": f"explicit {result.algorithm.title} on {result.yardstick}",
                 "prediction": result.prediction.kind,
                 "prediction_sentence": result.prediction.sentence,
             },
@@ -52,8 +54,15 @@ class ComparisonExport(Export):
                 "max": float(kappa.max()),
             },
             "step_size": {"min": float(result.step_size.min()), "max": float(result.step_size.max())},
+            "parameters": {
+                "ridge": result.settings.ridge if result.settings.algorithm == "ridge" else None,
+                "momentum": plan.momentum if result.settings.algorithm == "heavy-ball" else None,
+                "contraction": plan.contraction if result.settings.algorithm == "gd++" else None,
+            },
             "error_after_T": bands(result.errors[-1]),
-            "closed_form_after_T": bands(np.minimum(result.closed_form[-1], ERROR_CEILING)),
+            "closed_form_after_T": None if closed is None else bands(np.minimum(closed[-1], ERROR_CEILING)),
+            "gd_error_after_T": None if result.gd_errors is None else bands(result.gd_errors[-1]),
+            "rounding_floor": None if result.rounding_floor is None else bands(result.rounding_floor),
             "least_squares_floor": None if result.floor is None else bands(result.floor),
             "error_ceiling": {"value": ERROR_CEILING, "reached_at_loop": result.ceiling_from},
             "iterates_held_from_loop": result.held_from,
@@ -91,10 +100,12 @@ class ComparisonExport(Export):
         """What the transformer read and did, in the run's dtype.
 
         X (B, n, d), y (B, n) with noise and not scaled by α, w_star (B, d) (NaN where unknown), step_size (B,), P and Q
-        (D, D) without η, Z0 (B, D, n+1) with tokens as columns, looped and explicit (T+1, B, d).
+        (D, D), or (2, D, D) for two heads, without η, Z0 (B, D, n+1) with tokens as columns, looped and explicit
+        (T+1, B, d). Where the layer has them, its token-wise maps A (skip) and K (decay), (D, D).
         """
         result = self.result
         prompts, weights = result.prompts, result.weights
+        maps = {"A": weights.skip, "K": weights.decay}
         B, _, d = prompts.shape
         unknown = np.full((B, d), np.nan, dtype=result.settings.dtype)
         return {
@@ -107,6 +118,7 @@ class ComparisonExport(Export):
             "Z0": weights.embed(prompts, result.settings.label_scale).numpy(),
             "looped": result.looped,
             "explicit": result.explicit,
+            **{name: matrix.numpy() for name, matrix in maps.items() if matrix is not None},
         }
 
     def pictures(self) -> Mapping[str, Picture]:

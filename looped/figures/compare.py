@@ -13,6 +13,8 @@ from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, P
 
 MOST_POINTS = 301
 """Loops drawn at most on an even axis; as many again below a third of T make the early loops as dense on a log axis."""
+GD_RIVAL = "Plain gradient descent, best step"
+"""Legend of plain gradient descent next to another algorithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,10 @@ class Held:
 
 
 def error_chart(result: Comparison) -> Picture:
-    """Relative error against loops on a log axis: looped transformer, explicit descent, closed form, bounds."""
+    """Relative error against loops on a log axis: looped transformer, explicit algorithm, closed form, bounds.
+
+    Next to another algorithm stands plain gradient descent; the rounding floor is drawn where it is in sight.
+    """
     settings, curves = result.settings, result.curves
     loops = _drawn_loops(settings.loops)
     tiny = float(np.finfo(settings.dtype).eps) / 20
@@ -35,10 +40,14 @@ def error_chart(result: Comparison) -> Picture:
     of = f", median of {batch} prompts" if batch > 1 else ""
 
     data = [
-        line(loops, drawn["looped_median"], "Looped transformer", width=6, opacity=0.7),
-        line(loops, drawn["explicit_median"], "Explicit gradient descent", "dash", "circle-open"),
-        line(loops, drawn["closed_form_median"], "Closed form (1−ηλ)ᵗ", "dot", "x-thin-open", width=1),
+        line(loops, drawn["looped_median"], _loop(result), width=6, opacity=0.7),
+        line(loops, drawn["explicit_median"], f"Explicit {result.algorithm.title}", "dash", "circle-open"),
     ]
+    if "closed_form_median" in drawn:
+        name = f"Closed form {result.algorithm.curve}"
+        data.append(line(loops, drawn["closed_form_median"], name, "dot", "x-thin-open", width=1))
+    if "gd_median" in drawn:
+        data.append(line(loops, drawn["gd_median"], GD_RIVAL, "longdash", "cross-open"))
     if "task_median" in drawn:
         data.append(line(loops, drawn["task_median"], "Distance to αw*", "dashdot", "diamond-open"))
         data.append(line(loops, drawn["floor_median"], "Least squares to αw*", "longdashdot", width=1.5))
@@ -53,11 +62,15 @@ def error_chart(result: Comparison) -> Picture:
         if bound.key in drawn
     ]
 
+    measured = np.concatenate([values for name, values in drawn.items() if name.startswith(("looped", "task"))])
+    if result.settings.algorithm == "softmax":
+        measured = np.concatenate([measured, drawn["explicit_median"]])
+    axis, tick = log_range(measured)
+    if "rounding_floor" in drawn and np.log10(drawn["rounding_floor"][0]) > axis[0]:
+        data.append(line(loops, drawn["rounding_floor"], f"Rounding floor, {settings.dtype}", "dot", width=2.5))
     if batch >= SMALLEST_BAND:  # last, so that its two edges take no colour from the lines
         data += band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
 
-    measured = np.concatenate([values for name, values in drawn.items() if name.startswith(("looped", "task"))])
-    axis, tick = log_range(measured)
     figure = go.Figure(
         {
             "data": data,
@@ -85,11 +98,13 @@ def error_chart(result: Comparison) -> Picture:
         }
     )
     names = {
-        "looped_median": "looped transformer",
+        "looped_median": _loop(result).lower(),
         "looped_p10": "looped, 10 %",
         "looped_p90": "looped, 90 %",
-        "explicit_median": "explicit GD",
+        "explicit_median": f"explicit {result.algorithm.title.replace('gradient descent', 'GD')}",
         "closed_form_median": "closed form",
+        "gd_median": "plain GD, best step",
+        "rounding_floor": "rounding floor",
         "task_median": "distance to αw*",
         "floor_median": "least squares to αw*",
         **{bound.key: f"bound {bound.label}" for bound in result.bounds},
@@ -163,16 +178,30 @@ def prediction_chart(held_out: HeldOut) -> Picture:
     return Picture(figure, alt, {"y": y, "looped transformer": looped, "LinearRegression": held_out.reference})
 
 
+def _loop(result: Comparison) -> str:
+    return "Softmax attention" if result.settings.algorithm == "softmax" else "Looped transformer"
+
+
 def _describe(result: Comparison, of: str) -> str:
     settings, curves = result.settings, result.curves
     final = curves["looped_median"][-1]
     text = (
-        f"Relative error against loops, log axis{of}. The looped transformer goes from 1 at loop 0 to {final:.2e} at "
-        f"loop {settings.loops}. The largest difference to the iterates of explicit gradient descent "
-        f"is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate, "
-        f"{'within' if result.passed else 'beyond'} the tolerance {result.tolerance:.1e}. The closed form ends at "
-        f"{curves['closed_form_median'][-1]:.2e}."
+        f"Relative error against loops, log axis{of}. The {_loop(result).lower()} goes from 1 at loop 0 to "
+        f"{final:.2e} at loop {settings.loops}. The largest difference to the iterates of explicit {result.algorithm.title} "
+        f"is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate"
     )
+    if result.passed is None:
+        text += (
+            f"; softmax attention is another algorithm. Gradient descent ends at {curves['explicit_median'][-1]:.2e}."
+        )
+    else:
+        text += f", {'within' if result.passed else 'beyond'} the tolerance {result.tolerance:.1e}."
+    if "closed_form_median" in curves:
+        text += f" The closed form ends at {curves['closed_form_median'][-1]:.2e}."
+    if "gd_median" in curves:
+        text += f" Plain gradient descent at its best constant step ends at {curves['gd_median'][-1]:.2e}."
+    if "rounding_floor" in curves:
+        text += f" In {settings.dtype} rounding is estimated to rule below {curves['rounding_floor'][-1]:.1e}."
     if result.ceiling_from is not None:
         text += f" Curves are cut at {ERROR_CEILING:.0e}, first reached at loop {result.ceiling_from}."
     if "task_median" in curves:
