@@ -81,7 +81,7 @@ def verdicts(summary: dict[str, Any]) -> None:
     verdict, error, kappa = summary["verdict"], summary["error_after_T"], summary["condition_number"]
     sizes = summary["sizes"]
     if verdict["prediction"] != "converges":
-        box = {"oscillates": st.warning, "diverges": st.error}[verdict["prediction"]]
+        box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[verdict["prediction"]]
         box(f"**Predicted before running.** {verdict['prediction_sentence']}")
     with st.container(horizontal=True):
         if verdict["prediction"] == "converges":
@@ -150,7 +150,7 @@ def notes(summary: dict[str, Any]) -> list[str]:
         )
     if (held := summary["iterates_held_from_loop"]) is not None:
         lines.append(f"**Held.** From loop {held} on a prompt's iterate is too large to go on, and is repeated.")
-    if not summary["verdict"]["passed"]:
+    if summary["verdict"]["passed"] is False:
         lines.append(
             "**Why FAIL?** The tolerance is made for loops that contract. Where a mode hardly contracts, or grows, "
             "rounding adds up over the loops, in both methods."

@@ -16,7 +16,7 @@ def value_of(field: Field) -> st.SearchStrategy:
         case "real":
             return st.floats(field.low, field.high, allow_nan=False).filter(lambda x: abs(x) >= 1e-3 or field.low >= 0)
         case "step":
-            return st.sampled_from(["auto", "optimal"]) | st.floats(1e-12, field.high)
+            return st.sampled_from(field.choices) | st.floats(1e-12, field.high)
         case "choice":
             return st.sampled_from(field.choices)
         case "yes/no":

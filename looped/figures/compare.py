@@ -187,13 +187,12 @@ def _describe(result: Comparison, of: str) -> str:
     final = curves["looped_median"][-1]
     text = (
         f"Relative error against loops, log axis{of}. The {_loop(result).lower()} goes from 1 at loop 0 to "
-        f"{final:.2e} at loop {settings.loops}. The largest difference to the iterates of explicit {result.algorithm.title} "
-        f"is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate"
+        f"{final:.2e} at loop {settings.loops}. The largest difference to the iterates of explicit "
+        f"{result.algorithm.title} is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate"
     )
     if result.passed is None:
-        text += (
-            f"; softmax attention is another algorithm. Gradient descent ends at {curves['explicit_median'][-1]:.2e}."
-        )
+        end = curves["explicit_median"][-1]
+        text += f": softmax attention does something else. Gradient descent ends at {end:.2e}."
     else:
         text += f", {'within' if result.passed else 'beyond'} the tolerance {result.tolerance:.1e}."
     if "closed_form_median" in curves:
