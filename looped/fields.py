@@ -12,6 +12,9 @@ from looped.algorithms import ALGORITHMS
 SYNTHETIC = ("exact", "gaussian", "correlated")
 """Data sources that draw their own prompts."""
 
+READS_KAPPA = ("exact", "correlated")
+"""Data sources whose κ, or whose covariance's κ, is what the settings ask for."""
+
 TABLES = ("diabetes", "csv")
 """Data sources that read a table, which brings its own n, d and κ and is a single prompt."""
 

@@ -5,7 +5,8 @@ from typing import Any
 import streamlit as st
 
 from looped import compare, cost, export, figures, tables
-from looped.fields import TABLES, SettingsError
+from looped.algorithms import ALGORITHMS
+from looped.fields import FIELDS, READS_KAPPA, TABLES, SettingsError
 from looped.figures.picture import SMALLEST_BAND
 from looped.lessons import COMPARE, by_key
 from looped.settings import Settings
@@ -35,7 +36,7 @@ def sidebar() -> tables.Table | None:
             real = data in TABLES
             table = choose_table(data) if real else None
             if not real:
-                if data == "exact":
+                if data in READS_KAPPA:
                     controls.choice("spectrum")
                 controls.number("noise")
                 controls.number("prompts")
@@ -45,15 +46,26 @@ def sidebar() -> tables.Table | None:
             controls.number("loops")
             for name in ("examples", "features"):
                 controls.number(name, unused=TABLE_BRINGS if real else "")
-            falls = "" if data == "exact" else KAPPA_FALLS
+            falls = "" if data in READS_KAPPA else KAPPA_FALLS
             controls.number("condition_number", unused=TABLE_BRINGS if real else falls)
+            controls.choice("algorithm")
+            algorithm = ALGORITHMS[controls.value("algorithm")]
+            for name in algorithm.reads:
+                if FIELDS[name].kind == "step":
+                    controls.named_or_number(name, ("auto",))
+                else:
+                    controls.number(name)
         with st.expander("Step size"):
             controls.step_size()
             controls.switch("shared_step")
         with st.expander("Transformer"):
             controls.choice("dtype")
-            controls.choice("layout")
-            controls.choice("form")
+            own = "" if algorithm.layouts else f"{algorithm.name} has a layout of its own."
+            controls.choice("layout", unused=own)
+            controls.choice(
+                "form",
+                unused="" if algorithm.has_state else "Its loop has no constant state, so every loop reads the tokens.",
+            )
         st.button("Reset to defaults", on_click=controls.reset)
     return table
 
@@ -82,17 +94,20 @@ def verdicts(summary: dict[str, Any]) -> None:
     sizes = summary["sizes"]
     if verdict["prediction"] != "converges":
         box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[verdict["prediction"]]
-        box(f"**Predicted before running.** {verdict['prediction_sentence']}")
+        box(f"**Predicted before running.** {typeset(verdict['prediction_sentence'])}")
     with st.container(horizontal=True):
         if verdict["prediction"] == "converges":
             show_number("Predicted", "converges", verdict["prediction_sentence"].partition(": ")[2],
                         "From the eigenvalues alone, before anything is run.", width=240)  # fmt: skip
+        meant = verdict["passed"] is not None
         show_number(
-            "max |loop − GD|",
+            "max |loop − GD|" if verdict["algorithm"] in ("gd", "softmax") else "max |loop − explicit|",
             f"{verdict['gap']:.1e}",
             f"{verdict['relative_gap']:.1e} of the largest iterate, tolerance {verdict['tolerance']:.1e} "
-            f"in {verdict['dtype']}",
-            "Largest absolute difference between the transformer's iterates and explicit gradient descent, over all "
+            f"in {verdict['dtype']}"
+            if meant
+            else "measured; they are not meant to agree",
+            "Largest absolute difference between the transformer's iterates and those of the explicit method, over all "
             "loops, prompts and features. The tolerance is 16·eps·(κ + √T), at most 1e-3, of the largest iterate. "
             f"Here it is {verdict['yardstick']}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
             width=235,
@@ -161,15 +176,29 @@ def notes(summary: dict[str, Any]) -> list[str]:
 
 
 def equation(summary: dict[str, Any]) -> None:
-    """The step with the current numbers in it."""
-    sizes, eta, settings = summary["sizes"], summary["step_size"], summary["settings"]
+    """One loop with the current numbers in it, and what the layer needs for it."""
+    sizes, settings, algorithm = summary["sizes"], summary["settings"], ALGORITHMS[summary["settings"]["algorithm"]]
+    eta = summary["step_size"]
     same = eta["max"] - eta["min"] < 1e-6 * eta["max"]
     number = in_tex(eta["max"]) if same else rf"{in_tex(eta['min'])}\ldots{in_tex(eta['max'])}"
     scale = "" if settings["label_scale"] == 1 else rf"({in_tex(settings['label_scale'])})\,"
-    st.latex(
-        rf"w_{{t+1}} = w_t - \frac{{{number}}}{{{sizes['examples']}}}\sum_{{i=1}}^{{{sizes['examples']}}} x_i"
-        rf"\left(\langle x_i, w_t\rangle - {scale}y_i\right)"
-    )
+    if algorithm.name == "gd":
+        st.latex(
+            rf"w_{{t+1}} = w_t - \frac{{{number}}}{{{sizes['examples']}}}\sum_{{i=1}}^{{{sizes['examples']}}} x_i"
+            rf"\left(\langle x_i, w_t\rangle - {scale}y_i\right)"
+        )
+        return
+    numbers = {r"\eta": number, "n": str(sizes["examples"])} | {
+        symbol: in_tex(value)
+        for symbol, name in ((r"\rho", "ridge"), (r"\beta", "momentum"), (r"\gamma/a", "contraction"))
+        if (value := summary["parameters"][name]) is not None
+    }
+    st.latex(algorithm.equation)
+    st.latex(r",\quad ".join(f"{symbol} = {value}" for symbol, value in numbers.items()))
+    with st.expander("What the layer needs for this", key="needs"):
+        st.latex(algorithm.layer)
+        st.markdown(typeset(algorithm.needs))
+        st.caption(f"Source: {typeset(algorithm.source)}")
 
 
 def in_tex(number: float) -> str:

@@ -84,6 +84,33 @@ def test_rounding_floors():
         assert np.median(result.closed_form[-1]) < 1e-30
 
 
+def test_gdpp_is_hundreds_of_times_below_gradient_descent_and_grows_at_first():
+    result = run("gd-plus-plus")
+    assert np.median(result.errors[-1]) < np.median(result.gd_errors[-1]) / 200
+    assert np.median(result.errors[1]) > 1
+
+
+def test_momentum_leaves_nine_elevenths_a_loop():
+    result = run("momentum", prompts=200)
+    assert np.log(0.1) / np.log(9 / 11) == pytest.approx(11.5, abs=0.1)
+    error = np.median(result.errors, axis=1)
+    assert (error[100] / error[50]) ** (1 / 50) == pytest.approx(9 / 11, abs=0.02)
+
+
+def test_newton_takes_about_seven_more_loops_for_a_hundred_times_the_condition_number():
+    def loops(kappa):
+        return int(np.argmax(np.median(run("newton", condition_number=kappa).errors, axis=1) < 0.1))
+
+    assert 8 <= loops(100.0) <= 12
+    assert 6 <= loops(1e4) - loops(100.0) <= 8
+
+
+def test_softmax_stops_far_from_the_solution_with_a_small_step_too():
+    first = run("softmax")
+    assert np.median(first.errors[1]) != pytest.approx(np.median(first.explicit_errors[1]), rel=0.01)
+    assert np.median(run("softmax", step_size=0.1, loops=500).errors[-1]) == pytest.approx(0.8, abs=0.05)
+
+
 def test_real_data_a_twin_column_makes_kappa_large():
     everything = run("real-data")
     assert everything.condition_number > 100

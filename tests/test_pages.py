@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 from streamlit.testing.v1 import AppTest
 
 from looped import Settings, compare
+from looped.algorithms import ALGORITHMS
 from looped.lessons import COMPARE
 from looped.tables import choose, diabetes
 from pages.ui.parts import typeset
@@ -593,3 +594,25 @@ def test_a_new_seed_draws_other_prompts_and_reset_brings_the_default_back():
     press(at, "Reset to defaults")
     assert (value(at, "kappa"), value(at, "seed")) == (5, 0)
     assert_draws(at, Settings())
+
+
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name not in ("gd", "softmax")])
+def test_every_algorithm_is_drawn_beside_its_explicit_twin_and_gradient_descent(name):
+    at = open_page(algorithm=name, T="12")
+    result, drawn = compare(Settings(algorithm=name, loops=12)), traces(at)
+    twin = next(label for label in drawn if label.startswith("Explicit"))
+    assert ALGORITHMS[name].title in twin
+    for label, iterates in ((LOOPED, result.looped), (twin, result.explicit)):
+        errors = np.linalg.norm(iterates - result.w_ref, axis=2) / np.linalg.norm(result.w_ref, axis=1)
+        np.testing.assert_allclose(drawn[label][1], np.maximum(np.median(errors, axis=1), TINY), rtol=1e-9)
+    assert any(label.startswith("Plain gradient descent") for label in drawn)
+    assert ":green-badge[PASS]" in texts(at, "caption")
+    assert {field for field in ("ridge", "momentum", "gamma") if any(
+        box.key == field for box in (*at.number_input, *at.selectbox))} == set(ALGORITHMS[name].reads)  # fmt: skip
+
+
+def test_softmax_has_no_verdict_and_says_so():
+    at = open_page(algorithm="softmax")
+    assert "No verdict before running" in texts(at, "info")
+    assert "not meant to agree" in texts(at, "caption")
+    assert "badge" not in texts(at, "caption")

@@ -67,14 +67,14 @@ class Controls(Generic[S]):
                 label_visibility="collapsed", on_change=_set_from_slider, args=(field.key,), disabled=bool(unused),
             )  # fmt: skip
 
-    def choice(self, name: str) -> None:
-        """A list of choices for the setting `name`."""
+    def choice(self, name: str, *, unused: str = "") -> None:
+        """A list of choices for the setting `name`; grey, with `unused` as its help, if it has no effect now."""
         field = self.fields[name]
         if field.key in self.hidden:
             return
         st.selectbox(
-            field.label, field.choices, field.choices.index(self.defaults[name]), key=field.key, help=field.help,
-            bind="query-params",
+            field.label, field.choices, field.choices.index(self.defaults[name]), key=field.key,
+            help=unused or field.help, bind="query-params", disabled=bool(unused),
         )  # fmt: skip
 
     def switch(self, name: str) -> None:
