@@ -3,6 +3,7 @@
 The model is that of arXiv 2410.08292 with u = 0: T loops are T steps w ← w − Aᵀ(1/n)Xᵀ(Xw − y), one A for all prompts.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -72,12 +73,22 @@ def training(settings: ContextSettings, n: int, loops: int) -> Training:
 
 
 def train_steps(settings: ContextSettings, n: int, loops: int) -> Iterator[LearnedCell | None]:
-    """Train A step by step: None after every step, and at last the cell."""
+    """Train A step by step: None after every step, and at last the cell.
+
+    At many loops a single prompt that diverges can throw a step far off. So what is kept is, of all A trained with T
+    loops, the one with the least median loss on prompts it had not seen.
+    """
     trainer = Trainer(training(settings, n, loops))
     given = trainer.stream
     trainer.stream = RowStream(examples=n, features=given.features, root=covariance_root(settings), settings=settings)
-    for _ in trainer.run():
+    best, least = trainer.model.A.detach().clone(), math.inf
+    while not trainer.finished:
+        before = trainer.model.A.detach().clone()
+        progress = trainer.step()
+        if progress.loops == loops and progress.median < least:
+            best, least = before, progress.median
         yield None
+    trainer.model.A.data.copy_(best)
     batch = draw_prompts(settings, n, range(settings.prompts))
     assert batch.w_star is not None
     with torch.no_grad():
