@@ -1,0 +1,7 @@
+"""Named presets: each one thing to see, with a guide, a question to answer first, and the answer; a module a page."""
+
+from looped.lessons.compare import COMPARE
+from looped.lessons.context import CONTEXT
+from looped.lessons.lesson import Lesson, by_key
+
+__all__ = ["COMPARE", "CONTEXT", "Lesson", "by_key"]
