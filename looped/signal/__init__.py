@@ -12,11 +12,11 @@ from looped.signal.lsa_minimum import LSAMinimum, lsa_minimum
 from looped.signal.models import LSA, LTB, Effective, GDBeta, ReadOut, SignalModel, ltb_from_gd, read_out
 from looped.signal.risks import Optimum, exact_risk, gd0_optimum, gd_optimum, gd_risk
 from looped.signal.tasks import SignalPrompts, SignalTask, draw, load_covariance
-from looped.signal.training import Progress, TrainingPlan, initial_model, train
+from looped.signal.training import Progress, TrainingPlan, initial_model, token_units, train
 
 __all__ = [
     "LSA", "LTB", "Effective", "Flow", "GDBeta", "GapBounds", "LSAMinimum", "Optimum", "Progress", "ReadOut",
     "SampledRisk", "SignalModel", "SignalPrompts", "SignalTask", "TrainingPlan", "bayes", "bayes_risk",
     "counter_example", "draw", "exact_risk", "flow_rate", "gap_bounds", "gd0_optimum", "gd_optimum", "gd_risk",
-    "gradient_flow", "initial_model", "load_covariance", "lsa_minimum", "ltb_from_gd", "read_out", "train",
+    "gradient_flow", "initial_model", "load_covariance", "lsa_minimum", "ltb_from_gd", "read_out", "token_units", "train",
 ]  # fmt: skip

@@ -36,6 +36,14 @@ class SignalModel(nn.Module, ABC):
     def effective(self) -> Effective:
         """The g, r, U of the present weights, detached, float64."""
 
+    @abstractmethod
+    def rescale(self, units: Tensor) -> None:
+        """Turn f into E ↦ s·f(E/units) in place, s the last unit: weights made for tokens in units of their own.
+
+        Args:
+            units: one for each row of E, (d+1,), above 0. Powers of two make this exact and its inverse as well.
+        """
+
 
 class LSA(SignalModel):
     """Linear self-attention: f = [E + W_PᵀW_V E diag(I_M, 0) EᵀW_KᵀW_Q E/M]_{−1,−1}.
@@ -92,6 +100,13 @@ class LSA(SignalModel):
             r, U = self.W_P @ g @ self.W_V, self.W_K.mT @ self.W_Q[:, :d]
             return Effective(g=g[:d].double(), r=r.double(), U=U.double())
 
+    @torch.no_grad()
+    def rescale(self, units: Tensor) -> None:
+        """Turn f into E ↦ s·f(E/units) in place: W_K, W_Q and W_V read, W_P writes."""
+        for reading in (self.W_K, self.W_Q, self.W_V):
+            reading /= units
+        self.W_P *= units
+
 
 class LTB(LSA):
     """Linear transformer block: linear self-attention, then the linear MLP W_2ᵀW_1 on every token.
@@ -125,6 +140,13 @@ class LTB(LSA):
     def output_row(self) -> Tensor:
         """g, the last row of W_2ᵀW_1, (d+1,)."""
         return self.W_2[:, -1] @ self.W_1
+
+    @torch.no_grad()
+    def rescale(self, units: Tensor) -> None:
+        """Turn f into E ↦ s·f(E/units) in place: W_1 reads too, and W_2 writes."""
+        super().rescale(units)
+        self.W_1 /= units
+        self.W_2 *= units
 
     @torch.no_grad()
     def normalise(self) -> None:
@@ -169,6 +191,13 @@ class GDBeta(SignalModel):
         """The g, r, U of the present weights, detached, float64: g = β, r = (−β; 1), U = [Γᵀ; 0]."""
         beta, Gamma = self.beta.detach().double(), self.Gamma.detach().double()
         return Effective(g=beta, r=torch.cat([-beta, beta.new_ones(1)]), U=torch.cat([Gamma.mT, 0 * beta[None]]))
+
+    @torch.no_grad()
+    def rescale(self, units: Tensor) -> None:
+        """Turn f into E ↦ s·f(E/units) in place: β ← sβ/a and Γ ← Γ/(aaᵀ), a the units of the features."""
+        features, label = units[:-1], units[-1]
+        self.beta *= label / features
+        self.Gamma /= torch.outer(features, features)
 
 
 def ltb_from_gd(beta: Tensor, Gamma: Tensor) -> LTB:

@@ -65,29 +65,44 @@ class Progress:
     """Of the last step."""
 
 
-def initial_model(kind: Kind, features: int, seed: int, dtype: torch.dtype = torch.float32) -> SignalModel:
-    """A model before training: random weights, or β = 0 and Γ = 0.
+def token_units(task: SignalTask) -> Tensor:
+    """The root mean square of each row of E, (d+1,), rounded to a power of two; 1 for a row that is always 0."""
+    signal = float(task.beta_star @ task.H @ task.beta_star)
+    squares = torch.cat([task.H.diagonal(), torch.tensor([task.c + signal], dtype=torch.float64)])
+    return torch.where(squares > 0, squares.sqrt().log2().round().exp2(), 1.0)
+
+
+def initial_model(kind: Kind, task: SignalTask, seed: int, dtype: torch.dtype = torch.float32) -> SignalModel:
+    """A model before training: random weights, N(0, 1/rows) for tokens in their `token_units`, or β = 0 and Γ = 0.
 
     Args:
         kind: lsa, ltb, gd-beta or gd-0.
-        features: d.
+        task: what it will be trained on.
         seed: of the weights.
         dtype: of the weights, and of training.
     """
     generator = torch.Generator().manual_seed(seed)
+    model: SignalModel
     match kind:
         case "lsa":
-            return LSA(features, generator=generator, dtype=dtype)
+            model = LSA(task.features, generator=generator, dtype=dtype)
         case "ltb":
-            return LTB(features, generator=generator, dtype=dtype)
+            model = LTB(task.features, generator=generator, dtype=dtype)
         case "gd-beta" | "gd-0":
-            zero = torch.zeros(features, features, dtype=dtype)
-            return GDBeta(zero[0], zero, learn_beta=kind == "gd-beta")
-    raise SettingsError("model", f"There is no model '{kind}': choose lsa, ltb, gd-beta or gd-0.")
+            zero = torch.zeros(task.features, task.features, dtype=dtype)
+            model = GDBeta(zero[0], zero, learn_beta=kind == "gd-beta")
+        case _:
+            raise SettingsError("model", f"There is no model '{kind}': choose lsa, ltb, gd-beta or gd-0.")
+    model.rescale(token_units(task).to(dtype))
+    return model
 
 
 def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None) -> Iterator[Progress]:
     """Train a model in place by Adam on the squared error of fresh prompts, in the dtype of its weights.
+
+    Adam sees weights for tokens in their `token_units`, where all of them are of one size: a shared signal of
+    10·(1, …, 1) makes labels 45 times as large as features, and without units the block stays at the level of linear
+    self-attention (d = 20, M = 40). Between records, and only then, the model is in these units.
 
     At the end a linear transformer block is put into the form whose g ends in 1 (`LTB.normalise`), the same function.
 
@@ -101,31 +116,39 @@ def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None
     """
     plan = plan or TrainingPlan()
     parameters = [p for p in model.parameters() if p.requires_grad]
+    dtype = parameters[0].dtype
+    units = token_units(task).to(dtype)
     optimiser = Adam(parameters, (0.9, plan.second_moment_decay))
-    losses = torch.zeros((), dtype=parameters[0].dtype)
+    losses = torch.zeros((), dtype=dtype)
     since = 0
     yield Progress(0, math.nan, exact_risk(task, model.effective()), 0.0)
-    for step, (E, y) in enumerate(_stream(task, plan, parameters[0].dtype)):
+    model.rescale(1 / units)
+    for step, (E, y) in enumerate(_stream(task, plan, units)):
         rate = plan.rate(step)
         loss = (model(E) - y).square().mean()
         optimiser.step(loss, rate)
         losses += loss.detach()
         since += 1
         done = step + 1
-        if done == plan.steps and isinstance(model, LTB):
-            model.normalise()
         if done % plan.report_every == 0 or done == plan.steps:
-            yield Progress(done, float(losses) / since, exact_risk(task, model.effective()), rate)
+            model.rescale(units)
+            if done == plan.steps and isinstance(model, LTB):
+                model.normalise()
+            mean = float(losses * units[-1].square()) / since
+            yield Progress(done, mean, exact_risk(task, model.effective()), rate)
+            model.rescale(1 / units)
             losses.zero_()
             since = 0
+    model.rescale(units)
 
 
-def _stream(task: SignalTask, plan: TrainingPlan, dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
-    """E (B, d+1, M+1) and y (B,) for every step."""
+def _stream(task: SignalTask, plan: TrainingPlan, units: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """E (B, d+1, M+1) and y (B,) for every step, in units of their own."""
     # Another stream than that of the weights, which are seeded with the plain number.
     generator = torch.Generator().manual_seed(plan.seed + 2**40)
     for start in range(0, plan.steps, STEPS_AT_ONCE):
-        prompts = draw(task, STEPS_AT_ONCE * plan.batch, generator, dtype)
+        prompts = draw(task, STEPS_AT_ONCE * plan.batch, generator, units.dtype)
+        E, y = prompts.E / units[:, None], prompts.y / units[-1]
         for k in range(min(STEPS_AT_ONCE, plan.steps - start)):
             rows = slice(k * plan.batch, (k + 1) * plan.batch)
-            yield prompts.E[rows], prompts.y[rows]
+            yield E[rows], y[rows]

@@ -41,7 +41,7 @@ def measured_risk(model, task, prompts):
 @pytest.mark.parametrize("kind", ["lsa", "ltb", "gd-beta", "gd-0"])
 def test_training_lowers_the_risk_and_never_below_the_optimum(kind):
     task = SignalTask.shared(3, 4, 1.0, sigma=0.2)
-    model = initial_model(kind, 3, seed=0)
+    model = initial_model(kind, task, seed=0)
     records = list(train(model, task, SHORT))
     optimum = {"lsa": lsa_minimum, "gd-0": gd0_optimum}.get(kind, gd_optimum)(task).risk
     assert [record.step for record in records] == [0, 100, 200, 300]
@@ -58,7 +58,7 @@ def test_training_lowers_the_risk_and_never_below_the_optimum(kind):
 @pytest.mark.parametrize("kind", ["lsa", "ltb"])
 def test_one_seed_trains_to_the_same_bytes_and_another_to_others(kind):
     def trained(seed):
-        model = initial_model(kind, 5, seed)
+        model = initial_model(kind, FIGURE_1, seed)
         list(train(model, FIGURE_1, TrainingPlan(steps=120, seed=seed)))
         return b"".join(weight.numpy().tobytes() for weight in model.state_dict().values())
 
@@ -72,7 +72,7 @@ def test_both_models_of_a_seed_see_the_same_prompts():
     plan = TrainingPlan(steps=60, learning_rate=0.0, report_every=30)
     losses = []
     for kind in ("lsa", "ltb", "gd-0"):
-        model = initial_model(kind, 5, seed=9)
+        model = initial_model(kind, FIGURE_1, seed=9)
         with torch.no_grad():
             for weight in model.parameters():
                 weight.zero_()
@@ -84,14 +84,14 @@ def test_both_models_of_a_seed_see_the_same_prompts():
 
 def test_another_seed_brings_other_prompts_to_the_same_weights():
     def loss(seed):
-        *_, last = train(initial_model("gd-0", 5, seed=0), FIGURE_1, TrainingPlan(steps=1, seed=seed))
+        *_, last = train(initial_model("gd-0", FIGURE_1, seed=0), FIGURE_1, TrainingPlan(steps=1, seed=seed))
         return last.loss
 
     assert loss(0) == loss(0) != loss(1)
 
 
 def test_a_trained_block_is_in_its_normal_form():
-    model = initial_model("ltb", 5, seed=1)
+    model = initial_model("ltb", FIGURE_1, seed=1)
     list(train(model, FIGURE_1, SHORT))
     row = (model.W_2[:, -1] @ model.W_1).detach()
     assert float(row[-1]) == pytest.approx(1, abs=1e-6)
@@ -101,13 +101,13 @@ def test_what_is_no_plan_is_refused():
     with pytest.raises(SettingsError, match="steps = 0 is too few: give at least 1"):
         TrainingPlan(steps=0)
     with pytest.raises(SettingsError, match="There is no model 'mlp': choose lsa, ltb, gd-beta or gd-0"):
-        initial_model("mlp", 5, seed=0)
+        initial_model("mlp", FIGURE_1, seed=0)
 
 
 def test_a_short_training_comes_near_both_levels_of_figure_1():
     plan = TrainingPlan(steps=1500, report_every=1500)
     for kind, level in (("ltb", 2.727), ("lsa", 4.557)):
-        model = initial_model(kind, 5, seed=0)
+        model = initial_model(kind, FIGURE_1, seed=0)
         *_, last = train(model, FIGURE_1, plan)
         assert last.risk <= 1.02 * level
         assert measured_risk(model, FIGURE_1, 40_000) == pytest.approx(last.risk, rel=0.06)
@@ -118,7 +118,7 @@ def test_a_short_training_comes_near_both_levels_of_figure_1():
 @pytest.mark.parametrize(("kind", "level"), [("ltb", 2.727), ("lsa", 4.557)])
 def test_figure_1_is_reached_from_random_weights(kind, level, seed):
     started = time.process_time()
-    model = initial_model(kind, 5, seed)
+    model = initial_model(kind, FIGURE_1, seed)
     *_, last = train(model, FIGURE_1, TrainingPlan(seed=seed))
     seconds = time.process_time() - started
     measured = measured_risk(model, FIGURE_1, 400_000)
