@@ -143,17 +143,18 @@ def draw(
     Args:
         task: the distribution.
         prompts: B, at least 1.
-        generator: the only source of randomness; it is advanced.
+        generator: the only source of randomness, which also says on what device; it is advanced.
         dtype: in which everything is drawn.
     """
     B, d, M = prompts, task.features, task.M
+    like = {"dtype": dtype, "device": generator.device}
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=dtype)
+        return torch.randn(*shape, generator=generator, **like)
 
-    E = torch.empty(B, d + 1, M + 1, dtype=dtype)
-    beta = task.beta_star.to(dtype) + normal(B, d) @ task.root_Psi.to(dtype)
-    E[:, :d] = task.root_H.to(dtype) @ normal(B, d, M + 1)
+    E = torch.empty(B, d + 1, M + 1, **like)
+    beta = task.beta_star.to(**like) + normal(B, d) @ task.root_Psi.to(**like)
+    E[:, :d] = task.root_H.to(**like) @ normal(B, d, M + 1)
     labels = torch.bmm(beta[:, None], E[:, :d])[:, 0]  # (B, M+1)
     if task.sigma > 0:
         labels += task.sigma * normal(B, M + 1)

@@ -1,0 +1,102 @@
+"""Settings of a GPT-2 trained on tasks that share a signal."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from looped.fields import FIELDS, Field, SettingsError
+from looped.settings import CheckedSettings
+from looped.signal.settings import SIGNAL_FIELDS
+from looped.signal.tasks import SignalTask
+
+GPT2_FIELDS: dict[str, Field] = {
+    "features": SIGNAL_FIELDS["features"],
+    "M": SIGNAL_FIELDS["M"],
+    "signal": SIGNAL_FIELDS["signal"],
+    "noise": SIGNAL_FIELDS["noise"],
+    "mlp": Field(
+        name="mlp", key="mlp", label="With MLP", kind="yes/no",
+        help="Whether the blocks have their MLP sub-layers. Without, they are built without: no weights, no layer norm.",
+    ),
+    "layers": Field(
+        name="layers", key="layers", label="Layers", kind="whole", low=1, high=12,
+        help="GPT-2 blocks, one after the other. The paper has 6. 1 to 12, as many as the smallest GPT-2.",
+    ),
+    "heads": Field(
+        name="heads", key="heads", label="Heads", kind="whole", low=1, high=16,
+        help="Attention heads in a block; they must divide the width. The paper has 4. 1 to 16.",
+    ),
+    "width": Field(
+        name="width", key="width", label="Width", kind="whole", low=4, high=512, log=True,
+        help="Numbers in the residual stream. The paper does not say; related work has 128 with 6 layers. 4 to 512: "
+        "the weights grow with its square.",
+    ),
+    "batch": Field(
+        name="batch", key="batch", label="Prompts a step", kind="whole", low=1, high=4096, log=True,
+        help="Fresh prompts in every step. The paper has 256. 1 to 4,096: memory grows with it.",
+    ),
+    "steps": Field(
+        name="steps", key="steps", label="Steps", kind="whole", low=1, high=1_000_000, log=True,
+        help="Training steps; both models make the same number. The paper has 200,000. 1 to 1,000,000.",
+    ),
+    "learning_rate": Field(
+        name="learning_rate", key="rate", label="Learning rate", kind="real", low=1e-6, high=0.1, log=True,
+        help="Of Adam, constant. The paper has 0.0001; small models are trained in fewer and larger steps. 0.000001 to "
+        "0.1: above, training diverges.",
+    ),
+    "seed": FIELDS["seed"],
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GPT2Settings(CheckedSettings):
+    """Everything that determines the training of one GPT-2. The defaults are the small size of the page.
+
+    Raises:
+        SettingsError: if a value is out of range or the heads do not divide the width.
+    """
+
+    table: ClassVar[dict[str, Field]] = GPT2_FIELDS
+
+    features: int = 2
+    """d, 1 to 50."""
+    M: int = 10
+    """Examples in a prompt, 1 to 200."""
+    signal: float = 10.0
+    """β* is this times (1, …, 1), 0 to 100."""
+    noise: float = 0.0
+    """σ, 0 to 10."""
+    mlp: bool = True
+    """Whether the blocks have their MLP sub-layers."""
+    layers: int = 2
+    """Blocks, 1 to 12."""
+    heads: int = 2
+    """Attention heads in a block, 1 to 16; a divisor of the width."""
+    width: int = 32
+    """Of the residual stream, 4 to 512."""
+    batch: int = 64
+    """Fresh prompts a step, 1 to 4,096."""
+    steps: int = 4000
+    """1 to 1,000,000."""
+    learning_rate: float = 3e-3
+    """Of Adam, 10⁻⁶ to 0.1."""
+    seed: int = 0
+    """Of the initial weights and, separately, of the prompts: equal settings but for `mlp` give the same prompts."""
+
+    def __post_init__(self) -> None:
+        # Not super(): a slotted dataclass is made twice, and the first class's cell would be asked.
+        CheckedSettings.__post_init__(self)
+        if self.width % self.heads:
+            raise SettingsError(
+                "width", f"width = {self.width} is no multiple of heads = {self.heads}: choose one that the heads divide."
+            )
+
+    def task(self) -> SignalTask:
+        """What it is trained on: H = Ψ = I."""
+        return SignalTask.shared(self.features, self.M, self.signal, self.noise)
+
+
+PAPER: dict[str, Any] = {
+    "features": 20, "M": 40, "layers": 6, "heads": 4, "width": 128, "batch": 256, "steps": 200_000,
+    "learning_rate": 1e-4,
+}  # fmt: skip
+"""The size of the paper's Table 1; its width was not found, 128 is the related work's."""
