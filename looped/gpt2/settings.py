@@ -1,5 +1,6 @@
 """Settings of a GPT-2 trained on tasks that share a signal."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -7,6 +8,9 @@ from looped.fields import FIELDS, Field, SettingsError
 from looped.settings import CheckedSettings
 from looped.signal.settings import SIGNAL_FIELDS
 from looped.signal.tasks import SignalTask
+
+WARM_UP = 100
+"""Steps over which a falling rate rises first."""
 
 GPT2_FIELDS: dict[str, Field] = {
     "features": SIGNAL_FIELDS["features"],
@@ -40,8 +44,13 @@ GPT2_FIELDS: dict[str, Field] = {
     ),
     "learning_rate": Field(
         name="learning_rate", key="rate", label="Learning rate", kind="real", low=1e-6, high=0.1, log=True,
-        help="Of Adam, constant. The paper has 0.0001; small models are trained in fewer and larger steps. 0.000001 to "
-        "0.1: above, training diverges.",
+        help="Of Adam, at its highest. The paper has 0.0001; small models are trained in fewer and larger steps. "
+        "0.000001 to 0.1: above, training diverges.",
+    ),
+    "decay": Field(
+        name="decay", key="decay", label="Falling rate", kind="yes/no",
+        help="The rate rises over 100 steps and falls to 0 along a half cosine. Off, it is constant, as the paper's "
+        "is taken to be.",
     ),
     "seed": FIELDS["seed"],
 }  # fmt: skip
@@ -75,10 +84,12 @@ class GPT2Settings(CheckedSettings):
     """Of the residual stream, 4 to 512."""
     batch: int = 64
     """Fresh prompts a step, 1 to 4,096."""
-    steps: int = 4000
+    steps: int = 5000
     """1 to 1,000,000."""
     learning_rate: float = 3e-3
-    """Of Adam, 10⁻⁶ to 0.1."""
+    """Of Adam at its highest, 10⁻⁶ to 0.1."""
+    decay: bool = True
+    """Whether the rate rises over `WARM_UP` steps and falls to 0 along a half cosine; else it is constant."""
     seed: int = 0
     """Of the initial weights and, separately, of the prompts: equal settings but for `mlp` give the same prompts."""
 
@@ -90,6 +101,13 @@ class GPT2Settings(CheckedSettings):
                 "width", f"width = {self.width} is no multiple of heads = {self.heads}: choose one that the heads divide."
             )
 
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        if not self.decay:
+            return self.learning_rate
+        rising = min(1.0, (step + 1) / WARM_UP)
+        return self.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
     def task(self) -> SignalTask:
         """What it is trained on: H = Ψ = I."""
         return SignalTask.shared(self.features, self.M, self.signal, self.noise)
@@ -97,6 +115,6 @@ class GPT2Settings(CheckedSettings):
 
 PAPER: dict[str, Any] = {
     "features": 20, "M": 40, "layers": 6, "heads": 4, "width": 128, "batch": 256, "steps": 200_000,
-    "learning_rate": 1e-4,
+    "learning_rate": 1e-4, "decay": False,
 }  # fmt: skip
 """The size of the paper's Table 1; its width was not found, 128 is the related work's."""

@@ -1,5 +1,6 @@
 """Train GPT-2 step by step; between any two steps it can be saved, and goes on to the same bytes."""
 
+import importlib.util
 import math
 import time
 from collections.abc import Iterator
@@ -8,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from looped.fields import SettingsError
-from looped.gpt2.model import PromptGPT2
 from looped.gpt2.settings import GPT2Settings
 from looped.signal.bayes import SampledRisk
 from looped.signal.tasks import draw
@@ -34,6 +34,13 @@ class Progress:
     fresh, so this estimates the risk of the weights at that time."""
 
 
+def missing() -> str:
+    """What to do where transformers is not installed; empty where it is."""
+    if importlib.util.find_spec("transformers") is not None:
+        return ""
+    return "GPT-2 needs the package transformers, which is not installed: run `pip install -r requirements.txt`."
+
+
 class GPT2Trainer:
     """One GPT-2 and its training by Adam on the squared error of fresh prompts.
 
@@ -45,10 +52,14 @@ class GPT2Trainer:
         device: cpu, cuda, or auto for cuda where there is one.
 
     Raises:
-        SettingsError: if there is no such device.
+        SettingsError: if there is no such device, or transformers is not installed.
     """
 
     def __init__(self, settings: GPT2Settings, device: str = "cpu") -> None:
+        if why := missing():
+            raise SettingsError("model", why)
+        from looped.gpt2.model import PromptGPT2  # transformers takes seconds to import, and may not be there
+
         self.settings = settings
         self.device = resolve(device)
         self.task = settings.task()
@@ -57,9 +68,7 @@ class GPT2Trainer:
             width=settings.width, generator=torch.Generator().manual_seed(settings.seed),
         ).to(self.device)  # fmt: skip
         on_cuda = self.device.type == "cuda"
-        if on_cuda:
-            torch.set_float32_matmul_precision("high")  # TF32
-        self._forward = torch.compile(self.model, mode="reduce-overhead") if on_cuda else self.model
+        self._forward = _compiled(self.model) if on_cuda else self.model
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate, fused=True)
         # Another stream than that of the weights, which are seeded with the plain number.
         self.prompts = torch.Generator(self.device).manual_seed(settings.seed + 2**40)
@@ -96,6 +105,8 @@ class GPT2Trainer:
         batch = draw(self.task, self.settings.batch, self.prompts, torch.float32)
         loss = (self._forward(batch.E) - batch.y).square().mean()
         loss.backward()  # type: ignore[no-untyped-call]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate(self.steps)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._errors += loss.detach()
@@ -162,6 +173,13 @@ class GPT2Trainer:
             trainer.steps, trainer.seconds = contents["steps"], contents["seconds"]
             trainer._errors.copy_(contents["errors"])
         return trainer
+
+
+def _compiled(model: nn.Module) -> Any:
+    """The model as CUDA graphs with TF32 products; parts that cannot be compiled run as they are."""
+    torch.set_float32_matmul_precision("high")
+    torch._dynamo.config.suppress_errors = True
+    return torch.compile(model, mode="reduce-overhead")
 
 
 def resolve(device: str) -> torch.device:

@@ -1,0 +1,175 @@
+"""What the MLP adds where tasks share a signal: the best risk of every model, and training that goes there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from looped.signal.bayes import SampledRisk, bayes_risk
+from looped.signal.bounds import GapBounds, gap_bounds
+from looped.signal.lsa_minimum import LSAMinimum, lsa_minimum
+from looped.signal.models import LTB, ReadOut, SignalModel, read_out
+from looped.signal.risks import Optimum, gd0_optimum, gd_optimum
+from looped.signal.settings import SignalSettings
+from looped.signal.tasks import SignalTask
+from looped.signal.training import Kind, Progress, initial_model, train
+
+Over = Literal["signal", "M", "noise"]
+"""What the risk is drawn against: s, M or σ."""
+SWEEP_POINTS = 13
+BAYES_DRAWS = 20_000
+BAYES_WORK = 5e8
+"""Most multiplications for a sampled Bayes risk: fewer draws at large sizes, and a larger standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The smallest risk that each model can reach on one task."""
+
+    gd: Optimum
+    """Of GD-β, which is the infimum of the linear transformer block as well."""
+    gd0: Optimum
+    """Of GD-0."""
+    lsa: LSAMinimum
+    """Of linear self-attention, found numerically."""
+    bayes: SampledRisk
+    """Of the best function of the prompt, by Monte Carlo over the examples' features."""
+    bounds: GapBounds
+    """Lower bounds on the gap."""
+
+    @property
+    def gap(self) -> float:
+        """How much linear self-attention loses for want of an MLP."""
+        return self.lsa.risk - self.gd.risk
+
+    def optimum(self, kind: Kind) -> float:
+        """The smallest risk of a model."""
+        match kind:
+            case "lsa":
+                return self.lsa.risk
+            case "gd-0":
+                return self.gd0.risk
+            case _:
+                return self.gd.risk
+
+
+def levels(task: SignalTask, seed: int = 0, *, quick: bool = False) -> Levels:
+    """The smallest risks on a task.
+
+    Args:
+        task: the distribution of the prompts.
+        seed: of the Bayes draws and of the random starts for linear self-attention.
+        quick: one start instead of seven, and a tenth of the Bayes draws: for curves of many tasks.
+    """
+    d, M = task.features, task.M
+    draws = (BAYES_DRAWS, BAYES_WORK) if not quick else (BAYES_DRAWS / 10, BAYES_WORK / 10)
+    return Levels(
+        gd=gd_optimum(task),
+        gd0=gd0_optimum(task),
+        lsa=lsa_minimum(task, seed, starts=1 if quick else None),
+        bayes=bayes_risk(task, max(100, int(min(draws[0], draws[1] / (M * d * min(M, d))))), seed),
+        bounds=gap_bounds(task),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The smallest risks over one setting, all others held."""
+
+    over: Over
+    values: np.ndarray
+    """Of that setting, (K,)."""
+    levels: list[Levels]
+    """At each value."""
+
+
+def sweep(settings: SignalSettings, over: Over, H: Tensor | None = None, Psi: Tensor | None = None) -> Sweep:
+    """The smallest risks from 0 (or M = 1) to well beyond the present value of a setting, which is one of the points.
+
+    Args:
+        settings: what is held.
+        over: what is varied.
+        H: covariance of the features in place of the one of the settings.
+        Psi: covariance of the tasks, likewise.
+    """
+    now = getattr(settings, over)
+    high = settings.table[over].high
+    if over == "M":
+        grid = np.geomspace(1, min(high, max(4 * now, 40)), SWEEP_POINTS).round()
+    else:
+        grid = np.linspace(0, min(high, 2 * now or 2), SWEEP_POINTS)
+    values = np.union1d(grid, [now])
+    tasks = [settings.replace(**{over: value}).task(H, Psi) for value in values.tolist()]
+    return Sweep(over, values, [levels(task, settings.seed, quick=True) for task in tasks])
+
+
+class SignalTraining:
+    """The models of some settings, trained side by side on the same prompts; for as long as somebody asks for records.
+
+    Args:
+        settings: of the run.
+        H: covariance of the features in place of the one of the settings.
+        Psi: covariance of the tasks, likewise.
+    """
+
+    def __init__(self, settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> None:
+        self.settings, self.task = settings, settings.task(H, Psi)
+        self.models: dict[Kind, SignalModel] = {
+            kind: initial_model(kind, self.task, settings.seed) for kind in settings.models
+        }
+        self.history: dict[Kind, list[Progress]] = {kind: [] for kind in self.models}
+        self._records = zip(*(train(model, self.task, settings.plan()) for model in self.models.values()), strict=True)
+
+    def run(self) -> Iterator[dict[Kind, Progress]]:
+        """Go on to the end, a record of every model at a time. Dropping the iterator pauses; another one goes on."""
+        for records in self._records:  # not `yield from`, which would end the training with the iterator
+            now = dict(zip(self.models, records, strict=True))
+            for kind, record in now.items():
+                self.history[kind].append(record)
+            yield now
+
+    def snapshot(self) -> ReadOut | None:
+        """What the block has learned so far, if one is trained."""
+        block = self.models.get("ltb")
+        return read_out(block) if isinstance(block, LTB) else None
+
+
+@dataclass(frozen=True)
+class SignalResult:
+    """The smallest risks, and models trained towards them."""
+
+    settings: SignalSettings
+    training: SignalTraining
+    H: Tensor | None = field(default=None, repr=False)
+    Psi: Tensor | None = field(default=None, repr=False)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """On the task that was trained on."""
+        return levels(self.training.task, self.settings.seed)
+
+    @cached_property
+    def sweeps(self) -> list[Sweep]:
+        """Over s, M and σ."""
+        return [sweep(self.settings, over, self.H, self.Psi) for over in ("signal", "M", "noise")]
+
+
+def signal(settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> SignalResult:
+    """Train the models of some settings to the end.
+
+    Args:
+        settings: of the run.
+        H: covariance of the features, (d, d), in place of the one of the settings.
+        Psi: covariance of the tasks, likewise.
+
+    Raises:
+        SettingsError: if a matrix is no covariance of d features.
+    """
+    training = SignalTraining(settings, H, Psi)
+    for _ in training.run():
+        pass
+    return SignalResult(settings, training, H, Psi)
