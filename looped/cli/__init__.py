@@ -14,6 +14,8 @@ COMMANDS = {
     "app": "start the web demo",
     "compare": "a constructed looped transformer next to explicit gradient descent",
     "context": "how many examples T loops need: error over n/d and T",
+    "signal": "what the MLP adds: attention alone and the block with an MLP on tasks that share a signal",
+    "gpt2": "GPT-2 with or without its MLP sub-layers on such tasks",
 }
 """Each command is the module of `looped.cli` of that name, with `add(parser)` and `run(chosen)`; imported when used."""
 

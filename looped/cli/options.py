@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from looped import export, tables
+from looped import tables
 from looped.fields import Field, SettingsError
 from looped.settings import CheckedSettings
 
@@ -35,7 +35,7 @@ def add_settings(
     for name, field in settings.table.items():
         text = field.help.replace("%", "%%")
         if field.kind == "yes/no":
-            command.add_argument(field.flag, dest=name, action="store_const", const=True, help=text)
+            command.add_argument(field.flag, dest=name, action=argparse.BooleanOptionalAction, help=text)
             continue
         if default := field.to_text(settings.defaults()[name]):
             text += f" Default: {default}."
@@ -61,6 +61,8 @@ def write(result: object, folder: Path | None) -> None:
     """
     if folder is None:
         return
+    from looped import export  # with Plotly, which only files need
+
     try:
         written = export.save(result, folder)
     except OSError as error:

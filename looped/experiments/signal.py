@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from looped.fields import SettingsError
 from looped.signal.bayes import SampledRisk, bayes_risk
 from looped.signal.bounds import GapBounds, gap_bounds
 from looped.signal.lsa_minimum import LSAMinimum, lsa_minimum
@@ -16,7 +17,7 @@ from looped.signal.models import LTB, ReadOut, SignalModel, read_out
 from looped.signal.risks import Optimum, gd0_optimum, gd_optimum
 from looped.signal.settings import SignalSettings
 from looped.signal.tasks import SignalTask
-from looped.signal.training import Kind, Progress, initial_model, train
+from looped.signal.training import Kind, Progress, initial_model, seconds, train
 
 Over = Literal["signal", "M", "noise"]
 """What the risk is drawn against: s, M or σ."""
@@ -24,6 +25,9 @@ SWEEP_POINTS = 13
 BAYES_DRAWS = 20_000
 BAYES_WORK = 5e8
 """Most multiplications for a sampled Bayes risk: fewer draws at large sizes, and a larger standard error."""
+
+MAX_SECONDS = 1800.0
+"""Longest training, CPU seconds by the estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,19 @@ class SignalTraining:
         settings: of the run.
         H: covariance of the features in place of the one of the settings.
         Psi: covariance of the tasks, likewise.
+
+    Raises:
+        SettingsError: if a matrix is no covariance of d features, or training would take more than `MAX_SECONDS`.
     """
 
     def __init__(self, settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> None:
         self.settings, self.task = settings, settings.task(H, Psi)
+        if (needed := seconds(self.task, settings.plan()) * len(settings.models)) > MAX_SECONDS:
+            raise SettingsError(
+                "steps",
+                f"steps = {settings.steps} at these sizes would take about {needed / 60:.0f} minutes of one core, more "
+                f"than {MAX_SECONDS / 60:.0f}: choose fewer steps, prompts a step, examples or features.",
+            )
         self.models: dict[Kind, SignalModel] = {
             kind: initial_model(kind, self.task, settings.seed) for kind in settings.models
         }
@@ -131,6 +144,11 @@ class SignalTraining:
             for kind, record in now.items():
                 self.history[kind].append(record)
             yield now
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps were made."""
+        return all(records and records[-1].step == self.settings.steps for records in self.history.values())
 
     def snapshot(self) -> ReadOut | None:
         """What the block has learned so far, if one is trained."""

@@ -6,12 +6,16 @@ One module per kind of result says what goes into the files; `looped.export.file
 from looped.export.compare import ComparisonExport
 from looped.export.context import ContextExport
 from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions
+from looped.export.gpt2 import GPT2Export
+from looped.export.signal import SignalExport
 
 __all__ = [
     "RESULTS_VERSION",
     "ComparisonExport",
     "ContextExport",
     "Export",
+    "GPT2Export",
+    "SignalExport",
     "of",
     "save",
     "summary",

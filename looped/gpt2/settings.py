@@ -98,7 +98,8 @@ class GPT2Settings(CheckedSettings):
         CheckedSettings.__post_init__(self)
         if self.width % self.heads:
             raise SettingsError(
-                "width", f"width = {self.width} is no multiple of heads = {self.heads}: choose one that the heads divide."
+                "width",
+                f"width = {self.width} is no multiple of heads = {self.heads}: choose one that the heads divide.",
             )
 
     def rate(self, step: int) -> float:

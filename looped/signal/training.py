@@ -17,6 +17,11 @@ from looped.signal.tasks import SignalTask, draw
 Kind = Literal["lsa", "ltb", "gd-beta", "gd-0"]
 STEPS_AT_ONCE = 50
 """Steps whose prompts are drawn in one go: cheaper than one draw a step, and part of what a seed means."""
+NUMBERS_AT_ONCE = 10_000_000
+"""Entries of E drawn in one go at most, 40 MB; fewer steps then."""
+
+SECONDS_A_STEP, SECONDS_A_NUMBER = 5e-4, 1.5e-8
+"""CPU time of a step, and of every entry of E in it, on the machine of the README's figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,13 +147,20 @@ def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None
     model.rescale(units)
 
 
+def seconds(task: SignalTask, plan: TrainingPlan) -> float:
+    """CPU seconds that training one model takes, about."""
+    return plan.steps * (SECONDS_A_STEP + SECONDS_A_NUMBER * plan.batch * (task.features + 1) * (task.M + 1))
+
+
 def _stream(task: SignalTask, plan: TrainingPlan, units: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """E (B, d+1, M+1) and y (B,) for every step, in units of their own."""
     # Another stream than that of the weights, which are seeded with the plain number.
     generator = torch.Generator().manual_seed(plan.seed + 2**40)
-    for start in range(0, plan.steps, STEPS_AT_ONCE):
-        prompts = draw(task, STEPS_AT_ONCE * plan.batch, generator, units.dtype)
+    a_step = plan.batch * (task.features + 1) * (task.M + 1)
+    at_once = max(1, min(STEPS_AT_ONCE, NUMBERS_AT_ONCE // a_step))
+    for start in range(0, plan.steps, at_once):
+        prompts = draw(task, at_once * plan.batch, generator, units.dtype)
         E, y = prompts.E / units[:, None], prompts.y / units[-1]
-        for k in range(min(STEPS_AT_ONCE, plan.steps - start)):
+        for k in range(min(at_once, plan.steps - start)):
             rows = slice(k * plan.batch, (k + 1) * plan.batch)
             yield E[rows], y[rows]

@@ -1,0 +1,68 @@
+"""Train a GPT-2 with or without its MLP sub-layers on tasks that share a signal; on CUDA where there is a device.
+
+With --out, a checkpoint and the curve so far are written every minute, and --resume goes on from there.
+"""
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from looped.cli.options import UsageError, add_out, add_settings, given, say, write
+from looped.experiments.gpt2 import GPT2Result
+from looped.gpt2.curves import CHECKPOINT, keep
+from looped.gpt2.settings import GPT2Settings
+from looped.gpt2.training import GPT2Trainer
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `looped gpt2`."""
+    add_settings(command, GPT2Settings)
+    command.add_argument(
+        "--device", default="auto", metavar="auto|cpu|cuda", help="Where to train. Default: auto, CUDA if there is one."
+    )
+    command.add_argument(
+        "--resume", action="store_true", help=f"Go on from {CHECKPOINT} in the --out folder; begin if there is none."
+    )
+    add_out(command)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """`looped gpt2`: summary to standard output, checkpoints and files to `--out`."""
+    trainer = _trainer(chosen)
+    settings = trainer.settings
+    say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
+    if chosen.out is None:
+        for record in trainer.run():
+            say(f"step {record.step} of {settings.steps}: {record.loss:.4g}")
+    else:
+        for curve in keep(trainer, chosen.out):
+            loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
+            say(f"step {trainer.steps} of {settings.steps}: {loss}, {curve.seconds:.0f} s")
+    if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
+        say("plotly is not installed: the curve and the checkpoint are the only files")
+        return
+    from looped import export
+
+    result = GPT2Result(settings, [trainer])
+    summary = export.summary_json(result)
+    write(result, chosen.out)
+    print(summary)
+
+
+def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:
+    """A new one, or the one of the folder."""
+    settings = GPT2Settings(**given(chosen, GPT2Settings.table))
+    if not chosen.resume:
+        return GPT2Trainer(settings, chosen.device)
+    if chosen.out is None:
+        raise UsageError("argument --resume: it needs --out, the folder of the run to go on with.")
+    path = Path(chosen.out) / CHECKPOINT
+    if not path.exists():
+        say(f"there is no {path} yet: a new run begins")
+        return GPT2Trainer(settings, chosen.device)
+    trainer = GPT2Trainer.resume(path, chosen.device)
+    if trainer.settings != settings:
+        raise UsageError(
+            f"argument --resume: {path} was trained with {trainer.settings.changes()}: give the same options."
+        )
+    return trainer

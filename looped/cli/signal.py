@@ -1,0 +1,50 @@
+"""Train a model on tasks that share a signal, and hold its risk against the smallest possible one."""
+
+import argparse
+from pathlib import Path
+
+from torch import Tensor
+
+from looped import export
+from looped.cli.options import add_out, add_settings, given, say, write
+from looped.experiments.signal import SignalResult, SignalTraining
+from looped.signal.settings import SignalSettings
+from looped.signal.tasks import load_covariance
+
+MATRICES = {"H": "H_condition", "Psi": "Psi_condition"}
+"""Options that name a file, and the setting that it replaces."""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `looped signal`."""
+    add_settings(command, SignalSettings)
+    for name, what in (("H", "features x"), ("Psi", "tasks around β*")):
+        command.add_argument(
+            f"--{name}", type=Path, metavar="FILE.npy", help=f"Covariance of the {what}, (d, d), from numpy.save."
+        )
+    add_out(command)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """`looped signal`: summary to standard output, files to `--out`."""
+    settings = SignalSettings(**given(chosen, SignalSettings.table))
+    H, Psi = (_matrix(chosen, name, settings.features) for name in MATRICES)
+    training = SignalTraining(settings, H, Psi)
+    for note in training.task.notes:
+        say(note)
+    for done, records in enumerate(training.run()):
+        if done % 10 == 0 or training.finished:
+            step = next(iter(records.values())).step
+            say(f"step {step} of {settings.steps}: " + ", ".join(f"{k} {r.risk:.4g}" for k, r in records.items()))
+    result = SignalResult(settings, training, H, Psi)
+    for kind, records in training.history.items():
+        best = result.levels.optimum(kind)
+        say(f"{kind}: trained to {records[-1].risk:.5g}, the smallest possible is {best:.5g}")
+    summary = export.summary_json(result)
+    write(result, chosen.out)
+    print(summary)
+
+
+def _matrix(chosen: argparse.Namespace, name: str, features: int) -> Tensor | None:
+    path = getattr(chosen, name)
+    return None if path is None else load_covariance(path, name, features)

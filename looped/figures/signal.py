@@ -1,0 +1,205 @@
+"""Figures of the page on tasks that share a signal: best risks, training towards them, what it learns, and the flow."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from looped.experiments.signal import Levels, Sweep
+from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
+from looped.signal.bounds import flow_rate
+from looped.signal.flow import Flow
+from looped.signal.models import ReadOut
+from looped.signal.risks import Optimum
+from looped.signal.tasks import SignalTask
+from looped.signal.training import Kind, Progress
+
+NAMES: dict[Kind, str] = {"ltb": "LTB, with MLP", "lsa": "LSA, attention alone", "gd-beta": "GD-β", "gd-0": "GD-0"}
+STYLES: dict[Kind, tuple[str, str]] = {
+    "ltb": ("solid", "circle"), "lsa": ("solid", "square"), "gd-beta": ("solid", "diamond"), "gd-0": ("solid", "x"),
+}  # fmt: skip
+AXES = {"signal": "s, with β* = s·(1, …, 1)", "M": "examples in a prompt, M", "noise": "label noise σ"}
+SYMBOLS = {"signal": "s", "M": "M", "noise": "σ"}
+RATIO_FOR_LOG = 20
+"""From this ratio of the largest to the smallest best risk on, the risk axis is logarithmic."""
+
+
+def risk_chart(sweep: Sweep) -> Picture:
+    """The best risk of every model against s, M or σ, with the lower bound on what attention alone must lose."""
+    x = sweep.values
+    gd, lsa, gd0, bayes, bound = (
+        np.array([read(level) for level in sweep.levels])
+        for read in (
+            lambda level: level.gd.risk,
+            lambda level: level.lsa.risk,
+            lambda level: level.gd0.risk,
+            lambda level: level.bayes.mean,
+            lambda level: level.gd.risk + level.bounds.valid,
+        )
+    )
+    log = bool(lsa.max() > RATIO_FOR_LOG * max(gd.min(), 1e-300))
+    floor = _floor(gd, bayes) if log else 0.0
+    zero = bool((bayes < floor).any())
+    data = [
+        line(x, gd, "LTB = GD-β, with MLP", "solid", "circle", 3),
+        line(x, lsa, "LSA, attention alone", "solid", "square", 3),
+        line(x, gd0, "GD-0", "dash", "x-thin-open"),
+        line(x, np.maximum(bayes, floor), "Bayes (0 drawn at the edge)" if zero else "Bayes", "dot", "diamond-open"),
+        line(x, bound, "LSA cannot be below", "dashdot", width=1.5),
+    ]
+    values = np.concatenate([gd, lsa, gd0, bound, np.maximum(bayes, floor)])
+    vertical = (
+        _log_axis("risk E(f − y)²", values) if log else {"title": {"text": "risk E(f − y)²"}, "rangemode": "tozero"}
+    )
+    horizontal: dict[str, Any] = {"title": {"text": AXES[sweep.over]}, "automargin": True}
+    if sweep.over == "M":
+        horizontal |= {"type": "log", "dtick": "D2" if x[-1] < 100 else None}
+    now = SYMBOLS[sweep.over]
+    gaps = lsa - gd
+    alt = (
+        f"Best possible risk against {AXES[sweep.over]}, {'logarithmic' if log else 'linear'} risk axis. At {now} = "
+        f"{x[0]:.4g}: with MLP {gd[0]:.4g}, attention alone {lsa[0]:.4g}, GD-0 {gd0[0]:.4g}, Bayes {bayes[0]:.3g}. At "
+        f"{now} = {x[-1]:.4g}: {gd[-1]:.4g}, {lsa[-1]:.4g}, {gd0[-1]:.4g} and {bayes[-1]:.3g}. The gap between attention "
+        f"alone and the block with an MLP goes from {gaps[0]:.3g} to {gaps[-1]:.3g}."
+    )
+    table = {
+        now: x, "LTB = GD-β": gd, "LSA": lsa, "GD-0": gd0, "Bayes": bayes,
+        "Bayes, standard error": np.array([level.bayes.standard_error for level in sweep.levels]),
+        "LSA lower bound": bound,
+    }  # fmt: skip
+    return Picture(_figure(data, horizontal, vertical), alt, table)
+
+
+def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, steps: int) -> Picture:
+    """Exact risk of the weights against training steps, with the level that each model can reach."""
+    data, shown, columns = [], [np.array([best.gd.risk, best.lsa.risk])], {}
+    for kind, records in history.items():
+        x, y = np.array([r.step for r in records]), np.array([r.risk for r in records])
+        dash, symbol = STYLES[kind]
+        data.append(line(x, y, NAMES[kind], dash, symbol, 3))
+        columns |= {"step": x, f"risk, {NAMES[kind]}": y, f"loss of the batches, {NAMES[kind]}": _losses(records)}
+        shown.append(y[1:])  # random weights may start a thousand times above everything else
+    drawn: dict[str, tuple[float, str]] = {
+        "optimum with MLP": (best.gd.risk, "dash"),
+        "optimum of attention alone": (best.lsa.risk, "dot"),
+    }
+    if "gd-0" in history:
+        drawn["optimum of GD-0"] = (best.gd0.risk, "dashdot")
+    for name, (value, dash) in drawn.items():
+        data.append(line(np.array([0, steps]), np.full(2, value), f"{name}, {value:.4g}", dash, width=1.5))
+    ends = [f"{NAMES[kind]} {records[-1].risk:.4g}" for kind, records in history.items() if records]
+    reached = (
+        f"After {max(len(r) and r[-1].step for r in history.values())} of {steps} steps: {', '.join(ends)}."
+        if ends
+        else "Not begun."
+    )
+    alt = (
+        f"Risk of the trained weights against training steps, logarithmic risk axis. {reached} Levels: "
+        + ", ".join(f"{name} {value:.4g}" for name, (value, _) in drawn.items())
+        + "."
+    )
+    horizontal = {"title": {"text": "training steps"}, "range": [0, steps], "automargin": True}
+    axis = _log_axis("exact risk of the weights", np.concatenate(shown))
+    return Picture(_figure(data, horizontal, axis), alt, columns or {"step": np.array([0])})
+
+
+def start_chart(learned: ReadOut | None, task: SignalTask) -> Picture:
+    """The start β that the block has learned next to the shared signal β*."""
+    index, wanted = np.arange(1, task.features + 1), task.beta_star.numpy()
+    data = [line(index, wanted, "β*, the shared signal", "dash", width=2)]
+    table = {"feature": index, "β*": wanted}
+    alt = f"The shared signal β*, {task.features} entries of {wanted[0]:.4g}. Nothing is trained yet."
+    if learned is not None:
+        found = learned.beta.numpy()
+        points = {"mode": "markers", "marker": {"symbol": "circle", "size": 10}}
+        data.append(line(index, found, "learned β = g", symbol="circle") | points)
+        table["learned β"] = found
+        length = float(np.linalg.norm(wanted))
+        away = float(np.linalg.norm(found - wanted))
+        share = f"{away / length:.2%} of the length of β*" if length else f"{away:.3g} from β* = 0"
+        alt = (
+            f"Learned β by feature, from {found.min():.4g} to {found.max():.4g}, next to β* = {wanted[0]:.4g} in each: "
+            f"the difference is {share}."
+        )
+    high = max(1.15 * float(max(np.max(values) for name, values in table.items() if name != "feature")), 0.5)
+    low = min(0.0, 1.15 * float(min(np.min(values) for name, values in table.items() if name != "feature")))
+    horizontal = {"title": {"text": "feature"}, "dtick": 1 if task.features <= 12 else None, "automargin": True}
+    figure = _figure(data, horizontal, {"title": {"text": "entry of β"}, "range": [low, high]}, height=330)
+    return Picture(figure, alt, table)
+
+
+def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
+    """The matrix step Γᵀ that the block has learned beside the optimal one, on one colour scale."""
+    wanted = best.Gamma.mT.numpy()
+    found = np.full_like(wanted, np.nan) if learned is None else learned.Gamma.mT.numpy()
+    d, size = len(wanted), float(np.abs(wanted).max()) or 1.0
+    index = np.arange(1, d + 1)
+    shared = {
+        "type": "heatmap", "x": index, "y": index, "zmin": -size, "zmax": size, "zmid": 0, "colorscale": "RdBu",
+        "hovertemplate": "row %{y}, column %{x}: %{z:.4g}<extra></extra>",
+    }  # fmt: skip
+    right = {"xaxis": "x2", "yaxis": "y2", "colorbar": {"thickness": 12}}
+    data = [shared | {"z": found, "showscale": False}, shared | {"z": wanted} | right]
+    figure = _figure(data, {"domain": [0, 0.44], "title": {"text": "learned v·U₁₁"}}, {"autorange": "reversed"}, 330)
+    ticks = {"dtick": 1} if d <= 12 else {}
+    figure.update_layout(
+        xaxis2={"domain": [0.52, 0.96], "title": {"text": "optimal Γ*ᵀ"}, **ticks},
+        yaxis2={"anchor": "x2", "autorange": "reversed", "showticklabels": False, **ticks},
+        xaxis=ticks, yaxis=ticks, hovermode="closest",
+    )  # fmt: skip
+    alt = f"Two {d} × {d} matrices. The optimal Γ*ᵀ has diagonal entries from {wanted.diagonal().min():.4g} to {wanted.diagonal().max():.4g}. "
+    if learned is None:
+        alt += "Nothing is trained yet."
+    else:
+        difference = float(np.linalg.norm(found - wanted) / (np.linalg.norm(wanted) or 1.0))
+        alt += f"The learned one, v·U₁₁, differs from it by {difference:.2%} of its size."
+    row, column = (part.ravel() + 1 for part in np.indices((d, d)))
+    table = {"row": row, "column of Γᵀ": column, "learned": found.ravel(), "optimal": wanted.ravel()}
+    return Picture(figure, alt, table)
+
+
+def flow_chart(flow: Flow, task: SignalTask) -> Picture:
+    """Distance of β to β* along gradient flow, next to the rate that is proved."""
+    times = flow.times.numpy()
+    away = (flow.beta - task.beta_star).square().sum(dim=1).numpy()
+    rate = flow_rate(task)
+    bound = away[0] * np.exp(-rate * times)
+    data = [
+        line(times, np.maximum(away, 1e-30), "gradient flow", "solid", "circle", 3),
+        line(times, bound, f"bound e^(−{rate:.3g}·t)", "dash", width=2),
+    ]
+    largest = max(float(away[0]), 1e-30)
+    axis = _log_axis("‖β(t) − β*‖²", np.clip(np.concatenate([away, bound]), largest * 1e-12, None))
+    alt = (
+        f"Squared distance of β to β* against time under gradient flow, logarithmic: from {away[0]:.3g} to "
+        f"{away[-1]:.2e} at t = {times[-1]:.3g}, where the bound is {bound[-1]:.2e}."
+    )
+    table = {"t": times, "‖β(t) − β*‖²": away, "bound": bound}
+    return Picture(_figure(data, {"title": {"text": "time t"}, "automargin": True}, axis, height=330), alt, table)
+
+
+def _losses(records: Sequence[Progress]) -> np.ndarray:
+    return np.array([record.loss for record in records])
+
+
+def _floor(gd: np.ndarray, bayes: np.ndarray) -> float:
+    """Where a Bayes risk of 0 is drawn on a log axis: below all other values."""
+    positive = np.concatenate([gd, bayes[bayes > 1e-12]])
+    return float(positive.min()) / 4
+
+
+def _log_axis(title: str, values: np.ndarray) -> dict[str, Any]:
+    limits, tick = log_range(values)
+    return {
+        "title": {"text": title}, "type": "log", "range": limits, "dtick": tick, "automargin": True,
+        "exponentformat": "power", "hoverformat": ".4g",
+    }  # fmt: skip
+
+
+def _figure(data: Sequence[Any], x: dict[str, Any], y: dict[str, Any], height: int = 400) -> go.Figure:
+    layout = {
+        "height": height, "margin": NARROW_MARGIN, "hovermode": "x unified", "legend": LEGEND_BELOW, "xaxis": x,
+        "yaxis": {"automargin": True} | y,
+    }  # fmt: skip
+    return go.Figure({"data": list(data), "layout": layout})
