@@ -86,7 +86,7 @@ class GPT2Settings(CheckedSettings):
     """Fresh prompts a step, 1 to 4,096."""
     steps: int = 5000
     """1 to 1,000,000."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     """Of Adam at its highest, 10⁻⁶ to 0.1."""
     decay: bool = True
     """Whether the rate rises over `WARM_UP` steps and falls to 0 along a half cosine; else it is constant."""
