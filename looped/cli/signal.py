@@ -37,9 +37,9 @@ def run(chosen: argparse.Namespace) -> None:
             step = next(iter(records.values())).step
             say(f"step {step} of {settings.steps}: " + ", ".join(f"{k} {r.risk:.4g}" for k, r in records.items()))
     result = SignalResult(settings, training, H, Psi)
-    for kind, records in training.history.items():
-        best = result.levels.optimum(kind)
-        say(f"{kind}: trained to {records[-1].risk:.5g}, the smallest possible is {best:.5g}")
+    for kind, history in training.history.items():
+        best = training.levels.optimum(kind)
+        say(f"{kind}: trained to {history[-1].risk:.5g}, the smallest possible is {best:.5g}")
     summary = export.summary_json(result)
     write(result, chosen.out)
     print(summary)

@@ -3,11 +3,29 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from looped.experiments.signal import Levels, levels
+from looped.fields import SettingsError
 from looped.gpt2.curves import Curve
 from looped.gpt2.settings import GPT2Settings
 from looped.gpt2.training import GPT2Trainer, Progress
+
+MAX_SECONDS = 1800.0
+"""Longest training beside a page, CPU seconds by the estimate."""
+SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e10
+"""Of one model, on one core of the machine of the README's figures."""
+
+
+def seconds(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False)) -> float:
+    """CPU seconds that training the variants takes, about."""
+    tokens = settings.batch * (settings.M + 1)
+    a_step = 0.0
+    for mlp in variants:
+        weights = settings.layers * settings.width * (settings.width * (12 if mlp else 4) + 2 * (settings.M + 1))
+        a_step += SECONDS_A_STEP + SECONDS_A_LAYER * settings.layers * (1 + mlp)
+        a_step += 3 * tokens * weights / MULTIPLICATIONS_A_SECOND  # forward once, backward twice
+    return settings.steps * a_step
 
 
 class GPT2Training:
@@ -24,6 +42,21 @@ class GPT2Training:
     def __init__(self, settings: GPT2Settings, variants: tuple[bool, ...] = (True, False), device: str = "cpu") -> None:
         self.settings, self.variants, self.device = settings, variants, device
         self.trainers: list[GPT2Trainer] = []
+
+    def affordable(self) -> Self:
+        """Itself, if it does not take longer than a page can offer.
+
+        Raises:
+            SettingsError: if it does.
+        """
+        if (needed := seconds(self.settings, self.variants)) > MAX_SECONDS:
+            raise SettingsError(
+                "steps",
+                f"steps = {self.settings.steps} at this size would take about {needed / 60:.0f} minutes of one core, "
+                f"more than the {MAX_SECONDS / 60:.0f} of a page: choose fewer, a smaller size, or the command "
+                "python -m looped gpt2.",
+            )
+        return self
 
     def run(self) -> Iterator[list[Progress]]:
         """Go on to the end, one record of each variant at a time. Dropping the iterator pauses, another goes on."""

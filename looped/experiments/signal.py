@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from looped.fields import SettingsError
@@ -145,6 +144,11 @@ class SignalTraining:
                 self.history[kind].append(record)
             yield now
 
+    @cached_property
+    def levels(self) -> Levels:
+        """The smallest risks on the task that is trained on."""
+        return levels(self.task, self.settings.seed)
+
     @property
     def finished(self) -> bool:
         """Whether all steps were made."""
@@ -164,11 +168,6 @@ class SignalResult:
     training: SignalTraining
     H: Tensor | None = field(default=None, repr=False)
     Psi: Tensor | None = field(default=None, repr=False)
-
-    @cached_property
-    def levels(self) -> Levels:
-        """On the task that was trained on."""
-        return levels(self.training.task, self.settings.seed)
 
     @cached_property
     def sweeps(self) -> list[Sweep]:

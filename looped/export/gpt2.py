@@ -70,7 +70,7 @@ class GPT2Export(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """The training curves."""
-        return {"Training": curves_chart(self.result.curves, self.result.levels, self.settings.task().c)}
+        return {"Training": curves_chart(self.result.curves, self.settings, self.result.levels)}
 
     def script(self) -> str:
         """Settings written out."""

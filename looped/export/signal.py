@@ -35,7 +35,7 @@ class SignalExport(Export):
     @cached_property
     def results(self) -> dict[str, Any]:
         """Optima, gap and bounds, and for each trained model its risk; at the top level if only one was trained."""
-        best, training = self.result.levels, self.result.training
+        best, training = self.result.training.levels, self.result.training
         trained = {
             kind: {
                 "risk_trained": records[-1].risk,
@@ -98,7 +98,7 @@ class SignalExport(Export):
         task, training = self.result.training.task, self.result.training
         out = {
             "beta_star": task.beta_star.numpy(), "H": task.H.numpy(), "Psi": task.Psi.numpy(),
-            "Gamma_star": self.result.levels.gd.Gamma.numpy(),
+            "Gamma_star": self.result.training.levels.gd.Gamma.numpy(),
         }  # fmt: skip
         for kind, model in training.models.items():
             prefix = f"{kind}_" if len(training.models) > 1 else ""
@@ -111,10 +111,10 @@ class SignalExport(Export):
         """The page's charts."""
         result, training = self.result, self.result.training
         pictures = {SWEPT[sweep.over]: figures.risk_chart(sweep) for sweep in result.sweeps}
-        pictures["Training"] = figures.training_chart(training.history, result.levels, result.settings.steps)
+        pictures["Training"] = figures.training_chart(training.history, training.levels, result.settings.steps)
         if (learned := training.snapshot()) is not None:
             pictures["Learned start β against β*"] = figures.start_chart(learned, training.task)
-            pictures["Learned step against Γ*ᵀ"] = figures.matrix_chart(learned, result.levels.gd)
+            pictures["Learned step against Γ*ᵀ"] = figures.matrix_chart(learned, training.levels.gd)
         return pictures
 
     def script(self) -> str:

@@ -1,6 +1,7 @@
 """Figures of the page on GPT-2: training with and without MLP sub-layers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,19 +9,22 @@ import plotly.graph_objects as go
 from looped.experiments.signal import Levels
 from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
 from looped.gpt2.curves import Curve
+from looped.gpt2.settings import GPT2Settings
 
 NAMES = {True: "with MLP", False: "without MLP"}
 
 
-def curves_chart(curves: Sequence[Curve], best: Levels, spread: float) -> Picture:
+def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) -> Picture:
     """Squared error on fresh prompts against training steps.
 
     Args:
         curves: to be drawn, all on one task.
-        best: the smallest risks of simpler models on it.
-        spread: tr(HΨ) + σ², the risk of predicting ⟨β*, x⟩.
+        settings: that they share, but for the MLP.
+        best: the smallest risks of simpler models on that task.
     """
-    data, table, parts = [], {}, []
+    data: list[dict[str, Any]] = []
+    table: dict[str, np.ndarray] = {}
+    parts = []
     for curve in curves:
         x = np.array([record.step for record in curve.history])
         y = np.array([record.loss for record in curve.history])
@@ -31,7 +35,7 @@ def curves_chart(curves: Sequence[Curve], best: Levels, spread: float) -> Pictur
             parts.append(f"{name} {curve.risk.mean:.3g} ± {curve.risk.standard_error:.1g} on fresh prompts at the end")
         elif len(y):
             parts.append(f"{name} {y[-1]:.3g} after {x[-1]} steps")
-    steps = max([curve.settings.steps for curve in curves], default=1)
+    steps, spread = settings.steps, settings.task().c
     levels = {
         f"predict ⟨β*, x⟩: {spread:.3g}": (spread, "dot"),
         f"one linear block: {best.gd.risk:.3g}": (best.gd.risk, "dash"),

@@ -28,16 +28,11 @@ RATIO_FOR_LOG = 20
 def risk_chart(sweep: Sweep) -> Picture:
     """The best risk of every model against s, M or σ, with the lower bound on what attention alone must lose."""
     x = sweep.values
-    gd, lsa, gd0, bayes, bound = (
-        np.array([read(level) for level in sweep.levels])
-        for read in (
-            lambda level: level.gd.risk,
-            lambda level: level.lsa.risk,
-            lambda level: level.gd0.risk,
-            lambda level: level.bayes.mean,
-            lambda level: level.gd.risk + level.bounds.valid,
-        )
-    )
+    gd = np.array([level.gd.risk for level in sweep.levels])
+    lsa = np.array([level.lsa.risk for level in sweep.levels])
+    gd0 = np.array([level.gd0.risk for level in sweep.levels])
+    bayes = np.array([level.bayes.mean for level in sweep.levels])
+    bound = gd + np.array([level.bounds.valid for level in sweep.levels])
     log = bool(lsa.max() > RATIO_FOR_LOG * max(gd.min(), 1e-300))
     floor = _floor(gd, bayes) if log else 0.0
     zero = bool((bayes < floor).any())
@@ -60,8 +55,8 @@ def risk_chart(sweep: Sweep) -> Picture:
     alt = (
         f"Best possible risk against {AXES[sweep.over]}, {'logarithmic' if log else 'linear'} risk axis. At {now} = "
         f"{x[0]:.4g}: with MLP {gd[0]:.4g}, attention alone {lsa[0]:.4g}, GD-0 {gd0[0]:.4g}, Bayes {bayes[0]:.3g}. At "
-        f"{now} = {x[-1]:.4g}: {gd[-1]:.4g}, {lsa[-1]:.4g}, {gd0[-1]:.4g} and {bayes[-1]:.3g}. The gap between attention "
-        f"alone and the block with an MLP goes from {gaps[0]:.3g} to {gaps[-1]:.3g}."
+        f"{now} = {x[-1]:.4g}: {gd[-1]:.4g}, {lsa[-1]:.4g}, {gd0[-1]:.4g} and {bayes[-1]:.3g}. The gap between "
+        f"attention alone and the block with an MLP goes from {gaps[0]:.3g} to {gaps[-1]:.3g}."
     )
     table = {
         now: x, "LTB = GD-β": gd, "LSA": lsa, "GD-0": gd0, "Bayes": bayes,
@@ -73,7 +68,9 @@ def risk_chart(sweep: Sweep) -> Picture:
 
 def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, steps: int) -> Picture:
     """Exact risk of the weights against training steps, with the level that each model can reach."""
-    data, shown, columns = [], [np.array([best.gd.risk, best.lsa.risk])], {}
+    data: list[dict[str, Any]] = []
+    shown = [np.array([best.gd.risk, best.lsa.risk])]
+    columns: dict[str, np.ndarray] = {}
     for kind, records in history.items():
         x, y = np.array([r.step for r in records]), np.array([r.risk for r in records])
         dash, symbol = STYLES[kind]
@@ -141,14 +138,16 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
     }  # fmt: skip
     right = {"xaxis": "x2", "yaxis": "y2", "colorbar": {"thickness": 12}}
     data = [shared | {"z": found, "showscale": False}, shared | {"z": wanted} | right]
-    figure = _figure(data, {"domain": [0, 0.44], "title": {"text": "learned v·U₁₁"}}, {"autorange": "reversed"}, 330)
-    ticks = {"dtick": 1} if d <= 12 else {}
+    across = {"range": [0.5, d + 0.5], "showgrid": False, **({"dtick": 1} if d <= 12 else {})}
+    down = across | {"range": [d + 0.5, 0.5]}
+    figure = _figure(data, across | {"domain": [0, 0.44], "title": {"text": "learned v·U₁₁"}}, down, 330)
     figure.update_layout(
-        xaxis2={"domain": [0.52, 0.96], "title": {"text": "optimal Γ*ᵀ"}, **ticks},
-        yaxis2={"anchor": "x2", "autorange": "reversed", "showticklabels": False, **ticks},
-        xaxis=ticks, yaxis=ticks, hovermode="closest",
-    )  # fmt: skip
-    alt = f"Two {d} × {d} matrices. The optimal Γ*ᵀ has diagonal entries from {wanted.diagonal().min():.4g} to {wanted.diagonal().max():.4g}. "
+        xaxis2=across | {"domain": [0.52, 0.96], "title": {"text": "optimal Γ*ᵀ"}},
+        yaxis2=down | {"anchor": "x2", "showticklabels": False},
+        hovermode="closest",
+    )
+    low, high = wanted.diagonal().min(), wanted.diagonal().max()
+    alt = f"Two {d} × {d} matrices. The optimal Γ*ᵀ has diagonal entries from {low:.4g} to {high:.4g}. "
     if learned is None:
         alt += "Nothing is trained yet."
     else:

@@ -17,8 +17,8 @@ from looped.gpt2.training import GPT2Trainer, Progress
 from looped.signal.bayes import SampledRisk
 
 FORMAT = "looped gpt2 curve 1"
-STORED = Path(__file__).parent / "stored"
-"""Curves that come with the package, each a curve.json of the command it names."""
+STORED = Path(__file__).parents[1] / "stored"
+"""Its gpt2-*.json are curves that come with the package, each the curve.json of the command it names."""
 SAVE_EVERY = 60.0
 """Seconds by the clock between two checkpoints."""
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.json"
@@ -109,7 +109,7 @@ def command(settings: GPT2Settings) -> str:
 
 def stored() -> list[Curve]:
     """The curves that come with the package, by file name."""
-    return [Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("*.json"))]
+    return [Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("gpt2-*.json"))]
 
 
 def keep(trainer: GPT2Trainer, folder: Path) -> Iterator[Curve]:

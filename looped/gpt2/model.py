@@ -52,8 +52,8 @@ class PromptGPT2(nn.Module):
     ) -> None:
         super().__init__()
         config = GPT2Config(
-            vocab_size=1, bos_token_id=None, eos_token_id=None, n_positions=M + 1, n_embd=width, n_layer=layers, n_head=heads, use_cache=False,
-            resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+            vocab_size=1, bos_token_id=None, eos_token_id=None, n_positions=M + 1, n_embd=width,
+            n_layer=layers, n_head=heads, use_cache=False, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):  # its constructor draws from the global generator; all is redrawn here
             self.read_in = nn.Linear(features + 1, width)
@@ -76,9 +76,9 @@ class PromptGPT2(nn.Module):
             elif weight.ndim == 2:
                 weight.normal_(0, SPREAD, generator=generator)
                 if name.endswith("attn.c_attn.weight"):
-                    weight[:, 2 * width :] /= math.sqrt(residual_layers)  # W_V
+                    weight[:, 2 * width :].div_(math.sqrt(residual_layers))  # W_V
                 if name.endswith("mlp.c_proj.weight"):
-                    weight /= math.sqrt(residual_layers)
+                    weight.div_(math.sqrt(residual_layers))
 
     def forward(self, E: Tensor) -> Tensor:
         """Prediction for each prompt: (B, d+1, M+1) → (B,)."""

@@ -19,7 +19,7 @@ GPT2_FIELDS: dict[str, Field] = {
     "noise": SIGNAL_FIELDS["noise"],
     "mlp": Field(
         name="mlp", key="mlp", label="With MLP", kind="yes/no",
-        help="Whether the blocks have their MLP sub-layers. Without, they are built without: no weights, no layer norm.",
+        help="Whether the blocks have their MLP sub-layers. Without, no weight or layer norm of theirs exists.",
     ),
     "layers": Field(
         name="layers", key="layers", label="Layers", kind="whole", low=1, high=12,

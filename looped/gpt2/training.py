@@ -104,7 +104,7 @@ class GPT2Trainer:
         began = self._clock()
         batch = draw(self.task, self.settings.batch, self.prompts, torch.float32)
         loss = (self._forward(batch.E) - batch.y).square().mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate(self.steps)
         self.optimizer.step()

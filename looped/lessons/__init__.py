@@ -3,5 +3,6 @@
 from looped.lessons.compare import COMPARE
 from looped.lessons.context import CONTEXT
 from looped.lessons.lesson import Lesson, by_key
+from looped.lessons.signal import SIGNAL
 
-__all__ = ["COMPARE", "CONTEXT", "Lesson", "by_key"]
+__all__ = ["COMPARE", "CONTEXT", "SIGNAL", "Lesson", "by_key"]

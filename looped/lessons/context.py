@@ -1,4 +1,4 @@
-"""Lessons of the second page: how many examples?"""
+"""Lessons of the second page, on how many examples are needed."""
 
 from looped.lessons.lesson import Lesson
 

@@ -18,5 +18,6 @@ __all__ = [
     "LSA", "LTB", "Effective", "Flow", "GDBeta", "GapBounds", "LSAMinimum", "Optimum", "Progress", "ReadOut",
     "SampledRisk", "SignalModel", "SignalPrompts", "SignalTask", "TrainingPlan", "bayes", "bayes_risk",
     "counter_example", "draw", "exact_risk", "flow_rate", "gap_bounds", "gd0_optimum", "gd_optimum", "gd_risk",
-    "gradient_flow", "initial_model", "load_covariance", "lsa_minimum", "ltb_from_gd", "read_out", "token_units", "train",
+    "gradient_flow", "initial_model", "load_covariance", "lsa_minimum", "ltb_from_gd", "read_out", "token_units",
+    "train",
 ]  # fmt: skip

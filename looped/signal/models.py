@@ -104,8 +104,8 @@ class LSA(SignalModel):
     def rescale(self, units: Tensor) -> None:
         """Turn f into E ↦ s·f(E/units) in place: W_K, W_Q and W_V read, W_P writes."""
         for reading in (self.W_K, self.W_Q, self.W_V):
-            reading /= units
-        self.W_P *= units
+            reading.div_(units)
+        self.W_P.mul_(units)
 
 
 class LTB(LSA):
@@ -145,8 +145,8 @@ class LTB(LSA):
     def rescale(self, units: Tensor) -> None:
         """Turn f into E ↦ s·f(E/units) in place: W_1 reads too, and W_2 writes."""
         super().rescale(units)
-        self.W_1 /= units
-        self.W_2 *= units
+        self.W_1.div_(units)
+        self.W_2.mul_(units)
 
     @torch.no_grad()
     def normalise(self) -> None:
@@ -196,8 +196,8 @@ class GDBeta(SignalModel):
     def rescale(self, units: Tensor) -> None:
         """Turn f into E ↦ s·f(E/units) in place: β ← sβ/a and Γ ← Γ/(aaᵀ), a the units of the features."""
         features, label = units[:-1], units[-1]
-        self.beta *= label / features
-        self.Gamma /= torch.outer(features, features)
+        self.beta.mul_(label / features)
+        self.Gamma.div_(torch.outer(features, features))
 
 
 def ltb_from_gd(beta: Tensor, Gamma: Tensor) -> LTB:

@@ -1,7 +1,7 @@
 """Settings of the page and the command on tasks that share a signal."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -102,7 +102,13 @@ class SignalSettings(CheckedSettings):
     @property
     def models(self) -> tuple[Kind, ...]:
         """What is trained, one by one."""
-        return ("ltb", "lsa") if self.model == PAIR else (self.model,)
+        return ("ltb", "lsa") if self.model == "pair" else (self.model,)
+
+    @property
+    def of_task(self) -> Self:
+        """The same with the training's settings at their defaults: where these are equal, so are all best risks."""
+        defaults = self.defaults()
+        return self.replace(**{name: defaults[name] for name in ("model", "steps", "batch", "learning_rate")})
 
     def task(self, H: Tensor | None = None, Psi: Tensor | None = None) -> SignalTask:
         """The distribution of the prompts.

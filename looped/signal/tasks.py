@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class SignalTask:
 
     def __post_init__(self) -> None:
         if self.beta_star.ndim != 1 or len(self.beta_star) == 0:
-            shape = _shape(self.beta_star)
+            shape = _shape(tuple(self.beta_star.shape))
             raise SettingsError("signal", f"β* has the shape {shape}: give one number for each of d ≥ 1 features.")
         if not self.beta_star.isfinite().all():
             raise SettingsError("signal", "β* holds a value that is not finite: give numbers.")
@@ -104,6 +104,11 @@ class SignalTask:
         return self.root_H @ self.Psi @ self.root_H
 
     @cached_property
+    def rank_S(self) -> int:
+        """Rank of H^½Ψ^½."""
+        return _rank(self.S)
+
+    @cached_property
     def c(self) -> float:
         """tr(HΨ) + σ², the variance of a label around ⟨β*, x⟩."""
         return float(self.S.trace()) + self.sigma**2
@@ -147,14 +152,14 @@ def draw(
         dtype: in which everything is drawn.
     """
     B, d, M = prompts, task.features, task.M
-    like = {"dtype": dtype, "device": generator.device}
+    device = generator.device
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, **like)
+        return torch.randn(*shape, generator=generator, dtype=dtype, device=device)
 
-    E = torch.empty(B, d + 1, M + 1, **like)
-    beta = task.beta_star.to(**like) + normal(B, d) @ task.root_Psi.to(**like)
-    E[:, :d] = task.root_H.to(**like) @ normal(B, d, M + 1)
+    E = torch.empty(B, d + 1, M + 1, dtype=dtype, device=device)
+    beta = task.beta_star.to(device, dtype) + normal(B, d) @ task.root_Psi.to(device, dtype)
+    E[:, :d] = task.root_H.to(device, dtype) @ normal(B, d, M + 1)
     labels = torch.bmm(beta[:, None], E[:, :d])[:, 0]  # (B, M+1)
     if task.sigma > 0:
         labels += task.sigma * normal(B, M + 1)
@@ -166,28 +171,53 @@ def draw(
 def load_covariance(path: Path, name: str, features: int) -> Tensor:
     """H or Ψ from a .npy file, checked as `SignalTask` checks it.
 
+    Args:
+        path: of the file.
+        name: H or Psi.
+        features: d.
+
     Raises:
         SettingsError: in one sentence, if the file cannot be read or does not hold a covariance of d features.
     """
-    label = "Ψ" if name == "Psi" else name
     try:
         with path.open("rb") as file:
-            values = np.lib.format.read_array(file, allow_pickle=False)
+            return read_covariance(file, str(path), name, features)
     except OSError as error:
-        raise SettingsError(name, f"{label}: {path} cannot be read: {error.strerror}.") from None
-    except ValueError:
-        raise SettingsError(name, f"{label}: {path} is no .npy file of numbers: write one with numpy.save.") from None
+        raise SettingsError(name, f"{_label(name)}: {path} cannot be read: {error.strerror}.") from None
+
+
+def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Tensor:
+    """The same from an open file, called `shown` in messages."""
+    label = _label(name)
+    try:
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, kind = header[np.lib.format.read_magic(file)](file)
+        if shape == (features, features):  # before any memory is taken for it
+            file.seek(0)
+            values = np.lib.format.read_array(file, allow_pickle=False)
+        else:
+            values = np.broadcast_to(np.zeros((), kind if kind.kind in "fiu" else object), shape)
+    except (ValueError, LookupError):
+        raise SettingsError(name, f"{label}: {shown} is no .npy file of numbers: write one with numpy.save.") from None
     if values.dtype.kind not in "fiu":
-        raise SettingsError(name, f"{label}: {path} does not hold real numbers: write some with numpy.save.")
+        raise SettingsError(name, f"{label}: {shown} does not hold real numbers: write some with numpy.save.")
+    if values.shape != (features, features):
+        raise _wrong_shape(name, label, values.shape, features)
     return _covariance(torch.from_numpy(values.astype(np.float64)), name, label, features)
+
+
+def _label(name: str) -> str:
+    return "Ψ" if name == "Psi" else name
+
+
+def _wrong_shape(name: str, label: str, shape: tuple[int, ...], d: int) -> SettingsError:
+    return SettingsError(name, f"{label} has the shape {_shape(shape)}: with d = {d} features it must be {d} × {d}.")
 
 
 def _covariance(matrix: Tensor, name: str, label: str, d: int) -> Tensor:
     """The matrix in float64, exactly symmetric, or a sentence on why it is no covariance."""
     if matrix.shape != (d, d):
-        raise SettingsError(
-            name, f"{label} has the shape {_shape(matrix)}: with d = {d} features it must be {d} × {d}."
-        )
+        raise _wrong_shape(name, label, tuple(matrix.shape), d)
     matrix = matrix.double()
     if not matrix.isfinite().all():
         raise SettingsError(name, f"{label} holds a value that is not finite: a covariance needs numbers.")
@@ -218,5 +248,5 @@ def _rank(matrix: Tensor) -> int:
     return int((values > ROUNDING * values[-1]).sum())
 
 
-def _shape(matrix: Tensor) -> str:
-    return " × ".join(map(str, matrix.shape)) or "of a single number"
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or "of a single number"

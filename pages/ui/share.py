@@ -23,14 +23,16 @@ CONTENTS = {
 """What each file is called on the page, its type, and what is in it."""
 
 
-def share(controls: Controls[Any], settings: CheckedSettings, result: Callable[[], Export], note: str = "") -> None:
+def share(
+    controls: Controls[Any], settings: CheckedSettings, result: Callable[[], Export] | None, note: str = ""
+) -> None:
     """A panel with links and files, filled when it is opened.
 
     Args:
         controls: of the page.
         settings: that are shown.
-        result: gives what the files are made of, asked only when a file is.
-        note: what a link cannot carry.
+        result: gives what the files are made of, asked only when a file is; none while there is nothing to export.
+        note: what a link cannot carry, or why there are no files.
     """
     panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
     if not panel.open:
@@ -51,6 +53,8 @@ def share(controls: Controls[Any], settings: CheckedSettings, result: Callable[[
         embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
         extra = ({"hide": ",".join(hide)} if hide else {}) | ({"embed": "true"} if embed else {})
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
+        if result is None:
+            return
         st.markdown("**Files.** Each carries settings, seed, versions and the results version.")
         with st.container(horizontal=True):
             for name in FILES:

@@ -1,0 +1,76 @@
+"""Lessons of the page on what the MLP adds."""
+
+from looped.lessons.lesson import Lesson
+
+SIGNAL = (
+    Lesson(
+        key="figure-1",
+        title="Attention alone is stuck",
+        see="All tasks share β* = (1, …, 1). The block with an MLP can reach 2.727, attention alone not below 4.557, "
+        "whatever its weights. Press Train: in seconds each stands at its own level, the paper's Figure 1.",
+        question="Both models see the same prompts and train equally long. Could attention alone catch up with more "
+        "steps?",
+        answer="No. Its risk is minimised over all weights: 4.557 is the end. The query's label slot holds 0, so "
+        "without an MLP nothing can add ⟨β*, x⟩ to the prediction.",
+    ),
+    Lesson(
+        key="no-signal",
+        title="Nothing shared, nothing lost",
+        see="With β* = 0 both models have the same smallest risk: the MLP adds nothing to one linear layer. Raise s "
+        "and watch the gap open.",
+        question="At s = 0 the best step is Γ* = M/(M+1+d)·I. How large is it for M = 5, d = 5?",
+        answer="5/11 = 0.4545 on the diagonal, as the matrix on the right shows.",
+        settings={"signal": 0.0},
+    ),
+    Lesson(
+        key="strong-signal",
+        title="A strong signal",
+        see="β* = 10·(1, …, 1) in d = 20, M = 40, the data of the paper's GPT-2 experiment. The block can reach 6.885, "
+        "attention alone 114.15. Training takes about half a minute.",
+        question="The labels are about 45 in size, the features 1. What does that do to Adam?",
+        answer="Without care it stops where attention alone is. Here Adam works in units of the tokens, and the block "
+        "reaches 6.9.",
+        settings={"features": 20, "M": 40, "signal": 10.0},
+    ),
+    Lesson(
+        key="more-context",
+        title="More examples close the gap slowly",
+        see="Choose M above the chart: the gap falls like 1/(M+1). At M = 40 attention alone still has 1.170 where the "
+        "block has 0.652.",
+        question="The bound says gap ≥ 2/(3(M+1))·‖β*‖²_H. For M = 40 and β* = (1, …, 1) in d = 5?",
+        answer="2·5/(3·41) = 0.081; the sharper bound that is drawn gives more, and the gap itself is 0.518.",
+        settings={"M": 40},
+    ),
+    Lesson(
+        key="noisy",
+        title="When one step is nearly the best",
+        see="With strong label noise the dotted line of Bayes comes close to the block: if tr(HΨ) is not much above "
+        "σ², one gradient step from β* is nearly the best function of the prompt.",
+        question="Does noise close the gap between attention alone and the block as well?",
+        answer="No. The gap is about the shared signal, which noise does not hide: attention alone still cannot use "
+        "it.",
+        settings={"noise": 3.0},
+    ),
+)
+"""Of the page on tasks that share a signal."""
+
+GPT2 = (
+    Lesson(
+        key="strong-signal",
+        title="A strong signal: the MLP leads",
+        see="The same comparison in a real GPT-2, with softmax attention and layer norms. With β* = 10·(1, …, 1) the "
+        "model without MLP learns the shared part, 2.0, and then finds little in its examples; with MLP it goes on.",
+        question="A GPT-2 without MLP has a linear read-in and read-out. Is there a proof that it must be worse?",
+        answer="No. The proof is about one linear attention layer. That the gap is seen in GPT-2 is a measurement, at "
+        "this size, with these steps; seeds differ.",
+    ),
+    Lesson(
+        key="no-signal",
+        title="No signal: both learn",
+        see="With β* = 0 both models come near zero, which no single linear step can: many layers take many steps.",
+        question="Which of the two has more weights, and does it matter here?",
+        answer="The one with MLP, nearly three times as many. Without a shared signal both end near zero all the same.",
+        settings={"signal": 0.0},
+    ),
+)
+"""Of the page on GPT-2."""

@@ -1,0 +1,191 @@
+"""Page 5: the same in a real GPT-2, with and without its MLP sub-layers."""
+
+import streamlit as st
+
+from looped import export
+from looped.experiments.gpt2 import GPT2Result, GPT2Training, seconds
+from looped.figures.gpt2 import NAMES, curves_chart
+from looped.gpt2.curves import Curve, command, stored
+from looped.gpt2.settings import PAPER, GPT2Settings
+from looped.gpt2.training import Progress, missing
+from looped.lessons import GPT2, by_key
+from pages.ui import jobs, risks
+from pages.ui.controls import Controls
+from pages.ui.glossary import glossary
+from pages.ui.lesson import lesson_panel
+from pages.ui.parts import data_table, figure, plain, show_number
+from pages.ui.share import share
+
+JOB = "gpt2"
+
+
+def sidebar() -> None:
+    """Draw the controls."""
+    with st.sidebar:
+        for name in ("signal", "M", "features", "noise"):
+            controls.number(name)
+        with st.expander("GPT-2"):
+            for name in ("layers", "heads", "width"):
+                controls.number(name)
+        with st.expander("Training"):
+            for name in ("steps", "batch", "learning_rate"):
+                controls.number(name)
+            controls.switch("decay")
+            controls.seed()
+        st.button("Reset to defaults", on_click=controls.reset)
+
+
+def in_words(settings: GPT2Settings) -> str:
+    """Size and task of a training."""
+    return (
+        f"β\\* = {settings.signal:g}·(1, …, 1), d = {settings.features}, M = {settings.M}, σ = {settings.noise:g}; "
+        f"{settings.layers} layers, {settings.heads} heads, width {settings.width}; {settings.batch} prompts a step, "
+        f"{settings.steps:,} steps, Adam {settings.learning_rate:g}{' falling to 0' if settings.decay else ''}, seed "
+        f"{settings.seed}"
+    )
+
+
+def same_task(settings: GPT2Settings) -> GPT2Settings:
+    """What two trainings that differ only in their MLP have in common."""
+    return settings.replace(mlp=True)
+
+
+def chart(curves: list[Curve], settings: GPT2Settings, key: str) -> None:
+    """The curves with the levels of their task, and their final risks."""
+    figure(curves_chart(curves, settings, risks.gpt2_levels(settings)), key)
+    with st.container(horizontal=True):
+        for curve in curves:
+            if curve.risk is not None:
+                show_number(f"GPT-2 {NAMES[curve.settings.mlp]}", f"{curve.risk.mean:.3g}",
+                            f"± {curve.risk.standard_error:.1g}, {curve.risk.draws:,} fresh prompts",
+                            "Squared error after the last step, on prompts that both models share and neither has "
+                            "seen.", width=235)  # fmt: skip
+            elif curve.history:
+                show_number(f"GPT-2 {NAMES[curve.settings.mlp]}", f"{curve.history[-1].loss:.3g}",
+                            f"step {curve.steps:,} of {curve.settings.steps:,}, last record",
+                            "Squared error on the prompts of the steps since the record before; all are fresh.",
+                            width=235)  # fmt: skip
+
+
+def live(settings: GPT2Settings) -> None:
+    """Train both models here and now."""
+    st.subheader("Train both here")
+    if why := missing():
+        st.info(plain(why) + " The stored curves need nothing.")
+        return
+    jobs.buttons(JOB, lambda: GPT2Training(settings).affordable())
+    cost = seconds(settings)
+    st.caption(
+        f"Both models in turn, on the same prompts: about {cost:.0f} s of one core."
+        if cost < 90
+        else f"Both models in turn, on the same prompts: about {cost / 60:.1f} minutes of one core."
+    )
+
+    def show(job: jobs.Job[list[Progress]] | None) -> None:
+        work = job.work if job is not None and isinstance(job.work, GPT2Training) else None
+        if job is None or work is None:
+            chart([], same_task(settings), "live")
+            return
+        if same_task(work.settings) != same_task(settings):
+            st.caption(f"This training is of other settings: {in_words(work.settings)}. Train begins anew.")
+        if job.active and not job.records:
+            st.caption("Loading transformers and making the models …")
+        chart(job.snapshot, same_task(work.settings), "live")
+
+    jobs.watch(JOB, show)
+
+
+def kept() -> None:
+    """Curves that come with the program, as what they are."""
+    groups: dict[GPT2Settings, list[Curve]] = {}
+    for curve in stored():
+        groups.setdefault(same_task(curve.settings), []).append(curve)
+    st.subheader("Stored curves")
+    if not groups:
+        st.info("No curve is stored.")
+        return
+    labels = {
+        f"s = {s.signal:g}, d = {s.features}, {s.layers} layers, width {s.width}, seed {s.seed}": s for s in groups
+    }
+    first = next((name for name, s in labels.items() if s == same_task(chosen)), next(iter(labels)))
+    name = st.selectbox("Stored training", list(labels), list(labels).index(first), label_visibility="collapsed")
+    curves = sorted(groups[labels[name]], key=lambda curve: not curve.settings.mlp)
+    chart(curves, labels[name], "kept")
+    st.caption(in_words(labels[name]) + ".")
+    for curve in curves:
+        unfinished = "" if curve.finished else f"**stopped at step {curve.steps:,} of {curve.settings.steps:,}**, "
+        st.caption(
+            f"{NAMES[curve.settings.mlp]}: {unfinished}{curve.seconds:,.0f} s on {curve.device}, {curve.date}, "
+            f"{', '.join(f'{package} {version}' for package, version in curve.versions.items())}, "
+            f"`{command(curve.settings)}`"
+        )
+    behind = st.expander("Data behind the stored curves", key="behind_gpt2", on_change="rerun")
+    if behind.open:
+        with behind:
+            data_table(curves_chart(curves, labels[name], risks.gpt2_levels(labels[name])).table, "Loss by step")
+
+
+NOTICE = """
+- Early in training the model with MLP leads at every β\\* above 0; how long that lasts depends on size, rate and seed.
+- The dotted line is the risk of predicting ⟨β\\*, x⟩ and reading nothing from the examples. Below it a model learns in
+  context.
+- Below the dashed line GPT-2 does better than any single linear layer can, with softmax and several layers.
+- At β\\* = 0 both models come near zero: what the MLP helps with is the shared signal.
+"""
+
+
+def assumptions() -> str:
+    """Where the numbers come from and what they do not say."""
+    paper = command(GPT2Settings(**PAPER))
+    return f"""
+- **GPT-2** is `GPT2Model` of the package transformers, made from a configuration: nothing is downloaded. Without MLP
+  the MLP sub-layers and their layer norms are not built; no weight of theirs exists.
+- **Tokens** are the columns of E = [[Xᵀ, x], [yᵀ, 0]], so M + 1 tokens of d + 1 numbers, with a linear read-in, learned
+  positions, causal attention, and a linear read-out of the query's token. H = Ψ = I.
+- **Initial weights** as in [Zhang, Wu, Bartlett 2024](https://arxiv.org/abs/2402.14951): W_V and the MLP's second
+  matrix N(0, (0.02/√R)²), R the number of residual sub-layers; other GPT-2 weights N(0, 0.02²). Read-in,
+  read-out and, at the small size, rate and width are chosen here.
+- **The paper's size**: 6 layers, 4 heads, d = 20, M = 40, 256 prompts a step, 200,000 steps of Adam at 0.0001. Its
+  width and its numbers were not found; in words, both models are near zero at β\\* = 0, and at β\\* = 10·(1, …, 1)
+  the one without MLP is much worse. The command, with --no-mlp for the other model and --resume to go on:
+  `{paper} --out DIR`. It uses a CUDA device where there is one.
+- **No theorem here.** What is proved is about one linear layer. The curves are measurements at the size they name.
+- **Smaller sizes.** SEARCH
+- **Limits.** Every control's help says its range and why.
+"""
+
+
+def draw(settings: GPT2Settings) -> None:
+    """Everything right of the controls."""
+    kept()
+    live(settings)
+    job = jobs.current(JOB)
+    work = job.work if job is not None and job.state == "finished" else None
+    with top_line:
+        if isinstance(work, GPT2Training) and same_task(work.settings) == same_task(settings):
+            share(controls, settings, lambda: export.of(GPT2Result(work.settings, work.trainers)))
+        else:
+            share(controls, settings, None, "Files come with a finished training of these settings: press Train.")
+    with st.expander("What to notice"):
+        st.markdown(NOTICE)
+    with st.expander("Assumptions, limits and sources"):
+        st.markdown(assumptions())
+
+
+controls = Controls("gpt2", GPT2Settings, {key: lesson.settings for key, lesson in by_key(GPT2).items()})
+controls.repair_link()
+sidebar()
+chosen, changed_values = controls.read(("mlp",))
+top_line = st.container(horizontal=True, vertical_alignment="center")
+with top_line:
+    st.title("The same in GPT-2", width="stretch")
+    glossary()
+st.caption(
+    "A real GPT-2 is trained on tasks that share a signal, once with its MLP sub-layers and once built without them, "
+    "on the same prompts for the same number of steps."
+)
+lesson_panel(controls, GPT2)
+controls.show_repairs(chosen)
+for sentence in changed_values:
+    st.warning(plain(sentence))
+draw(chosen)
