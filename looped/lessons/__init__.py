@@ -2,7 +2,8 @@
 
 from looped.lessons.compare import COMPARE
 from looped.lessons.context import CONTEXT
+from looped.lessons.gpt2 import GPT2
 from looped.lessons.lesson import Lesson, by_key
 from looped.lessons.signal import SIGNAL
 
-__all__ = ["COMPARE", "CONTEXT", "SIGNAL", "Lesson", "by_key"]
+__all__ = ["COMPARE", "CONTEXT", "GPT2", "SIGNAL", "Lesson", "by_key"]
