@@ -616,3 +616,10 @@ def test_softmax_has_no_verdict_and_says_so():
     assert "No verdict before running" in texts(at, "info")
     assert "not meant to agree" in texts(at, "caption")
     assert "badge" not in texts(at, "caption")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.stem)
+def test_every_page_goes_through_the_app_and_its_address_is_its_name(path):
+    assert "through_app()" in path.read_text(encoding="utf-8")
+    assert f'st.Page("pages/{path.name}"' in (ROOT / "app.py").read_text(encoding="utf-8")
+    assert f'url_path="{path.stem}"' in (ROOT / "app.py").read_text(encoding="utf-8")

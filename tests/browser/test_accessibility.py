@@ -8,7 +8,7 @@ from .conftest import IDLE
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("", "context")
+PAGES = ("", "context", "signal", "gpt2")
 SERIOUS = ("serious", "critical")
 
 
