@@ -4,6 +4,7 @@ Tokens are columns: Z is (B, D, n+1), its first n columns the examples, its last
 Nothing here knows gradient descent, the task w* or how P and Q were found.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -89,28 +90,25 @@ class Weights:
         """The iterates w_t in what `LoopedTransformer` returns: (T+1, B, d)."""
         return -queries[..., self.y, :] if self.predicts else queries[..., self.w]
 
-    def keep(self, step_size: Tensor) -> Tensor | None:
-        """A − ηK, what a written token keeps without attention, (B, D, D); None for the identity.
+    def maps(self, step_size: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The token-wise maps beside attention, (D, D), each with its factor, (B, 1, 1): A − I once, K times −η.
 
         Args:
             step_size: η, (B,).
         """
-        if self.skip is None and self.decay is None:
-            return None
-        identity = torch.eye(self.width, dtype=self.P.dtype)
-        kept = (identity if self.skip is None else self.skip).expand(len(step_size), -1, -1)
-        return kept if self.decay is None else kept - step_size[:, None, None] * self.decay
+        eta, maps = step_size[:, None, None], []
+        if self.skip is not None:
+            maps.append((self.skip - torch.eye(self.width, dtype=self.P.dtype), torch.ones_like(eta)))
+        if self.decay is not None:
+            maps.append((self.decay, -eta))
+        return maps
 
-    def moves(self, examples: Tensor) -> bool:
+    def moves(self, examples: Tensor, step_size: Tensor) -> bool:
         """Whether a loop changes the examples, (B, D, n), and not the query alone."""
         if self.writes == "query":
             return False
-        maps = [*self.Q.reshape(-1, self.width, self.width)]  # what they score as queries
-        if self.skip is not None:
-            maps.append(self.skip - torch.eye(self.width, dtype=self.P.dtype))
-        if self.decay is not None:
-            maps.append(self.decay)
-        return any(bool((matrix @ examples).any()) for matrix in maps)
+        read = [*self.Q.reshape(-1, self.width, self.width), *(matrix for matrix, _ in self.maps(step_size))]
+        return any(bool((matrix @ examples).any()) for matrix in read)
 
 
 class LinearAttention(nn.Module):
@@ -133,23 +131,34 @@ class LinearAttention(nn.Module):
         """
         examples = tokens[..., : -weights.queries]
         scale = (step_size / examples.shape[-1])[:, None, None]
-        keep = weights.keep(step_size)
+        maps, written = weights.maps(step_size), tokens.clone()
         if weights.writes == "query":
-            written = tokens.clone()
-            query, back = tokens[:, None, :, -1], None if keep is None else keep.mT
-            written[..., -1] = self.answer(examples, query, weights.Q.mT, -scale * weights.P.mT, back)[:, 0]
+            query = tokens[:, None, :, -1]
+            written[..., -1] = self.answer(examples, query, weights.Q.mT, -scale * weights.P.mT, maps)[:, 0]
             return written
-        kept = tokens if keep is None else keep @ tokens
-        return self.attend(kept, examples, tokens, weights, -scale)
+        for matrix, factor in maps:
+            rows, columns = _block(matrix)
+            written[:, rows] += factor * (matrix[rows, columns] @ tokens[:, columns])
+        return self.attend(written, examples, tokens, weights, -scale)
 
-    def attend(self, kept: Tensor, examples: Tensor, tokens: Tensor, weights: Weights, scale: Tensor) -> Tensor:
-        """`kept` + scale · Σ_heads P Z M (Zᵀ Q Z), every token written; `scale` is −η/n, (B, 1, 1)."""
-        G = examples @ examples.mT
-        for P, Q in zip(*(matrix.reshape(-1, *G.shape[1:]) for matrix in (weights.P, weights.Q)), strict=True):
-            kept = torch.baddbmm(kept, scale * (P @ G @ Q), tokens)
-        return kept
+    def attend(self, written: Tensor, examples: Tensor, tokens: Tensor, weights: Weights, scale: Tensor) -> Tensor:
+        """Add scale · Σ_heads P Z M (Zᵀ Q Z) to `written`, all tokens; `scale` is −η/n, (B, 1, 1)."""
+        D = weights.width
+        for P, Q in zip(weights.P.reshape(-1, D, D), weights.Q.reshape(-1, D, D), strict=True):
+            # Rows and columns outside the blocks that hold anything are left out.
+            (rows, values), (keys, asked) = _block(P), _block(Q)
+            G = examples[:, values] @ examples[:, keys].mT
+            written[:, rows] += scale * (P[rows, values] @ G @ Q[keys, asked]) @ tokens[:, asked]
+        return written
 
-    def answer(self, examples: Tensor, query: Tensor, Qt: Tensor, write: Tensor, keep: Tensor | None = None) -> Tensor:
+    def answer(
+        self,
+        examples: Tensor,
+        query: Tensor,
+        Qt: Tensor,
+        write: Tensor,
+        maps: Sequence[tuple[Tensor, Tensor]] = (),
+    ) -> Tensor:
         """The query after the layer: z + W Σ_i z_i (z_iᵀ Q z) for the examples z_i (B, D, n).
 
         Args:
@@ -157,14 +166,16 @@ class LinearAttention(nn.Module):
             query: z as a row, (B, 1, D).
             Qt: Qᵀ, (D, D).
             write: Wᵀ = −(η/n) Pᵀ, (B, D, D).
-            keep: (A − ηK)ᵀ, (B, D, D), by which z is multiplied where it stands alone; None for the identity.
+            maps: token-wise maps with their factors, as `Weights.maps` gives them.
 
         Returns:
             (B, 1, D).
         """
         scores = self.weigh(torch.bmm(query @ Qt, examples))  # (B, 1, n)
-        kept = query if keep is None else torch.bmm(query, keep)
-        return torch.baddbmm(kept, torch.bmm(scores, examples.mT), write)
+        after = torch.baddbmm(query, torch.bmm(scores, examples.mT), write)
+        for matrix, factor in maps:
+            after = after + factor * (query @ matrix.mT)
+        return after
 
     def weigh(self, scores: Tensor) -> Tensor:
         """How much each example counts, from the scores (…, n): linear attention takes them as they are."""
@@ -178,10 +189,10 @@ class SoftmaxAttention(LinearAttention):
     weights of gradient descent it is w ← w − η Σ_i x_i softmax_i(⟨x_i, w⟩ − αy_i).
     """
 
-    def attend(self, kept: Tensor, examples: Tensor, tokens: Tensor, weights: Weights, scale: Tensor) -> Tensor:
-        """`kept` + scale · n · P Z M softmax(Zᵀ Q Z), every token written."""
+    def attend(self, written: Tensor, examples: Tensor, tokens: Tensor, weights: Weights, scale: Tensor) -> Tensor:
+        """Add scale · n · P Z M softmax(Zᵀ Q Z) to `written`, all tokens."""
         scores = self.weigh((tokens.mT @ weights.Q.mT) @ examples)
-        return kept + scale * (weights.P @ (examples @ scores.mT))
+        return written + scale * (weights.P @ (examples @ scores.mT))
 
     def weigh(self, scores: Tensor) -> Tensor:
         """n·softmax over the examples; the layer divides by n."""
@@ -229,10 +240,13 @@ class LoopedTransformer(nn.Module):
         if self.form == "state" and isinstance(self.layer, SoftmaxAttention):
             raise ValueError("Softmax attention has no state: use form='token'.")
         # A softmax also writes where scores are 0, but no construction reads what it writes into the examples.
-        still = isinstance(self.layer, SoftmaxAttention) or not weights.moves(tokens[..., : -weights.queries])
+        still = isinstance(self.layer, SoftmaxAttention) or not weights.moves(
+            tokens[..., : -weights.queries], step_size
+        )
         if self.form == "state" and not still:
             raise ValueError("These weights move the examples, so they have no constant state: use form='token'.")
-        if self.form == "state" and (weights.keep(step_size) is None or tokens.shape[-1] - 1 > weights.features):
+        few = tokens.shape[-1] - 1 <= weights.features
+        if self.form == "state" and not (few and weights.maps(step_size)):  # few examples are the smaller state
             return self._from_state(tokens, weights, step_size)
         if still:
             return self._query_by_query(tokens, weights, step_size)
@@ -248,16 +262,16 @@ class LoopedTransformer(nn.Module):
         # holds: every loop reads all of their examples twice.
         together = max(1, CACHE_BYTES // tokens[0].nbytes)
         scale = (step_size / (tokens.shape[-1] - 1))[:, None, None]
-        keep = weights.keep(step_size)
+        maps = weights.maps(step_size)
         queries = tokens.new_empty(self.loops + 1, *tokens.shape[:2])
         for first in range(0, len(tokens), together):
             part = slice(first, first + together)
             examples, query = tokens[part, :, :-1], tokens[part, None, :, -1]  # the query as a row, (B, 1, D)
             write = -scale[part] * weights.P.mT
-            kept = None if keep is None else keep[part].mT
+            beside = [(matrix, factor[part]) for matrix, factor in maps]
             queries[0, part] = query[:, 0]
             for t in range(self.loops):
-                query = self.layer.answer(examples, query, weights.Q.mT, write, kept)
+                query = self.layer.answer(examples, query, weights.Q.mT, write, beside)
                 queries[t + 1, part] = query[:, 0]
         return queries
 
@@ -265,11 +279,11 @@ class LoopedTransformer(nn.Module):
         examples, query = tokens[..., :-1], tokens[..., -1]
         n = examples.shape[-1]
         scale = (step_size / n)[:, None, None]
-        keep = weights.keep(step_size)
+        maps = weights.maps(step_size)
         if n > weights.features:
             state = weights.P @ (examples @ examples.mT) @ weights.Q
-            if keep is not None:
-                change = keep - torch.eye(weights.width, dtype=keep.dtype) - scale * state
+            if maps:
+                change = sum((factor * matrix for matrix, factor in maps), -scale * state)
                 return _recur(query, change.mT, torch.ones_like(scale), self.loops, self.powers)
             return _recur(query, state.mT, -scale, self.loops, self.powers)
         # No more examples than features: the n scores are the smaller state. Over the examples they follow
@@ -283,6 +297,15 @@ class LoopedTransformer(nn.Module):
         read = torch.cumsum(history, dim=0).transpose(0, 1)  # (B, T, n)
         queries[:, 1:] = torch.baddbmm(query[:, None], read, -scale * values.mT)
         return queries.transpose(0, 1)
+
+
+def _block(matrix: Tensor) -> tuple[slice, slice]:
+    """The smallest run of rows and run of columns that hold all non-zero entries."""
+    runs = []
+    for used in (matrix.any(dim=1), matrix.any(dim=0)):
+        places = used.nonzero()
+        runs.append(slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0))
+    return runs[0], runs[1]
 
 
 def _recur(start: Tensor, matrix: Tensor, scale: Tensor, loops: int, powers: bool) -> Tensor:

@@ -6,6 +6,7 @@ core, plus a fixed price per loop. `benchmarks/` holds it against measured times
 
 from dataclasses import dataclass, replace
 
+from looped.algorithms import ALGORITHMS
 from looped.fields import SYNTHETIC, SettingsError
 from looped.settings import Settings
 from looped.tables import Table
@@ -42,6 +43,8 @@ class Sizes:
     """Whether every loop reads all tokens."""
     synthetic: bool
     """Whether prompts are drawn."""
+    algorithm: str = "gd"
+    """What a loop is a step of."""
 
     @property
     def gram(self) -> bool:
@@ -51,26 +54,53 @@ class Sizes:
     @property
     def seconds(self) -> float:
         """Estimated CPU seconds of one core."""
-        B, n, d, T, D = self.B, self.n, self.d, self.T, self.D
+        B, n, d, T = self.B, self.n, self.d, self.T
         r = min(n, d)
         draw = B * (2e-5 + 1.2e-7 * n * d + 4e-10 * n * r * r) if self.synthetic else 0
         spectrum = B * (2e-5 + 5e-8 * n * d + 4e-10 * n * r * r + 3e-9 * r**3)
-        if not self.token_form:
-            k = D if n > d else n
-            looped = B * (1e-10 * n * D * D + 2e-9 * k**3 + T * (2e-8 + 6e-9 * D + 3e-10 * k * D)) + 2e-5 * T**0.5
-        else:
-            looped = T * (2e-5 + B * (2e-7 + 7e-10 * n * D))
-        explicit = T * (1e-5 + B * (2e-7 + (6e-10 * d * d if self.gram else 1.4e-9 * n * d)))
+        gradient = T * (1e-5 + B * (2e-7 + (6e-10 * d * d if self.gram else 1.4e-9 * n * d)))
+        looped, explicit = self._loops, gradient
+        if self.algorithm != "gd":
+            looped += T * (2.5e-5 + B * r * 1.5e-8) + 1e-2  # the errors of the modes, and the search of GD++
+            explicit += gradient  # plain gradient descent beside it
+        if self.algorithm == "gd++":
+            explicit += T * B * 2.4e-10 * d**3
+        elif self.algorithm == "newton":
+            explicit += T * B * 1.4e-10 * r**3
         errors = T * B * (3e-7 + 2.5e-8 * d)
         held_out = 0 if self.synthetic else FOLDS * (spectrum + looped)
         return 2e-3 + draw + spectrum + looped + held_out + explicit + errors
 
     @property
+    def _loops(self) -> float:
+        """Estimated CPU seconds of the transformer."""
+        B, n, d, T, D = self.B, self.n, self.d, self.T, self.D
+        if not ALGORITHMS[self.algorithm].has_state and self.algorithm != "softmax":  # every token is written
+            tokens = n + self.queries
+            flops = 2 * D * D * (n + tokens) + 4 * D**3 if self.algorithm == "gd++" else 12 * d * d * tokens + 4 * d**3
+            return T * (3e-4 + B * (3e-6 + 5e-11 * flops + 1e-8 * D * tokens))
+        maps = self.algorithm in ("ridge", "heavy-ball")  # token-wise maps beside attention, (D, D) for each prompt
+        if self.token_form or (maps and n <= d):
+            return T * (2e-5 + B * (2e-7 + 7e-10 * n * D + (2.5e-9 * D * D if maps else 0)))
+        k = D if n > d else n
+        return B * (1e-10 * n * D * D + 2e-9 * k**3 + T * (2e-8 + 6e-9 * D + 3e-10 * k * D)) + 2e-5 * T**0.5
+
+    @property
+    def queries(self) -> int:
+        """Query tokens of a prompt."""
+        return self.d if self.algorithm == "gd++" else 1
+
+    @property
     def bytes(self) -> int:
         """Estimated memory of the arrays, in bytes, all counted as float64."""
         data = 7 * self.n * self.d + 6 * (self.D**2 if self.n > self.d else self.n**2)
-        loop = self.D + self.d if self.n > self.d or self.token_form else 2 * self.D + 3 * self.n
+        loop = self.D * self.queries + self.d
+        if self.n <= self.d and not self.token_form:
+            loop = max(loop, 2 * self.D + 3 * self.n)
         history = (self.T + 1) * (max(loop, 4 * self.d) + self.d + 12)
+        if self.algorithm != "gd":
+            data += 4 * self.D * (self.n + self.queries) + 2 * self.D**2
+            history += (self.T + 1) * (self.d + 3 * min(self.n, self.d))
         return 8 * self.B * (data + history)
 
     @property
@@ -98,10 +128,21 @@ def sizes(settings: Settings, table: Table | None = None) -> Sizes:
         n=n,
         d=d,
         T=settings.loops,
-        D=d + 1 if settings.layout == "compact" else 2 * d + 2,
-        token_form=settings.form == "token",
+        D=_width(settings, d),
+        token_form=settings.form == "token" or settings.algorithm == "softmax",
         synthetic=synthetic,
+        algorithm=settings.algorithm,
     )
+
+
+def _width(settings: Settings, d: int) -> int:
+    match settings.algorithm:
+        case "gd++":
+            return d + 1
+        case "newton":
+            return 3 * d + 2
+    plain = d + 1 if settings.layout == "compact" else 2 * d + 2
+    return plain + d if settings.algorithm == "heavy-ball" else plain
 
 
 def most_prompts(run: Sizes, quick: bool = False) -> int:
@@ -132,6 +173,7 @@ def check(run: Sizes) -> None:
     if run.allowed:
         return
     what = f"T = {run.T}, n = {run.n}, d = {run.d}"
+    state = run.token_form and ALGORITHMS[run.algorithm].has_state
     most = most_prompts(run)
     if most:
         raise SettingsError(
@@ -141,8 +183,8 @@ def check(run: Sizes) -> None:
             f"choose at most {most} prompts, or smaller sizes.",
         )
     raise SettingsError(
-        "form" if run.token_form else "loops",
+        "form" if state else "loops",
         f"form = token at {what} would take about {run.seconds:.0f} s: choose the state form, or smaller sizes."
-        if run.token_form
+        if state
         else f"{what} would take about {run.seconds:.1f} s: choose a smaller T, or fewer rows and columns.",
     )
