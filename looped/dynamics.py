@@ -43,8 +43,12 @@ class Dynamics:
 
     @property
     def condition_number(self) -> float:
-        """κ of what one step contracts, the largest over the prompts."""
-        return float(self.spectrum.condition_number.max())
+        """κ of what one step contracts, the largest over the prompts; with a preconditioner times √κ(C).
+
+        What is rounded in C^−½w, in which the loop is gradient descent, may be √κ(C) times as large in w.
+        """
+        kappa = float(self.spectrum.condition_number.max())
+        return kappa if self.root is None else kappa * float(torch.linalg.cond(self.root))
 
     @cached_property
     def factors(self) -> Tensor:
@@ -121,7 +125,7 @@ class Dynamics:
         """The relative error below which rounding in `dtype` rules, (B,), float64: an estimate.
 
         `theory.rounding_floor`, but eps·(1 + max_t error_t) for GD++, whose tokens keep what was rounded where the
-        error was largest, and 2·eps for Newton, which forgets at once. None for softmax attention, and where some mode
+        error was largest, and eps·(2 + log₂κ) for Newton, which needs about log₂κ loops. None for softmax attention, and where some mode
         does not contract.
         """
         eps = torch.finfo(dtype).eps
@@ -129,7 +133,7 @@ class Dynamics:
             case "softmax":
                 return None
             case "newton":
-                return torch.full_like(self.step_size, 2 * eps)
+                return eps * (2 + self.spectrum.condition_number.log2())
             case "gd++":
                 assert self.errors is not None
                 floor = eps * (1 + self.errors.amax(dim=0))

@@ -37,7 +37,7 @@ def run(chosen: argparse.Namespace) -> None:
     say(result.prediction.sentence)
     gap = f"{result.gap:.1e}; relative to the largest iterate {result.relative_gap:.1e}"
     if result.passed is None:
-        say(f"max |softmax − GD| = {gap}: softmax attention with the same weights is no step of gradient descent on it")
+        say(f"max |softmax − GD| = {gap}: softmax attention with the same weights takes another step")
     else:
         verdict = f"tolerance {result.tolerance:.1e} in {settings.dtype}: {'pass' if result.passed else 'FAIL'}"
         say(f"max |looped − {result.algorithm.title.replace('gradient descent', 'GD')}| = {gap}, {verdict}")
@@ -63,7 +63,7 @@ def _settings(chosen: argparse.Namespace) -> tuple[Settings, Path | None]:
             raise SettingsError(name, why)
     for name in KAPPA_ONLY if values.get("data") == "gaussian" else ():
         if name in values:
-            why = f"goes with --data exact or correlated, Gaussian rows have the {FIELDS[name].key} that falls out"
+            why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out"
             raise SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}: leave it out.")
     settings = Settings(**values)
     _refuse_unread(settings.algorithm, values)

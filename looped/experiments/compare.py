@@ -83,7 +83,7 @@ class Comparison:
     def tolerance(self) -> float:
         """How large the relative gap may be: `theory.gap_tolerance` at the κ of what one step contracts.
 
-        That is the measured κ, but (λ₁+ρ)/(λ_d+ρ) for ridge, and the κ of C^½HC^½ with a preconditioner.
+        That is the measured κ, but (λ₁+ρ)/(λ_d+ρ) for ridge, and κ(C^½HC^½)·√κ(C) with a preconditioner.
         """
         dtype = getattr(torch, self.settings.dtype)
         return theory.gap_tolerance(dtype, self.dynamics.condition_number, self.settings.loops)
