@@ -125,8 +125,8 @@ class Dynamics:
         """The relative error below which rounding in `dtype` rules, (B,), float64: an estimate.
 
         `theory.rounding_floor`, but eps·(1 + max_t error_t) for GD++, whose tokens keep what was rounded where the
-        error was largest, and eps·(2 + log₂κ) for Newton, which needs about log₂κ loops. None for softmax attention, and where some mode
-        does not contract.
+        error was largest, and eps·(2 + log₂κ) for Newton, which needs about log₂κ loops. None for softmax attention,
+        and where some mode does not contract.
         """
         eps = torch.finfo(dtype).eps
         match self.settings.algorithm:
