@@ -282,6 +282,13 @@ STEPS = "auto, optimal, or a number above 0 and at most 1e+06"
         ("--layout wide", ["--layout", "wide", "compact or slots"]),
         ("--form both", ["--form", "both", "state or token"]),
         ("--spectrum flat", ["--spectrum", "flat", "geometric, linear, two-level or outlier"]),
+        ("--algorithm adam", ["--algorithm", "adam", "gd, ridge, preconditioned, heavy-ball, gd++, newton or softmax"]),
+        ("--ridge 0.5", ["--ridge = 0.5", "--algorithm ridge", "this is gd", "leave it out"]),
+        ("--algorithm newton --gamma 0.1", ["--gamma = 0.1", "--algorithm gd++", "this is newton"]),
+        ("--algorithm heavy-ball --momentum 1", ["--momentum", "auto, or a number above 0 and at most 0.9999"]),
+        ("--algorithm gd++ --layout slots", ["--layout = slots", "gd++ has one", "leave it out"]),
+        ("--algorithm softmax --form state", ["--form = state", "softmax reads all tokens", "leave it out"]),
+        ("--data gaussian --spectrum linear", ["--spectrum = linear", "exact or correlated", "leave it out"]),
         ("--bogus 3", ["--bogus"]),
         ("--n", ["--n", "expected one argument"]),
         ("--data nofile.csv", ["--data", "nofile.csv", "no file"]),
@@ -396,3 +403,44 @@ def test_the_app_command_becomes_streamlit_in_the_folder_of_its_configuration(mo
     assert Path(arguments[4]) == folder / "app.py"
     assert arguments[5:] == ["--server.port", "8502"]
     assert (folder / ".streamlit" / "config.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["heavy-ball --momentum 0.9", "ridge --ridge 0.5", "gd++ --step-size 0.5 --gamma 0.1", "newton", "preconditioned"],
+)
+def test_every_algorithm_passes_and_names_its_explicit_twin(capsys, options):
+    summary, err = run(capsys, *SMALL, "--algorithm", *options.split())
+    assert summary["verdict"]["passed"] is True
+    assert summary["verdict"]["algorithm"] == options.split()[0]
+    assert summary["gd_error_after_T"]["median"] > 0
+    assert "max |looped − " in err
+    assert ": pass" in err
+
+
+def test_softmax_attention_is_measured_and_not_judged(capsys, tmp_path):
+    summary, err = run(capsys, *SMALL, "--algorithm", "softmax", "--out", str(tmp_path))
+    assert summary["verdict"]["passed"] is None
+    assert summary["closed_form_after_T"] is None
+    assert "max |softmax − GD| = " in err
+    assert "pass" not in err
+    assert summary["verdict"]["relative_gap"] > 0.1
+
+
+@pytest.mark.parametrize("name", ["ridge", "heavy-ball", "gd++", "newton"])
+def test_the_arrays_hold_all_that_the_layer_needs_to_be_run_by_hand(capsys, tmp_path, name):
+    run(capsys, *SMALL, "--algorithm", name, "--out", str(tmp_path))
+    stored = arrays(tmp_path)
+    B, n, d = stored["X"].shape
+    heads = [matrix.reshape(-1, *matrix.shape[-2:]) for matrix in (stored["P"], stored["Q"])]
+    D = heads[0].shape[-1]
+    A, K = stored.get("A", np.eye(D)), stored.get("K", np.zeros((D, D)))
+    for b in range(B):
+        Z, eta = stored["Z0"][b], stored["step_size"][b]
+        M = np.diag([1.0] * n + [0.0] * (Z.shape[1] - n))
+        R = np.eye(Z.shape[1]) if name in ("gd++", "newton") else np.diag([0.0] * n + [1.0])
+        for _ in range(12):
+            attention = sum(P @ Z @ M @ (Z.T @ Q @ Z) for P, Q in zip(*heads, strict=True))
+            Z = Z + ((A - np.eye(D)) @ Z - eta * K @ Z - eta / n * attention) @ R
+        w = {"gd++": -Z[d, n:], "newton": Z[2 * d + 1 : 3 * d + 1, n]}.get(name, Z[:d, n])
+        np.testing.assert_allclose(w, stored["explicit"][-1, b], atol=1e-12)

@@ -67,7 +67,9 @@ def error_chart(result: Comparison) -> Picture:
         measured = np.concatenate([measured, drawn["explicit_median"]])
     axis, tick = log_range(measured)
     if "rounding_floor" in drawn and np.log10(drawn["rounding_floor"][0]) > axis[0]:
-        data.append(line(loops, drawn["rounding_floor"], f"Rounding floor, {settings.dtype}", "dot", width=2.5))
+        data.append(
+            line(loops, drawn["rounding_floor"], f"Rounding floor, {settings.dtype} (estimate)", "dot", width=2.5)
+        )
     if batch >= SMALLEST_BAND:  # last, so that its two edges take no colour from the lines
         data += band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
 
@@ -185,8 +187,9 @@ def _loop(result: Comparison) -> str:
 def _describe(result: Comparison, of: str) -> str:
     settings, curves = result.settings, result.curves
     final = curves["looped_median"][-1]
+    who = "Softmax attention" if result.passed is None else "The looped transformer"
     text = (
-        f"Relative error against loops, log axis{of}. The {_loop(result).lower()} goes from 1 at loop 0 to "
+        f"Relative error against loops, log axis{of}. {who} goes from 1 at loop 0 to "
         f"{final:.2e} at loop {settings.loops}. The largest difference to the iterates of explicit "
         f"{result.algorithm.title} is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate"
     )
