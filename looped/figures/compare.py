@@ -33,7 +33,7 @@ def error_chart(result: Comparison) -> Picture:
     Next to another algorithm stands plain gradient descent; the rounding floor is drawn where it is in sight.
     """
     settings, curves = result.settings, result.curves
-    loops = _drawn_loops(settings.loops)
+    loops = drawn_loops(settings.loops)
     tiny = float(np.finfo(settings.dtype).eps) / 20
     drawn = {name: np.maximum(values[loops], tiny) for name, values in curves.items()}
     batch = result.prompts.shape[0]
@@ -138,7 +138,7 @@ def log_loops(picture: Picture) -> Picture:
     return Picture(figure, f"{picture.alt} The loop axis is logarithmic and starts at loop 1.", picture.table)
 
 
-def _drawn_loops(T: int) -> np.ndarray:
+def drawn_loops(T: int) -> np.ndarray:
     if T < MOST_POINTS:
         return np.arange(T + 1)
     even = np.linspace(0, T, MOST_POINTS)
