@@ -12,6 +12,7 @@ from looped.lessons import COMPARE, by_key
 from looped.settings import Settings
 from pages.ui import backend
 from pages.ui.controls import Controls
+from pages.ui.close_up import close_up
 from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
@@ -305,6 +306,7 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
     equation(view.summary)
     if table is not None:
         real_data(view)
+    close_up(controls, asked, identity, table, view.summary["sizes"]["prompts"])
     with st.expander("What to notice"):
         st.markdown(
             "- The circles of explicit gradient descent lie on the transformer's line: not close to it, on it, to the "

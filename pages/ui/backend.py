@@ -9,7 +9,7 @@ import streamlit as st
 import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
 
 from looped import Settings, compare, export, figures, tables
-from looped.experiments import context
+from looped.experiments import context, inside, modes
 
 AT_ONCE = BoundedSemaphore(2)
 """Computations at the same time; more only wait for each other."""
@@ -44,6 +44,23 @@ def sweep(settings: context.ContextSettings) -> context.ContextResult:
     """A small sweep over n/d."""
     with AT_ONCE:
         return context.sweep(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One prompt of a run from close by."""
+
+    modes: modes.Modes
+    inside: inside.Inside
+
+
+@st.cache_resource(max_entries=16, ttl="1h", show_spinner=False)
+def look(settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None) -> Look:
+    """What `comparison` does not keep, of one prompt counted from 0: its error by mode, and the loop's inside."""
+    del data
+    with AT_ONCE:
+        result = compare(settings, _table)
+        return Look(modes.split(result, prompt), inside.record(result, prompt))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -27,9 +27,9 @@ def _symbol(found: re.Match[str]) -> str:
     return rf"${letter}_{{\mathrm{{{below}}}}}$" if len(below) > 1 else rf"${letter}_{below}$"
 
 
-def figure(picture: Picture, key: str) -> None:
-    """A chart with its text for those who do not see it."""
-    st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt)
+def figure(picture: Picture, key: str, height: Literal["content", "stretch"] = "content") -> None:
+    """A chart with its text for those who do not see it; as high as it says, or as its container."""
+    st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt, height=height)
 
 
 def show_number(
