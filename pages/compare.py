@@ -11,8 +11,8 @@ from looped.figures.picture import SMALLEST_BAND
 from looped.lessons import COMPARE, by_key
 from looped.settings import Settings
 from pages.ui import backend
-from pages.ui.controls import Controls
 from pages.ui.close_up import close_up
+from pages.ui.controls import Controls
 from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel

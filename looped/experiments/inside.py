@@ -16,8 +16,6 @@ MOST_EXAMPLES = 40
 """Examples shown at most: the first ones. The transformer reads all of them."""
 MOST_FEATURES = 12
 """Features shown at most: the first ones."""
-GRID = 61
-"""Points per axis of the loss surface."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +73,12 @@ class Inside:
     """max |s_i| over all n examples, (F,)."""
     update_length: np.ndarray
     """‖Δ_t‖ over all rows, (F,)."""
+    iterate_rows: np.ndarray
+    """Which of the shown rows hold the iterate, (K,)."""
     explicit: np.ndarray
-    """Explicit gradient descent's iterate in the rows of w, NaN elsewhere, (F, R)."""
+    """Explicit gradient descent's iterate there, (F, K)."""
     solution: np.ndarray
-    """w_ref in the rows of w, NaN elsewhere, (R,)."""
+    """w_ref there, (K,)."""
     errors: np.ndarray
     """‖w_t − w_ref‖/‖w_ref‖, (F,)."""
     plane: Plane
@@ -137,8 +137,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
             updates[place] = (layer(tokens, construction, step_size)[0, :, -1] - query).numpy()
     rows = shown_rows(construction)
     w_ref = result.w_ref[prompt]
-    explicit, solution = np.full((len(loops), construction.width), np.nan), np.full(construction.width, np.nan)
-    explicit[:, construction.w], solution[construction.w] = result.explicit[loops, prompt], w_ref
+    iterate_rows = np.flatnonzero((rows >= construction.w.start) & (rows < construction.w.stop))
     return Inside(
         prompt=prompt,
         sizes=(n, d),
@@ -151,8 +150,9 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         updates=updates[:, rows],
         largest_score=np.abs(scores).max(axis=1),
         update_length=np.linalg.norm(updates.astype(float), axis=1),
-        explicit=explicit[:, rows],
-        solution=solution[rows],
+        iterate_rows=iterate_rows,
+        explicit=result.explicit[loops, prompt, : len(iterate_rows)],
+        solution=w_ref[: len(iterate_rows)],
         errors=relative_distance(result.looped[loops, prompt : prompt + 1], w_ref[None])[:, 0],
         plane=_plane(result, prompt, loops),
     )
@@ -180,17 +180,17 @@ def _plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
     eigenvalues = spectrum.eigenvalues[prompt].numpy()[exists]
     vectors = spectrum.eigenvectors[prompt].numpy()[:, exists]  # (d, r)
     if len(w_ref) == 2:
-        axes, names = np.eye(2), ("w<sub>1</sub>", "w<sub>2</sub>")
+        axes, across, up = np.eye(2), "w<sub>1</sub>", "w<sub>2</sub>"
     else:
         factors = np.abs(1 - float(result.step_size[prompt]) * eigenvalues)
         present = np.abs(w_ref @ vectors) > MODE_PRESENT * np.linalg.norm(w_ref)
         two = np.sort(np.lexsort((-factors, ~present))[:2])[::-1]  # the smaller eigenvalue first
-        axes, names = vectors[:, two], tuple(f"along mode {k + 1}" for k in two)
+        axes, across, up = vectors[:, two], f"along mode {two[0] + 1}", f"along mode {two[-1] + 1}"
         if len(two) < 2:
-            axes, names = np.c_[axes, np.zeros(len(w_ref))], (*names, "there is no second mode")
+            axes, up = np.c_[axes, np.zeros(len(w_ref))], "there is no second mode"
     curvature = (axes.T @ vectors * eigenvalues) @ (vectors.T @ axes)
     return Plane(
-        names=names,
+        names=(across, up),
         center=w_ref @ axes,
         looped=result.looped[loops, prompt] @ axes,
         explicit=result.explicit[loops, prompt] @ axes,

@@ -139,6 +139,7 @@ def log_loops(picture: Picture) -> Picture:
 
 
 def drawn_loops(T: int) -> np.ndarray:
+    """Which of the loops 0 … T are drawn."""
     if T < MOST_POINTS:
         return np.arange(T + 1)
     even = np.linspace(0, T, MOST_POINTS)

@@ -20,7 +20,7 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
 
     Args:
         modes: of one prompt.
-        tolerance: a star marks the loop at which a mode falls below it, in units of ‖w_ref‖.
+        tolerance: a star marks the loop at which a mode falls to it, in units of ‖w_ref‖.
         dtype: of the run; nothing below its rounding is drawn.
     """
     tiny, loops = float(np.finfo(dtype).eps) / 20, drawn_loops(modes.loops)
@@ -34,22 +34,27 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
         trace = line(loops, measured[loops, place], name, DASHES[place % len(DASHES)], width=5 if slow else 2)
         data.append(trace | {"showlegend": False, "hovertemplate": "%{y:.3e}"})
     circles = loops[np.unique(np.linspace(0, len(loops) - 1, CIRCLES).round().astype(int))]
-    ends = [_label_at(measured[:, place], needed[k], tiny) for place, k in enumerate(modes.shown)]
-    fallen = np.array([needed[k] <= modes.loops for k in modes.shown])
+    fallen = [(needed[k], measured[int(needed[k]), place])
+              for place, k in enumerate(modes.shown) if needed[k] <= modes.loops]  # fmt: skip
+    (low, high), tick = log_range(measured)
+    numbers = [_number_at(measured[:, place], 10 ** (low + 0.25 * (high - low))) for place in range(len(modes.shown))]
     data += [
         {
-            "type": "scatter", "mode": "markers", "name": "closed form |1 − ηλ<sub>k</sub>|ᵗ",
-            "x": np.tile(circles, len(modes.shown)), "y": closed_form[circles].T.ravel(), "hoverinfo": "skip",
+            "type": "scatter", "mode": "markers", "name": "closed form |1 − ηλ<sub>k</sub>|ᵗ", "hoverinfo": "skip",
+            "x": np.tile(circles, len(modes.shown)), "y": closed_form[circles].T.ravel(),
             "marker": {"symbol": "circle-open", "size": 8},
         },
         {
-            "type": "scatter", "mode": "markers+text", "name": f"mode number, at the loop where it falls below {tolerance:g}",
-            "x": [loop for loop, _ in ends], "y": [value for _, value in ends], "hoverinfo": "skip",
-            "text": [f" <b>{k + 1}</b>" for k in modes.shown], "textposition": "top right",
-            "marker": {"symbol": ["star" if done else "line-ns" for done in fallen], "size": np.where(fallen, 11, 1)},
+            "type": "scatter", "mode": "markers", "name": f"falls below {tolerance:g}", "hoverinfo": "skip",
+            "x": [loop for loop, _ in fallen], "y": [value for _, value in fallen],
+            "marker": {"symbol": "star", "size": 12, "opacity": 1},
+        },
+        {
+            "type": "scatter", "mode": "text", "showlegend": False, "hoverinfo": "skip", "cliponaxis": False,
+            "x": [loop for loop, _ in numbers], "y": [value for _, value in numbers], "textposition": "middle right",
+            "text": [f"  <b>{k + 1}</b>" for k in modes.shown], "textfont": {"size": 13},
         },
     ]  # fmt: skip
-    axis, tick = log_range(measured)
     figure = go.Figure(
         {
             "data": data,
@@ -64,10 +69,10 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
                         "line": {"dash": "dot", "width": 1, "color": "gray"},
                     }
                 ],
-                "xaxis": {"title": {"text": "loop t"}, "range": [0, modes.loops * 1.04], "automargin": True},
+                "xaxis": {"title": {"text": "loop t"}, "range": [0, modes.loops * 1.07], "automargin": True},
                 "yaxis": {
                     "title": {"text": "|⟨v<sub>k</sub>, w<sub>t</sub> − w<sub>ref</sub>⟩| / ‖w<sub>ref</sub>‖"},
-                    "type": "log", "range": axis, "dtick": tick, "exponentformat": "power", "automargin": True,
+                    "type": "log", "range": [low, high], "dtick": tick, "exponentformat": "power", "automargin": True,
                 },
             },
         }
@@ -96,8 +101,8 @@ def rate_chart(modes: Modes) -> Picture:
         rate = float(modes.rate(np.array([step]))[0])
         data.append(
             {
-                "type": "scatter", "mode": "markers+text", "name": f"{name}, {rate:.4g} a loop", "x": [step], "y": [rate],
-                "text": [text], "textposition": place, "cliponaxis": False,
+                "type": "scatter", "mode": "markers+text", "name": f"{name}, {rate:.4g} a loop",
+                "x": [step], "y": [rate], "text": [text], "textposition": place, "cliponaxis": False,
                 "marker": {"symbol": symbol, "size": 13, "line": {"width": 2}}, "hoverinfo": "name",
             }
         )  # fmt: skip
@@ -112,35 +117,37 @@ def rate_chart(modes: Modes) -> Picture:
                     {
                         "type": "rect", "yref": "paper", "x0": limit, "x1": widest, "y0": 0, "y1": 1, "layer": "below",
                         "fillcolor": "rgba(128, 128, 128, 0.22)", "line": {"width": 0},
-                        "label": {"text": "diverges", "textposition": "top center"},
+                        "label": {"text": "diverges", "textposition": "bottom center"},
                     }
                 ],
                 "xaxis": {"title": {"text": "step size η"}, "range": [0, widest], "automargin": True},
                 "yaxis": {
                     "title": {"text": "left of the error after a loop, worst mode"},
-                    "range": [min(-0.05, float(modes.rate(np.array([best]))[0]) - 0.25), top], "automargin": True,
+                    "range": [-0.12 if modes.rate(np.array([best]))[0] < 0.15 else 0, top], "automargin": True,
                 },
             },
         }
     )  # fmt: skip
     rates = [float(modes.rate(np.array([step]))[0]) for step, *_ in points.values()]
-    now, slow = rates[0], modes.slowest + 1
     alt = (
-        f"What one loop leaves of the error in the worst mode against the step size η: a V whose tip is the optimal step "
-        f"2/(λ₁+λ_d) = {best:.4g}, leaving {rates[2]:.4g}. The step 1/λ₁ = {limit / 2:.4g} leaves {rates[1]:.4g}. Above "
-        f"2/λ₁ = {limit:.4g}, shaded, the loop diverges. Now η = {eta:.4g}, {now:.4g} a loop, by mode {slow}."
+        "What one loop leaves of the error in the worst mode against the step size η: a V whose tip is the optimal "
+        f"step 2/(λ₁+λ_d) = {best:.4g}, leaving {rates[2]:.4g}. The step 1/λ₁ = {limit / 2:.4g} leaves {rates[1]:.4g}. "
+        f"Above 2/λ₁ = {limit:.4g}, shaded, the loop diverges. Now η = {eta:.4g}, {rates[0]:.4g} a loop."
     )
     names = np.array(["now", "1/λ₁", "optimal 2/(λ₁+λ_d)", "limit 2/λ₁"])
-    table = {"column": names, "η": np.array([step for step, *_ in points.values()]), "left after a loop": np.array(rates)}
+    table = {
+        "column": names,
+        "η": np.array([step for step, *_ in points.values()]),
+        "left after a loop": np.array(rates),
+    }
     return Picture(figure, alt, table)
 
 
-def _label_at(values: np.ndarray, needed: float, tiny: float) -> tuple[float, float]:
-    """Where a line carries its number: at the loop that was asked for, else where it ends or meets the rounding."""
-    last = len(values) - 1
-    if needed <= last:
-        return float(needed), float(values[int(needed)])
-    return float(last), float(max(values[last], tiny))
+def _number_at(values: np.ndarray, level: float) -> tuple[int, float]:
+    """Where a line carries its mode's number: where it falls below the level, else at its end."""
+    below = values < level
+    place = int(below.argmax()) if below.any() else len(values) - 1
+    return place, float(values[place])
 
 
 def _describe(modes: Modes, tolerance: float, needed: np.ndarray) -> str:
@@ -149,9 +156,9 @@ def _describe(modes: Modes, tolerance: float, needed: np.ndarray) -> str:
     until = f"after {needed[slow]:,.0f} loops" if np.isfinite(needed[slow]) else "never"
     return (
         f"Error of prompt {modes.prompt + 1} along {which} of XᵀX/n against loops, log axis, one line each, from "
-        f"the transformer's states. The slowest is mode {slow + 1} with λ = {modes.eigenvalues[slow]:.4g}: a loop leaves "
-        f"{abs(modes.factors[slow]):.4g} of it, and it falls below {tolerance:g} {until}. The closed form |1 − ηλ_k|ᵗ "
-        f"differs from the states by at most {modes.gap:.1e}."
+        f"the transformer's states. The slowest is mode {slow + 1} with λ = {modes.eigenvalues[slow]:.4g}: a loop "
+        f"leaves {abs(modes.factors[slow]):.4g} of it, and it falls below {tolerance:g} {until}. The closed form "
+        f"|1 − ηλ_k|ᵗ differs from the states by at most {modes.gap:.1e}."
     )
 
 

@@ -2,6 +2,7 @@
 
 import gc
 from dataclasses import dataclass
+from functools import cached_property
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -10,6 +11,7 @@ import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's defau
 
 from looped import Settings, compare, export, figures, tables
 from looped.experiments import context, inside, modes
+from looped.figures.inside import player
 
 AT_ONCE = BoundedSemaphore(2)
 """Computations at the same time; more only wait for each other."""
@@ -46,12 +48,17 @@ def sweep(settings: context.ContextSettings) -> context.ContextResult:
         return context.sweep(settings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Look:
     """One prompt of a run from close by."""
 
     modes: modes.Modes
     inside: inside.Inside
+
+    @cached_property
+    def player(self) -> figures.Picture:
+        """The views of the loop, without controls: 0.1 s of Plotly's checks, spent when they are first looked at."""
+        return player(self.inside, controls=False)
 
 
 @st.cache_resource(max_entries=16, ttl="1h", show_spinner=False)

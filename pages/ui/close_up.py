@@ -1,20 +1,25 @@
 """One prompt from close by, below the chart: its error by eigen-mode, and what happens inside the loop."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from looped import Settings, tables
 from looped.figures import inside as inside_figures
 from looped.figures import modes as mode_figures
 from pages.ui import backend
 from pages.ui.controls import Controls
-from pages.ui.parts import data_table, figure
+from pages.ui.parts import data_table, figure, unbroken
 from pages.ui.player import step_player
 
 TOLERANCES = [10.0**-power for power in range(1, 13)]
 
 
 def close_up(
-    controls: Controls[Settings], settings: Settings, identity: tuple[str, ...], table: tables.Table | None, prompts: int
+    controls: Controls[Settings],
+    settings: Settings,
+    identity: tuple[str, ...],
+    table: tables.Table | None,
+    prompts: int,
 ) -> None:
     """Two views of one prompt; nothing is computed while both are closed.
 
@@ -31,11 +36,13 @@ def close_up(
     if not opened:
         return
     with opened[0]:
-        prompt = _choose_prompt(prompts)
+        tools = st.container(horizontal=True, vertical_alignment="bottom")
+        with tools:
+            prompt = _choose_prompt(prompts)
     look = backend.look(settings, identity, prompt, table)
     if by_mode.open:
         with by_mode:
-            _modes(controls, settings, look)
+            _modes(controls, settings, look, tools)
     if within.open:
         with within:
             _inside(look)
@@ -44,52 +51,63 @@ def close_up(
 def _choose_prompt(prompts: int) -> int:
     if prompts == 1:
         return 0
-    number = st.number_input("Prompt", 1, prompts, key="prompt", width=150, persist_state="session",
-                             help=f"Which of the {prompts} prompts is looked at, here and in the other view.")  # fmt: skip
+    number = st.number_input(
+        "Prompt", 1, prompts, key="prompt", width=150, persist_state="session",
+        help=f"Which of the {prompts} prompts is looked at, here and in the other view.",
+    )  # fmt: skip
     return int(number) - 1
 
 
-def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look) -> None:
+def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look, tools: DeltaGenerator) -> None:
     modes = look.modes
-    tolerance = st.select_slider(
-        "Tolerance", TOLERANCES, 1e-3, key="tolerance", format_func=lambda value: f"{value:.0e}", width=320,
+    tolerance = tools.select_slider(
+        "Tolerance", TOLERANCES, 1e-3, key="tolerance", format_func=lambda value: f"{value:.0e}", width=260,
         persist_state="session", help="A star marks the loop at which a mode falls below it, in units of ‖w_ref‖.",
     )  # fmt: skip
     slow, needed = modes.slowest, modes.loops_to(tolerance)[modes.slowest]
     grows = abs(modes.factors[slow]) > 1
     until = "it never falls" if needed == float("inf") else f"{needed:,.0f} loops until it is"
-    st.markdown(
+    sentence = (
         f"**{'Growing' if grows else 'Slowest'}: mode {slow + 1}**, λ = {modes.eigenvalues[slow]:.4g}. Every loop "
         f"{'multiplies it by' if grows else 'leaves'} {abs(modes.factors[slow]):.4g}{'' if grows else ' of it'}; "
         f"{until} below {tolerance:.0e}. States and closed form differ by at most {modes.gap:.1e}."
     )
-    left, right = st.columns(2)
+    st.markdown(unbroken(sentence))
+    left, right = st.columns([3, 2])
     by_loop = mode_figures.mode_chart(modes, tolerance, settings.dtype)
     by_step = mode_figures.rate_chart(modes)
     with left:
-        st.markdown("**Error of each mode against loops**")
+        st.markdown("**Error of each mode, by number, against loops**")
         figure(by_loop, "mode-chart")
     with right:
-        st.markdown("**What one loop leaves, against the step size**")
+        st.markdown("**What one loop leaves, by step size**")
         figure(by_step, "rate-chart")
-    st.button(
-        f"Set the optimal step, 2/(λ₁+λ_d) = {modes.optimal_step:.4g}", key="set_optimal", on_click=controls.set,
-        args=({"step_size": "optimal"},), disabled=settings.step_size == "optimal",
-    )  # fmt: skip
+    with st.container(horizontal=True):
+        st.button(
+            f"Set the optimal step, 2/(λ₁+λ_d) = {modes.optimal_step:.4g}", key="set_optimal", on_click=controls.set,
+            args=({"step_size": "optimal"},), disabled=settings.step_size == "optimal",
+        )  # fmt: skip
+        with st.popover("Data behind these charts"):
+            data_table(by_loop.table, "Every drawn mode", whole=True)
+            data_table(by_step.table, "Four step sizes", whole=True)
     if len(modes.shown) < len(modes.eigenvalues):
         ranks = ", ".join(str(k + 1) for k in modes.shown)
         st.caption(f"Of {len(modes.eigenvalues)} modes these are drawn: {ranks}.")
-    data_table(by_loop.table, "Every drawn mode", whole=True)
 
 
 def _inside(look: backend.Look) -> None:
     inside = look.inside
-    picture = inside_figures.player(inside, controls=False)
+    st.caption(
+        "At loop t the query z scores every example, zᵢᵀQz, and their sum, weighted by the scores, moves it: "
+        "Δ = −(η/n) P Z M (ZᵀQz). Play, or step with the arrow keys."
+    )
     step_player(
-        picture,
+        look.player,
         inside_figures.captions(inside),
         inside_figures.arrange(inside, narrow=False),
         inside_figures.arrange(inside, narrow=True),
     )
     if inside.cut:
         st.caption(inside.cut)
+    with st.popover("Data behind these views"):
+        data_table(look.player.table, "Every shown loop")

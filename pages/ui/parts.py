@@ -27,6 +27,11 @@ def _symbol(found: re.Match[str]) -> str:
     return rf"${letter}_{{\mathrm{{{below}}}}}$" if len(below) > 1 else rf"${letter}_{below}$"
 
 
+def unbroken(text: str) -> str:
+    """The text without line breaks inside numbers such as 1e-06: a word joiner after every hyphen."""
+    return text.replace("-", "-\u2060")
+
+
 def figure(picture: Picture, key: str, height: Literal["content", "stretch"] = "content") -> None:
     """A chart with its text for those who do not see it; as high as it says, or as its container."""
     st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt, height=height)
@@ -39,7 +44,7 @@ def show_number(
     with st.container(border=True, width=width, height="stretch", gap="xxsmall"):
         st.metric(label, value, help=explanation)
         verdict = "" if passed is None else ":green-badge[PASS] " if passed else ":red-badge[FAIL] "
-        st.caption(verdict + below.replace("-", "-\u2060"))  # a word joiner: no line break inside 1e-06
+        st.caption(verdict + unbroken(below))
 
 
 def data_table(columns: Mapping[str, Any], alt: str, *, whole: bool = False) -> None:

@@ -42,8 +42,7 @@ def share(
         if note:
             st.caption(plain(note))
         parameters = settings.to_query() | {"lesson": lesson_now(controls.page)}
-        if st.session_state.get("log_t"):
-            parameters["log_t"] = "true"
+        parameters |= {switch: "true" for switch in ("log_t", "modes", "inside") if st.session_state.get(switch)}
         st.code(_link(parameters), language=None, wrap_lines=True)
         st.markdown("**Link for a class.** It fixes the lesson and hides the controls you choose.")
         names = {field.key: field.label for field in controls.fields.values()} | {"lesson": "Choice of the lesson"}

@@ -4,22 +4,23 @@ from pathlib import Path
 
 import streamlit as st
 
-from looped.figures import inside as figures
 from looped.figures.picture import Picture
+from looped.figures.stage import Arrangement
 from pages.ui.parts import figure
 
-HERE = Path(__file__).parent
 STAGE = "player-stage"
 NARROWEST = 640
 """Width in pixels from which on the wide arrangement is used."""
 
-control = st.components.v2.component(
-    "looped_player",
-    **{part: (HERE / f"player.{part}").read_text(encoding="utf-8") for part in ("html", "css", "js")},
-)
+
+def _source(part: str) -> str:
+    return (Path(__file__).parent / f"player.{part}").read_text(encoding="utf-8")
 
 
-def step_player(picture: Picture, captions: list[str], wide: figures.Arrangement, narrow: figures.Arrangement) -> None:
+control = st.components.v2.component("looped_player", html=_source("html"), css=_source("css"), js=_source("js"))
+
+
+def step_player(picture: Picture, captions: list[str], wide: Arrangement, narrow: Arrangement) -> None:
     """Play, pause and step through the frames of a figure, by mouse, touch or keyboard.
 
     Args:
