@@ -87,7 +87,9 @@ class Export(ABC):
         """The charts as one interactive page that needs no network."""
         parts = []
         for place, (heading, picture) in enumerate(self.pictures().items()):
-            chart = picture.figure.to_html(full_html=False, include_plotlyjs=place == 0, div_id=f"chart{place}")
+            chart = picture.figure.to_html(
+                full_html=False, include_plotlyjs=place == 0, div_id=f"chart{place}", auto_play=False
+            )
             parts.append(f"<h2>{html.escape(heading)}</h2>\n{chart}\n<p>{html.escape(picture.alt)}</p>\n")
         return (
             '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'

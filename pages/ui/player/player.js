@@ -2,8 +2,10 @@
 
 const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
+const PATIENCE = 1500 // milliseconds until a frame counts as lost
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: true } }
 
+const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 const players = new WeakMap() // one for each mount: a run of the script calls the default export again
 
 class Player {
@@ -69,20 +71,19 @@ class Player {
     this.draw()
   }
 
-  // Frames that come faster than they can be drawn are left out.
+  // Frames that come faster than they can be drawn are left out. Streamlit redraws a chart after every animation, and
+  // where that meets the next one Plotly forgets it: so nothing is waited for without end.
   async draw() {
-    if (!this.chart || this.drawing) return
-    this.drawing = true
-    let drawn
-    do {
-      drawn = this.at
-      try {
-        await window.Plotly.animate(this.chart, [this.data.frames[drawn]], AT_ONCE)
-      } catch {
-        break // the chart was replaced meanwhile
-      }
-    } while (drawn !== this.at)
-    this.drawing = false
+    const chart = this.chart
+    if (!chart || this.busy === chart) return
+    this.busy = chart
+    for (let drawn = null, lost = 0; chart === this.chart && drawn !== this.at && lost < 5; ) {
+      const wanted = this.at
+      const animated = window.Plotly.animate(chart, [this.data.frames[wanted]], AT_ONCE).then(() => true, () => false)
+      if (await Promise.race([animated, later(PATIENCE)])) drawn = wanted
+      else lost += 1
+    }
+    if (this.busy === chart) this.busy = null
   }
 
   do(name) {
