@@ -24,6 +24,8 @@ CASES = {
     "large": Settings(prompts=2, features=50, examples=100, loops=800, condition_number=100),
     "large slots": Settings(prompts=2, features=50, examples=100, loops=800, layout="slots"),
     "diabetes": Settings(data="diabetes", loops=500),
+    "ridge": Settings(prompts=2, algorithm="ridge", ridge=0.5),
+    "preconditioned": Settings(prompts=2, algorithm="preconditioned", data="correlated", condition_number=20),
 }
 
 
@@ -68,12 +70,34 @@ def test_tokens_scores_and_update_are_those_of_the_layer_written_out(name):
         np.testing.assert_array_equal(stage.weight_rows(inside, "Q"), Q[np.ix_(rows, rows)])
 
 
-@pytest.mark.parametrize("name", ["default", "slots", "scaled", "n < d", "one loop", "float32"])
+@pytest.mark.parametrize(
+    "name", ["default", "slots", "scaled", "n < d", "one loop", "float32", "ridge", "preconditioned"]
+)
 def test_every_update_leads_to_the_next_loop(name):
     inside = record(case(name))
     np.testing.assert_array_equal(inside.loops, np.arange(inside.last + 1))
     eps = np.finfo(inside.queries.dtype).eps
     np.testing.assert_allclose(inside.queries[:-1] + inside.updates[:-1], inside.queries[1:], atol=30 * eps)
+
+
+def test_ridge_descends_its_penalised_loss():
+    result = case("ridge")
+    plane, X, y = record(result).plane, result.prompts.X[0].numpy(), result.prompts.y[0].numpy()
+    ranks = [int(name.removeprefix("along mode ")) - 1 for name in plane.names]
+    axes = np.linalg.eigh(X.T @ X)[1][:, ::-1][:, ranks]
+    axes = axes * np.sign((result.w_ref[0] @ axes) * plane.center)
+
+    def loss(w):
+        return np.sum((X @ w - y) ** 2) / (2 * len(X)) + 0.5 * np.sum(w**2) / 2
+
+    for point in plane.contour(0.3, 9):
+        w = result.w_ref[0] + axes @ (point - plane.center)
+        assert loss(w) - loss(result.w_ref[0]) == pytest.approx(0.3, rel=1e-9)
+
+
+def test_an_algorithm_that_moves_more_than_a_query_is_refused():
+    with pytest.raises(ValueError, match="knows gd, ridge, preconditioned, not gd"):
+        record(compare(Settings(prompts=1, algorithm="gd++")))
 
 
 def test_scores_are_the_residuals_and_the_errors_those_of_the_run():
@@ -107,12 +131,12 @@ def test_the_contours_are_those_of_the_loss(name):
     np.testing.assert_allclose(plane.center, w_ref @ axes, atol=1e-9)
     np.testing.assert_allclose(plane.looped, result.looped[inside.loops, 0] @ axes, atol=1e-8)
     np.testing.assert_allclose(plane.explicit, result.explicit[inside.loops, 0] @ axes, atol=1e-8)
-    across, up = plane.center[0] + np.array([-1.0, 0.0, 0.5]), plane.center[1] + np.array([0.0, 2.0])
-    excess = plane.excess(across, up)
-    for i, b in enumerate(up):
-        for j, a in enumerate(across):
-            w = w_ref + axes @ (np.array([a, b]) - plane.center)
-            assert excess[i, j] == pytest.approx(loss(w) - loss(w_ref), rel=1e-6, abs=1e-9)
+    flat = np.linalg.eigvalsh(plane.curvature)[0] < 1e-9
+    for excess in (0.01, 2.0):
+        points = plane.contour(excess, 5)[1::2] if flat else plane.contour(excess, 8)  # across the flat direction
+        for point in points:
+            w = w_ref + axes @ (point - plane.center)
+            assert loss(w) - loss(w_ref) == pytest.approx(excess, rel=1e-5)
 
 
 def test_the_plane_is_that_of_the_two_slowest_modes():
@@ -161,7 +185,7 @@ def test_every_case_gives_one_small_figure_with_a_frame_for_each_loop(name):
         low, high = figure.layout[axis].range
         assert low < high
         assert np.isfinite([low, high]).all()
-    assert all(trace.line.color is None for trace in figure.data if trace.type == "scatter")
+    assert all(trace.line.color in (None, "gray") for trace in figure.data if trace.type == "scatter")
 
 
 def test_a_frame_moves_every_view_that_moves_to_its_loop():

@@ -47,6 +47,27 @@ def test_states_and_closed_form_are_the_modes_of_gradient_descent(changes):
     assert modes.gap <= 1e-12
 
 
+def test_ridge_modes_shrink_by_the_penalty_too():
+    result = compare(Settings(prompts=1, algorithm="ridge", ridge=0.5))
+    X, modes = result.prompts.X[0].numpy(), split(result)
+    np.testing.assert_allclose(modes.eigenvalues, np.linalg.eigvalsh(X.T @ X / 40)[::-1] + 0.5)
+    assert modes.gap <= 1e-12
+
+
+def test_preconditioned_modes_are_those_of_the_preconditioned_matrix():
+    settings = Settings(prompts=2, algorithm="preconditioned", data="correlated", condition_number=20)
+    result = compare(settings)
+    X, C = result.prompts.X[1].numpy(), result.dynamics.preconditioner.numpy()
+    modes = split(result, 1)
+    np.testing.assert_allclose(modes.eigenvalues, np.sort(np.linalg.eigvals(C @ X.T @ X / 40).real)[::-1], rtol=1e-9)
+    assert modes.gap <= 1e-12
+
+
+def test_modes_that_do_not_shrink_steadily_are_refused():
+    with pytest.raises(ValueError, match="not newton"):
+        split(compare(Settings(prompts=1, algorithm="newton")))
+
+
 def test_the_modes_add_up_to_the_error_of_the_chart():
     result = compare(Settings(prompts=3, features=8))
     modes = split(result, 2)

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from looped import attention, prompts
+from looped.algorithms import ALGORITHMS
 from looped.experiments.compare import Comparison, relative_distance
+from looped.experiments.modes import require_steady
 from looped.theory import MODE_PRESENT
 
 MOST_FRAMES = 60
@@ -22,7 +24,8 @@ MOST_FEATURES = 12
 class Plane:
     """The loss L(w) = ‖Xw − αy‖²/(2n) around w_ref in the plane of two directions, and both paths projected onto it.
 
-    Along eigenvectors v_a and v_b of XᵀX/n the loss is L(w_ref) + (λ_a a² + λ_b b²)/2.
+    Along eigenvectors v_a and v_b of XᵀX/n the loss is L(w_ref) + (λ_a a² + λ_b b²)/2. For ridge it is the penalised
+    loss, whose eigenvalues are λ + ρ.
     """
 
     names: tuple[str, str]
@@ -36,11 +39,16 @@ class Plane:
     curvature: np.ndarray
     """The Hessian of the loss in the plane, (2, 2)."""
 
-    def excess(self, across: np.ndarray, up: np.ndarray) -> np.ndarray:
-        """L − L(w_ref) on the grid of `across` (A,) and `up` (U,): (U, A)."""
-        offset = np.stack(np.meshgrid(across - self.center[0], up - self.center[1]), axis=-1)
-        values: np.ndarray = np.einsum("uai,ij,uaj->ua", offset, self.curvature, offset) / 2
-        return values
+    def contour(self, excess: float, points: int) -> np.ndarray:
+        """The curve on which L − L(w_ref) = `excess`, an ellipse around w_ref: (points, 2).
+
+        A direction along which the loss does not change makes it as long as any picture is wide.
+        """
+        values, vectors = np.linalg.eigh(self.curvature)
+        values = np.maximum(values, 1e-12 * max(values[-1], np.finfo(float).tiny))
+        angle = np.linspace(0, 2 * np.pi, points)
+        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return self.center + np.sqrt(2 * excess / values) * circle @ vectors.T
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +67,8 @@ class Inside:
     """Which loops, (F,), from 0 to T."""
     weights: attention.Weights
     """P, Q and the rows of a token."""
+    twin: str
+    """What the explicit iterates are of."""
     rows: np.ndarray
     """Rows of a token that are shown, (R,)."""
     examples: np.ndarray
@@ -116,7 +126,9 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
 
     Raises:
         IndexError: if the run has no such prompt.
+        ValueError: if the algorithm moves more than one query by linear attention.
     """
+    require_steady(result)
     B, n, d = result.prompts.shape
     if not 0 <= prompt < B:
         raise IndexError(f"There is no prompt {prompt}: the run has {B}, counted from 0.")
@@ -143,6 +155,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         sizes=(n, d),
         loops=loops,
         weights=construction,
+        twin=f"explicit {ALGORITHMS[result.settings.algorithm].title}",
         rows=rows,
         examples=examples.numpy()[rows, :MOST_EXAMPLES],
         queries=queries[:, rows],
@@ -170,7 +183,7 @@ def shown_rows(construction: attention.Weights) -> np.ndarray:
     """The rows of a token that are shown: the first `MOST_FEATURES` of each slot, and the labels' rows."""
     rows = np.arange(construction.width)
     cut = np.r_[rows[construction.x][:MOST_FEATURES], rows[construction.w][:MOST_FEATURES]]
-    return np.unique(np.r_[cut, construction.y, construction.alpha])
+    return np.unique(np.r_[cut, construction.y, construction.alpha or construction.y])
 
 
 def _plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
@@ -179,16 +192,17 @@ def _plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
     exists = spectrum.nonzero[prompt].numpy()
     eigenvalues = spectrum.eigenvalues[prompt].numpy()[exists]
     vectors = spectrum.eigenvectors[prompt].numpy()[:, exists]  # (d, r)
+    penalty = result.settings.ridge if result.settings.algorithm == "ridge" else 0.0
     if len(w_ref) == 2:
         axes, across, up = np.eye(2), "w<sub>1</sub>", "w<sub>2</sub>"
     else:
-        factors = np.abs(1 - float(result.step_size[prompt]) * eigenvalues)
+        factors = np.abs(1 - float(result.step_size[prompt]) * (eigenvalues + penalty))
         present = np.abs(w_ref @ vectors) > MODE_PRESENT * np.linalg.norm(w_ref)
         two = np.sort(np.lexsort((-factors, ~present))[:2])[::-1]  # the smaller eigenvalue first
         axes, across, up = vectors[:, two], f"along mode {two[0] + 1}", f"along mode {two[-1] + 1}"
         if len(two) < 2:
             axes, up = np.c_[axes, np.zeros(len(w_ref))], "there is no second mode"
-    curvature = (axes.T @ vectors * eigenvalues) @ (vectors.T @ axes)
+    curvature = (axes.T @ vectors * (eigenvalues + penalty)) @ (vectors.T @ axes)
     return Plane(
         names=(across, up),
         center=w_ref @ axes,

@@ -8,6 +8,8 @@ import numpy as np
 from looped.experiments.compare import Comparison
 from looped.theory import MODE_PRESENT
 
+STEADY = ("gd", "ridge", "preconditioned")
+"""Algorithms that multiply each mode by the same number in every loop, whose only moving token is one query."""
 MOST_MODES = 10
 """Modes shown of one prompt; with more, evenly spaced ones, the slowest among them."""
 
@@ -17,7 +19,8 @@ class Modes:
     """The error of one prompt along eigenvectors v_k of H = XᵀX/n, K of them shown. Arrays are NumPy, float64.
 
     Along v_k gradient descent multiplies the distance to w_ref by 1 − ηλ_k in every loop, so with w_0 = 0
-    |⟨v_k, w_t − w_ref⟩| = |1 − ηλ_k|ᵗ |⟨v_k, w_ref⟩|.
+    |⟨v_k, w_t − w_ref⟩| = |1 − ηλ_k|ᵗ |⟨v_k, w_ref⟩|. For ridge λ_k is that of H + ρI; with a preconditioner C, λ_k and
+    v_k are those of C^½HC^½ and all distances are measured in C^−½w.
     """
 
     prompt: int
@@ -98,17 +101,22 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
 
     Raises:
         IndexError: if the run has no such prompt.
+        ValueError: if the algorithm is not one of `STEADY`.
     """
-    spectrum, step_size = result.prompts.spectrum, float(result.step_size[prompt])
-    exists = spectrum.nonzero[prompt].numpy()
-    eigenvalues = spectrum.eigenvalues[prompt].numpy()[exists]
-    vectors = spectrum.eigenvectors[prompt].numpy()[:, exists]  # (d, r)
-    w_ref = result.w_ref[prompt]
+    require_steady(result)
+    plan, step_size = result.dynamics, float(result.step_size[prompt])
+    exists = plan.spectrum.nonzero[prompt].numpy()
+    eigenvalues = plan.spectrum.eigenvalues[prompt].numpy()[exists]
+    vectors = plan.spectrum.eigenvectors[prompt].numpy()[:, exists]  # (d, r)
+    looped, w_ref = result.looped[:, prompt].astype(float), result.w_ref[prompt]
+    if plan.root is not None:
+        looped = np.linalg.solve(plan.root.numpy(), looped.T).T
+        w_ref = np.linalg.solve(plan.root.numpy(), w_ref)
     length = float(np.linalg.norm(w_ref)) or 1.0
     weights = np.abs(w_ref @ vectors) / length
     factors = 1 - step_size * eigenvalues
     shown = choose(len(eigenvalues), slowest(factors, weights))
-    error = (result.looped[:, prompt] - w_ref) / length  # (T+1, d)
+    error = (looped - w_ref) / length  # (T+1, d)
     with np.errstate(over="ignore"):
         powers = np.abs(factors[shown]) ** np.arange(len(error))[:, None]
         closed_form = np.where(weights[shown] > 0, powers, 0.0) * weights[shown]
@@ -122,6 +130,16 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
         closed_form=closed_form,
         held_from=result.held_from,
     )
+
+
+def require_steady(result: Comparison) -> None:
+    """Refuse algorithms that these views do not know.
+
+    Raises:
+        ValueError: if the algorithm is not one of `STEADY`.
+    """
+    if result.settings.algorithm not in STEADY:
+        raise ValueError(f"This view knows {', '.join(STEADY)}, not {result.settings.algorithm}.")
 
 
 def slowest(factors: np.ndarray, weights: np.ndarray) -> int:

@@ -11,8 +11,10 @@ from looped.figures import stage
 from looped.figures.picture import Picture, log_range
 from looped.figures.stage import AXES
 
-GRID = 71
-"""Points per axis of the loss surface."""
+ELLIPSES = 9
+"""Lines of equal loss, evenly spaced, the widest through the corners of the plane."""
+POINTS = 73
+"""Points of an ellipse."""
 FURTHEST = 3.0
 """How far beyond its start a diverging value is still drawn."""
 ORDER = (
@@ -92,13 +94,13 @@ def _moving(inside: Inside, place: int) -> dict[str, dict[str, Any]]:
 def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
     """Every trace with what does not change."""
     plane, w, (R, C) = inside.plane, inside.iterate_rows, inside.examples.shape
-    across, up = plane.center[:, None] + _radius(inside) * np.array([[2.2], [1.4]]) * np.linspace(-1, 1, GRID)
+    ellipses = _ellipses(inside)
     number = "%{x:.4g}<extra>%{fullData.name}</extra>"
     points = {"type": "scatter", "mode": "markers"}
     on_plane = {**stage.on("plane"), "showlegend": False, "hoverinfo": "skip"}
-    solution = {**points, "name": "least squares w<sub>ref</sub>",
+    solution = {**points, "name": "limit w<sub>ref</sub>",
                 "marker": {"symbol": "x-thin-open", "size": 11, "line": {"width": 2}}}  # fmt: skip
-    explicit = {**points, "name": "explicit gradient descent"}
+    explicit = {**points, "name": inside.twin}
     return {
         "iterate": {
             **points, "name": "transformer", "y": w, "marker": {"size": 9}, **stage.on("iterate"),
@@ -125,10 +127,9 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
             "type": "bar", "orientation": "h", "name": "update", "y": np.arange(R), "showlegend": False,
             **stage.on("update"), "hovertemplate": number,
         },
-        "loss": {  # its root, so that the lines are evenly spaced
-            "type": "contour", "x": _short(across), "y": _short(up), "z": _short(np.sqrt(plane.excess(across, up))),
-            "ncontours": 24, "opacity": 0.6, "contours": {"coloring": "lines"}, "line": {"width": 1.2},
-            "autocolorscale": True, "showscale": False, **stage.on("plane"), "hoverinfo": "skip",
+        "loss": {
+            "type": "scatter", "mode": "lines", "x": _short(ellipses[:, 0]), "y": _short(ellipses[:, 1]),
+            "line": {"width": 1, "color": "gray"}, "opacity": 0.55, **on_plane,
         },
         "P": _matrix(inside, "P"),
         "Q": _matrix(inside, "Q"),
@@ -141,6 +142,15 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
         },
         "error now": {**points, "showlegend": False, "marker": {"size": 12}, **stage.on("error"), "hoverinfo": "skip"},
     }  # fmt: skip
+
+
+def _ellipses(inside: Inside) -> np.ndarray:
+    """Lines of equal loss with gaps between them, (E·(POINTS + 1), 2)."""
+    corner = _radius(inside) * np.array([[1.3, 1.0], [1.3, -1.0]])
+    largest = float((np.einsum("ci,ij,cj->c", corner, inside.plane.curvature, corner) / 2).max()) or 1.0
+    gap = np.full((1, 2), np.nan)
+    steps = (np.arange(1, ELLIPSES + 1) / ELLIPSES) ** 2
+    return np.concatenate([part for step in steps for part in (inside.plane.contour(largest * step, POINTS), gap)])
 
 
 def _matrix(inside: Inside, name: str) -> dict[str, Any]:
@@ -233,7 +243,7 @@ def _describe(inside: Inside) -> str:
     return (
         f"Prompt {inside.prompt + 1} inside the loop, {len(inside.loops)} of its loops from 0 to {inside.last:,} to "
         f"step through: the {n:,} example tokens, which stay, and the query, which moves; the attention score of every "
-        "example; the update of the query; the iterate beside explicit gradient descent and least squares; both paths "
+        f"example; the update of the query; the iterate beside {inside.twin} and where it is heading; both paths "
         f"on the contours of the loss; the error; the blocks of P and Q for d = {d}. From the first to the last loop "
         f"the error goes from {inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest score from {score[0]:.2g} "
         f"to {score[-1]:.2g} and the length of the update from {update[0]:.2g} to {update[-1]:.2g}. {inside.cut}"
@@ -241,10 +251,11 @@ def _describe(inside: Inside) -> str:
 
 
 def _table(inside: Inside) -> dict[str, np.ndarray]:
+    apart = np.abs(inside.queries[:, inside.iterate_rows] - inside.explicit).max(axis=1)
     return {
         "loop": inside.loops,
         "error": inside.errors,
         "largest score": inside.largest_score,
         "length of the update": inside.update_length,
-        "difference to explicit GD": np.abs(inside.queries[:, inside.iterate_rows] - inside.explicit).max(axis=1),
+        "difference to the explicit iterate": apart,
     }

@@ -143,11 +143,11 @@ def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def slots(inside: Inside) -> list[tuple[str, int, int]]:
     """What the shown rows of a token hold: name, first row, row after the last; x and w may share their rows."""
-    weights = inside.weights
+    weights, alpha = inside.weights, inside.weights.alpha or inside.weights.y
     held: dict[tuple[int, int], list[str]] = {}
     for name, first, stop in (
         ("x", weights.x.start, weights.x.stop), ("y", weights.y, weights.y + 1),
-        ("w", weights.w.start, weights.w.stop), ("α", weights.alpha, weights.alpha + 1),
+        ("w", weights.w.start, weights.w.stop), ("α", alpha, alpha + 1),
     ):  # fmt: skip
         shown = np.flatnonzero((inside.rows >= first) & (inside.rows < stop))
         held.setdefault((int(shown[0]), int(shown[-1]) + 1), []).append(name)

@@ -4,6 +4,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from looped import Settings, tables
+from looped.experiments.modes import STEADY
 from looped.figures import inside as inside_figures
 from looped.figures import modes as mode_figures
 from pages.ui import backend
@@ -34,6 +35,13 @@ def close_up(
     within = st.expander("Inside the loop: what does one pass compute?", key="inside", bind="query-params")
     opened = [view for view in (by_mode, within) if view.open]
     if not opened:
+        return
+    if settings.algorithm not in STEADY:
+        for view in opened:
+            view.info(
+                "This view knows algorithms whose modes shrink by the same factor in every loop: choose "
+                f"{', '.join(STEADY[:-1])} or {STEADY[-1]} under *Transformer*."
+            )
         return
     with opened[0]:
         tools = st.container(horizontal=True, vertical_alignment="bottom")
@@ -97,9 +105,10 @@ def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look,
 
 def _inside(look: backend.Look) -> None:
     inside = look.inside
+    decay = "" if inside.weights.decay is None else " − ηKz"
     st.caption(
         "At loop t the query z scores every example, zᵢᵀQz, and their sum, weighted by the scores, moves it: "
-        "Δ = −(η/n) P Z M (ZᵀQz). Play, or step with the arrow keys."
+        f"Δ = −(η/n) P Z M (ZᵀQz){decay}. Play, or step with the arrow keys."
     )
     step_player(
         look.player,

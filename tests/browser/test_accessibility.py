@@ -8,7 +8,7 @@ from .conftest import IDLE
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("", "context", "signal", "gpt2")
+PAGES = ("", "?modes=true&inside=true", "context", "signal", "gpt2")
 SERIOUS = ("serious", "critical")
 
 
