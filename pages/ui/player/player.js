@@ -2,7 +2,7 @@
 
 const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
-const PATIENCE = 1500 // milliseconds until a frame counts as lost
+const PATIENCE = 2500 // milliseconds until a frame counts as lost
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: true } }
 
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
