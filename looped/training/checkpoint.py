@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-FORMAT = "looped training 1"
+FORMAT = "looped training 2"
 
 
 class CheckpointError(ValueError):

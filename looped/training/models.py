@@ -1,14 +1,16 @@
-"""The looped linear transformer that predicts the query's label, with trainable weights.
+"""Looped linear transformers with trainable weights: one that predicts the query's label, one that generates w.
 
-Tokens only ever change by a right factor, so the state G = Σ_i z_i z_iᵀ/n of the n examples is all that is carried.
-With tokens as rows one loop is z ← z C, C = I − Qᵀ G Pᵀ, and then G ← Cᵀ G C: O(n·d²) once and O(d³) a loop.
+Both read a prompt through the state G = Σ_i z_i z_iᵀ/n of its n examples z_i = (x_i, y_i) alone: O(n·d²) once, and no
+matrix of n+1 tokens. Both are known by their iterates w_t, next to which gradient descent's own can stand.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from looped.training.batched import apply, batch_last, factor, layer, product
 
 Kind = Literal["preconditioner", "sparse", "full"]
 """What is trained: A alone, A and u, or every entry of P and Q."""
@@ -17,24 +19,17 @@ INITIAL_SCALE = 0.5
 """Standard deviation of every weight before training, times √(d+1)."""
 
 
-class LoopedPredictor(nn.Module):
-    """Z ← Z − (1/n) P Z M (Zᵀ Q Z) with M = diag(I_n, 0), T times; the prediction is −Z[d, n].
-
-    The prediction is linear in the query, −Z[d, n] = x_qᵀ w_t, so the model is known by its iterates w_t, one for each
-    prompt and loop, next to which gradient descent's own iterates can stand.
-
-    preconditioner: Q = diag(A, 0), P = diag(0, 1) · sparse: Q = diag(A, 0), P = [[0, 0], [uᵀ, 1]] · full: P, Q free.
+class LoopedModel(nn.Module):
+    """What the two models share: T loops of one attention layer, or T layers, and what of them is trained.
 
     Args:
-        weights: which of the three.
+        weights: preconditioner, sparse or full; see `Kind`.
         features: d, at least 1.
         loops: T, at least 1.
         tied: the same weights in all loops; otherwise T layers with weights of their own.
         generator: draws the weights from N(0, `INITIAL_SCALE`²/(d+1)); without one they are 0.
         dtype: of the weights.
         device: of the weights.
-
-    Source: arXiv 2410.08292 (preconditioner, sparse), arXiv 2306.00297 (full).
     """
 
     A: nn.Parameter
@@ -73,13 +68,7 @@ class LoopedPredictor(nn.Module):
         with torch.no_grad():
             if self.weights == "full":
                 return self.P.detach().clone(), self.Q.detach().clone()
-            d = self.features
-            P, Q = self.A.new_zeros(2, len(self.A), d + 1, d + 1)
-            P[:, d, d] = 1.0
-            Q[:, :d, :d] = self.A
-            if self.weights == "sparse":
-                P[:, d, :d] = self.u
-            return P, Q
+            return self._built()
 
     def forward(self, state: Tensor, loops: int | None = None, weights: Sequence[Tensor] | None = None) -> Tensor:
         """The last iterate w_T.
@@ -97,23 +86,69 @@ class LoopedPredictor(nn.Module):
         """
         loops = self._checked(loops)
         given = [parameter[..., None] for parameter in self.parameters()] if weights is None else list(weights)
-        G = _batch_last(state)
+        return self._last(given, batch_last(state), loops).T
+
+    @torch.no_grad()
+    def predictions(self, state: Tensor, queries: Tensor, loops: int | None = None) -> Tensor:
+        """⟨w_t, x_q⟩ before the first and after every loop for x_q (B, d): (T+1, B), without gradient."""
+        return torch.einsum("tbd,bd->tb", self.iterates(state, loops), queries)
+
+    def iterates(self, state: Tensor, loops: int | None = None) -> Tensor:
+        """All iterates w_0 … w_T, (T+1, B, d), without gradient. Other arguments as in `forward`."""
+        raise NotImplementedError
+
+    def _built(self) -> tuple[Tensor, Tensor]:
+        """P and Q made of A, and u if there is one."""
+        raise NotImplementedError
+
+    def _last(self, weights: Sequence[Tensor], G: Tensor, loops: int) -> Tensor:
+        """w_T, (d, B), for G (d+1, d+1, B)."""
+        raise NotImplementedError
+
+    def _checked(self, loops: int | None) -> int:
+        loops = self.loops if loops is None else loops
+        if not self.tied and loops > self.loops:
+            raise ValueError(f"This model has {self.loops} untied layers: ask for at most {self.loops} loops.")
+        return loops
+
+
+class LoopedPredictor(LoopedModel):
+    """Z ← Z − (1/n) P Z M (Zᵀ Q Z) with M = diag(I_n, 0), T times; the prediction is −Z[d, n].
+
+    Tokens only ever change by a right factor: with tokens as rows one loop is z ← z C, C = I − Qᵀ G Pᵀ, and then
+    G ← Cᵀ G C, O(d³) a loop. The prediction is linear in the query, −Z[d, n] = x_qᵀ w_t.
+
+    preconditioner: Q = diag(A, 0), P = diag(0, 1) · sparse: Q = diag(A, 0), P = [[0, 0], [uᵀ, 1]] · full: P, Q free.
+
+    Source: arXiv 2410.08292 (preconditioner, sparse), arXiv 2306.00297 (full).
+    """
+
+    def _built(self) -> tuple[Tensor, Tensor]:
+        d = self.features
+        P, Q = self.A.new_zeros(2, len(self.A), d + 1, d + 1)
+        P[:, d, d] = 1.0
+        Q[:, :d, :d] = self.A
+        if self.weights == "sparse":
+            P[:, d, :d] = self.u
+        return P, Q
+
+    def _last(self, weights: Sequence[Tensor], G: Tensor, loops: int) -> Tensor:
         if self.weights != "full":
-            *_, last = _label_loops(given, G, loops)
-            return last.T
-        P, Q = given
+            *_, last = _label_loops(weights, G, loops)
+            return last
+        P, Q = weights
         d, factors = self.features, []
         for t in range(loops - 1):
-            C = _factor(_layer(P, t), _layer(Q, t), G)
+            C = factor(layer(P, t), layer(Q, t), G)
             factors.append(C)
-            G = _product(C.transpose(0, 1), _product(G, C))
+            G = product(C.transpose(0, 1), product(G, C))
         # Only the last column of C_0 C_1 … C_{T−1} is asked for: multiplied out from the right it costs O(d²) a loop.
-        P, Q = _layer(P, loops - 1), _layer(Q, loops - 1)
-        column = -_apply(Q.transpose(0, 1), _apply(G, P[d]))
+        P, Q = layer(P, loops - 1), layer(Q, loops - 1)
+        column = -apply(Q.transpose(0, 1), apply(G, P[d]))
         column = torch.cat([column[:d], 1 + column[d:]])
         for C in reversed(factors):
-            column = _apply(C, column)
-        return -column[:d].T
+            column = apply(C, column)
+        return -column[:d]
 
     @torch.no_grad()
     def iterates(self, state: Tensor, loops: int | None = None) -> Tensor:
@@ -130,29 +165,64 @@ class LoopedPredictor(nn.Module):
     def _rows(self, rows: Tensor, state: Tensor, loops: int | None) -> Iterator[Tensor]:
         # The path of any token rows (m, d+1, B) that are never keys.
         P, Q = (matrix[..., None] for matrix in self.matrices())
-        G = _batch_last(state)
+        G = batch_last(state)
         rows = rows.expand(-1, -1, len(state))
         yield rows
         for t in range(self._checked(loops)):
-            C = _factor(_layer(P, t), _layer(Q, t), G)
-            rows = _product(rows, C)
-            G = _product(C.transpose(0, 1), _product(G, C))
+            C = factor(layer(P, t), layer(Q, t), G)
+            rows = product(rows, C)
+            G = product(C.transpose(0, 1), product(G, C))
             yield rows
 
-    def _checked(self, loops: int | None) -> int:
-        loops = self.loops if loops is None else loops
-        if not self.tied and loops > self.loops:
-            raise ValueError(f"This model has {self.loops} untied layers: ask for at most {self.loops} loops.")
-        return loops
 
+class LoopedGenerator(LoopedModel):
+    """Z ← Z − (1/n) P Z M (Zᵀ Q Z) R on Z = [[Xᵀ, w_t], [yᵀ, α]], w_0 = 0, α = 1: the query's first d rows are w_t.
 
-def _batch_last(state: Tensor) -> Tensor:
-    """(B, D, D) as contiguous (D, D, B): products of small matrices then run along the prompts."""
-    return state.permute(1, 2, 0).contiguous()
+    R lets only the query be written, so the examples and with them G never change, and one loop is q ← q − P G Q q,
+    O(d²). `looped.weights.gradient_descent` with its step size is P = diag(ηI, 0), Q = diag(I, −1) here.
 
+    preconditioner: P = diag(A, 0), Q = diag(I, −1) · sparse: P = [[A, u], [0, 0]], Q the same · full: P, Q free.
 
-def _layer(weights: Tensor, t: int) -> Tensor:
-    return weights[t if len(weights) > 1 else 0]
+    Source: derived for this project in the notation of arXiv 2410.11268, whose full text was not read.
+    """
+
+    def _built(self) -> tuple[Tensor, Tensor]:
+        d = self.features
+        P, Q = self.A.new_zeros(2, len(self.A), d + 1, d + 1)
+        P[:, :d, :d] = self.A
+        if self.weights == "sparse":
+            P[:, :d, d] = self.u
+        Q[:] = torch.eye(d + 1, dtype=Q.dtype, device=Q.device)
+        Q[:, d, d] = -1.0
+        return P, Q
+
+    def _last(self, weights: Sequence[Tensor], G: Tensor, loops: int) -> Tensor:
+        *_, last = self._queries(weights, G, loops)
+        return last[: self.features]
+
+    @torch.no_grad()
+    def iterates(self, state: Tensor, loops: int | None = None) -> Tensor:
+        """All iterates w_0 … w_T, (T+1, B, d), without gradient. Other arguments as in `forward`."""
+        weights = [parameter[..., None] for parameter in self.parameters()]
+        queries = self._queries(weights, batch_last(state), self._checked(loops))
+        return torch.stack([query[: self.features].T for query in queries])
+
+    def _queries(self, weights: Sequence[Tensor], G: Tensor, loops: int) -> Iterator[Tensor]:
+        """The query token before the first and after every loop, (d+1, B)."""
+        d = self.features
+        query = torch.cat([torch.zeros_like(G[:d, 0]), torch.ones_like(G[:1, 0])])
+        yield query
+        for t in range(loops):
+            if self.weights == "full":
+                P, Q = weights
+                query = query - apply(layer(P, t), apply(G, apply(layer(Q, t), query)))
+            else:
+                seen = apply(G, torch.cat([query[:d], -query[d:]]))  # (Hw − b, bᵀw − yᵀy/n)
+                step = apply(layer(weights[0], t), seen[:d])
+                if self.weights == "sparse":
+                    step = step + layer(weights[1], t) * seen[d:]
+                query = torch.cat([query[:d] - step, query[d:]])
+            yield query
 
 
 def _label_loops(weights: Sequence[Tensor], G: Tensor, loops: int) -> Iterator[Tensor]:
@@ -162,54 +232,9 @@ def _label_loops(weights: Sequence[Tensor], G: Tensor, loops: int) -> Iterator[T
     H, g = G[:d, :d], G[:d, d]
     w = torch.zeros_like(g)
     for t in range(loops):
-        pull = g if u is None else g + _apply(H, _layer(u, t))
-        step = _apply(_layer(A, t).transpose(0, 1), pull)
+        pull = g if u is None else g + apply(H, layer(u, t))
+        step = apply(layer(A, t).transpose(0, 1), pull)
         w = w + step
         yield w
         if t < loops - 1:
-            g = g - _apply(H, step)
-
-
-def _factor(P: Tensor, Q: Tensor, G: Tensor) -> Tensor:
-    """C = I − Qᵀ G Pᵀ, (D, D, B), for shared P, Q (D, D, 1) or one pair for each prompt (D, D, B)."""
-    D = len(G)
-    identity = torch.eye(D, dtype=G.dtype, device=G.device)[..., None]
-    if P.shape[-1] == 1:
-        QG = (Q[..., 0].T @ G.reshape(D, -1)).reshape(D, D, -1)
-        return identity - torch.matmul(P[..., 0], QG)
-    return identity - _product(_product(Q.transpose(0, 1), G), P.transpose(0, 1))
-
-
-def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Matrix times vector for every prompt: (i, k, B or 1) and (k, B or 1) give (i, B)."""
-    return (matrix * vector).sum(1)
-
-
-def _product(A: Tensor, B: Tensor) -> Tensor:
-    return _Product.apply(A, B)  # type: ignore[no-untyped-call]
-
-
-class _Product(torch.autograd.Function):
-    """A B for every prompt, (i, k, B) and (k, j, B): two to four times as fast as bmm for matrices of 6 × 6."""
-
-    @staticmethod
-    def forward(ctx: Any, A: Tensor, B: Tensor) -> Tensor:
-        ctx.save_for_backward(A, B)
-        return _multiply(A, B)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        A, B = ctx.saved_tensors
-        (gradient,) = gradients
-        need_A, need_B = ctx.needs_input_grad
-        return (
-            _multiply(gradient, B.transpose(0, 1)) if need_A else None,
-            _multiply(A.transpose(0, 1), gradient) if need_B else None,
-        )
-
-
-def _multiply(A: Tensor, B: Tensor) -> Tensor:
-    total = A[:, 0, None] * B[None, 0]
-    for k in range(1, A.shape[1]):
-        total.addcmul_(A[:, k, None], B[None, k])
-    return total
+            g = g - apply(H, step)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from looped.training.models import LoopedPredictor
+from looped.training.models import LoopedModel
 from looped.training.stream import Batch
 
 PROMPTS_TOGETHER = 512
@@ -43,7 +43,7 @@ class FirstOrder:
         clip: largest length of the gradient, over all parameters.
     """
 
-    def __init__(self, model: LoopedPredictor, name: str, clip: float) -> None:
+    def __init__(self, model: LoopedModel, name: str, clip: float) -> None:
         self.model, self.clip = model, clip
         kind = torch.optim.Adam if name == "adam" else torch.optim.SGD
         self.inner: torch.optim.Optimizer = kind(model.parameters())
@@ -85,7 +85,7 @@ class GaussNewton:
 
     LEAST, MOST, TRIES = 1e-6, 1e6, 8
 
-    def __init__(self, model: LoopedPredictor) -> None:
+    def __init__(self, model: LoopedModel) -> None:
         self.model = model
         self.damping = 0.1
 

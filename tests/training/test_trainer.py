@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from looped.training import wishart
 from looped.training.checkpoint import CheckpointError
 from looped.training.evaluate import integrated_risk, query_errors
 from looped.training.optimizers import GaussNewton
@@ -147,7 +148,7 @@ def test_one_trained_loop_is_the_closed_form_optimum():
     A = trainer.model.A[0].detach()
     assert float((A - optimum * torch.eye(d, dtype=A.dtype)).abs().max()) < 0.03
     risk = integrated_risk(trainer.model, trainer.training.stream(), seed=9, count=100_000)
-    assert risk == pytest.approx(d * (1 - optimum), rel=0.01)
+    assert risk.mean == pytest.approx(d * (1 - optimum), rel=0.01)
 
 
 @pytest.mark.slow
@@ -164,7 +165,10 @@ def test_full_weights_from_random_ones_reach_a_thousandth_and_more():
 def test_a_trained_preconditioner_is_as_good_as_the_best_descent():
     trainer = Trainer(Training.suited(weights="preconditioner"))
     list(trainer.run())
-    assert integrated_risk(trainer.model, trainer.training.stream(), seed=9, count=2_000_000) <= 1.10 * 0.0252
+    risk = integrated_risk(trainer.model, trainer.training.stream(), seed=9, count=2_000_000)
+    assert risk.mean + 3 * risk.error <= 0.0252
+    # Better than any multiple of the identity can be: training adds a skew part to A.
+    assert risk.mean + 3 * risk.error < wishart.best_descent(10, 20, 5)[1]
 
 
 @pytest.mark.slow

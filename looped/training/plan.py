@@ -1,0 +1,134 @@
+"""How a training run goes: sizes, weights, optimiser, and the schedule of loops, starts and rates over its steps."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from looped.training.models import Kind
+from looped.training.stream import PromptStream
+
+GAUSS_NEWTON_WEIGHTS = 1000
+"""Most weights for which Gauss–Newton is suggested; the memory and time of a step grow with their square."""
+
+FINAL_RATE = 0.02
+"""Rate at the last step as a share of the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """Everything a training run depends on."""
+
+    task: Literal["prediction", "generation"] = "prediction"
+    """Whether the query's label is predicted or w is generated; both lower E‖w_T − w*‖², Σ being I."""
+    loops: int = 10
+    """T, which is also the number of untied layers."""
+    examples: int = 20
+    """n."""
+    features: int = 5
+    """d."""
+    weights: Kind = "full"
+    tied: bool = True
+    noise: float = 0.0
+    """σ of the examples' labels."""
+    seed: int = 0
+    """Of the first weights and of every prompt."""
+    optimizer: Literal["gauss-newton", "adam", "sgd"] = "gauss-newton"
+    steps: int = 200
+    """Budget, growth of the loops included."""
+    growth: int = 12
+    """Steps at each loop count 1, 2, …, T−1 before the next; 0 trains all T loops from the first step."""
+    starts: int = 1
+    """First weights that are tried; the best of them after `trial` steps each goes on. Training ends in one of several
+    optima, and the typical loss soon shows in which."""
+    trial: int = 60
+    """Steps of a trial, where there are several starts."""
+    batch: int = 1024
+    """B, fresh prompts a step."""
+    stretch: float = 1.3
+    """Every second training prompt has its inputs multiplied by the square root of this. The loss is heavy-tailed:
+    prompts with a large λ₁ are too rare to be trained on and rule the mean. 1 trains on the stated distribution."""
+    rate: float = 1.0
+    """First step length; it falls with a cosine, for Gauss–Newton once all loops are trained."""
+    clip: float = 1.0
+    """Largest gradient length for Adam and SGD."""
+    patience: int = 0
+    """Compare windows of so many steps at the full T and stop when the typical loss no longer falls; 0 never stops."""
+    dtype: Literal["float64", "float32"] = "float64"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            ValueError: naming the value and its range.
+        """
+        for name in ("loops", "examples", "features", "steps", "starts", "trial", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1.")
+        for name in ("growth", "patience", "noise"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must not be negative.")
+        for name in ("rate", "clip", "stretch"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0 and finite.")
+        choices = {
+            "task": ("prediction", "generation"),
+            "weights": ("preconditioner", "sparse", "full"),
+            "optimizer": ("gauss-newton", "adam", "sgd"),
+            "dtype": ("float64", "float32"),
+        }
+        for name, values in choices.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(values)}.")
+
+    @classmethod
+    def suited(
+        cls, *, weights: Kind = "full", tied: bool = True, loops: int = 10, features: int = 5, **others: Any
+    ) -> "Training":
+        """Settings that train these weights well, found by trying; `others` are taken as they are.
+
+        Gauss–Newton where its JᵀJ is small, else Adam with more and cheaper steps. How far prompts are stretched was
+        chosen by the mean error over many fresh prompts that are not.
+        """
+        count = {"preconditioner": features**2, "sparse": features * (features + 1), "full": 2 * (features + 1) ** 2}
+        stretch = 1.0 if loops == 1 or not tied else 1.3 if weights == "full" else 1.4
+        chosen: dict[str, Any] = {"stretch": stretch}
+        if not tied and loops > 1:
+            chosen |= {"starts": 4, "batch": 512, "steps": 4 * 60 + 140}
+        if count[weights] * (1 if tied else loops) > GAUSS_NEWTON_WEIGHTS:
+            growth = 150
+            chosen |= {"optimizer": "adam", "rate": 1e-2, "growth": growth, "batch": 512}
+            chosen["steps"] = growth * (loops - 1) + 600
+        return cls(weights=weights, tied=tied, loops=loops, features=features, **(chosen | others))
+
+    @property
+    def trials(self) -> int:
+        """Steps before one start is left to go on."""
+        return self.starts * self.trial if self.starts > 1 else 0
+
+    def start_at(self, step: int) -> int:
+        """Which start the step with this number, from 0, belongs to; `starts` once the best goes on."""
+        return min(step // self.trial, self.starts) if self.trials else 0
+
+    def loops_at(self, step: int) -> int:
+        """Loops trained in the step with this number, from 0: one more every `growth` steps, up to T."""
+        return self.loops if self.growth == 0 else min(self.loops, 1 + self._own(step) // self.growth)
+
+    def rate_at(self, step: int) -> float:
+        """Step length of the step with this number, from 0."""
+        # Gauss–Newton keeps its whole step while loops are still being added.
+        steps = max(self._own(self.steps), 1)
+        grown = min(self.growth * (self.loops - 1), steps - 1) if self.optimizer == "gauss-newton" else 0
+        share = max(0, self._own(step) - grown) / (steps - grown)
+        return self.rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * share)))
+
+    def _own(self, step: int) -> int:
+        """Steps that the weights of this step have behind them."""
+        return step % self.trial if step < self.trials else step - self.trials + (self.trial if self.trials else 0)
+
+    def stream(self) -> PromptStream:
+        """Prompts of the stated distribution, not stretched."""
+        dtype = getattr(torch, self.dtype)
+        return PromptStream(examples=self.examples, features=self.features, noise=self.noise, dtype=dtype)
