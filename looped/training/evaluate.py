@@ -4,7 +4,6 @@ The squared error is heavy-tailed: rare prompts with a large λ₁ rule its mean
 together therefore, over many prompts.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,26 +86,19 @@ class Risk:
 def tail_risk(loss: Callable[[Tensor], Tensor], stream: PromptStream, seed: int, count: int) -> Risk:
     """E loss(H) over H = XᵀX/n, Σ = I, sampled where the loss is: in the rare prompts with a large λ₁ too.
 
-    Every second X is stretched by √s, and each prompt is weighted by its density p over that of the mixture,
-    1/(½ + ½ s^{−nd/2} exp(½(1 − 1/s) tr XᵀX)) ≤ 2: the same mean as plain draws, which miss part of the tail at any
-    practical number of prompts.
-
     Args:
         loss: H (B, d, d) to (B,).
         stream: its n and d; Σ must be I.
         seed: of the prompts.
         count: prompts, drawn `CHUNK` at a time.
-
-    Source: importance sampling with a defensive mixture (Hesterberg, 1995).
     """
-    n, d, s = stream.examples, stream.features, TAIL_STRETCH
+    d = stream.features
     generator = torch.Generator().manual_seed(seed)
     weighted = []
     for first in range(0, count, CHUNK):
-        H = stream.draw(min(CHUNK, count - first), generator, s).state[:, :d, :d].double()
-        squares = n * H.diagonal(dim1=1, dim2=2).sum(1)
-        ratio = (-n * d / 2 * math.log(s) + 0.5 * (1 - 1 / s) * squares).exp()
-        weighted.append(loss(H) / (0.5 + 0.5 * ratio))
+        batch = stream.draw(min(CHUNK, count - first), generator, TAIL_STRETCH)
+        assert batch.weight is not None
+        weighted.append(batch.weight * loss(batch.state[:, :d, :d].double()))
     values = torch.cat(weighted)
     return Risk(float(values.mean()), float(values.std()) / count**0.5)
 

@@ -12,6 +12,9 @@ from looped.training.stream import PromptStream
 GAUSS_NEWTON_WEIGHTS = 1000
 """Most weights for which Gauss–Newton is suggested; the memory and time of a step grow with their square."""
 
+GROWTH = 12
+"""Steps of Gauss–Newton after which one more loop is trained."""
+
 FINAL_RATE = 0.02
 """Rate at the last step as a share of the first."""
 
@@ -37,7 +40,7 @@ class Training:
     optimizer: Literal["gauss-newton", "adam", "sgd"] = "gauss-newton"
     steps: int = 200
     """Budget, growth of the loops included."""
-    growth: int = 12
+    growth: int = GROWTH
     """Steps at each loop count 1, 2, …, T−1 before the next; 0 trains all T loops from the first step."""
     starts: int = 1
     """First weights that are tried; the best of them after `trial` steps each goes on. Training ends in one of several
@@ -96,7 +99,8 @@ class Training:
         stretch = 1.0 if loops == 1 or not tied else 1.3 if weights == "full" else 1.4
         chosen: dict[str, Any] = {"stretch": stretch}
         if not tied and loops > 1:
-            chosen |= {"starts": 4, "batch": 512, "steps": 4 * 60 + 140}
+            trial = GROWTH * (loops - 1) + 36
+            chosen |= {"starts": 4, "trial": trial, "batch": 512, "steps": 4 * trial + 140}
         if count[weights] * (1 if tied else loops) > GAUSS_NEWTON_WEIGHTS:
             growth = 150
             chosen |= {"optimizer": "adam", "rate": 1e-2, "growth": growth, "batch": 512}

@@ -4,6 +4,7 @@ x_i ~ N(0, Σ), w* ~ N(0, Σ^{-1}), y_i = ⟨w*, x_i⟩ + σε_i. The model sees
 G = Σ_i z_i z_iᵀ/n with z_i = (x_i, y_i), a Wishart matrix: O(d²) random numbers, whatever n is.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,12 @@ class Batch:
     """(B, d)."""
     root: Tensor | None
     """Σ^{1/2}, (d, d); None where Σ = I."""
+    weight: Tensor | None = None
+    """(B,); with these the mean over prompts is that over the stated distribution. None where all are 1."""
+
+    def mean(self, losses: Tensor) -> Tensor:
+        """Mean over prompts of losses (B,)."""
+        return losses.mean() if self.weight is None else (self.weight * losses).mean()
 
     def residual(self, iterate: Tensor) -> Tensor:
         """Σ^{1/2}(w − w*) for iterates (…, B, d); its squared length is E(x_qᵀw − x_qᵀw*)² over the query x_q."""
@@ -28,8 +35,11 @@ class Batch:
 
     def split(self, prompts: int) -> "list[Batch]":
         """The same prompts, at most so many at a time."""
-        starts = range(0, len(self.state), prompts)
-        return [Batch(self.state[i : i + prompts], self.w_star[i : i + prompts], self.root) for i in starts]
+        parts = []
+        for i in range(0, len(self.state), prompts):
+            weight = None if self.weight is None else self.weight[i : i + prompts]
+            parts.append(Batch(self.state[i : i + prompts], self.w_star[i : i + prompts], self.root, weight))
+        return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +65,11 @@ class PromptStream:
         Args:
             prompts: B.
             generator: the source of every random number.
-            stretch: every second prompt has its x_i multiplied by the square root of this, w* unchanged, so that
-                rare prompts with a large λ₁ become common. 1 draws the stated distribution.
+            stretch: s; every second prompt has its x_i multiplied by √s, w* unchanged, so that rare prompts with a
+                large λ₁ become common, and each is weighted by its density over that of the mixture,
+                1/(½ + ½ s^{−nd/2} exp(½(1 − 1/s) tr XΣ^{-1}Xᵀ)) ≤ 2. With 1 there are no weights.
 
-        Source: Bartlett's decomposition (1933).
+        Source: Bartlett's decomposition (1933); importance sampling with a defensive mixture, Hesterberg (1995).
         """
         n, d, dtype, device = self.examples, self.features, self.dtype, generator.device
         k = d + 1 if self.noise > 0 else d
@@ -72,15 +83,19 @@ class PromptStream:
         whitened = torch.randn(prompts, d, generator=generator, dtype=dtype, device=device)  # Σ^{1/2} w*
         rows = torch.empty(prompts, r, d + 1, dtype=dtype, device=device)
         x = scale * R[..., :d]
+        weight = None
+        if stretch != 1:
+            squares = x.square().sum((1, 2))
+            weight = 2 / (1 + (-n * d / 2 * math.log(stretch) + 0.5 * (1 - 1 / stretch) * squares).exp())
         rows[..., d] = torch.einsum("brd,bd->br", x, whitened)
         if self.noise > 0:
             rows[..., d] += self.noise * R[..., d]
         if self.root is None:
             rows[..., :d] = x
-            return Batch(rows.mT @ rows / n, whitened, None)
+            return Batch(rows.mT @ rows / n, whitened, None, weight)
         root = self.root.to(dtype=dtype, device=device)
         rows[..., :d] = x @ root
-        return Batch(rows.mT @ rows / n, torch.linalg.solve(root, whitened.T).T, root)
+        return Batch(rows.mT @ rows / n, torch.linalg.solve(root, whitened.T).T, root, weight)
 
     def queries(self, prompts: int, generator: torch.Generator) -> Tensor:
         """x_q ~ N(0, Σ), (B, d)."""

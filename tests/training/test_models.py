@@ -1,9 +1,10 @@
-"""The trainable model against the dense token formula, written here with its masks, and against finite differences."""
+"""The trainable models against the dense token formula, written here with its masks, and against finite differences."""
 
 import pytest
 import torch
 
-from looped.training.models import LoopedPredictor
+from looped.training.models import LoopedGenerator, LoopedPredictor
+from looped.weights import gradient_descent
 
 KINDS = ["preconditioner", "sparse", "full"]
 
@@ -42,6 +43,12 @@ def model_of(kind, d, loops, tied, seed=1):
     )
 
 
+def generator_of(kind, d, loops, tied, seed=1):
+    return LoopedGenerator(
+        weights=kind, features=d, loops=loops, tied=tied, generator=torch.Generator().manual_seed(seed)
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize(("loops", "n", "d"), [(1, 7, 3), (2, 3, 4), (4, 9, 1), (5, 6, 3)])
@@ -71,11 +78,12 @@ def test_flipping_the_sign_of_a_weight_changes_the_answer(matrix):
     assert float((model.predictions(state_of(X, y), queries) - expected).abs().max()) > 1e-6
 
 
+@pytest.mark.parametrize("make", [model_of, generator_of], ids=["prediction", "generation"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
-def test_the_gradient_is_that_of_finite_differences(kind, tied):
+def test_the_gradient_is_that_of_finite_differences(kind, tied, make):
     X, y, target = prompts(4, 6, 2)
-    state, model = state_of(X, y), model_of(kind, 2, 3, tied)
+    state, model = state_of(X, y), make(kind, 2, 3, tied)
 
     def loss():
         return (model(state) - target).square().sum()
@@ -95,10 +103,53 @@ def test_the_gradient_is_that_of_finite_differences(kind, tied):
             assert slope == pytest.approx((above - below) / (2 * h), rel=1e-5, abs=1e-6)
 
 
+def dense_queries(P, Q, X, y, loops):
+    """w_t read from the query of Z ← Z − (1/n) P Z M (Zᵀ Q Z) R, Z_0 = [[Xᵀ, 0], [yᵀ, 1]], masks explicit."""
+    B, n, d = X.shape
+    path = torch.zeros(loops + 1, B, d, dtype=X.dtype)
+    M, R = torch.zeros(2, n + 1, n + 1, dtype=X.dtype)
+    M[range(n), range(n)], R[n, n] = 1.0, 1.0
+    for b in range(B):
+        Z = torch.zeros(d + 1, n + 1, dtype=X.dtype)
+        Z[:d, :n], Z[d, :n], Z[d, n] = X[b].T, y[b], 1.0
+        for t in range(loops):
+            layer = t if len(P) > 1 else 0
+            Z = Z - P[layer] @ Z @ M @ (Z.T @ Q[layer] @ Z) @ R / n
+            path[t + 1, b] = Z[:d, n]
+    return path
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_copy_of_the_weights_for_each_prompt_gives_the_same_answers(kind):
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+@pytest.mark.parametrize(("loops", "n", "d"), [(1, 7, 3), (2, 3, 4), (4, 9, 1), (5, 6, 3)])
+def test_the_generated_w_is_that_of_the_dense_formula(kind, tied, loops, n, d):
+    X, y, queries = prompts(3, n, d)
+    model, state = generator_of(kind, d, loops, tied), state_of(X, y)
+    expected = dense_queries(*model.matrices(), X, y, loops)
+    scale = max(1.0, float(expected.abs().max()))
+    torch.testing.assert_close(model.iterates(state), expected, rtol=0, atol=1e-12 * scale)
+    torch.testing.assert_close(model(state), expected[-1], rtol=0, atol=1e-12 * scale)
+    answers = torch.einsum("tbd,bd->tb", expected, queries)
+    torch.testing.assert_close(model.predictions(state, queries), answers, rtol=0, atol=1e-11 * scale)
+    assert float(expected[-1].abs().max()) > 0
+
+
+def test_with_the_constructed_weights_it_generates_gradient_descent():
+    X, y, _ = prompts(3, 20, 4)
+    construction, eta = gradient_descent(4, "compact"), 0.3
+    model = LoopedGenerator(weights="full", features=4, loops=6)
+    model.load_state_dict({"P": eta * construction.P[None], "Q": construction.Q[None]})
+    w = torch.zeros(3, 4, dtype=torch.float64)
+    for t in range(7):
+        torch.testing.assert_close(model.iterates(state_of(X, y))[t], w, rtol=0, atol=1e-13)
+        w = w - eta * torch.einsum("bnd,bn->bd", X, torch.einsum("bnd,bd->bn", X, w) - y) / 20
+
+
+@pytest.mark.parametrize("make", [model_of, generator_of], ids=["prediction", "generation"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_of_the_weights_for_each_prompt_gives_the_same_answers(kind, make):
     X, y, _ = prompts(4, 6, 3)
-    state, model = state_of(X, y), model_of(kind, 3, 4, tied=True)
+    state, model = state_of(X, y), make(kind, 3, 4, tied=True)
     copies = [parameter.detach()[..., None].repeat(*[1] * parameter.dim(), 4) for parameter in model.parameters()]
     torch.testing.assert_close(model(state, weights=copies), model(state), rtol=1e-12, atol=1e-12)
 

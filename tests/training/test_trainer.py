@@ -10,7 +10,8 @@ from looped.training import wishart
 from looped.training.checkpoint import CheckpointError
 from looped.training.evaluate import integrated_risk, query_errors
 from looped.training.optimizers import GaussNewton
-from looped.training.trainer import DIVERGED_AFTER, Trainer, Training
+from looped.training.plan import Training
+from looped.training.trainer import DIVERGED_AFTER, Trainer
 
 SMALL = {"loops": 3, "features": 2, "examples": 8, "batch": 32, "steps": 12, "growth": 3}
 
@@ -21,8 +22,17 @@ def weights_of(trainer):
 
 @pytest.mark.parametrize("optimizer", ["gauss-newton", "adam", "sgd"])
 @pytest.mark.parametrize("kind", ["preconditioner", "sparse", "full"])
-def test_a_resumed_run_has_the_bytes_of_an_unbroken_one(optimizer, kind, tmp_path):
-    training = Training(weights=kind, optimizer=optimizer, rate=1.0 if optimizer == "gauss-newton" else 0.01, **SMALL)
+@pytest.mark.parametrize(
+    ("others", "loops"),
+    [
+        ({}, [1] * 3 + [2] * 3 + [3] * 6),
+        ({"starts": 2, "trial": 4, "tied": False}, [1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 3]),
+    ],
+    ids=["one start", "two starts"],
+)
+def test_a_resumed_run_has_the_bytes_of_an_unbroken_one(optimizer, kind, others, loops, tmp_path):
+    rate = 1.0 if optimizer == "gauss-newton" else 0.01
+    training = Training(weights=kind, optimizer=optimizer, rate=rate, **SMALL, **others)
     unbroken = Trainer(training)
     records = list(unbroken.run())
     broken = Trainer(training)
@@ -32,9 +42,30 @@ def test_a_resumed_run_has_the_bytes_of_an_unbroken_one(optimizer, kind, tmp_pat
     assert len(list(resumed.run())) == 7
     assert weights_of(resumed) == weights_of(unbroken)
     assert resumed.history == records == unbroken.history
-    assert [progress.loops for progress in records] == [1] * 3 + [2] * 3 + [3] * 6
+    assert [progress.loops for progress in records] == loops
     assert records[-1].stopped == "All 12 steps are made."
     assert list(tmp_path.iterdir()) == [tmp_path / "run.pt"]
+
+
+def test_of_several_starts_the_best_goes_on():
+    training = Training(starts=3, trial=5, **(SMALL | {"steps": 16}))
+    trainer, weights = Trainer(training), []
+    for progress in trainer.run():
+        assert progress.start == min((progress.step - 1) // 5, 3)
+        weights.append(weights_of(trainer))
+    assert weights[0] != weights[5] != weights[10]
+    typical = [sorted(p.median for p in trainer.history[5 * k + 4 - 1 : 5 * k + 5])[-1] for k in range(3)]
+    assert trainer.best["typical"] == min(typical)
+    kept = b"".join(value.numpy().tobytes() for value in trainer.best["model"].values())
+    assert kept == weights[5 * typical.index(min(typical)) + 4]
+
+
+def test_weights_that_generate_w_are_trained_too():
+    trainer = Trainer(Training.suited(task="generation", weights="preconditioner", loops=3, steps=60, batch=512))
+    *_, last = trainer.run()
+    assert last.median < 0.5 * trainer.history[0].median
+    errors = query_errors(trainer.model.predictions, trainer.training.stream(), seed=9, prompts=50_000)
+    assert errors.mean[-1] == pytest.approx(wishart.best_descent(3, 20, 5)[1], rel=0.25)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not():
@@ -66,13 +97,19 @@ def test_non_finite_steps_are_skipped_counted_and_leave_the_weights(optimizer, m
     assert weights_of(trainer) != before
 
 
-def test_a_run_that_never_recovers_stops_with_a_reason():
-    trainer = Trainer(Training(optimizer="sgd", rate=1.0, **(SMALL | {"steps": 1000})))
+@pytest.mark.parametrize("huge", [1e200, 1e8])
+def test_a_run_that_diverges_stops_with_a_reason_and_its_last_good_weights(huge):
+    trainer = Trainer(Training(optimizer="sgd", rate=0.01, **(SMALL | {"steps": 1000})))
+    list(itertools.islice(trainer.run(), 7))
+    assert all(progress.median < 20 for progress in trainer.history)
+    good = weights_of(trainer)
+    trainer.step()
     with torch.no_grad():
-        trainer.model.Q.fill_(1e200)
+        trainer.model.Q.fill_(huge)
     *_, last = trainer.run()
-    assert last.step == last.skipped == DIVERGED_AFTER
-    assert last.stopped.startswith("The loss was not finite in 50 steps in a row")
+    assert last.step == 8 + DIVERGED_AFTER
+    assert last.stopped.startswith("Diverged: in 50 steps in a row the loss was not finite, or typically more than 100")
+    assert weights_of(trainer) == good
 
 
 def test_a_plateau_ends_training():
