@@ -52,7 +52,7 @@ class FirstOrder:
         """One step of length `rate`."""
         self.inner.zero_grad()
         errors = batch.residual(self.model(batch.state, loops)).square().sum(1)
-        batch.mean(errors).backward()  # type: ignore[no-untyped-call]
+        errors.mean().backward()  # type: ignore[no-untyped-call]
         length = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         if not torch.isfinite(length):
             return None
@@ -103,8 +103,8 @@ class GaussNewton:
             move, _info = torch.linalg.solve_ex(damped, gradient)
             torch.nn.utils.vector_to_parameters(start - rate * move, parameters)
             with torch.no_grad():
-                after = batch.mean(batch.residual(self.model(batch.state, loops)).square().sum(1))
-            if after < batch.mean(errors):
+                after = batch.residual(self.model(batch.state, loops)).square().sum(1).mean()
+            if after < errors.mean():
                 self.damping = max(self.damping / 3, self.LEAST)
                 return errors
             self.damping = min(4 * self.damping, self.MOST)
@@ -128,9 +128,8 @@ class GaussNewton:
             for k in range(d):
                 parts = torch.autograd.grad(residual[:, k].sum(), copies, retain_graph=k < d - 1)
                 J = torch.cat([part.reshape(-1, part.shape[-1]) for part in parts])  # (N, B)
-                weighted = J if part.weight is None else J * part.weight
-                curvature += weighted @ J.T
-                gradient += weighted @ residual[:, k].detach()
+                curvature += J @ J.T
+                gradient += J @ residual[:, k].detach()
             errors.append(residual.detach().square().sum(1))
         B = len(batch.state)
         return curvature / B, gradient / B, torch.cat(errors)

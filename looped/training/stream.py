@@ -22,11 +22,7 @@ class Batch:
     root: Tensor | None
     """Σ^{1/2}, (d, d); None where Σ = I."""
     weight: Tensor | None = None
-    """(B,); with these the mean over prompts is that over the stated distribution. None where all are 1."""
-
-    def mean(self, losses: Tensor) -> Tensor:
-        """Mean over prompts of losses (B,)."""
-        return losses.mean() if self.weight is None else (self.weight * losses).mean()
+    """(B,): a mean with these over stretched prompts is one over the stated distribution. None where all are 1."""
 
     def residual(self, iterate: Tensor) -> Tensor:
         """Σ^{1/2}(w − w*) for iterates (…, B, d); its squared length is E(x_qᵀw − x_qᵀw*)² over the query x_q."""
@@ -34,12 +30,9 @@ class Batch:
         return difference if self.root is None else difference @ self.root
 
     def split(self, prompts: int) -> "list[Batch]":
-        """The same prompts, at most so many at a time."""
-        parts = []
-        for i in range(0, len(self.state), prompts):
-            weight = None if self.weight is None else self.weight[i : i + prompts]
-            parts.append(Batch(self.state[i : i + prompts], self.w_star[i : i + prompts], self.root, weight))
-        return parts
+        """The same prompts, at most so many at a time, without weights."""
+        starts = range(0, len(self.state), prompts)
+        return [Batch(self.state[i : i + prompts], self.w_star[i : i + prompts], self.root) for i in starts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

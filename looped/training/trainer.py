@@ -91,7 +91,7 @@ class Trainer:
         before = self._weights()
         batch = self.stream.draw(training.batch, self.generator, training.stretch)
         errors = self.optimizer.step(batch, loops, training.rate_at(done))
-        loss = math.nan if errors is None else float(batch.mean(errors))
+        loss = math.nan if errors is None else float(errors.mean())
         median = math.nan if errors is None else float(errors.median())
         skipped = (self.history[-1].skipped if done else 0) + (errors is None)
         progress = Progress(done + 1, training.start_at(done), loops, loss, median, skipped, "")
