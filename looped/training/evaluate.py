@@ -4,7 +4,7 @@ The squared error is heavy-tailed: rare prompts with a large λ₁ rule its mean
 together therefore, over many prompts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,15 +64,15 @@ def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: i
     )
 
 
-def spectra(examples: int, features: int, count: int, seed: int) -> Tensor:
-    """Eigenvalues of H = XᵀX/n for rows x ~ N(0, I): (count, d), ascending, float64."""
+def spectra(examples: int, features: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of H = XᵀX/n for rows x ~ N(0, I), the tail sampled: (count, d), ascending, and weights (count,)."""
     stream = PromptStream(examples=examples, features=features)
-    generator = torch.Generator().manual_seed(seed)
-    chunks = []
-    for first in range(0, count, CHUNK):
-        state = stream.draw(min(CHUNK, count - first), generator).state
-        chunks.append(torch.linalg.eigvalsh(state[:, :features, :features]))
-    return torch.cat(chunks).clamp(min=0.0)
+    batches = _tail(stream, seed, count)
+    parts = [
+        (torch.linalg.eigvalsh(batch.state[:, :features, :features]).clamp(min=0.0), weight)
+        for batch, weight in batches
+    ]
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +83,26 @@ class Risk:
     error: float
 
 
-def tail_risk(loss: Callable[[Tensor], Tensor], stream: PromptStream, seed: int, count: int) -> Risk:
-    """E loss(H) over H = XᵀX/n, Σ = I, sampled where the loss is: in the rare prompts with a large λ₁ too.
+@torch.no_grad()
+def tail_risk(loss: Callable[[Batch], Tensor], stream: PromptStream, seed: int, count: int) -> Risk:
+    """The mean loss over the stream's prompts, sampled where the loss is: in the rare prompts with a large λ₁ too.
 
     Args:
-        loss: H (B, d, d) to (B,).
-        stream: its n and d; Σ must be I.
+        loss: of each prompt of a batch, (B,).
+        stream: where the prompts come from; they are stretched, and weighted back, see `PromptStream.draw`.
         seed: of the prompts.
         count: prompts, drawn `CHUNK` at a time.
     """
-    d = stream.features
+    values = torch.cat([weight * loss(batch) for batch, weight in _tail(stream, seed, count)]).double()
+    return Risk(float(values.mean()), float(values.std()) / count**0.5)
+
+
+def _tail(stream: PromptStream, seed: int, count: int) -> Iterator[tuple[Batch, Tensor]]:
     generator = torch.Generator().manual_seed(seed)
-    weighted = []
     for first in range(0, count, CHUNK):
         batch = stream.draw(min(CHUNK, count - first), generator, TAIL_STRETCH)
         assert batch.weight is not None
-        weighted.append(batch.weight * loss(batch.state[:, :d, :d].double()))
-    values = torch.cat(weighted)
-    return Risk(float(values.mean()), float(values.std()) / count**0.5)
+        yield batch, batch.weight
 
 
 @torch.no_grad()
@@ -115,10 +117,13 @@ def integrated_risk(model: LoopedPredictor, stream: PromptStream, seed: int, cou
     if model.weights != "preconditioner" or not model.tied or stream.root is not None or stream.noise > 0:
         raise ValueError("w* can only be integrated out for a tied preconditioner, Σ = I and noiseless labels.")
     A = model.A[0].double().cpu()
-    identity = torch.eye(model.features, dtype=torch.float64)
-    return tail_risk(
-        lambda H: torch.linalg.matrix_power(identity - A.T @ H, model.loops).square().sum((1, 2)), stream, seed, count
-    )
+    identity, d = torch.eye(model.features, dtype=torch.float64), model.features
+
+    def loss(batch: Batch) -> Tensor:
+        left = torch.linalg.matrix_power(identity - A.T @ batch.state[:, :d, :d].double(), model.loops)
+        return left.square().sum((1, 2))
+
+    return tail_risk(loss, stream, seed, count)
 
 
 def tuned_descent(batch: Batch, loops: int) -> tuple[float, Tensor]:

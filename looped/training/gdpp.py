@@ -13,13 +13,17 @@ import torch
 from torch import Tensor
 
 
-def weights(a: float, gamma: float, features: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    """P = diag((γ/a)·I, 1) and Q = diag(a·I, 0), each (1, d+1, d+1) as in a tied model; a is not 0."""
+def weights(
+    a: Sequence[float], gamma: Sequence[float], features: int, dtype: torch.dtype = torch.float64
+) -> tuple[Tensor, Tensor]:
+    """P = diag((γ/a)·I, 1) and Q = diag(a·I, 0) of every layer, each (L, d+1, d+1); no a is 0."""
     d = features
-    P, Q = torch.zeros(2, 1, d + 1, d + 1, dtype=dtype)
-    P[0, :d, :d] = gamma / a * torch.eye(d, dtype=dtype)
-    P[0, d, d] = 1.0
-    Q[0, :d, :d] = a * torch.eye(d, dtype=dtype)
+    P, Q = torch.zeros(2, len(a), d + 1, d + 1, dtype=dtype)
+    identity = torch.eye(d, dtype=dtype)
+    for layer, (step, contraction) in enumerate(zip(a, gamma, strict=True)):
+        P[layer, :d, :d] = contraction / step * identity
+        P[layer, d, d] = 1.0
+        Q[layer, :d, :d] = step * identity
     return P, Q
 
 
@@ -84,6 +88,27 @@ def fit(P: Tensor, Q: Tensor) -> Fit:
     return Fit(a=a, gamma=a * p, unexplained_p=float(share_P), unexplained_q=float(share_Q))
 
 
+def fit_generation(P: Tensor, Q: Tensor) -> Fit:
+    """The gradient descent P = diag(a·I, 0), Q = diag(I, −1) nearest to one layer that generates w, Q[d, d] = −1.
+
+    Its write mask keeps the examples where they are, so γ is 0.
+
+    Raises:
+        ValueError: if Q[d, d] is 0, since these weights never see the labels and have no such gauge.
+    """
+    d = len(P) - 1
+    corner = -float(Q[d, d])
+    if corner == 0:
+        raise ValueError("Q[d, d] is 0, so these weights have no gauge in which it is −1.")
+    P, Q = P.double().cpu() * corner, Q.double().cpu() / corner
+    a = float(P.diagonal()[:d].mean())
+    near_P = torch.diag(torch.tensor([a] * d + [0.0], dtype=torch.float64))
+    near_Q = torch.diag(torch.tensor([1.0] * d + [-1.0], dtype=torch.float64))
+    share_P = (P - near_P).square().sum() / P.square().sum().clamp(min=1e-300)
+    share_Q = (Q - near_Q).square().sum() / Q.square().sum()
+    return Fit(a=a, gamma=0.0, unexplained_p=float(share_P), unexplained_q=float(share_Q))
+
+
 def residual_factors(a: float, gamma: float, loops: int, eigenvalues: Tensor) -> Tensor:
     """What T loops leave of each eigen-mode of w*: Π_t (1 − a h_t) with h_0 = λ, h_{t+1} = h_t(1 − γh_t)²."""
     h, left = eigenvalues, torch.ones_like(eigenvalues)
@@ -93,9 +118,9 @@ def residual_factors(a: float, gamma: float, loops: int, eigenvalues: Tensor) ->
     return left
 
 
-def risk(a: float, gamma: float, loops: int, eigenvalues: Tensor) -> float:
-    """Query risk for Σ = I with w* and x_q integrated out: the mean over spectra (B, d) of Σ_k Π_t (1 − a h_t)²."""
-    return float(residual_factors(a, gamma, loops, eigenvalues).square().sum(1).mean())
+def risk(a: float, gamma: float, loops: int, eigenvalues: Tensor, weight: Tensor) -> float:
+    """Query risk for Σ = I with w* and x_q integrated out: the weighted mean over spectra of Σ_k Π_t (1 − a h_t)²."""
+    return float((weight * residual_factors(a, gamma, loops, eigenvalues).square().sum(1)).mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +132,7 @@ class Best:
     risk: float
 
 
-def search(loops: int, eigenvalues: Tensor) -> Best:
+def search(loops: int, eigenvalues: Tensor, weight: Tensor) -> Best:
     """A pattern search for the least `risk`, along log a and p = γ/a, in which its narrow valley is nearly straight.
 
     Starts from the best gradient descent on a small grid of contractions and follows the valley; steps halve when no
@@ -116,13 +141,14 @@ def search(loops: int, eigenvalues: Tensor) -> Best:
     Args:
         loops: T.
         eigenvalues: of many prompts, (B, d), from `evaluate.spectra`; each trial costs O(T·B·d).
+        weight: of these prompts, (B,).
     """
     mean = float(eigenvalues.mean())
 
     def value(point: tuple[float, float]) -> float:
         log_a, p = point
         a = math.exp(log_a)
-        result = risk(a, a * p, loops, eigenvalues)
+        result = risk(a, a * p, loops, eigenvalues, weight)
         return result if math.isfinite(result) else math.inf
 
     starts = [(math.log(a / mean), p) for a in (0.5, 1.0, 1.5, 2.5, 4.0) for p in (0.0, 0.05, 0.1)]

@@ -12,6 +12,9 @@ from looped.training.stream import PromptStream
 GAUSS_NEWTON_WEIGHTS = 1000
 """Most weights for which Gauss–Newton is suggested; the memory and time of a step grow with their square."""
 
+GAUSS_NEWTON_WORK = 60_000
+"""Largest d·T·d³ for which it is suggested: a quarter of a second a step."""
+
 GROWTH = 12
 """Steps of Gauss–Newton after which one more loop is trained."""
 
@@ -96,17 +99,22 @@ class Training:
         Gauss–Newton where its JᵀJ is small, else Adam with more and cheaper steps. How far prompts are stretched was
         chosen by the mean error over many fresh prompts that are not.
         """
-        count = {"preconditioner": features**2, "sparse": features * (features + 1), "full": 2 * (features + 1) ** 2}
+        d, D = features, features + 1
         heavier = 0.03 if weights == "full" else 0.04  # the tail grows with T; this much was right at T = 10
-        stretch = 1.0 if loops == 1 or not tied else 1 + heavier * min(loops, 10)
-        chosen: dict[str, Any] = {"stretch": stretch}
-        if not tied and loops > 1:
-            trial = GROWTH * (loops - 1) + 36
-            chosen |= {"starts": 4, "trial": trial, "batch": 512, "steps": 4 * trial + 140}
-        if count[weights] * (1 if tied else loops) > GAUSS_NEWTON_WEIGHTS:
+        chosen: dict[str, Any] = {"stretch": 1.0 if loops == 1 or not tied else 1 + heavier * min(loops, 10)}
+        count = {"preconditioner": d * d, "sparse": d * D, "full": 2 * D * D}[weights] * (1 if tied else loops)
+        work = d * loops * (D**3 if weights == "full" else 3 * D**2)  # of one prompt's derivatives
+        if others.get("optimizer") == "gauss-newton" or (count <= GAUSS_NEWTON_WEIGHTS and work <= GAUSS_NEWTON_WORK):
+            chosen["batch"] = 512 if work > GAUSS_NEWTON_WORK / 4 or not tied else 1024
+            if not tied and loops > 1:
+                trial = GROWTH * (loops - 1) + 36
+                chosen |= {"starts": 4, "trial": trial, "steps": 4 * trial + 140}
+        else:
             growth = 150
             chosen |= {"optimizer": "adam", "rate": 1e-2, "growth": growth, "batch": 512}
             chosen["steps"] = growth * (loops - 1) + 600
+        if others.get("optimizer") == "sgd":
+            chosen["rate"] = 0.1
         return cls(weights=weights, tied=tied, loops=loops, features=features, **(chosen | others))
 
     @property

@@ -29,9 +29,9 @@ def test_the_integrated_risk_is_the_exact_one_tail_included(a, loops):
 
 
 def test_the_tail_is_weighted_back_to_the_stated_distribution():
-    n, d = 20, 5
-    one = tail_risk(lambda H: torch.ones(len(H), dtype=torch.float64), PromptStream(examples=n, features=d), 0, 100_000)
-    trace = tail_risk(lambda H: H.diagonal(dim1=1, dim2=2).sum(1), PromptStream(examples=n, features=d), 0, 100_000)
+    d, stream = 5, PromptStream(examples=20, features=5)
+    one = tail_risk(lambda batch: torch.ones(len(batch.state)).double(), stream, 0, 100_000)
+    trace = tail_risk(lambda batch: batch.state[:, :d, :d].diagonal(dim1=1, dim2=2).sum(1), stream, 0, 100_000)
     assert abs(one.mean - 1) < 4 * one.error < 0.02
     assert abs(trace.mean - d) < 4 * trace.error < 0.1
 

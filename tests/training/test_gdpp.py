@@ -8,12 +8,13 @@ import torch
 from looped.training import gdpp
 from looped.training.evaluate import spectra
 from looped.training.models import LoopedPredictor
+from looped.weights import gradient_descent
 from tests.training.test_models import prompts, state_of
 
 
 def model_with(a, gamma, d, loops):
     model = LoopedPredictor(weights="full", features=d, loops=loops)
-    P, Q = gdpp.weights(a, gamma, d)
+    P, Q = gdpp.weights([a], [gamma], d)
     model.load_state_dict({"P": P, "Q": Q})
     return model
 
@@ -52,14 +53,14 @@ def test_the_residual_along_each_mode_is_the_scalar_recursion():
 
 
 def test_the_fit_finds_the_two_numbers_in_any_gauge():
-    P, Q = gdpp.weights(1.5, 0.1, 5)
+    P, Q = gdpp.weights([1.5], [0.1], 5)
     fit = gdpp.fit(-3 * P[0], Q[0] / -3)
     assert (fit.a, fit.gamma) == (pytest.approx(1.5), pytest.approx(0.1))
     assert fit.unexplained < 1e-30
 
 
 def test_the_unexplained_share_is_what_is_left():
-    P, Q = gdpp.weights(2.0, 0.4, 4)
+    P, Q = gdpp.weights([2.0], [0.4], 4)
     Q[0, 0, 1] = 1.0
     fit = gdpp.fit(P[0], Q[0])
     assert fit.unexplained_q == pytest.approx(1 / (4 * 2.0**2 + 1))
@@ -68,22 +69,34 @@ def test_the_unexplained_share_is_what_is_left():
         gdpp.fit(torch.zeros(3, 3), torch.eye(3))
 
 
+def test_the_gradient_descent_that_generates_w_is_found_in_any_gauge():
+    construction = gradient_descent(4, "compact")
+    fit = gdpp.fit_generation(-2 * 0.3 * construction.P, construction.Q / -2)
+    assert fit.a == pytest.approx(0.3)
+    assert fit.unexplained < 1e-30
+    skewed = construction.P.clone()
+    skewed[0, 1], skewed[1, 0] = 1.0, -1.0
+    assert gdpp.fit_generation(skewed, construction.Q).unexplained_p == pytest.approx(2 / 6)
+    with pytest.raises(ValueError, match="no gauge"):
+        gdpp.fit_generation(torch.eye(3), torch.zeros(3, 3))
+
+
 def test_the_two_numbers_have_their_median():
-    eigenvalues = spectra(20, 5, 40_000, seed=3)
-    left = gdpp.residual_factors(4.97, 0.217, 10, eigenvalues)
     generator = torch.Generator().manual_seed(4)
+    X = torch.randn(40_000, 20, 5, generator=generator, dtype=torch.float64)
+    left = gdpp.residual_factors(4.97, 0.217, 10, torch.linalg.eigvalsh(X.mT @ X / 20))
     w_star, x = torch.randn(2, *left.shape, generator=generator, dtype=torch.float64)
     errors = (left * w_star * x).sum(1).square()
     assert float(errors.median()) == pytest.approx(2.5e-9, rel=0.15)
 
 
 def test_the_search_beats_descent_and_follows_its_valley():
-    eigenvalues = spectra(20, 5, 4_000, seed=0)
-    best = gdpp.search(10, eigenvalues)
-    assert best.risk == gdpp.risk(best.a, best.gamma, 10, eigenvalues)
-    assert best.risk < 1e-5
+    eigenvalues, weight = spectra(20, 5, 8_000, seed=0)
+    best = gdpp.search(10, eigenvalues, weight)
+    assert best.risk == gdpp.risk(best.a, best.gamma, 10, eigenvalues, weight)
+    assert best.risk < 1e-4
     assert 3 < best.a < 6
     assert 0.15 < best.gamma < 0.3
-    one = gdpp.search(1, eigenvalues)
+    one = gdpp.search(1, eigenvalues, weight)
     assert one.a == pytest.approx(20 / 26, rel=0.02)
     assert math.isfinite(one.gamma)

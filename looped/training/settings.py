@@ -1,0 +1,201 @@
+"""The settings of a training run as widgets, links, JSON and the command line give them, and what it will cost."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+from looped.fields import FIELDS, Field, SettingsError
+from looped.settings import CheckedSettings
+from looped.training.plan import Training
+
+MAX_SECONDS = 900.0
+"""Longest training, CPU seconds of one core by the estimate."""
+MAX_STEP_SECONDS = 0.6
+"""Longest step: a run stops between two steps, and Stop is to act within a second."""
+MAX_BYTES = 1024**3
+"""Most memory of a step: 1 GiB."""
+
+TRAIN_FIELDS: dict[str, Field] = {
+    "loops": replace(
+        FIELDS["loops"], high=30,
+        help="How often the trained layer is applied, or the number of layers where they are untied. 1 to 30: every "
+        "loop raises the degree of the loss by more than two, and its tail with it.",
+    ),
+    "examples": replace(
+        FIELDS["examples"],
+        help="Examples in every training prompt. Training sees this n only; further down stands what happens at "
+        "others. 1 to 2,000.",
+    ),
+    "features": replace(
+        FIELDS["features"], high=40,
+        help="How many numbers describe one example. 1 to 40: full weights are 2(d+1)² numbers, and a step costs d³.",
+    ),
+    "task": Field(
+        name="task", key="task", label="Task", kind="choice", choices=("prediction", "generation"),
+        help="prediction: answer the query with its label. generation: the query token becomes w itself, as on the "
+        "first page, trained on ‖w_T − w*‖².",
+    ),
+    "weights": Field(
+        name="weights", key="weights", label="Trained weights", kind="choice",
+        choices=("full", "sparse", "preconditioner"),
+        help="full: every entry of P and Q. preconditioner: a matrix A alone, so that a loop is a gradient step with "
+        "A for its step size. sparse: A and a vector u.",
+    ),
+    "untied": Field(
+        name="untied", key="untied", label="Untied layers", kind="yes/no",
+        help="T layers with weights of their own instead of one layer applied T times. There is nothing past layer T.",
+    ),
+    "noise": FIELDS["noise"],
+    "seed": replace(
+        FIELDS["seed"], help="Of the first weights and of every training prompt. Same settings and seed, same bytes."
+    ),
+    "optimizer": Field(
+        name="optimizer", key="optimizer", label="Optimiser", kind="choice",
+        choices=("auto", "gauss-newton", "adam", "sgd"),
+        help="auto: Gauss–Newton (Levenberg–Marquardt) on fresh prompts up to 1,000 weights, else Adam. Adam and "
+        "plain stochastic gradient descent clip gradients to length 1.",
+    ),
+    "steps": Field(
+        name="steps", key="steps", label="Steps", kind="whole", low=0, high=20_000,
+        help="Budget of optimiser steps, growth of the loops and several starts included. 0 takes what suits the "
+        "other settings. Up to 20,000; steps are counted, never seconds, so that results repeat.",
+    ),
+    "batch": Field(
+        name="batch", key="batch", label="Batch", kind="whole", low=0, high=16_384,
+        help="Fresh prompts in every step. 0 takes what suits the other settings. Up to 16,384.",
+    ),
+    "dtype": replace(
+        FIELDS["dtype"],
+        help="Arithmetic of training. float64 by default, for Gauss–Newton squares the condition of its Jacobian.",
+    ),
+    "device": Field(
+        name="device", key="device", label="Device", kind="choice", choices=("cpu", "cuda"),
+        help="Where training runs. The same settings give the same bytes on the same device only.",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings(CheckedSettings):
+    """Everything that determines a training run and its evaluation.
+
+    Raises:
+        SettingsError: if a value is out of range, with one sentence naming the field, the value and the range.
+    """
+
+    table: ClassVar[dict[str, Field]] = TRAIN_FIELDS
+
+    loops: int = 10
+    """T."""
+    examples: int = 20
+    """n."""
+    features: int = 5
+    """d."""
+    task: Literal["prediction", "generation"] = "prediction"
+    weights: Literal["full", "sparse", "preconditioner"] = "full"
+    untied: bool = False
+    noise: float = 0.0
+    """σ of the examples' labels; the query is judged without noise."""
+    seed: int = 0
+    optimizer: Literal["auto", "gauss-newton", "adam", "sgd"] = "auto"
+    steps: int = 0
+    """0: what suits."""
+    batch: int = 0
+    """0: what suits."""
+    dtype: Literal["float64", "float32"] = "float64"
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    def training(self) -> Training:
+        """The plan of the run: what is not given suits the rest."""
+        given: dict[str, Any] = {}
+        if self.optimizer != "auto":
+            given["optimizer"] = self.optimizer
+        for name in ("steps", "batch"):
+            if getattr(self, name):
+                given[name] = getattr(self, name)
+        same = ("loops", "examples", "features", "task", "weights", "noise", "seed", "dtype", "device")
+        return Training.suited(tied=not self.untied, **{name: getattr(self, name) for name in same}, **given)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run needs."""
+
+    seconds: float
+    """CPU seconds of one core."""
+    step_seconds: float
+    """Of the longest step."""
+    bytes: float
+    """Memory of a step."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether all three keep within the limits."""
+        return (
+            self.seconds <= MAX_SECONDS and self.step_seconds <= MAX_STEP_SECONDS and self.bytes <= MAX_BYTES
+        )  # fmt: skip
+
+
+def estimate(settings: TrainSettings) -> Cost:
+    """Operations of a step over the speed they reach on one current core; `benchmarks/` holds it against the clock."""
+    plan = settings.training()
+    d, D, B, T = plan.features, plan.features + 1, plan.batch, plan.loops
+    layers = 1 if plan.tied else T
+    weights = {"preconditioner": d * d, "sparse": d * D, "full": 2 * D * D}[plan.weights] * layers
+    loop = D**3 if plan.weights == "full" and plan.task == "prediction" else 3.0 * D**2
+    if plan.optimizer == "gauss-newton":
+        last = (
+            (8e-9 if loop == D**3 else 3e-9) * B * d * T * loop
+            + 6e-11 * B * d * weights**2
+            + 1e-10 * weights**3
+            + 4e-4 * T
+        )
+        memory = 8.0 * (512 * (4 * weights + 12 * T * D * D) + 3 * weights**2 + B * D * D * 4)
+    else:
+        last = 4e-9 * B * T * loop + 3e-4 * T
+        memory = 8.0 * B * T * D * D * 6
+    grown = sum(plan.loops_at(step) for step in range(plan.steps)) / (plan.steps * T)
+    return Cost(seconds=last * plan.steps * grown, step_seconds=last, bytes=memory)
+
+
+def check(settings: TrainSettings) -> None:
+    """Refuse what cannot be trained here.
+
+    Raises:
+        SettingsError: one sentence with the estimate and the nearest setting that fits.
+    """
+    if settings.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SettingsError("device", "device = cuda cannot be used, no GPU is found: choose cpu.")
+        return
+    cost = estimate(settings)
+    if cost.allowed:
+        return
+    what = f"T = {settings.loops}, d = {settings.features}, {settings.training().batch} prompts a step"
+    name, nearest = _nearest(settings)
+    raise SettingsError(
+        name,
+        f"Training with {what} would take about {cost.seconds:,.0f} s, {cost.step_seconds:.2g} s a step and "
+        f"{cost.bytes / 1024**2:,.0f} MiB; {MAX_SECONDS:,.0f} s, {MAX_STEP_SECONDS:g} s and {MAX_BYTES // 1024**2:,} "
+        f"MiB are allowed: choose {TRAIN_FIELDS[name].key} = {nearest} or less.",
+    )
+
+
+def _nearest(settings: TrainSettings) -> tuple[str, int]:
+    """The first of steps, batch, d and T that can be lowered far enough, and the largest value that fits."""
+    for name in ("steps", "batch"):
+        low, high = 0, getattr(settings, name)  # 0 means auto; the largest that fits lies between them
+        while low < high:
+            middle = (low + high + 1) // 2
+            if estimate(settings.replace(**{name: middle})).allowed:
+                low = middle
+            else:
+                high = middle - 1
+        if low > 0:
+            return name, low
+    for name in ("features", "loops"):  # another optimiser may take over, so larger can be cheaper
+        for value in range(getattr(settings, name) - 1, 0, -1):
+            if estimate(settings.replace(**{name: value})).allowed:
+                return name, value
+    return "loops", 1
