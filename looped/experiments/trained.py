@@ -1,0 +1,286 @@
+"""What training found: the learned weights beside gradient descent, on prompts like those of training and unlike."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from looped.training import gdpp, wishart
+from looped.training.evaluate import Risk, query_errors, spectra, tail_risk, tuned_descent
+from looped.training.models import LoopedModel, LoopedPredictor
+from looped.training.settings import TrainSettings, check
+from looped.training.stream import Batch, PromptStream
+from looped.training.trainer import MODELS, Progress, Trainer
+
+EVALUATION_SEED = 2_147_000_000
+"""Prompts that judge come from seeds from here on, which no training is likely to use."""
+EVALUATION_SEEDS = 3
+PAST = 5
+"""Loops are followed to so many times the trained T."""
+STATISTICS = ("mean", "median", "99.9 %")
+"""Rows of every evaluation: the squared error over prompts is heavy-tailed, so one number is not enough."""
+COVARIANCES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+"""Condition numbers κ_Σ of the inputs' covariance, eigenvalues evenly spaced in ratio, trace d."""
+SCALES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 2.0)
+"""Factors on all inputs, w* divided by them, so that labels keep their size."""
+NOISES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""σ of the examples' labels."""
+EXAMPLES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+"""Multiples of the trained n."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Squared errors of the query while one thing changes."""
+
+    x: np.ndarray
+    """What it changes to, (K,)."""
+    series: Mapping[str, np.ndarray]
+    """Model to its `STATISTICS`, each (3, K)."""
+    prompts: int
+    """Fresh prompts at each x."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training run, or weights from a file, and what they do."""
+
+    settings: TrainSettings
+    P: np.ndarray
+    """(L, d+1, d+1), L = 1 where the layers are tied."""
+    Q: np.ndarray
+    history: Mapping[str, np.ndarray]
+    """A column for each field of `Progress`; empty for weights from a file."""
+    stopped: str
+    """Why training ended."""
+    fresh: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    """`STATISTICS` of the trained model's squared error after T loops, for each of some evaluation seeds, (S, 3)."""
+    fresh_prompts: int = 0
+    """Fresh prompts behind each row of `fresh`."""
+    sweeps: Mapping[str, Sweep] = field(default_factory=dict)
+    """loops, examples, covariance, scale and noise."""
+    tail: Mapping[str, Risk] = field(default_factory=dict)
+    """Model to its mean squared error after T loops with the tail sampled."""
+    best: gdpp.Best | None = None
+    """The best two numbers found at these sizes; None where there is no such family or nobody searched."""
+
+    def fits(self) -> list[gdpp.Fit]:
+        """The two-number fit of every layer; empty if its weights have no gauge."""
+        how = gdpp.fit if self.settings.task == "prediction" else gdpp.fit_generation
+        try:
+            return [how(torch.from_numpy(P), torch.from_numpy(Q)) for P, Q in zip(self.P, self.Q, strict=True)]
+        except ValueError:
+            return []
+
+    def distance_to_optimum(self) -> float | None:
+        """‖A − Γ*‖/‖Γ*‖ at T = 1, A being the step that the weights take in the gauge of `fits`; else None.
+
+        Γ* = n/(n + 1 + d + σ²)·I for w* ~ N(0, I), x ~ N(0, I): arXiv 2306.00297, arXiv 2402.14951.
+        """
+        settings, d = self.settings, self.settings.features
+        if settings.loops != 1:
+            return None
+        P, Q = self.P[0].astype(float), self.Q[0].astype(float)
+        step = P[d, d] * Q[:d, :d].T if settings.task == "prediction" else -Q[d, d] * P[:d, :d]
+        optimum = one_layer_optimum(settings)[0] * np.eye(d)
+        return float(np.linalg.norm(step - optimum) / np.linalg.norm(optimum))
+
+
+def one_layer_optimum(settings: TrainSettings) -> tuple[float, float]:
+    """γ of the closed-form optimum Γ* = γI of one layer, and its risk d(1 − γ), the query without noise."""
+    gamma = settings.examples / (settings.examples + 1 + settings.features + settings.noise**2)
+    return gamma, settings.features * (1 - gamma)
+
+
+def best_descent(settings: TrainSettings) -> tuple[float, float]:
+    """The best single step a for T loops, Σ = I, and its risk: exact where that is known, else over sampled prompts."""
+    n, d, T = settings.examples, settings.features, settings.loops
+    if settings.noise == 0 and T <= wishart.MOST_LOOPS:
+        return wishart.best_descent(T, n, d)
+    stream = PromptStream(examples=n, features=d, noise=settings.noise)
+    batch = stream.draw(_affordable(settings, T, 20_000), torch.Generator().manual_seed(EVALUATION_SEED))
+    step, iterates = tuned_descent(batch, T)
+    return step, float(batch.residual(iterates[-1]).square().sum(1).mean())
+
+
+def model_of(settings: TrainSettings, P: np.ndarray, Q: np.ndarray) -> LoopedModel:
+    """The model with these weights, in float64 on the CPU."""
+    model = MODELS[settings.task](
+        weights="full", features=settings.features, loops=settings.loops, tied=not settings.untied
+    )
+    model.load_state_dict({"P": torch.from_numpy(P).double(), "Q": torch.from_numpy(Q).double()})
+    return model
+
+
+def trained(trainer: Trainer, settings: TrainSettings) -> Trained:
+    """The run as it stands, not yet evaluated."""
+    P, Q = trainer.snapshot()
+    columns = {
+        name.name: np.array([getattr(progress, name.name) for progress in trainer.history])
+        for name in fields(Progress)
+        if name.name != "stopped"
+    }
+    stopped = trainer.history[-1].stopped if trainer.history else ""
+    return Trained(settings, P.cpu().numpy(), Q.cpu().numpy(), columns, stopped)
+
+
+def train(settings: TrainSettings) -> Trained:
+    """Train from the first step to the last, and evaluate.
+
+    Raises:
+        SettingsError: for settings that cannot be trained here, before the first step.
+    """
+    check(settings)
+    trainer = Trainer(settings.training())
+    for _ in trainer.run():
+        pass
+    return evaluate(trained(trainer, settings))
+
+
+def evaluate(run: Trained, share: float = 1.0) -> Trained:
+    """The run with all that can be said of it; about ten seconds at the default sizes."""
+    *_, last = evaluation(run, share)
+    return last
+
+
+def evaluation(run: Trained, share: float = 1.0) -> Iterator[Trained]:
+    """The same piece by piece, so that a caller can show progress and stop.
+
+    Args:
+        run: as `trained` gives it.
+        share: of the usual numbers of prompts.
+    """
+    settings = run.settings
+    T, stream, tail = settings.loops, _stream(settings), dict[str, Risk]()
+    prompts = _affordable(settings, T, 200_000, share)
+    predict = model_of(settings, run.P, run.Q).predictions
+    fresh: list[tuple[float, ...]] = []
+    for seed in range(EVALUATION_SEED, EVALUATION_SEED + EVALUATION_SEEDS):
+        errors = query_errors(predict, stream, seed, prompts)
+        fresh.append((float(errors.mean[-1]), float(errors.median[-1]), float(errors.tail[-1])))
+        run = replace(run, fresh=np.array(fresh), fresh_prompts=prompts)
+        yield run
+    run = replace(run, best=search(settings))
+    yield run
+    models = _models(run)
+    for name, model in models.items():
+        tail[name] = tail_risk(_loss(model), stream, EVALUATION_SEED, _affordable(settings, T, 60_000, share))
+        run = replace(run, tail=dict(tail))
+        yield run
+    run = replace(run, sweeps={"loops": _past(settings, models, share)})
+    yield run
+    d, n = settings.features, settings.examples
+    counts = sorted({max(1, round(multiple * n)) for multiple in EXAMPLES} | {d, 2 * d})
+    kinds: dict[str, Iterable[tuple[float, PromptStream]]] = {
+        "examples": ((float(count), _stream(settings, examples=count)) for count in counts),
+        "covariance": ((kappa, _stream(settings, root=_root(d, kappa))) for kappa in COVARIANCES),
+        "scale": ((scale, _stream(settings, root=scale * torch.eye(d).double())) for scale in SCALES),
+        "noise": ((noise, _stream(settings, noise=noise)) for noise in NOISES),
+    }
+    for kind, streams in kinds.items():
+        run = replace(run, sweeps={**run.sweeps, kind: _sweep(settings, models, streams, share)})
+        yield run
+
+
+def search(settings: TrainSettings) -> gdpp.Best | None:
+    """The best two numbers for T tied loops of prediction without noise, by a small search; else None."""
+    if settings.task != "prediction" or settings.untied or settings.noise > 0:
+        return None
+    count = max(1000, min(40_000, 2_000_000 // (settings.loops * settings.features)))
+    return gdpp.search(settings.loops, *spectra(settings.examples, settings.features, count, EVALUATION_SEED))
+
+
+def _models(run: Trained) -> dict[str, LoopedModel]:
+    """The trained model and those it is compared with, all with P and Q written out."""
+    settings, fits = run.settings, run.fits()
+    d = settings.features
+    models = {"trained": model_of(settings, run.P, run.Q)}
+    if settings.task == "prediction":
+        if fits and all(fit.a != 0 for fit in fits):
+            P, Q = gdpp.weights([fit.a for fit in fits], [fit.gamma for fit in fits], d)
+            models["its two numbers"] = model_of(settings, P.numpy(), Q.numpy())
+        if run.best is not None:
+            P, Q = gdpp.weights([run.best.a], [run.best.gamma], d)
+            models["best two numbers"] = model_of(settings, P.numpy(), Q.numpy())
+    step = best_descent(settings)[0]
+    constructed = LoopedPredictor(weights="preconditioner", features=d, loops=settings.loops)
+    constructed.load_state_dict({"A": step * torch.eye(d).double()[None]})
+    models["constructed GD"] = constructed
+    return models
+
+
+def _stream(settings: TrainSettings, **others: Any) -> PromptStream:
+    sizes: dict[str, Any] = {"examples": settings.examples, "features": settings.features, "noise": settings.noise}
+    return PromptStream(**(sizes | others))
+
+
+def _root(features: int, kappa: float) -> Tensor:
+    """Σ^{1/2}, eigenvalues of Σ evenly spaced in ratio with condition number κ_Σ and trace d."""
+    variances = kappa ** -torch.linspace(0, 1, features, dtype=torch.float64)
+    return torch.diag((variances * features / variances.sum()).sqrt())
+
+
+def _affordable(settings: TrainSettings, loops: int, most: int, share: float = 1.0) -> int:
+    """Prompts that are evaluated in about a second over so many loops."""
+    each = loops * 3 * (settings.features + 1) ** 3
+    return max(500, round(share * min(most, 1_300_000_000 // each)))
+
+
+def _loss(model: LoopedModel) -> Any:
+    return lambda batch: batch.residual(model(batch.state)).square().sum(1)
+
+
+def _draw(stream: PromptStream, prompts: int) -> tuple[Batch, Tensor]:
+    generator = torch.Generator().manual_seed(EVALUATION_SEED)
+    return stream.draw(prompts, generator), stream.queries(prompts, generator)
+
+
+def _statistics(predictions: Tensor, batch: Batch, queries: Tensor) -> np.ndarray:
+    """`STATISTICS` of (prediction − x_qᵀw*)², (3, …) for predictions (…, B); what overflows counts as infinite."""
+    errors = (predictions - torch.einsum("bd,bd->b", queries, batch.w_star)).square()
+    errors = torch.where(torch.isfinite(errors), errors, torch.inf)
+    tail = errors.kthvalue(max(1, round(0.999 * errors.shape[-1])), dim=-1).values
+    return torch.stack([errors.mean(-1), errors.median(-1).values, tail]).numpy()
+
+
+def _past(settings: TrainSettings, models: Mapping[str, LoopedModel], share: float) -> Sweep:
+    """Errors after 0, 1, … loops, past the trained T where the weights are shared."""
+    T = settings.loops
+    most = T if settings.untied else PAST * T
+    prompts = _affordable(settings, most, 20_000, share)
+    batch, queries = _draw(_stream(settings), prompts)
+    series = {}
+    for name, model in models.items():
+        series[name] = _statistics(model.predictions(batch.state, queries, most), batch, queries)
+    step, _ = tuned_descent(batch, T)
+    rival = LoopedPredictor(weights="preconditioner", features=settings.features, loops=most)
+    rival.load_state_dict({"A": step * torch.eye(settings.features).double()[None]})
+    series["GD tuned here"] = _statistics(rival.predictions(batch.state, queries), batch, queries)
+    return Sweep(np.arange(most + 1.0), series, prompts)
+
+
+def _sweep(
+    settings: TrainSettings,
+    models: Mapping[str, LoopedModel],
+    streams: Iterable[tuple[float, PromptStream]],
+    share: float,
+) -> Sweep:
+    """Errors after T loops on each stream's prompts, beside gradient descent whose step is tuned on just these."""
+    prompts = _affordable(settings, settings.loops, 4_000, share)
+    places, columns = [], []
+    for x, stream in streams:
+        batch, queries = _draw(stream, prompts)
+        column = {
+            name: _statistics(model.predictions(batch.state, queries, settings.loops)[-1], batch, queries)
+            for name, model in models.items()
+        }
+        _, iterates = tuned_descent(batch, settings.loops)
+        column["GD tuned here"] = _statistics(torch.einsum("bd,bd->b", iterates[-1], queries), batch, queries)
+        places.append(x)
+        columns.append(column)
+    return Sweep(
+        np.array(places), {name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]}, prompts
+    )

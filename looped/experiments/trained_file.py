@@ -1,0 +1,124 @@
+"""A training run as named arrays: what arrays.npz holds, and weights read back from it."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from looped.experiments.trained import Sweep, Trained
+from looped.fields import SettingsError
+from looped.training import gdpp
+from looped.training.evaluate import Risk
+from looped.training.settings import TrainSettings
+
+MOST_BYTES = 20 * 1024**2
+"""Largest file that is read: the largest weights allowed here take 1 MiB, their sweeps little more."""
+
+
+def pack(run: Trained) -> dict[str, np.ndarray]:
+    """P and Q (d+1, d+1), or (L, d+1, d+1) untied, and all else of the run under dotted names."""
+    one = not run.settings.untied
+    named = {
+        "P": run.P[0] if one else run.P,
+        "Q": run.Q[0] if one else run.Q,
+        "settings": np.array(run.settings.to_json()),
+        "stopped": np.array(run.stopped),
+        "fresh": run.fresh,
+        "fresh_prompts": np.array(run.fresh_prompts),
+    }
+    named |= {f"history.{name}": column for name, column in run.history.items()}
+    for kind, sweep in run.sweeps.items():
+        named |= {f"sweep.{kind}.x": sweep.x, f"sweep.{kind}.prompts": np.array(sweep.prompts)}
+        named |= {f"sweep.{kind}.series.{name}": values for name, values in sweep.series.items()}
+    named |= {f"tail.{name}": np.array([risk.mean, risk.error]) for name, risk in run.tail.items()}
+    if run.best is not None:
+        named["best"] = np.array([run.best.a, run.best.gamma, run.best.risk])
+    return named
+
+
+def unpack(named: Mapping[str, np.ndarray]) -> Trained:
+    """The inverse of `pack`."""
+    settings = TrainSettings.from_json(str(named["settings"]))
+    kinds = [name.split(".")[1] for name in named if name.startswith("sweep.") and name.endswith(".x")]
+    sweeps = {}
+    for kind in kinds:
+        start = f"sweep.{kind}.series."
+        series = {name.removeprefix(start): values for name, values in named.items() if name.startswith(start)}
+        sweeps[kind] = Sweep(named[f"sweep.{kind}.x"], series, int(named[f"sweep.{kind}.prompts"]))
+    tail = {name.removeprefix("tail."): Risk(*map(float, named[name])) for name in named if name.startswith("tail.")}
+    P, Q = (named[name] if settings.untied else named[name][None] for name in ("P", "Q"))
+    history = {name.removeprefix("history."): named[name] for name in named if name.startswith("history.")}
+    return Trained(
+        settings=settings,
+        P=P,
+        Q=Q,
+        history=history,
+        stopped=str(named["stopped"]),
+        fresh=named["fresh"],
+        fresh_prompts=int(named["fresh_prompts"]),
+        sweeps=sweeps,
+        tail=tail,
+        best=gdpp.Best(*map(float, named["best"])) if "best" in named else None,
+    )
+
+
+def stored() -> Trained:
+    """The default run, made by `python -m looped.stored train`."""
+    with resources.files("looped.stored").joinpath("train.npz").open("rb") as file, np.load(file) as named:
+        return unpack(dict(named))
+
+
+def read_weights(path: Path, settings: TrainSettings) -> Trained:
+    """`weights_from` for a file on this machine."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else bytes(MOST_BYTES + 1)
+    except OSError as error:
+        raise refused(path.name, f"cannot be read ({error.strerror})") from None
+    return weights_from(content, path.name, settings)
+
+
+def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
+    """P and Q from an arrays.npz of this program, or from any .npz with such arrays; nothing in it is executed.
+
+    What the file says of its own run (T, n, task) replaces what `settings` say. It is not evaluated.
+
+    Args:
+        content: of the file.
+        name: of the file, for messages.
+        settings: in force where the file says nothing; its d and the number of layers are those of the arrays.
+
+    Raises:
+        SettingsError: one sentence, for a damaged or a foreign file or weights that cannot be looked at here.
+    """
+    if len(content) > MOST_BYTES:
+        raise refused(name, f"is larger than {MOST_BYTES // 1024**2} MiB")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as named:
+            P, Q = np.array(named["P"]), np.array(named["Q"])
+            said = str(named["settings"]) if "settings" in named else ""
+    except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+        raise refused(name, "is damaged, or holds no arrays P and Q") from None
+    if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2:
+        raise refused(name, f"holds P {P.shape} and Q {Q.shape}, not two of (d+1, d+1) or (L, d+1, d+1)")
+    if P.dtype.kind not in "fiu" or Q.dtype.kind not in "fiu" or not (np.isfinite(P).all() and np.isfinite(Q).all()):
+        raise refused(name, "holds entries that are not finite numbers")
+    untied = P.ndim == 3 and len(P) > 1
+    try:
+        if said:
+            settings = TrainSettings.from_json(said)
+        settings = settings.replace(features=P.shape[-1] - 1, untied=untied)
+        if untied:
+            settings = settings.replace(loops=len(P))
+    except SettingsError as error:
+        raise refused(name, f"cannot be looked at here ({str(error).rstrip('.')})") from None
+    shape = (-1, *P.shape[-2:])
+    P, Q = (np.ascontiguousarray(weights.reshape(shape), dtype=np.float64) for weights in (P, Q))
+    return Trained(settings, P, Q, {}, f"Weights from {name}.")
+
+
+def refused(name: str, why: str) -> SettingsError:
+    """The sentence for a file of weights."""
+    return SettingsError("weights_from", f"{name} {why}: choose an arrays.npz that `looped train` wrote.")
