@@ -14,6 +14,7 @@ COMMANDS = {
     "app": "start the web demo",
     "compare": "a constructed looped transformer next to explicit gradient descent",
     "context": "how many examples T loops need: error over n/d and T",
+    "train": "train a looped transformer and see what it found",
     "signal": "what the MLP adds: attention alone and the block with an MLP on tasks that share a signal",
     "gpt2": "GPT-2 with or without its MLP sub-layers on such tasks",
 }

@@ -8,6 +8,7 @@ from looped.export.context import ContextExport
 from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions
 from looped.export.gpt2 import GPT2Export
 from looped.export.signal import SignalExport
+from looped.export.train import TrainedExport
 
 __all__ = [
     "RESULTS_VERSION",
@@ -16,6 +17,7 @@ __all__ = [
     "Export",
     "GPT2Export",
     "SignalExport",
+    "TrainedExport",
     "of",
     "save",
     "summary",

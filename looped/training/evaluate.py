@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from looped.training.models import LoopedPredictor
+from looped.training.models import LoopedModel, LoopedPredictor
 from looped.training.stream import Batch, PromptStream
 
 PROMPTS = 200_000
@@ -106,7 +106,7 @@ def _tail(stream: PromptStream, seed: int, count: int) -> Iterator[tuple[Batch, 
 
 
 @torch.no_grad()
-def integrated_risk(model: LoopedPredictor, stream: PromptStream, seed: int, count: int) -> Risk:
+def integrated_risk(model: LoopedModel, stream: PromptStream, seed: int, count: int) -> Risk:
     """E‖I − (w_T as a linear map of w*)‖_F²: risk with w* and x_q integrated out, for A alone and Σ = I.
 
     Only with u = 0 is w_T linear in w*: w_T = [I − (I − AᵀH)^T] w*. The tail is sampled, see `tail_risk`.
@@ -114,7 +114,8 @@ def integrated_risk(model: LoopedPredictor, stream: PromptStream, seed: int, cou
     Raises:
         ValueError: for other weights, other Σ, or noise.
     """
-    if model.weights != "preconditioner" or not model.tied or stream.root is not None or stream.noise > 0:
+    alone = isinstance(model, LoopedPredictor) and model.weights == "preconditioner" and model.tied
+    if not alone or stream.root is not None or stream.noise > 0:
         raise ValueError("w* can only be integrated out for a tied preconditioner, Σ = I and noiseless labels.")
     A = model.A[0].double().cpu()
     identity, d = torch.eye(model.features, dtype=torch.float64), model.features

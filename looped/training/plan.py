@@ -42,7 +42,10 @@ class Training:
     """Of the first weights and of every prompt."""
     optimizer: Literal["gauss-newton", "adam", "sgd"] = "gauss-newton"
     steps: int = 200
-    """Budget, growth of the loops included."""
+    """Budget, growth of the loops and trials of several starts included."""
+    horizon: int = 0
+    """Steps after which the rate has fallen to its end; 0 is `steps`. With a horizon of its own the schedule does not
+    know the budget, so that a run of few steps is the beginning of one of more."""
     growth: int = GROWTH
     """Steps at each loop count 1, 2, …, T−1 before the next; 0 trains all T loops from the first step."""
     starts: int = 1
@@ -74,7 +77,7 @@ class Training:
         for name in ("loops", "examples", "features", "steps", "starts", "trial", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1.")
-        for name in ("growth", "patience", "noise"):
+        for name in ("growth", "horizon", "patience", "noise"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must not be negative.")
         for name in ("rate", "clip", "stretch"):
@@ -115,6 +118,7 @@ class Training:
             chosen["steps"] = growth * (loops - 1) + 600
         if others.get("optimizer") == "sgd":
             chosen["rate"] = 0.1
+        chosen["horizon"] = chosen.setdefault("steps", 200)
         return cls(weights=weights, tied=tied, loops=loops, features=features, **(chosen | others))
 
     @property
@@ -133,9 +137,9 @@ class Training:
     def rate_at(self, step: int) -> float:
         """Step length of the step with this number, from 0."""
         # Gauss–Newton keeps its whole step while loops are still being added.
-        steps = max(self._own(self.steps), 1)
+        steps = max(self._own(self.horizon or self.steps), 1)
         grown = min(self.growth * (self.loops - 1), steps - 1) if self.optimizer == "gauss-newton" else 0
-        share = max(0, self._own(step) - grown) / (steps - grown)
+        share = min(1.0, max(0, self._own(step) - grown) / (steps - grown))
         return self.rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * share)))
 
     def _own(self, step: int) -> int:

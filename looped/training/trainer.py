@@ -64,6 +64,7 @@ class Trainer:
         self.generator = torch.Generator(training.device).manual_seed(training.seed)
         self.stream = training.stream()
         self.history: list[Progress] = []
+        self.note = ""  # words of the caller that travel in the file
         self.best: dict[str, Any] | None = None  # the best start so far: typical loss, weights and optimiser
         self._begin()
         self._good = self._weights()
@@ -147,7 +148,7 @@ class Trainer:
     def _reason_to_stop(self) -> str:
         training, history = self.training, self.history
         if len(history) >= training.steps:
-            return f"All {training.steps} steps are made."
+            return all_made(training.steps)
         last = history[-DIVERGED_AFTER:]
         if len(last) == DIVERGED_AFTER and all(map(self._bad, last)):
             self.model.load_state_dict(self._good)
@@ -167,6 +168,7 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write everything needed to go on, in one move, so that a broken run leaves the old file."""
         contents: dict[str, Any] = {
+            "note": self.note,
             "training": asdict(self.training),
             "model": self.model.state_dict(),
             "good": self._good,
@@ -178,8 +180,12 @@ class Trainer:
         checkpoint.write(path, contents)
 
     @classmethod
-    def resume(cls, path: Path) -> "Trainer":
+    def resume(cls, path: Path, steps: int = 0) -> "Trainer":
         """The trainer that was saved; going on gives the same bytes as never having stopped.
+
+        Args:
+            path: of the file.
+            steps: another budget; the same bytes as an unbroken run of so many steps if there is a `horizon`.
 
         Raises:
             CheckpointError: in one sentence, for a file that is missing, damaged or not a training run of this program.
@@ -191,8 +197,17 @@ class Trainer:
             trainer.optimizer.load_state_dict(contents["optimizer"])
             trainer.generator.set_state(contents["generator"])
             trainer.history = [Progress(*values) for values in contents["history"]]
-            trainer.best, trainer._good = contents["best"], contents["good"]
+            trainer.note, trainer.best, trainer._good = contents["note"], contents["best"], contents["good"]
+        if steps and trainer.history and trainer.history[-1].stopped in ("", all_made(len(trainer.history))):
+            trainer.training = replace(trainer.training, steps=steps)
+            over = len(trainer.history) >= steps
+            trainer.history[-1] = replace(trainer.history[-1], stopped=all_made(len(trainer.history)) if over else "")
         return trainer
+
+
+def all_made(steps: int) -> str:
+    """Why a run ends that has used up its budget."""
+    return f"All {steps} steps are made."
 
 
 def _typical(losses: list[float]) -> float:

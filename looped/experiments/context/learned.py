@@ -13,9 +13,10 @@ import torch
 from looped.experiments.compare import relative_distance
 from looped.experiments.context.cells import LARGEST_ITERATE, covariance_root, draw_prompts, draw_rows
 from looped.experiments.context.settings import FINAL_STEPS, TRAINING_BATCH, ContextSettings
-from looped.training.models import LoopedPredictor
+from looped.training.models import LoopedModel
+from looped.training.plan import Training
 from looped.training.stream import Batch, PromptStream
-from looped.training.trainer import Trainer, Training
+from looped.training.trainer import Trainer
 
 MANY_LOOPS = 10
 """T from which on rare prompts rule the mean so much that training has to see more of them."""
@@ -97,7 +98,7 @@ def train_steps(settings: ContextSettings, n: int, loops: int) -> Iterator[Learn
     yield LearnedCell(error=error, A=trainer.model.A[0].detach().numpy().copy())
 
 
-def iterate(model: LoopedPredictor, state: torch.Tensor, loops: int) -> np.ndarray:
+def iterate(model: LoopedModel, state: torch.Tensor, loops: int) -> np.ndarray:
     """w_T of the trained transformer, (B, d), held where it diverges."""
     w = model.iterates(state, loops)[-1].numpy()
     return np.nan_to_num(np.clip(w, -LARGEST_ITERATE, LARGEST_ITERATE), nan=LARGEST_ITERATE)

@@ -1,27 +1,28 @@
-"""What training found: the learned weights beside gradient descent, on prompts like those of training and unlike."""
+"""Learned weights beside gradient descent, on fresh prompts like those of training and unlike them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from looped.experiments.trained.result import Sweep, Trained
 from looped.training import gdpp, wishart
-from looped.training.evaluate import Risk, query_errors, spectra, tail_risk, tuned_descent
+from looped.training.evaluate import Risk, integrated_risk, query_errors, spectra, tail_risk, tuned_descent
 from looped.training.models import LoopedModel, LoopedPredictor
-from looped.training.settings import TrainSettings, check
+from looped.training.settings import TrainSettings, check, estimate
 from looped.training.stream import Batch, PromptStream
-from looped.training.trainer import MODELS, Progress, Trainer
+from looped.training.trainer import MODELS, Progress, Trainer, all_made
 
 EVALUATION_SEED = 2_147_000_000
 """Prompts that judge come from seeds from here on, which no training is likely to use."""
 EVALUATION_SEEDS = 3
+ALONE_SECONDS = 20.0
+"""A alone is trained beside the run for comparison if that takes no longer by the estimate."""
 PAST = 5
 """Loops are followed to so many times the trained T."""
-STATISTICS = ("mean", "median", "99.9 %")
-"""Rows of every evaluation: the squared error over prompts is heavy-tailed, so one number is not enough."""
 COVARIANCES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Condition numbers κ_Σ of the inputs' covariance, eigenvalues evenly spaced in ratio, trace d."""
 SCALES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 2.0)
@@ -30,69 +31,6 @@ NOISES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 """σ of the examples' labels."""
 EXAMPLES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Multiples of the trained n."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Squared errors of the query while one thing changes."""
-
-    x: np.ndarray
-    """What it changes to, (K,)."""
-    series: Mapping[str, np.ndarray]
-    """Model to its `STATISTICS`, each (3, K)."""
-    prompts: int
-    """Fresh prompts at each x."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A training run, or weights from a file, and what they do."""
-
-    settings: TrainSettings
-    P: np.ndarray
-    """(L, d+1, d+1), L = 1 where the layers are tied."""
-    Q: np.ndarray
-    history: Mapping[str, np.ndarray]
-    """A column for each field of `Progress`; empty for weights from a file."""
-    stopped: str
-    """Why training ended."""
-    fresh: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
-    """`STATISTICS` of the trained model's squared error after T loops, for each of some evaluation seeds, (S, 3)."""
-    fresh_prompts: int = 0
-    """Fresh prompts behind each row of `fresh`."""
-    sweeps: Mapping[str, Sweep] = field(default_factory=dict)
-    """loops, examples, covariance, scale and noise."""
-    tail: Mapping[str, Risk] = field(default_factory=dict)
-    """Model to its mean squared error after T loops with the tail sampled."""
-    best: gdpp.Best | None = None
-    """The best two numbers found at these sizes; None where there is no such family or nobody searched."""
-
-    def fits(self) -> list[gdpp.Fit]:
-        """The two-number fit of every layer; empty if its weights have no gauge."""
-        how = gdpp.fit if self.settings.task == "prediction" else gdpp.fit_generation
-        try:
-            return [how(torch.from_numpy(P), torch.from_numpy(Q)) for P, Q in zip(self.P, self.Q, strict=True)]
-        except ValueError:
-            return []
-
-    def distance_to_optimum(self) -> float | None:
-        """‖A − Γ*‖/‖Γ*‖ at T = 1, A being the step that the weights take in the gauge of `fits`; else None.
-
-        Γ* = n/(n + 1 + d + σ²)·I for w* ~ N(0, I), x ~ N(0, I): arXiv 2306.00297, arXiv 2402.14951.
-        """
-        settings, d = self.settings, self.settings.features
-        if settings.loops != 1:
-            return None
-        P, Q = self.P[0].astype(float), self.Q[0].astype(float)
-        step = P[d, d] * Q[:d, :d].T if settings.task == "prediction" else -Q[d, d] * P[:d, :d]
-        optimum = one_layer_optimum(settings)[0] * np.eye(d)
-        return float(np.linalg.norm(step - optimum) / np.linalg.norm(optimum))
-
-
-def one_layer_optimum(settings: TrainSettings) -> tuple[float, float]:
-    """γ of the closed-form optimum Γ* = γI of one layer, and its risk d(1 − γ), the query without noise."""
-    gamma = settings.examples / (settings.examples + 1 + settings.features + settings.noise**2)
-    return gamma, settings.features * (1 - gamma)
 
 
 def best_descent(settings: TrainSettings) -> tuple[float, float]:
@@ -116,14 +54,17 @@ def model_of(settings: TrainSettings, P: np.ndarray, Q: np.ndarray) -> LoopedMod
 
 
 def trained(trainer: Trainer, settings: TrainSettings) -> Trained:
-    """The run as it stands, not yet evaluated."""
+    """The run as it stands, not yet evaluated; one that is not at its end counts as a run of fewer steps."""
     P, Q = trainer.snapshot()
     columns = {
         name.name: np.array([getattr(progress, name.name) for progress in trainer.history])
         for name in fields(Progress)
         if name.name != "stopped"
     }
+    done = len(trainer.history)
     stopped = trainer.history[-1].stopped if trainer.history else ""
+    if done and not stopped:  # on the way: the same as a run of so many steps
+        settings, stopped = settings.replace(steps=done), all_made(done)
     return Trained(settings, P.cpu().numpy(), Q.cpu().numpy(), columns, stopped)
 
 
@@ -165,9 +106,12 @@ def evaluation(run: Trained, share: float = 1.0) -> Iterator[Trained]:
         yield run
     run = replace(run, best=search(settings))
     yield run
+    for alone in _train_alone(settings, share):
+        run = replace(run, alone=alone)
+        yield run
     models = _models(run)
     for name, model in models.items():
-        tail[name] = tail_risk(_loss(model), stream, EVALUATION_SEED, _affordable(settings, T, 60_000, share))
+        tail[name] = tail_risk(_loss(model), stream, EVALUATION_SEED, _affordable(settings, T, 40_000, share))
         run = replace(run, tail=dict(tail))
         yield run
     run = replace(run, sweeps={"loops": _past(settings, models, share)})
@@ -189,8 +133,21 @@ def search(settings: TrainSettings) -> gdpp.Best | None:
     """The best two numbers for T tied loops of prediction without noise, by a small search; else None."""
     if settings.task != "prediction" or settings.untied or settings.noise > 0:
         return None
-    count = max(1000, min(40_000, 2_000_000 // (settings.loops * settings.features)))
+    count = max(1000, min(20_000, 1_000_000 // (settings.loops * settings.features)))
     return gdpp.search(settings.loops, *spectra(settings.examples, settings.features, count, EVALUATION_SEED))
+
+
+def _train_alone(settings: TrainSettings, share: float) -> Iterator[Risk | None]:
+    """None for every step of training A alone at these sizes, and at last its risk; nothing where that is no rival."""
+    alone = TrainSettings(loops=settings.loops, examples=settings.examples, features=settings.features,
+                          weights="preconditioner", seed=settings.seed)  # fmt: skip
+    rival = settings.task == "prediction" and not settings.untied and settings.noise == 0
+    if not rival or estimate(alone).seconds > ALONE_SECONDS * share:
+        return
+    trainer = Trainer(alone.training())
+    for _ in trainer.run():
+        yield None
+    yield integrated_risk(trainer.model, _stream(alone), EVALUATION_SEED, 40_000)
 
 
 def _models(run: Trained) -> dict[str, LoopedModel]:
@@ -250,7 +207,7 @@ def _past(settings: TrainSettings, models: Mapping[str, LoopedModel], share: flo
     """Errors after 0, 1, … loops, past the trained T where the weights are shared."""
     T = settings.loops
     most = T if settings.untied else PAST * T
-    prompts = _affordable(settings, most, 20_000, share)
+    prompts = _affordable(settings, most, 10_000, share)
     batch, queries = _draw(_stream(settings), prompts)
     series = {}
     for name, model in models.items():
@@ -269,7 +226,7 @@ def _sweep(
     share: float,
 ) -> Sweep:
     """Errors after T loops on each stream's prompts, beside gradient descent whose step is tuned on just these."""
-    prompts = _affordable(settings, settings.loops, 4_000, share)
+    prompts = _affordable(settings, settings.loops, 2_000, share)
     places, columns = [], []
     for x, stream in streams:
         batch, queries = _draw(stream, prompts)

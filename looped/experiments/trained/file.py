@@ -3,12 +3,11 @@
 import io
 import zipfile
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from looped.experiments.trained import Sweep, Trained
+from looped.experiments.trained.result import Sweep, Trained
 from looped.fields import SettingsError
 from looped.training import gdpp
 from looped.training.evaluate import Risk
@@ -26,6 +25,7 @@ def pack(run: Trained) -> dict[str, np.ndarray]:
         "Q": run.Q[0] if one else run.Q,
         "settings": np.array(run.settings.to_json()),
         "stopped": np.array(run.stopped),
+        "name": np.array(run.name),
         "fresh": run.fresh,
         "fresh_prompts": np.array(run.fresh_prompts),
     }
@@ -34,6 +34,8 @@ def pack(run: Trained) -> dict[str, np.ndarray]:
         named |= {f"sweep.{kind}.x": sweep.x, f"sweep.{kind}.prompts": np.array(sweep.prompts)}
         named |= {f"sweep.{kind}.series.{name}": values for name, values in sweep.series.items()}
     named |= {f"tail.{name}": np.array([risk.mean, risk.error]) for name, risk in run.tail.items()}
+    if run.alone is not None:
+        named["alone"] = np.array([run.alone.mean, run.alone.error])
     if run.best is not None:
         named["best"] = np.array([run.best.a, run.best.gamma, run.best.risk])
     return named
@@ -57,18 +59,14 @@ def unpack(named: Mapping[str, np.ndarray]) -> Trained:
         Q=Q,
         history=history,
         stopped=str(named["stopped"]),
+        name=str(named["name"]),
         fresh=named["fresh"],
         fresh_prompts=int(named["fresh_prompts"]),
         sweeps=sweeps,
         tail=tail,
+        alone=Risk(*map(float, named["alone"])) if "alone" in named else None,
         best=gdpp.Best(*map(float, named["best"])) if "best" in named else None,
     )
-
-
-def stored() -> Trained:
-    """The default run, made by `python -m looped.stored train`."""
-    with resources.files("looped.stored").joinpath("train.npz").open("rb") as file, np.load(file) as named:
-        return unpack(dict(named))
 
 
 def read_weights(path: Path, settings: TrainSettings) -> Trained:
@@ -116,7 +114,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
         raise refused(name, f"cannot be looked at here ({str(error).rstrip('.')})") from None
     shape = (-1, *P.shape[-2:])
     P, Q = (np.ascontiguousarray(weights.reshape(shape), dtype=np.float64) for weights in (P, Q))
-    return Trained(settings, P, Q, {}, f"Weights from {name}.")
+    return Trained(settings, P, Q, {}, f"Weights from {name}.", name)
 
 
 def refused(name: str, why: str) -> SettingsError:

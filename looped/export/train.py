@@ -1,0 +1,139 @@
+"""Files of a training run."""
+
+import base64
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from looped.experiments.trained.file import pack
+from looped.experiments.trained.result import STATISTICS, Trained, one_layer_optimum
+from looped.export.files import Export, npz, of, script
+from looped.figures import train as figures
+from looped.figures.picture import Picture
+from looped.training.settings import TrainSettings
+
+
+@of.register
+def _(run: Trained) -> Export:
+    return TrainedExport(run)
+
+
+class TrainedExport(Export):
+    """What training found."""
+
+    title = "What training finds"
+
+    def __init__(self, run: Trained) -> None:
+        self.run = run
+
+    @property
+    def settings(self) -> TrainSettings:
+        """As asked; for a run that was stopped, with the steps it made."""
+        return self.run.settings
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What was learned, and how well it does on fresh prompts."""
+        run, settings = self.run, self.run.settings
+        plan, history = settings.training(), run.history
+        done = len(history.get("step", ()))
+        out: dict[str, Any] = {
+            "sizes": {"examples": settings.examples, "features": settings.features, "loops": settings.loops},
+            "stopped": run.stopped,
+            "steps_made": done,
+            "steps_skipped": int(history["skipped"][-1]) if done else 0,
+            "plan": {"optimizer": plan.optimizer, "steps": plan.steps, "batch": plan.batch, "starts": plan.starts},
+            "found": run.found(),
+            "fits": [
+                {
+                    "a": fit.a,
+                    "gamma": fit.gamma,
+                    "unexplained_P": fit.unexplained_p,
+                    "unexplained_Q": fit.unexplained_q,
+                }
+                for fit in run.fits()
+            ],
+            "query_squared_error": {
+                "prompts": run.fresh_prompts,
+                "per_evaluation_seed": [
+                    {name: number(value) for name, value in zip(STATISTICS, row, strict=True)} for row in run.fresh
+                ],
+            },
+            "mean_with_sampled_tail": {
+                name: {"mean": number(risk.mean), "standard_error": number(risk.error)}
+                for name, risk in run.tail.items()
+            },
+            "one_layer_optimum": dict(zip(("gamma", "risk"), one_layer_optimum(settings), strict=True)),
+            "distance_to_one_layer_optimum": run.distance_to_optimum(),
+        }
+        if run.best is not None:
+            out["best_two_numbers"] = {"a": run.best.a, "gamma": run.best.gamma, "risk": number(run.best.risk)}
+        if run.alone is not None:
+            out["preconditioner_alone_risk"] = {"mean": number(run.alone.mean), "standard_error": run.alone.error}
+        return out
+
+    def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
+        """The loss of every step, and every statistic of every sweep."""
+        return ("chart", "series", "statistic", "at", "value"), self._rows()
+
+    def _rows(self) -> Iterable[tuple[Any, ...]]:
+        history = self.run.history
+        for name in ("loss", "median") if len(history.get("step", ())) else ():
+            for step, value in zip(history["step"].tolist(), history[name].tolist(), strict=True):
+                yield "training", "loss of the batch", "mean" if name == "loss" else name, float(step), value
+        for kind, sweep in self.run.sweeps.items():
+            for name, values in sweep.series.items():
+                for statistic, row in zip(STATISTICS, values, strict=True):
+                    for x, value in zip(sweep.x.tolist(), row.tolist(), strict=True):
+                        yield kind, name, statistic, x, value
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """P and Q (d+1, d+1), or (L, d+1, d+1) untied, for Z ← Z − (1/n) P Z M (Zᵀ Q Z), and all that is drawn."""
+        return pack(self.run)
+
+    def pictures(self) -> Mapping[str, Picture]:
+        """The page's charts."""
+        return figures.pictures(self.run)
+
+    def script(self) -> str:
+        """Trains again from the first step; weights from a file travel inside."""
+        run = self.run
+        if len(run.history.get("step", ())):
+            imports = [
+                "from looped import export",
+                "from looped.experiments.trained import train",
+                "from looped.training.settings import TrainSettings",
+            ]
+            return script("train(settings)", self.settings, imports)
+        imports = [
+            "import base64",
+            "",
+            "from looped import export",
+            "from looped.experiments.trained import evaluate",
+            "from looped.experiments.trained.file import weights_from",
+            "from looped.training.settings import TrainSettings",
+        ]
+        named = pack(run)
+        content = base64.b64encode(npz({name: named[name] for name in ("P", "Q")})).decode()
+        return script(
+            f"evaluate(weights_from(weights, {run.name!r}, settings))", self.settings, imports,
+            f"weights = base64.b64decode(\n    {content!r}\n)",
+        )  # fmt: skip
+
+
+def history_csv(run: Trained) -> str:
+    """One line a step: its number, start, loops, mean and median loss, and steps skipped so far."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(run.history)
+    writer.writerows(zip(*(map(repr, column.tolist()) for column in run.history.values()), strict=True))
+    return out.getvalue()
+
+
+def number(value: float) -> float | None:
+    """JSON has no infinity and no NaN."""
+    return float(value) if math.isfinite(value) else None
