@@ -17,6 +17,7 @@ st.navigation(
     [
         st.Page("pages/compare.py", title="The loop is the step", url_path="compare", default=True),
         st.Page("pages/context.py", title="How many examples?", url_path="context"),
+        st.Page("pages/train.py", title="Train it", url_path="train"),
         st.Page("pages/signal.py", title="What the MLP adds", url_path="signal"),
         st.Page("pages/gpt2.py", title="The same in GPT-2", url_path="gpt2"),
     ],

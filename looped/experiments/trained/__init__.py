@@ -2,5 +2,6 @@
 
 from looped.experiments.trained.evaluation import evaluate, evaluation, train, trained
 from looped.experiments.trained.result import Sweep, Trained
+from looped.experiments.trained.work import TrainingWork
 
-__all__ = ["Sweep", "Trained", "evaluate", "evaluation", "train", "trained"]
+__all__ = ["Sweep", "Trained", "TrainingWork", "evaluate", "evaluation", "train", "trained"]

@@ -1,0 +1,273 @@
+"""Page 3: train a looped transformer on the spot, and see what it found."""
+
+import streamlit as st
+
+from looped import export
+from looped.experiments.trained import Trained, TrainingWork
+from looped.experiments.trained.file import MOST_BYTES, weights_from
+from looped.experiments.trained.result import STATISTICS
+from looped.experiments.trained.stored import stored
+from looped.fields import SettingsError
+from looped.figures import train as figures
+from looped.lessons import TRAIN, by_key
+from looped.training.settings import TrainSettings, estimate
+from looped.training.trainer import Progress
+from pages.ui import jobs
+from pages.ui.controls import Controls
+from pages.ui.entry import through_app
+from pages.ui.glossary import glossary
+from pages.ui.lesson import lesson_panel
+from pages.ui.parts import data_table, figure, plain, show_number, typeset
+from pages.ui.share import share
+
+JOB = "train"
+
+
+def sidebar() -> None:
+    """Draw the controls."""
+    with st.sidebar:
+        for name in ("loops", "examples", "features"):
+            controls.number(name)
+        controls.choice("weights")
+        controls.switch("untied")
+        with st.expander("Task"):
+            controls.choice("task")
+            controls.number("noise")
+            controls.seed()
+        with st.expander("Training"):
+            controls.choice("optimizer")
+            controls.number("steps")
+            controls.number("batch")
+            controls.choice("dtype")
+            controls.choice("device")
+        with st.expander("Weights from a file"):
+            st.file_uploader(
+                "arrays.npz", type="npz", key="weights_file", max_upload_size=MOST_BYTES // 1024**2,
+                help="P and Q as `looped train` or this page wrote them. They are looked at, not trained on.",
+            )  # fmt: skip
+            st.button("Look at these weights", on_click=look_at_file, disabled=st.session_state["weights_file"] is None)
+            if refusal := st.session_state.pop("weights_refusal", None):
+                st.error(plain(refusal))
+        st.button("Reset to defaults", on_click=controls.reset)
+
+
+def look_at_file() -> None:
+    """Begin to evaluate the weights of the file."""
+    file = st.session_state["weights_file"]
+    try:
+        begun = weights_from(file.getvalue(), file.name, controls.read()[0])
+        jobs.begin(JOB, TrainingWork(begun.settings, begun))
+    except SettingsError as error:
+        st.session_state["weights_refusal"] = str(error)
+
+
+def evaluate_now(run: Trained) -> None:
+    """Evaluate a run that was stopped, as it stands."""
+    jobs.begin(JOB, TrainingWork(run.settings, run))
+
+
+def progress_line(job: jobs.Job[Progress | None]) -> None:
+    """How far a job is, in one bar."""
+    work = job.work
+    assert isinstance(work, TrainingWork)
+    last = next((record for record in reversed(job.records[-1:]) if record is not None), None)
+    if job.state == "finished" or not (job.active or job.state == "paused"):
+        return
+    word = {"running": "Training", "waiting": "Waiting", "paused": "Stopped"}[job.state]
+    if last is None and job.records:
+        st.progress(1.0, f"{word.replace('Training', 'Evaluating')} the weights on fresh prompts.")
+    elif last is not None and work.trainer is not None:
+        steps = work.trainer.training.steps
+        left = job.seconds / last.step * (steps - last.step)
+        skipped = f", {last.skipped} not finite and skipped" if last.skipped else ""
+        st.progress(
+            last.step / steps,
+            f"{word}: step {last.step} of {steps}, T = {last.loops}, {job.seconds:.0f} s, "
+            f"about {left:.0f} s left{skipped}",
+        )
+    else:
+        st.progress(0.0, f"{word}.")
+
+
+def live(job: jobs.Job[Progress | None] | None) -> None:
+    """What is known so far: a job's, or the stored run."""
+    default = stored()[0]
+    run: Trained = default if job is None else job.snapshot
+    if job is not None:
+        progress_line(job)
+    if run.stopped.startswith("Diverged"):
+        st.error(plain(run.stopped))
+    numbers(run)
+    st.markdown(f"**What it found.** {plain(run.found())}")
+    left, right = st.columns(2)
+    with left:
+        if len(run.history.get("step", ())) or job is None or job.active:
+            steps = run.settings.training().steps
+            if job is not None and isinstance(job.work, TrainingWork) and job.work.trainer is not None:
+                steps = job.work.trainer.training.steps
+            figure(figures.loss_chart(run.settings, run.history, steps, run if run.best else default), "loss")
+    with right:
+        layer = 0
+        if len(run.P) > 1:
+            layer = st.segmented_control(
+                "Layer", range(len(run.P)), default=0, format_func=lambda place: str(place + 1), key="layer",
+                required=True,
+            )  # fmt: skip
+        figure(figures.weights_chart(run, min(layer or 0, len(run.P) - 1)), "weights_chart")
+    if job is not None and job.state == "paused" and not run.sweeps:
+        st.button("Evaluate these weights", on_click=evaluate_now, args=(run,), disabled=not run.history["step"].size,
+                  help="Judge them on fresh prompts as they are; the training cannot be resumed then.")  # fmt: skip
+    if run.sweeps:
+        beyond(run)
+
+
+def numbers(run: Trained) -> None:
+    """The strip of numbers above the charts."""
+    settings, fits = run.settings, run.fits()
+    with st.container(horizontal=True):
+        if len(run.fresh):
+            means = run.fresh[:, 0]
+            show_number(
+                "mean squared error", f"{means.max():.2g}",
+                f"the worst of {len(means)} × {run.fresh_prompts:,} fresh prompts; median {run.fresh[:, 1].max():.1e}, "
+                f"99.9 % point {run.fresh[:, 2].max():.1e}",
+                "Of the query's prediction after T loops. The error is heavy-tailed: rare prompts with a large λ₁ rule "
+                "the mean, so three numbers are shown.",
+                width=250,
+            )  # fmt: skip
+        if "trained" in run.tail:
+            risk = run.tail["trained"]
+            show_number(
+                "mean, tail sampled", f"{risk.mean:.2g}", f"± {risk.error:.1g} standard error",
+                "Half of these prompts are stretched so that a large λ₁ is common, and weighted back. Plain draws miss "
+                "part of the tail, at any practical number of prompts.",
+                width=190,
+            )  # fmt: skip
+        if len(fits) == 1:
+            fit = fits[0]
+            shares = f"{fit.unexplained_p:.2%} of P, {fit.unexplained_q:.2%} of Q unexplained"
+            moves = settings.task == "prediction" and fit.gamma != 0
+            show_number(
+                "a, γ learned" if moves else "a learned", f"{fit.a:.3g}, {fit.gamma:.3g}" if moves else f"{fit.a:.3g}",
+                shares, "The nearest gradient descent, or GD++, in the gauge P[d, d] = 1 (Q[d, d] = −1 where w is "
+                "generated); squared Frobenius norms of what is left.", width=210,
+            )  # fmt: skip
+        if run.best is not None and settings.loops > 1:
+            show_number(
+                "best two numbers", f"{run.best.a:.3g}, {run.best.gamma:.3g}", f"risk {run.best.risk:.1e}",
+                "a and γ of GD++ from a small local search at these T, n and d over prompts with a sampled tail: the "
+                "best known here, not a proof.", width=190,
+            )  # fmt: skip
+        if (distance := run.distance_to_optimum()) is not None:
+            show_number("from the optimum", f"{distance:.2%}", "‖A − Γ*‖/‖Γ*‖",
+                        "Γ* = n/(n+1+d+σ²)·I is the optimum of one layer in closed form.")  # fmt: skip
+
+
+def beyond(run: Trained) -> None:
+    """The same weights where they were not trained."""
+    st.subheader("On fresh prompts, and beyond training")
+    statistic = st.segmented_control(
+        "Squared error over prompts", STATISTICS, default="mean", key="statistic", bind="query-params", required=True,
+        help="The mean is ruled by rare prompts with a large λ₁; the median is the typical prompt.",
+    )  # fmt: skip
+    charts = [(kind, figures.SWEEPS[kind][0]) for kind in figures.SWEEPS if kind in run.sweeps]
+    for place in range(0, len(charts), 2):
+        for column, (kind, heading) in zip(st.columns(2), charts[place : place + 2], strict=False):
+            with column:
+                st.markdown(f"##### {heading}")
+                figure(figures.sweep_chart(run, kind, statistic), f"sweep_{kind}")
+                st.caption(typeset(EXPLAINED[kind]))
+
+
+EXPLAINED = {
+    "loops": "Weights that are shared can be applied more often than they were trained for. GD tuned here has the best "
+    "single step for these prompts and T loops.",
+    "examples": "Below the trained n the eigenvalues of XᵀX/n spread, λ₁ passes 2/a in more and more prompts, and the "
+    "mean explodes: the axis is cut at 100 times what answering 0 costs. GD's step is tuned again at every n.",
+    "covariance": "Inputs with a covariance of trace d and condition number κ_Σ, w* scaled so that labels keep their "
+    "size. Trained on κ_Σ = 1 only.",
+    "scale": "All inputs times a factor, w* divided by it. A factor of s multiplies every eigenvalue by s².",
+    "noise": "Noise on the examples' labels; the query is judged without noise.",
+}
+
+
+def draw(settings: TrainSettings) -> None:
+    """Everything below the lesson."""
+    default, provenance = stored()
+    job = jobs.current(JOB)
+    seconds = estimate(settings).seconds
+    with st.container(horizontal=True, vertical_alignment="center"):
+        jobs.buttons(JOB, lambda: TrainingWork(settings))
+        own = job is not None and isinstance(job.work, TrainingWork) and job.work.settings == settings
+        if job is None and settings != default.settings:
+            st.caption(f"On screen is the stored default run. Train with your settings: about {seconds:.2g} s of one "
+                       "core, and its evaluation about 10 s.")  # fmt: skip
+        elif job is not None and not own and not job.active:
+            st.caption("On screen is a run with other settings than those on the left. Train begins with these.")
+        elif job is None:
+            st.caption(f"On screen is the stored run of these very settings. Training takes about {seconds:.2g} s of "
+                       "one core.")  # fmt: skip
+    jobs.watch(JOB, live)
+    run: Trained = default if job is None else job.snapshot
+    with top_line:
+        share(controls, settings, lambda: export.of(default if job is None else job.snapshot),
+              "The link does not carry weights; the files do." if job is not None else "")  # fmt: skip
+    with st.expander("What to notice"):
+        st.markdown(NOTICE)
+    behind = st.expander("Data behind the charts", key="behind_train", on_change="rerun")
+    if behind.open:
+        with behind:
+            charts = figures.pictures(run, st.session_state.get("statistic", "mean"))
+            heading = st.selectbox("Chart", list(charts))
+            data_table(charts[heading].table, heading)
+    with st.expander("Assumptions, limits and sources"):
+        st.markdown(ASSUMPTIONS)
+        st.caption(
+            f"The stored default was made by `{provenance['command']}` on {provenance['date']} with looped "
+            f"{provenance['versions']['looped']}, torch {provenance['versions']['torch']} and numpy "
+            f"{provenance['versions']['numpy']}, on one thread of a {provenance['hardware']}."
+        )
+
+
+NOTICE = """
+- The loss falls in steps: a loop is added, the loss jumps, and the weights follow. Training all T loops from the first
+  step mostly ends in infinity.
+- In the trained P and Q nearly everything is zero except two diagonals. Their two numbers alone give the dashed line.
+- Past the trained T, shared weights go on improving: ten loops have taught the matrices something that holds for more.
+- Below the trained n the mean explodes, while the median hardly moves: few prompts, large λ₁.
+- Gradient descent with its step tuned on the same prompts, all n examples, is the fair rival. It is not close.
+"""
+
+ASSUMPTIONS = """
+- **Model.** Z ← Z − (1/n) P Z M (Zᵀ Q Z), M = diag(I_n, 0), prediction −Z[d, n], x ~ N(0, I), w\\* ~ N(0, I), labels
+  ⟨w\\*, x⟩ + noise. preconditioner and sparse weights: [Gatmiry et al., ICML 2024](https://arxiv.org/abs/2410.08292),
+  read in third-party notes. Full weights: [Ahn et al. 2023](https://arxiv.org/abs/2306.00297). GD++: [von Oswald et al.
+  2023](https://arxiv.org/abs/2212.07677).
+- **Generation** is the construction of the first page with its P, Q made trainable, α = 1, and η part of the weights.
+- **Training is ours**: damped Gauss–Newton (Levenberg–Marquardt) on fresh prompts, the loop count growing from 1 to T,
+  half of each batch stretched so that rare prompts with a large λ₁ are seen; Adam for larger weights. Untied layers
+  begin four times, and the best start goes on. No paper states such a recipe; what it finds is measured, not proved.
+- **Levels.** Best GD is the best single step for T loops, its risk exact (moments of Wishart matrices; derived for this
+  project). One layer's optimum is the closed form n/(n+1+d+σ²)·I. *A alone, trained* and *best two numbers* are the
+  best found here.
+- **Limits.** Every control's help says its range and why; a run that would take too long is refused with an estimate.
+"""
+
+through_app()
+controls = Controls("train", TrainSettings, {key: lesson.settings for key, lesson in by_key(TRAIN).items()})
+controls.repair_link()
+sidebar()
+chosen, changed_values = controls.read()
+top_line = st.container(horizontal=True, vertical_alignment="center")
+with top_line:
+    st.title("Train it", width="stretch")
+    glossary()
+st.caption(
+    "Start from random weights, train on fresh prompts, and see which algorithm comes out: gradient descent, or "
+    "something better."
+)
+lesson_panel(controls, TRAIN)
+controls.show_repairs(chosen)
+for sentence in changed_values:
+    st.warning(plain(sentence))
+draw(chosen)
