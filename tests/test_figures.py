@@ -48,7 +48,7 @@ def test_every_chart_has_points_on_a_log_axis_a_text_and_a_table(settings):
     low, high = picture.figure.layout.yaxis.range
     assert low < high <= np.log10(ERROR_CEILING) + 0.3
     for trace in picture.figure.data:
-        assert 2 <= len(trace.y) <= figures.compare.MOST_POINTS
+        assert 2 <= len(trace.y) <= 2 * figures.compare.MOST_POINTS  # evenly spaced, and dense at the start
         assert (np.asarray(trace.y) > 0).all()
         assert np.isfinite(np.asarray(trace.y)).all()
         assert trace.x[-1] == settings.loops
@@ -64,3 +64,21 @@ def test_the_text_speaks_the_numbers_of_the_result():
     for series in ("looped_median", "closed_form_median", "task_median", "floor_median"):
         assert f"{result.curves[series][-1]:.2e}" in numbers
     assert f"{result.gap:.1e}" in numbers
+
+
+def test_a_long_run_draws_early_loops_for_the_log_axis():
+    drawn = figures.error_chart(compare(Settings(loops=10_000, prompts=2))).table["loop"]
+    assert list(drawn[:30]) == list(range(30))
+    assert drawn[-1] == 10_000
+    assert np.diff(drawn).max() <= 34
+
+
+def test_held_curves_widen_the_axes_and_are_named_in_the_text():
+    long, short = (figures.error_chart(compare(Settings(loops=loops, prompts=2))) for loops in (100, 10))
+    held = figures.Held("T = 100", long.table["loop"], long.table["looped transformer"])
+    picture = figures.hold(short, [held])
+    assert picture.figure.layout.xaxis.range[1] == 100
+    assert picture.figure.layout.yaxis.range[0] < np.log10(held.error[-1])
+    assert picture.figure.data[-1].name == "Held: T = 100"
+    assert "T = 100" in picture.alt
+    assert len(short.figure.data) + 1 == len(picture.figure.data)
