@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 
 from looped import theory
+from looped.experiments import inside, modes
 from looped.experiments.compare import ERROR_CEILING, Comparison
 from looped.export.files import Export, bands, of, script
 from looped.figures.compare import error_chart, prediction_chart
+from looped.figures.inside import player
+from looped.figures.modes import mode_chart, rate_chart
 from looped.figures.picture import Picture
 from looped.settings import Settings
+
+CLOSE = 1e-3
+"""Error at which the chart of the modes marks each of them."""
 
 
 @of.register(Comparison)
@@ -122,8 +128,13 @@ class ComparisonExport(Export):
         }
 
     def pictures(self) -> Mapping[str, Picture]:
-        """The error chart, and the predictions for a table."""
+        """The error chart, the first prompt from close by where these views know the algorithm, and predictions."""
         pictures = {"Error after each loop": error_chart(self.result)}
+        if self.result.settings.algorithm in modes.STEADY:
+            by_mode = modes.split(self.result)
+            pictures["Error of each mode"] = mode_chart(by_mode, CLOSE, self.result.settings.dtype)
+            pictures["What one loop leaves, by step size"] = rate_chart(by_mode)
+            pictures["Inside the loop"] = player(inside.record(self.result))
         if self.result.report is not None and self.result.report.held_out is not None:
             pictures["Predictions on held-out rows"] = prediction_chart(self.result.report.held_out)
         return pictures
