@@ -296,3 +296,14 @@ def test_every_field_stands_in_link_json_command_line_and_script(everywhere, fie
     assert field.name in everywhere["json"]
     assert field.flag in everywhere["help"]
     assert field.name in everywhere["script"]
+
+
+@pytest.mark.parametrize(("algorithm", "charts"), [("gd", 4), ("ridge", 4), ("gd++", 1)])
+def test_the_page_of_charts_steps_through_the_loop_where_the_algorithm_allows(algorithm, charts):
+    made = export.of(compare(SMALL.replace(algorithm=algorithm)))
+    pictures = made.pictures()
+    assert len(pictures) == charts
+    if charts > 1:
+        player = pictures["Inside the loop"].figure
+        assert len(player.frames) == SMALL.loops + 1 == len(player.layout.sliders[0].steps)
+        assert "Plotly.animate" not in made.figure_html()  # nothing plays by itself
