@@ -106,8 +106,7 @@ def test_an_algorithm_without_steady_modes_gets_a_sentence(algorithm):
     [
         {"d": "200", "n": "400", "T": "1000"}, {"d": "1"}, {"n": "1"}, {"step": "1000000"}, {"T": "1"},
         {"data": "diabetes", "T": "2000"}, {"algorithm": "ridge"},
-        {"algorithm": "preconditioned", "data": "correlated"},
-        {"algorithm": "preconditioned", "data": "correlated"}, {"kappa": "1"},
+        {"algorithm": "preconditioned", "data": "correlated"}, {"dtype": "float32", "layout": "slots"}, {"kappa": "1"},
     ],
     ids=str,
 )  # fmt: skip
