@@ -48,11 +48,7 @@ def test_every_chart_has_points_on_a_log_axis_a_text_and_a_table(settings):
     low, high = picture.figure.layout.yaxis.range
     assert low < high <= np.log10(ERROR_CEILING) + 0.3
     for trace in picture.figure.data:
-<<<<<<< HEAD
         assert 2 <= len(trace.y) <= 2 * figures.compare.MOST_POINTS  # evenly spaced, and dense at the start
-=======
-        assert 2 <= len(trace.y) <= 2 * figures.compare.MOST_POINTS
->>>>>>> c256e21 (Files of other algorithms in the export tests; chart points on both axes)
         assert (np.asarray(trace.y) > 0).all()
         assert np.isfinite(np.asarray(trace.y)).all()
         assert trace.x[-1] == settings.loops
