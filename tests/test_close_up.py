@@ -83,6 +83,16 @@ def test_another_prompt_is_another_look(runs):
     assert any(chart.proto.alt.startswith("Prompt ") for chart in at.get("plotly_chart"))
 
 
+def test_a_link_opens_the_views_at_its_prompt_and_tolerance():
+    at = open_page(modes="true", inside="true", prompt="3", tolerance="1e-06")
+    assert at.number_input(key="prompt").value == 3
+    assert at.select_slider(key="tolerance").value == 1e-6
+    assert [chart.proto.alt.startswith(("Error of prompt 3", "Prompt 3")) for chart in at.get("plotly_chart")] == [
+        False, True, False, True
+    ]  # fmt: skip
+    assert not at.warning
+
+
 def test_the_button_sets_the_optimal_step():
     at = open_page(modes="true")
     at.button(key="set_optimal").click()

@@ -60,7 +60,7 @@ def _choose_prompt(prompts: int) -> int:
     if prompts == 1:
         return 0
     number = st.number_input(
-        "Prompt", 1, prompts, key="prompt", width=150, persist_state="session",
+        "Prompt", 1, prompts, key="prompt", width=150, bind="query-params",
         help=f"Which of the {prompts} prompts is looked at, here and in the other view.",
     )  # fmt: skip
     return int(number) - 1
@@ -70,7 +70,7 @@ def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look,
     modes = look.modes
     tolerance = tools.select_slider(
         "Tolerance", TOLERANCES, 1e-3, key="tolerance", format_func=lambda value: f"{value:.0e}", width=260,
-        persist_state="session", help="A star marks the loop at which a mode falls below it, in units of ‖w_ref‖.",
+        bind="query-params", help="A star marks the loop at which a mode falls below it, in units of ‖w_ref‖.",
     )  # fmt: skip
     slow, needed = modes.slowest, modes.loops_to(tolerance)[modes.slowest]
     grows = abs(modes.factors[slow]) > 1
@@ -91,10 +91,11 @@ def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look,
         st.markdown("**What one loop leaves, by step size**")
         figure(by_step, "rate-chart")
     with st.container(horizontal=True):
-        st.button(
-            f"Set the optimal step, 2/(λ₁+λ_d) = {modes.optimal_step:.4g}", key="set_optimal", on_click=controls.set,
-            args=({"step_size": "optimal"},), disabled=settings.step_size == "optimal",
-        )  # fmt: skip
+        if controls.fields["step_size"].key not in controls.hidden:
+            st.button(
+                f"Set the optimal step, 2/(λ₁+λ_d) = {modes.optimal_step:.4g}", key="set_optimal",
+                on_click=controls.set, args=({"step_size": "optimal"},), disabled=settings.step_size == "optimal",
+            )  # fmt: skip
         with st.popover("Data behind these charts"):
             data_table(by_loop.table, "Every drawn mode", whole=True)
             data_table(by_step.table, "Four step sizes", whole=True)

@@ -16,7 +16,7 @@ from pages.ui.parts import plain
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
 S = TypeVar("S", bound=CheckedSettings)
-OWN = ("v", "lesson", "hide", "embed", "embed_options", "log_t", "modes", "inside", "statistic")
+OWN = ("v", "lesson", "hide", "embed", "embed_options", "log_t", "modes", "inside", "prompt", "tolerance", "statistic")
 """Parameters of every link that are no settings."""
 
 

@@ -42,7 +42,10 @@ def share(
         if note:
             st.caption(plain(note))
         parameters = settings.to_query() | {"lesson": lesson_now(controls.page)}
-        parameters |= {switch: "true" for switch in ("log_t", "modes", "inside") if st.session_state.get(switch)}
+        state = st.session_state
+        parameters |= {switch: "true" for switch in ("log_t", "modes", "inside") if state.get(switch)}
+        shown = {"prompt": "d", "tolerance": ".0e"}  # of the views that are open
+        parameters |= {name: format(state[name], style) for name, style in shown.items() if name in state}
         st.code(_link(parameters), language=None, wrap_lines=True)
         st.markdown("**Link for a class.** It fixes the lesson and hides the controls you choose.")
         names = {field.key: field.label for field in controls.fields.values()} | {"lesson": "Choice of the lesson"}
