@@ -13,6 +13,7 @@ from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
 from looped.lessons import COMPARE
 from looped.tables import choose, diabetes
+from pages.ui import backend
 from pages.ui.parts import typeset
 
 ROOT = Path(__file__).parents[1]
@@ -558,9 +559,9 @@ def test_hiding_a_control_never_changes_a_result():
 
 
 def test_a_link_of_another_version_or_lesson_is_named():
-    at = open_page(v="99", lesson="nothing", hide="bogus")
+    at = open_page(v="99", lesson="nothing", hide="bogus", log_t="perhaps", tolerance="junk")
     said = texts(at, "warning")
-    for name in ("v = 99", "lesson = nothing", "hide = bogus"):
+    for name in ("v = 99", "lesson = nothing", "hide = bogus", "log\\_t = perhaps", "tolerance = junk"):
         assert name in said
 
 
@@ -623,3 +624,14 @@ def test_every_page_goes_through_the_app_and_its_address_is_its_name(path):
     assert "through_app()" in path.read_text(encoding="utf-8")
     assert f'st.Page("pages/{path.name}"' in (ROOT / "app.py").read_text(encoding="utf-8")
     assert f'url_path="{path.stem}"' in (ROOT / "app.py").read_text(encoding="utf-8")
+
+
+def test_what_changes_the_display_alone_never_runs_the_transformer_again(monkeypatch):
+    at = open_page(seed="123")
+    monkeypatch.setattr(backend, "compare", lambda *_: pytest.fail("it was computed again"))
+    at.toggle(key="log_t").set_value(True)
+    run(at)
+    press(at, "Hold this curve")
+    press(at, "Let go")
+    at.session_state["behind"] = True
+    run(at)

@@ -1,6 +1,7 @@
 """One widget for each setting, bound to the link, and the repair of links that ask for what cannot be."""
 
 import math
+import re
 import secrets
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -16,8 +17,14 @@ from pages.ui.parts import plain
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
 S = TypeVar("S", bound=CheckedSettings)
-OWN = ("v", "lesson", "hide", "embed", "embed_options", "log_t", "modes", "inside", "prompt", "tolerance", "statistic")
+OWN = ("v", "lesson", "hide", "embed", "embed_options")
 """Parameters of every link that are no settings."""
+SWITCH = "true|false"
+DISPLAY = {
+    "log_t": SWITCH, "modes": SWITCH, "inside": SWITCH, "prompt": "[1-9][0-9]{0,3}", "tolerance": "1e-(0?[1-9]|1[0-2])",
+    "statistic": "mean|median|99.9 %",
+}  # fmt: skip
+"""Parameters that change what is shown of a result and not the result, and what each may be."""
 
 
 class Controls(Generic[S]):
@@ -183,7 +190,7 @@ class Controls(Generic[S]):
         notes = [rejected[key] for key in given if key in rejected and key not in repeated]
         notes += [f"{key} stands in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
         if entering:
-            unknown = [key for key in given if key not in known and key not in OWN]
+            unknown = [key for key in given if key not in known and key not in (*OWN, *DISPLAY)]
             notes += [f"{key} is not a setting of this page. It is left alone." for key in unknown]
             notes += self._foreign(texts)
         if notes:
@@ -198,7 +205,7 @@ class Controls(Generic[S]):
         st.rerun()
 
     def _foreign(self, texts: Mapping[str, str]) -> list[str]:
-        """Sentences about a link version, a lesson or hidden controls that do not exist here."""
+        """Sentences about a link version, a lesson, a display or hidden controls that do not exist here."""
         notes = []
         version, lesson = texts.get("v", ""), texts.get("lesson", "")
         ours = self.settings.link_version()
@@ -206,6 +213,9 @@ class Controls(Generic[S]):
             notes.append(f"v = {version} is another version of links than {ours}: some values may mean something else.")
         if lesson and lesson not in self.lessons:
             notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
+        for key, pattern in DISPLAY.items():
+            if key in texts and not re.fullmatch(pattern, texts[key]):
+                notes.append(f"{key} = {texts[key]} cannot be used. Its usual value is shown.")
         keys = {field.key for field in self.fields.values()} | {"lesson", ""}
         notes += [f"hide = {key} names no control of this page." for key in sorted(self.hidden - keys)]
         return notes

@@ -9,7 +9,7 @@ import streamlit as st
 
 from looped.export.files import FILES, Export
 from looped.settings import CheckedSettings
-from pages.ui.controls import Controls
+from pages.ui.controls import DISPLAY, Controls
 from pages.ui.lesson import lesson_now
 from pages.ui.parts import plain
 
@@ -41,11 +41,7 @@ def share(
         st.markdown("**Link to exactly this.** It carries every setting and the version of the links.")
         if note:
             st.caption(plain(note))
-        parameters = settings.to_query() | {"lesson": lesson_now(controls.page)}
-        state = st.session_state
-        parameters |= {switch: "true" for switch in ("log_t", "modes", "inside") if state.get(switch)}
-        shown = {"prompt": "d", "tolerance": ".0e"}  # of the views that are open
-        parameters |= {name: format(state[name], style) for name, style in shown.items() if name in state}
+        parameters = settings.to_query() | {"lesson": lesson_now(controls.page)} | _display()
         st.code(_link(parameters), language=None, wrap_lines=True)
         st.markdown("**Link for a class.** It fixes the lesson and hides the controls you choose.")
         names = {field.key: field.label for field in controls.fields.values()} | {"lesson": "Choice of the lesson"}
@@ -69,6 +65,13 @@ def share(
 
 def _content(result: Callable[[], Export], name: str) -> bytes:
     return result().file(name)
+
+
+def _display() -> dict[str, str]:
+    """What is shown of the result, where it is not as usual."""
+    now = {key: st.session_state.get(key) for key in DISPLAY}
+    texts = {key: f"{value:.0e}" if isinstance(value, float) else str(value) for key, value in now.items() if value}
+    return {key: text.lower() if text == "True" else text for key, text in texts.items()}
 
 
 def _link(parameters: dict[str, str]) -> str:
