@@ -15,11 +15,11 @@ from pages.ui.controls import Controls
 from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, plain, show_number
+from pages.ui.parts import data_table, figure, plain, show_number, typeset
 from pages.ui.share import share
 
 JOB = "context"
-AT_ONCE_SECONDS = 0.6  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
+AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
 NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them above to use it."
 
 
@@ -57,6 +57,17 @@ def find(settings: ContextSettings) -> ContextResult | None:
     if estimate(settings) <= AT_ONCE_SECONDS:
         return backend.sweep(settings.computed).looking_at(settings)
     return None
+
+
+def in_place_of(settings: ContextSettings) -> ContextResult:
+    """What is shown until a sweep is run: its construction alone if that takes no time, else the stored default."""
+    if settings.learned and (result := find(settings.replace(learned=False))) is not None:
+        st.warning("Until then the charts show the construction alone, without learned weights.")
+        return result
+    st.warning("Until then the charts show the stored default: d = 10, normal rows, 64 prompts, T up to 200.")
+    default = stored()[0]
+    look = default.settings.replace(shown_loops=settings.shown_loops, target_error=settings.target_error)
+    return default.looking_at(look)
 
 
 def work(settings: ContextSettings) -> None:
@@ -170,7 +181,7 @@ def notes(result: ContextResult) -> list[str]:
         )
     few = result.ruled_by_few(T)
     if few.size:
-        place = int((result.mean[few, T] / result.median[few, T]).argmax())
+        place = int(result.mean[few, T].argmax())
         k = few[place]
         lines.append(
             f"**The median is drawn.** After T = {T} loops the mean is more than 10 times the median at {few.size} of "
@@ -202,11 +213,14 @@ def claims(result: ContextResult) -> None:
         return
     place = np.unravel_index(grid.antisymmetric.argmax(), grid.antisymmetric.shape)
     st.caption(
-        "Learned and constructed weights are compared like with like: the same prompts, the same relative error of "
-        "w_T, the same median. What training finds is measured, not proved: here A is not near a multiple of the "
-        f"identity, where the theorem puts the minimiser; up to {grid.antisymmetric[place]:.0%} of its length is "
-        f"antisymmetric (at n/d = {grid.n[place[0]] / result.settings.features:.3g}, T = {grid.loops[place[1]]}), "
-        "which no gradient descent has. Its mean error is ruled by rare divergent prompts, so medians are compared."
+        typeset(
+            "Learned and constructed weights are compared like with like: the same prompts, the same relative error of "
+            "w_T, the same median. What training finds is measured, not proved: here A is not near a multiple of the "
+            f"identity; up to {grid.antisymmetric[place]:.0%} of its length is antisymmetric (at n/d = "
+            f"{grid.n[place[0]] / result.settings.features:.3g}, T = {grid.loops[place[1]]}). The theorem speaks of "
+            "far larger n, so this does not contradict it. Over many fresh prompts the mean error of a trained A is ruled "
+            "by rare ones that diverge, so medians are compared."
+        )
     )
 
 
@@ -219,13 +233,11 @@ def draw(settings: ContextSettings) -> None:
         return
     result = find(settings)
     if result is None:
-        if settings.learned:
-            result = find(settings.replace(learned=False))
         work(settings)
-    if result is None:
-        return
-    with top_line:
-        share(controls, settings, lambda: export.of(result))
+        result = in_place_of(settings)
+    else:
+        with top_line:
+            share(controls, settings, lambda: export.of(result))
     numbers(result)
     charts = list(figures.pictures(result).items())
     for place in range(0, len(charts), 2):
@@ -235,18 +247,18 @@ def draw(settings: ContextSettings) -> None:
                 figure(picture, f"chart{place}{heading}")
         if place == 0:
             for note in notes(result):
-                st.caption(note)
+                st.caption(typeset(note))
         if place == 2:
             claims(result)
     with st.expander("What to notice"):
-        st.markdown(NOTICE)
+        st.markdown(typeset(NOTICE))
     behind = st.expander("Data behind the charts", key="behind_context", on_change="rerun")
     if behind.open:
         with behind:
             heading = st.selectbox("Chart", [heading for heading, _ in charts])
             data_table(dict(charts)[heading].table, heading)
     with st.expander("Assumptions, limits and sources"):
-        st.markdown(ASSUMPTIONS)
+        st.markdown(typeset(ASSUMPTIONS))
         provenance = stored()[1]
         st.caption(
             f"The stored default was made by `{provenance['command']}` on {provenance['date']} with looped "

@@ -113,21 +113,24 @@ def test_divergence_and_a_mean_ruled_by_few_are_said():
 
 
 def test_a_long_sweep_says_its_cost_first_and_runs_when_asked():
-    at = open_context(**{"T-max": "10000", "prompts": "40", "ratios": "1,2,3,4,5,6"})
+    at = open_context(**{"T-max": "10000", "prompts": "64", "ratios": "1,2,3,4,5,6"})
     assert "This sweep takes about" in at.info[0].value
-    assert not at.get("plotly_chart")
+    assert "Until then the charts show the stored default" in words(at)
+    np.testing.assert_allclose(line(at, 0, "T = 50")[0], stored()[0].ratio)
     press(at, "Compute")
     deadline = time.monotonic() + 60
-    while not at.get("plotly_chart"):
+    while at.info:
         assert time.monotonic() < deadline
         time.sleep(0.2)
         run(at)
-    assert len(at.get("plotly_chart")) == 6
+    assert line(at, 0, "T = 50")[0].tolist() == [1, 2, 3, 4, 5, 6]
+    assert "Until then" not in words(at)
 
 
 def test_a_running_sweep_stops_within_a_second_and_goes_on():
     at = open_context(**{"learned": "true", "seed": "3", "learned-ratios": "1,2,4", "learned-T": "50"})
-    assert len(at.get("plotly_chart")) == 6  # the construction stands there at once
+    assert len(at.get("plotly_chart")) == 6
+    assert "Until then the charts show the construction alone" in words(at)
     press(at, "Compute")
     time.sleep(1.5)
     job = at.session_state["job_context"]

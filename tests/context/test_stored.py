@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from looped import export
 from looped.experiments.context import ContextSettings, sweep
@@ -51,6 +52,17 @@ def test_learned_weights_need_no_more_examples_than_the_construction_there():
     both = np.isfinite(learned) & np.isfinite(constructed)
     assert both.sum() >= 5
     assert (learned[both] < constructed[both]).all()
+
+
+def test_over_many_fresh_prompts_the_mean_error_of_a_trained_a_is_ruled_by_rare_ones():
+    """Why page and files compare medians: at n = 2d and T = 50, over 20,000 spectra, w* integrated out."""
+    grid = stored()[0].learned
+    A = torch.tensor(grid.A[list(grid.n).index(20), list(grid.loops).index(50)])
+    X = torch.randn(20_000, 20, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    left = torch.linalg.matrix_power(torch.eye(10, dtype=torch.float64) - A.T @ (X.mT @ X / 20), 50)
+    squared = left.square().sum((1, 2))
+    assert squared.mean() > 1000 * squared.median()
+    assert squared.median() < 0.01
 
 
 def test_its_files_hold_the_errors_of_every_prompt():
