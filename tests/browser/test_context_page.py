@@ -1,7 +1,6 @@
 """The second page as a visitor meets it: stored at once, moved by keyboard, computed and stopped on demand."""
 
 import re
-import time
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -53,20 +52,6 @@ def test_t_and_the_target_move_by_keyboard_and_stand_in_the_link(visit: Visit, w
         assert key in parse_qs(urlparse(page.url).query)
 
 
-def test_moving_t_is_quick(visit: Visit) -> None:
-    """It only redraws. Generous: the machine is shared, and the speed itself stands in the benchmarks."""
-    page = visit.open("context").page
-    slider = page.get_by_role("slider", name=re.compile("^T · loops"))
-    slider.focus()
-    took = []
-    for _ in range(3):
-        began = time.monotonic()
-        with visit.change():
-            page.keyboard.press("ArrowRight")
-        took.append(time.monotonic() - began)
-    assert min(took) < 3
-
-
 def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit, fresh_visit: Visit) -> None:
     visit.open("context?T=30&target-error=0.01&rows=rademacher&d=6&prompts=12&T-max=60&seed=4&ratios=0.5,1,2,4,8")
     fresh_visit.open("context?" + urlparse(visit.page.url).query)
@@ -87,7 +72,7 @@ def test_a_long_sweep_announces_its_cost_and_can_be_stopped_and_resumed(visit: V
     assert progress.inner_text() == stopped
     page.get_by_role("button", name="Resume").click()
     expect(progress).to_contain_text("running")
-    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Reset", exact=True).click()
     expect(progress).to_have_count(0)
 
 
