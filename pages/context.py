@@ -8,7 +8,8 @@ from looped.experiments.context import ContextResult, ContextSettings, Progress,
 from looped.experiments.context.settings import MAX_LEARNED_FEATURES
 from looped.experiments.context.stored import answers, stored
 from looped.fields import SettingsError
-from looped.figures import context as figures
+from looped.figures.context import CHARTS
+from looped.figures.picture import Picture
 from looped.lessons import CONTEXT, by_key
 from pages.ui import backend, jobs
 from pages.ui.controls import Controls
@@ -218,10 +219,21 @@ def claims(result: ContextResult) -> None:
             "w_T, the same median. What training finds is measured, not proved: here A is not near a multiple of the "
             f"identity; up to {grid.antisymmetric[place]:.0%} of its length is antisymmetric (at n/d = "
             f"{grid.n[place[0]] / result.settings.features:.3g}, T = {grid.loops[place[1]]}). The theorem speaks of "
-            "far larger n, so this does not contradict it. Over many fresh prompts the mean error of a trained A is ruled "
-            "by rare ones that diverge, so medians are compared."
+            "far larger n, so this does not contradict it. Over many fresh prompts the mean error of a trained A is "
+            "ruled by rare ones that diverge, so medians are compared."
         )
     )
+
+
+def pictures(result: ContextResult) -> list[tuple[str, Picture]]:
+    """All charts by heading, each drawn again only if something it reads has changed."""
+    settings, drawn = result.settings, []
+    for heading, (_, reads) in CHARTS.items():
+        unread = {name: controls.defaults[name] for name in ("shown_loops", "target_error") if name not in reads}
+        picture = backend.sweep_chart(heading, settings.replace(**unread), result)
+        if picture is not None:
+            drawn.append((heading, picture))
+    return drawn
 
 
 def draw(settings: ContextSettings) -> None:
@@ -239,7 +251,7 @@ def draw(settings: ContextSettings) -> None:
         with top_line:
             share(controls, settings, lambda: export.of(result))
     numbers(result)
-    charts = list(figures.pictures(result).items())
+    charts = pictures(result)
     for place in range(0, len(charts), 2):
         for column, (heading, picture) in zip(st.columns(2), charts[place : place + 2], strict=False):
             with column:

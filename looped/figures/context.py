@@ -1,5 +1,6 @@
 """The second page's figures: error against n/d, the (n/d × T) map, the need for examples, κ and its bound."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,6 @@ MAP_LOOPS = 60
 CURVE_POINTS = 200
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square-open", "diamond-open", "x-thin-open")
-
-
-def pictures(result: ContextResult) -> dict[str, Picture]:
-    """All charts of the page by heading, in their order; the bound's only where it applies."""
-    charts = {
-        "Error against n/d": ratio_chart(result),
-        "Error for every n/d and T": map_chart(result),
-        "Smallest n/d that reaches the target": need_chart(result),
-        "The two requirements": requirement_chart(result),
-        "The κ that the rows have": condition_chart(result),
-    }
-    bound = bound_chart(result)
-    return charts if bound is None else {**charts, "Error and bound at the measured κ": bound}
 
 
 def ratio_chart(result: ContextResult) -> Picture:
@@ -127,11 +115,12 @@ def need_chart(result: ContextResult) -> Picture:
     horizontal = {"title": {"text": "T, loops"}, "type": "log", "automargin": True}
     vertical = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, "automargin": True, **ratio_ticks()}
     figure = _figure(data, horizontal, vertical)
-    T = settings.shown
+    at = [T for T in (10, 50, 200, settings.loops) if settings.loops >= T]
+    found = " ".join(_needed_sentence(result, result.needed_ratio(target)[T], T) for T in dict.fromkeys(at))
     return Picture(
         figure,
         f"Smallest measured n/d at which the median error is at most {target:g}, against T, logarithmic axes. "
-        f"{_needed_sentence(result, result.needed_ratio(target)[T], T)}{text}",
+        f"{found}{text}",
         columns,
     )
 
@@ -166,7 +155,7 @@ def requirement_chart(result: ContextResult) -> Picture:
     }  # fmt: skip
     horizontal = {"title": {"text": "T, loops"}, "type": "log", "automargin": True}
     figure = _figure(data, horizontal, vertical)
-    T = settings.shown
+    T = settings.loops
     need = result.needed_ratio(target)[T]
     found = (
         f"the construction was measured to need n = {need * d:.3g}" if np.isfinite(need) else "no measured n is enough"
@@ -236,6 +225,23 @@ def bound_chart(result: ContextResult) -> Picture | None:
              "largest κ": result.kappa[where].max(axis=1), "bound at largest κ": worst,
              "largest error/bound, T ≥ 1": result.of_bound[where]}  # fmt: skip
     return Picture(figure, alt, table)
+
+
+CHARTS: dict[str, tuple[Callable[[ContextResult], Picture | None], tuple[str, ...]]] = {
+    "Error against n/d": (ratio_chart, ("shown_loops", "target_error")),
+    "Error for every n/d and T": (map_chart, ("shown_loops", "target_error")),
+    "Smallest n/d that reaches the target": (need_chart, ("target_error",)),
+    "The two requirements": (requirement_chart, ("target_error",)),
+    "The κ that the rows have": (condition_chart, ()),
+    "Error and bound at the measured κ": (bound_chart, ("shown_loops",)),
+}
+"""All charts of the page by heading, in their order, and what each reads of the settings that only figures read."""
+
+
+def pictures(result: ContextResult) -> dict[str, Picture]:
+    """All charts by heading; the bound's only where it applies."""
+    drawn = {heading: chart(result) for heading, (chart, _) in CHARTS.items()}
+    return {heading: picture for heading, picture in drawn.items() if picture is not None}
 
 
 def sufficient_ratios(result: ContextResult, loops: np.ndarray) -> np.ndarray | None:

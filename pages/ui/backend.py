@@ -11,6 +11,7 @@ import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's defau
 
 from looped import Settings, compare, export, figures, tables
 from looped.experiments import context, inside, modes
+from looped.figures.context import CHARTS
 from looped.figures.inside import player
 
 AT_ONCE = BoundedSemaphore(2)
@@ -46,6 +47,15 @@ def sweep(settings: context.ContextSettings) -> context.ContextResult:
     """A small sweep over n/d."""
     with AT_ONCE:
         return context.sweep(settings)
+
+
+@st.cache_resource(max_entries=128, ttl="1h", show_spinner=False)
+def sweep_chart(
+    heading: str, settings: context.ContextSettings, _result: context.ContextResult
+) -> figures.Picture | None:
+    """One chart of a sweep; `settings` stand for the result in the cache's key."""
+    del settings
+    return CHARTS[heading][0](_result)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ HEADINGS = [
 @pytest.fixture(autouse=True)
 def fixture_no_caches_between_tests():
     backend.sweep.clear()
+    backend.sweep_chart.clear()
 
 
 def open_context(**query):
