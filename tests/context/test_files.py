@@ -147,6 +147,19 @@ def test_divergent_prompts_are_named_and_said_to_rule_the_mean(capsys):
     assert "the mean is over 10 times the median: few prompts rule it" in err
 
 
+def test_an_interruption_is_one_line_and_says_how_to_go_on(capsys, tmp_path, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("looped.cli.context.Sweep.run", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["context", *SMALL, "--out", str(tmp_path)])
+    assert caught.value.code == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1] == "looped: stopped; the same command goes on from here"
+
+
 def test_curves_hold_every_picture_and_its_numbers():
     result = sweep(ContextSettings(features=4, ratios=(2, 8), prompts=5, loops=20))
     rows = list(csv.DictReader(io.StringIO(export.of(result).curves_csv())))

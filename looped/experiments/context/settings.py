@@ -153,6 +153,14 @@ def check(settings: ContextSettings) -> None:
             f"One prompt of n = {n:,} examples at d = {d} takes about {single:.1f} s, too long to be stopped in time: "
             "choose smaller ratios or a smaller d.",
         )
+    if settings.learned:
+        n, loops = max(settings.learned_examples), max(settings.learned_loops)
+        if (step := training_step_seconds(settings, n, loops)) > MAX_STEP_SECONDS:
+            raise SettingsError(
+                "learned_ratios",
+                f"One step of training A takes about {step:.1f} s at n = {n:,}, d = {d} and T = {loops}, too long to "
+                "be stopped in time: choose smaller ratios or T for training, or a smaller d.",
+            )
     size = 8 * len(settings.ratios) * (settings.loops + 1) * settings.prompts
     seconds = estimate(settings)
     if seconds > MAX_SECONDS or size > MAX_BYTES:
