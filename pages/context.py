@@ -220,7 +220,7 @@ def claims(result: ContextResult) -> None:
             f"identity; up to {grid.antisymmetric[place]:.0%} of its length is antisymmetric (at n/d = "
             f"{grid.n[place[0]] / result.settings.features:.3g}, T = {grid.loops[place[1]]}). The theorem speaks of "
             "far larger n, so this does not contradict it. Over many fresh prompts the mean error of a trained A is "
-            "ruled by rare ones that diverge, so medians are compared."
+            "ruled by rare ones, so medians are compared."
         )
     )
 
@@ -285,7 +285,8 @@ NOTICE = """
   n = O(d) needs.
 - d hardly matters: move d from 10 to 40 and the same n/d is needed.
 - The exponential requirement leaves the page after two or three loops. It is what one proof about **learned** weights
-  asks for; the trained A, measured in the same way, needs no more examples than the construction.
+  asks for; the trained A, measured in the same way, needs fewer examples than the construction with η = 1/λ₁, and
+  about as many as with the best constant step (choose optimal under *Step size*).
 - Below n = d the distance to w\\* stops at √(1 − n/d), however many loops are run.
 """
 

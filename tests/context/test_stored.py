@@ -45,13 +45,17 @@ def test_it_answers_whatever_only_looks_at_it():
     assert answers(ContextSettings(loops=199)) is None
 
 
-def test_learned_weights_need_no_more_examples_than_the_construction_there():
+def test_learned_weights_need_fewer_examples_than_one_over_lambda_and_about_as_many_as_the_best_constant_step():
     """What page and README say about the stored grid."""
     result = stored()[0]
-    learned, constructed = result.learned_needed_ratio(1e-3), result.needed_ratio(1e-3)[result.learned.loops]
+    loops = result.learned.loops
+    learned, constructed = result.learned_needed_ratio(1e-3), result.needed_ratio(1e-3)[loops]
     both = np.isfinite(learned) & np.isfinite(constructed)
-    assert both.sum() >= 5
-    assert (learned[both] < constructed[both]).all()
+    assert both.sum() >= 6
+    assert (learned[both] < 0.85 * constructed[both]).all()
+    best = sweep(ContextSettings(step_size="optimal")).needed_ratio(1e-3)[loops]
+    both = np.isfinite(learned) & np.isfinite(best)
+    np.testing.assert_allclose(learned[both], best[both], rtol=0.35)
 
 
 def test_over_many_fresh_prompts_the_mean_error_of_a_trained_a_is_ruled_by_rare_ones():
@@ -61,7 +65,7 @@ def test_over_many_fresh_prompts_the_mean_error_of_a_trained_a_is_ruled_by_rare_
     X = torch.randn(20_000, 20, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     left = torch.linalg.matrix_power(torch.eye(10, dtype=torch.float64) - A.T @ (X.mT @ X / 20), 50)
     squared = left.square().sum((1, 2))
-    assert squared.mean() > 1000 * squared.median()
+    assert squared.mean() > 10 * squared.median()
     assert squared.median() < 0.01
 
 
