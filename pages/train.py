@@ -98,7 +98,7 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
     if run.stopped.startswith("Diverged"):
         st.error(plain(run.stopped))
     numbers(run)
-    st.markdown(f"**What it found.** {plain(run.found())}")
+    st.markdown(f"**What it found.** {plain(run.found())} {plain(run.compared())}")
     left, right = st.columns(2)
     with left:
         if len(run.history.get("step", ())) or job is None or job.active:
@@ -133,7 +133,7 @@ def numbers(run: Trained) -> None:
                 f"99.9 % point {run.fresh[:, 2].max():.1e}",
                 "Of the query's prediction after T loops. The error is heavy-tailed: rare prompts with a large λ₁ rule "
                 "the mean, so three numbers are shown.",
-                width=250,
+                width=235,
             )  # fmt: skip
         if "trained" in run.tail:
             risk = run.tail["trained"]
@@ -141,7 +141,7 @@ def numbers(run: Trained) -> None:
                 "mean, tail sampled", f"{risk.mean:.2g}", f"± {risk.error:.1g} standard error",
                 "Half of these prompts are stretched so that a large λ₁ is common, and weighted back. Plain draws miss "
                 "part of the tail, at any practical number of prompts.",
-                width=190,
+                width=160,
             )  # fmt: skip
         if len(fits) == 1:
             fit = fits[0]
@@ -150,13 +150,13 @@ def numbers(run: Trained) -> None:
             show_number(
                 "a, γ learned" if moves else "a learned", f"{fit.a:.3g}, {fit.gamma:.3g}" if moves else f"{fit.a:.3g}",
                 shares, "The nearest gradient descent, or GD++, in the gauge P[d, d] = 1 (Q[d, d] = −1 where w is "
-                "generated); squared Frobenius norms of what is left.", width=210,
+                "generated); squared Frobenius norms of what is left.", width=205,
             )  # fmt: skip
         if run.best is not None and settings.loops > 1:
             show_number(
                 "best two numbers", f"{run.best.a:.3g}, {run.best.gamma:.3g}", f"risk {run.best.risk:.1e}",
                 "a and γ of GD++ from a small local search at these T, n and d over prompts with a sampled tail: the "
-                "best known here, not a proof.", width=190,
+                "best known here, not a proof.", width=165,
             )  # fmt: skip
         if (distance := run.distance_to_optimum()) is not None:
             show_number("from the optimum", f"{distance:.2%}", "‖A − Γ*‖/‖Γ*‖",

@@ -16,6 +16,8 @@ MOST_POINTS = 1000
 """Steps drawn at most, evenly spaced."""
 MOST_CELLS = 8
 """Numbers are written into the cells of matrices up to this size."""
+SHOWN = 0.005
+"""Cells below this share of the largest entry are left without a number."""
 CAP = 100.0
 """Sweeps are cut at so many times what answering 0 costs, E(x_qᵀw*)² = d."""
 MARKS = {
@@ -135,7 +137,7 @@ def weights_chart(run: Trained, layer: int = 0) -> Picture:
         p = run.best.gamma / run.best.a
         columns["best two numbers"] = (np.diag([p] * d + [1.0]), np.diag([run.best.a] * d + [0.0]))
     data: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"height": 520, "margin": {"l": 40, "r": 10, "t": 40, "b": 10}, "annotations": []}
+    layout: dict[str, Any] = {"height": 500, "margin": {"l": 10, "r": 10, "t": 30, "b": 10}, "annotations": []}
     width, gap = 1 / len(columns), 0.05
     for row, matrix in enumerate("PQ"):
         most = max(float(np.abs(pair[row]).max()) for pair in columns.values()) or 1.0
@@ -159,7 +161,12 @@ def weights_chart(run: Trained, layer: int = 0) -> Picture:
                 "ygap": 1, "showscale": False, "xaxis": f"x{place}", "yaxis": f"y{place}",
                 "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
             }  # fmt: skip
-            data.append(trace | ({"texttemplate": "%{z:.2f}"} if d < MOST_CELLS else {}))
+            if d < MOST_CELLS:
+                text = [
+                    [f"{value:.2g}" if abs(value) >= SHOWN * most else "" for value in cells] for cells in pair[row]
+                ]
+                trace |= {"text": text, "texttemplate": "%{text}"}
+            data.append(trace)
     figure = go.Figure({"data": data, "layout": layout})
     fits = run.fits()
     others = ", ".join(list(columns)[1:])
@@ -192,12 +199,13 @@ def sweep_chart(run: Trained, kind: str, statistic: str = "mean") -> Picture:
     data.append(_level([x[0], x[-1]], float(settings.features), "answering 0", "dot"))
     shown = np.concatenate([trace["y"] for trace in data])
     axis, tick = log_range(np.clip(shown, 1e-17, cap))
-    horizontal: dict[str, Any] = {"title": {"text": title}, "type": scale}
-    figure = _figure(data, horizontal, axis, tick, f"{statistic} squared error")
     trained_at = {"loops": settings.loops, "examples": settings.examples, "covariance": 1, "scale": 1,
                   "noise": settings.noise}[kind]  # fmt: skip
-    figure.add_vline(trained_at, line={"dash": "dot", "width": 1.5}, annotation={"text": "trained here"},
-                     annotation_position="top right" if kind in ("covariance", "noise") else "top left")  # fmt: skip
+    here = {
+        "type": "scatter", "x": [trained_at, trained_at], "y": [10 ** axis[0], 10 ** axis[1]], "mode": "lines",
+        "name": "trained here", "line": {"width": 1.5, "dash": "dot"}, "hoverinfo": "skip", "opacity": 0.7,
+    }  # fmt: skip
+    figure = _figure([*data, here], {"title": {"text": title}, "type": scale}, axis, tick, f"{statistic} squared error")
     return Picture(figure, _describe_sweep(sweep, heading, statistic, trained_at, table, cap), table)
 
 

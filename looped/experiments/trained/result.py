@@ -81,6 +81,23 @@ class Trained:
         left_P, left_Q = max(fit.unexplained_p for fit in fits), max(fit.unexplained_q for fit in fits)
         return f"{text}. It leaves {left_P:.2%} of P and {left_Q:.2%} of Q unexplained."
 
+    def compared(self) -> str:
+        """How far its two numbers and the best two numbers known are from it; empty before they are measured."""
+        if not {"trained", "its two numbers"} <= set(self.tail):
+            return ""
+        own, two = self.tail["trained"], self.tail["its two numbers"]
+        text = (
+            f"These numbers alone have the mean squared error {two.mean:.1e} ± {two.error:.0e} after T loops, the "
+            f"trained weights {own.mean:.1e} ± {own.error:.0e} (tail sampled)"
+        )
+        if self.best is None or "best two numbers" not in self.tail:
+            return f"{text}."
+        best = self.tail["best two numbers"]
+        return (
+            f"{text}; the best two numbers known here, a = {self.best.a:.3g} and γ = {self.best.gamma:.3g}, have "
+            f"{best.mean:.1e} ± {best.error:.0e}."
+        )
+
     def distance_to_optimum(self) -> float | None:
         """‖A − Γ*‖/‖Γ*‖ at T = 1, A being the step that the weights take in the gauge of `fits`; else None.
 

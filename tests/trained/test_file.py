@@ -1,0 +1,84 @@
+"""Weights travel in an arrays.npz, and other files are refused in one sentence."""
+
+import io
+
+import numpy as np
+import pytest
+
+from looped import export
+from looped.experiments.trained import Trained
+from looped.experiments.trained.file import MOST_BYTES, pack, read_weights, unpack, weights_from
+from looped.fields import SettingsError
+from looped.training.settings import TrainSettings
+
+DEFAULT = TrainSettings()
+
+
+def npz(**named):
+    out = io.BytesIO()
+    np.savez(out, allow_pickle=True, **named)
+    return out.getvalue()
+
+
+def test_a_run_comes_back_from_its_file_whole(small):
+    content = export.of(small).file("arrays.npz")
+    with np.load(io.BytesIO(content), allow_pickle=False) as named:
+        again = unpack(dict(named))
+    assert pack(again).keys() == pack(small).keys()
+    for name, values in pack(small).items():
+        assert pack(again)[name].tobytes() == values.tobytes(), name
+
+
+def test_tied_weights_are_two_matrices_and_untied_ones_two_stacks(small):
+    assert pack(small)["P"].shape == (3, 3)
+    untied = Trained(TrainSettings(loops=2, features=2, untied=True), np.ones((2, 3, 3)), np.ones((2, 3, 3)), {}, "")
+    assert pack(untied)["Q"].shape == (2, 3, 3)
+
+
+def test_weights_are_looked_at_with_the_settings_of_their_own_run(small):
+    run = weights_from(export.of(small).file("arrays.npz"), "mine.npz", DEFAULT)
+    assert run.settings == small.settings
+    assert (run.P == small.P).all()
+    assert run.name == "mine.npz"
+    bare = weights_from(npz(P=np.eye(4), Q=np.eye(4)), "bare.npz", DEFAULT)
+    assert bare.settings == DEFAULT.replace(features=3)
+    layers = weights_from(npz(P=np.ones((4, 3, 3)), Q=np.ones((4, 3, 3))), "layers.npz", DEFAULT)
+    assert (layers.settings.loops, layers.settings.untied, layers.settings.features) == (4, True, 2)
+
+
+class Evil:
+    """Would run when unpickled."""
+
+    def __reduce__(self):
+        """Fail the test."""
+        return pytest.fail, ("executed",)
+
+
+BAD = {
+    "empty": (b"", "is damaged, or holds no arrays P and Q"),
+    "text": (b"P,Q\n1,2\n", "is damaged, or holds no arrays P and Q"),
+    "cut": (npz(P=np.eye(3), Q=np.eye(3))[:-40], "is damaged, or holds no arrays P and Q"),
+    "foreign": (npz(W=np.eye(3)), "is damaged, or holds no arrays P and Q"),
+    "pickled": (npz(P=np.array([Evil()], dtype=object), Q=np.eye(3)), "is damaged, or holds no arrays P and Q"),
+    "not square": (npz(P=np.ones((3, 4)), Q=np.ones((3, 4))), r"holds P \(3, 4\) and Q \(3, 4\)"),
+    "different": (npz(P=np.eye(3), Q=np.eye(4)), r"holds P \(3, 3\) and Q \(4, 4\)"),
+    "numbers": (npz(P=np.full((3, 3), np.nan), Q=np.eye(3)), "holds entries that are not finite numbers"),
+    "words": (npz(P=np.full((3, 3), "a"), Q=np.eye(3)), "holds entries that are not finite numbers"),
+    "too many features": (npz(P=np.eye(60), Q=np.eye(60)), "cannot be looked at here .d = 59 cannot be used"),
+    "settings of something else": (npz(P=np.eye(3), Q=np.eye(3), settings="{"), "cannot be looked at here"),
+    "huge": (bytes(MOST_BYTES + 1), "is larger than 20 MiB"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_file_that_is_no_weights_gets_one_sentence(name):
+    content, why = BAD[name]
+    with pytest.raises(SettingsError, match=why) as raised:
+        weights_from(content, "w.npz", DEFAULT)
+    assert str(raised.value).startswith("w.npz ")
+    assert str(raised.value).endswith(": choose an arrays.npz that `looped train` wrote.")
+
+
+def test_a_missing_file_gets_one_sentence(tmp_path):
+    with pytest.raises(SettingsError, match=r"none\.npz cannot be read \(No such file"):
+        read_weights(tmp_path / "none.npz", DEFAULT)
