@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from looped.experiments.trained.evaluation import best_descent
+from looped.experiments.trained.measure import best_descent
 from looped.experiments.trained.result import STATISTICS, Sweep, Trained, one_layer_optimum
 from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
 from looped.training.settings import TrainSettings

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from looped.experiments.trained import TrainingWork, evaluate, evaluation
-from looped.experiments.trained.evaluation import best_descent, model_of
+from looped.experiments.trained.measure import best_descent, model_of
 from looped.experiments.trained.result import STATISTICS, Trained, one_layer_optimum
 from looped.experiments.trained.stored import stored
 from looped.lessons import TRAIN

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from looped.experiments.trained.evaluation import train
 from looped.experiments.trained.file import pack, unpack
+from looped.experiments.trained.measure import train
 from looped.experiments.trained.result import Trained
 from looped.training.settings import TrainSettings
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from looped.experiments.trained.evaluation import evaluation, trained
+from looped.experiments.trained.measure import evaluation, trained
 from looped.experiments.trained.result import Trained
 from looped.training.settings import TrainSettings, check
 from looped.training.trainer import Progress, Trainer
