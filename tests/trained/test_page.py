@@ -1,0 +1,160 @@
+"""The third page, run without a browser."""
+
+import io
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from looped.experiments.trained import measure
+from looped.experiments.trained.stored import stored
+from looped.lessons import TRAIN, by_key
+
+PAGE = Path(__file__).parents[2] / "pages" / "train.py"
+SMALL = {"T": "2", "n": "8", "d": "2", "steps": "30", "batch": "32"}
+
+
+@pytest.fixture(autouse=True)
+def fixture_quick(monkeypatch):
+    """Evaluate on few prompts."""
+    monkeypatch.setattr(measure, "_affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
+
+
+def page(**query):
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def press(app, label):
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+    return app
+
+
+def job_of(app):
+    return app.session_state["job_train"]
+
+
+def charts(app):
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def alts(app):
+    return [chart.proto.alt for chart in app.get("plotly_chart")]
+
+
+def test_the_stored_run_stands_there_before_anyone_trains():
+    app = page()
+    numbers = {metric.label: metric.value for metric in app.metric}
+    run = stored()[0]
+    assert numbers["mean squared error"] == f"{run.fresh[:, 0].max():.2g}"
+    assert numbers["a, γ learned"] == f"{run.fits()[0].a:.3g}, {run.fits()[0].gamma:.3g}"
+    assert len(charts(app)) == 7
+    assert all(alts(app))
+    assert any("stored run of these very settings" in caption.value for caption in app.caption)
+
+
+def test_training_is_watched_to_its_end_and_its_result_replaces_the_stored_one():
+    app = page(**SMALL)
+    assert any("stored default run" in caption.value for caption in app.caption)
+    press(app, "Train")
+    job = job_of(app)
+    assert job.join(60)
+    assert job.state == "finished", job.failure
+    app.run()
+    assert not app.exception
+    assert alts(app)[0].startswith("Loss of 30 of 30 training steps")
+    assert "3 by 3" in alts(app)[1]
+    assert len(charts(app)) == 7
+    assert [button.label for button in app.button if button.label in ("Train", "Stop", "Resume")] == ["Train"]
+    press(app, "Reset")
+    assert alts(app)[0].startswith("Loss of 200 of 200 training steps")
+
+
+def test_stop_resume_and_evaluating_what_was_reached():
+    app = page(**{**SMALL, "steps": "20000", "batch": "512"})
+    press(app, "Train")
+    job = job_of(app)
+    deadline = time.monotonic() + 30
+    while len(job.records) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    pressed = time.monotonic()
+    press(app, "Stop")
+    assert job.join(5)
+    assert time.monotonic() - pressed < 5
+    assert job.state == "paused"
+    reached = len(job.records)
+    app.run()
+    assert alts(app)[0].startswith(f"Loss of {reached} of 20000 training steps")
+    press(app, "Resume")
+    while len(job.records) <= reached:
+        time.sleep(0.01)
+    press(app, "Stop")
+    assert job.join(5)
+    app.run()
+    press(app, "Evaluate these weights")
+    assert job_of(app) is not job
+    assert job_of(app).join(60)
+    app.run()
+    assert len(charts(app)) == 7
+    assert not app.exception
+
+
+def test_settings_that_cannot_train_are_refused_in_a_sentence():
+    app = page(T="10", d="40")
+    press(app, "Train")
+    assert len(app.error) == 1
+    assert "would take about" in app.error[0].value
+    assert "job_train" not in app.session_state
+
+
+def test_a_diverging_run_says_why(monkeypatch):
+    monkeypatch.setattr("looped.training.trainer.WORSE_THAN_ZERO", 0.0)  # every step counts as bad
+    app = page(**{**SMALL, "steps": "200"})
+    press(app, "Train")
+    job = job_of(app)
+    assert job.join(60)
+    app.run()
+    assert len(job.work.trainer.history) == 50
+    assert any("Diverged: in 50 steps in a row" in error.value.replace("\\", "") for error in app.error)
+
+
+def upload(app, content, name="mine.npz"):
+    next(iter(app.get("file_uploader"))).upload(name, content, "application/octet-stream").run()
+    return press(app, "Look at these weights")
+
+
+def test_weights_from_a_file_are_looked_at():
+    content = io.BytesIO()
+    np.savez(content, P=np.diag([0.1, 0.1, 1.0]), Q=np.diag([0.5, 0.5, 0.0]))
+    app = upload(page(**SMALL), content.getvalue())
+    assert job_of(app).join(60)
+    app.run()
+    assert not app.exception
+    assert any("a = 0.5 and γ = 0.05" in markdown.value for markdown in app.markdown)
+    assert len(charts(app)) == 6  # no loss
+
+
+def test_a_file_that_is_no_weights_gets_a_sentence():
+    app = upload(page(), b"no weights")
+    assert [error.value for error in app.error] == [
+        r"mine.npz is damaged, or holds no arrays P and Q\: choose an arrays.npz that \`looped train\` wrote."
+    ]
+    assert "job_train" not in app.session_state
+
+
+@pytest.mark.parametrize("lesson", TRAIN, ids=lambda lesson: lesson.key)
+def test_every_lesson_opens(lesson):
+    app = page(lesson=lesson.key)
+    assert not app.error
+    named = by_key(TRAIN)[lesson.key]
+    assert any(named.see[:40].split("*")[0] in markdown.value for markdown in app.markdown)
