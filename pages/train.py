@@ -184,9 +184,9 @@ EXPLAINED = {
     "single step for these prompts and T loops.",
     "examples": "Below the trained n the eigenvalues of XᵀX/n spread, λ₁ passes 2/a in more and more prompts, and the "
     "mean explodes: the axis is cut at 100 times what answering 0 costs. GD's step is tuned again at every n.",
-    "covariance": "Inputs with a covariance of trace d and condition number κ_Σ, w* scaled so that labels keep their "
-    "size. Trained on κ_Σ = 1 only.",
-    "scale": "All inputs times a factor, w* divided by it. A factor of s multiplies every eigenvalue by s².",
+    "covariance": r"Inputs with a covariance of trace d and condition number $\kappa_\Sigma$, w\* scaled so that labels "
+    r"keep their size. Trained on $\kappa_\Sigma$ = 1 only.",
+    "scale": r"All inputs times a factor, w\* divided by it. A factor of s multiplies every eigenvalue by s².",
     "noise": "Noise on the examples' labels; the query is judged without noise.",
 }
 

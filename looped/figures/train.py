@@ -16,7 +16,7 @@ MOST_POINTS = 1000
 """Steps drawn at most, evenly spaced."""
 MOST_CELLS = 8
 """Numbers are written into the cells of matrices up to this size."""
-SHOWN = 0.005
+SHOWN = 0.02
 """Cells below this share of the largest entry are left without a number."""
 CAP = 100.0
 """Sweeps are cut at so many times what answering 0 costs, E(x_qᵀw*)² = d."""
@@ -165,7 +165,7 @@ def weights_chart(run: Trained, layer: int = 0) -> Picture:
                 text = [
                     [f"{value:.2g}" if abs(value) >= SHOWN * most else "" for value in cells] for cells in pair[row]
                 ]
-                trace |= {"text": text, "texttemplate": "%{text}"}
+                trace |= {"text": text, "texttemplate": "%{text}", "textfont": {"size": 10}}
             data.append(trace)
     figure = go.Figure({"data": data, "layout": layout})
     fits = run.fits()
