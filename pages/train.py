@@ -21,6 +21,7 @@ from pages.ui.parts import data_table, figure, plain, show_number, typeset
 from pages.ui.share import share
 
 JOB = "train"
+CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted
 
 
 def sidebar() -> None:
@@ -66,8 +67,10 @@ def evaluate_now(run: Trained) -> None:
     jobs.begin(JOB, TrainingWork(run.settings, run))
 
 
-def progress_line(job: jobs.Job[Progress | None]) -> None:
+def progress_line(job: jobs.Job[Progress | None] | None) -> None:
     """How far a job is, in one bar."""
+    if job is None:
+        return
     work = job.work
     assert isinstance(work, TrainingWork)
     last = next((record for record in reversed(job.records[-1:]) if record is not None), None)
@@ -93,8 +96,6 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
     """What is known so far: a job's, or the stored run."""
     default = stored()[0]
     run: Trained = default if job is None else job.snapshot
-    if job is not None:
-        progress_line(job)
     if run.stopped.startswith("Diverged"):
         st.error(plain(run.stopped))
     numbers(run)
@@ -184,8 +185,8 @@ EXPLAINED = {
     "single step for these prompts and T loops.",
     "examples": "Below the trained n the eigenvalues of XᵀX/n spread, λ₁ passes 2/a in more and more prompts, and the "
     "mean explodes: the axis is cut at 100 times what answering 0 costs. GD's step is tuned again at every n.",
-    "covariance": r"Inputs with a covariance of trace d and condition number $\kappa_\Sigma$, w\* scaled so that labels "
-    r"keep their size. Trained on $\kappa_\Sigma$ = 1 only.",
+    "covariance": r"Inputs with a covariance of trace d and condition number $\kappa_\Sigma$, w\* scaled so that "
+    r"labels keep their size. Trained on $\kappa_\Sigma$ = 1 only.",
     "scale": r"All inputs times a factor, w\* divided by it. A factor of s multiplies every eigenvalue by s².",
     "noise": "Noise on the examples' labels; the query is judged without noise.",
 }
@@ -207,7 +208,8 @@ def draw(settings: TrainSettings) -> None:
         elif job is None:
             st.caption(f"On screen is the stored run of these very settings. Training takes about {seconds:.2g} s of "
                        "one core.")  # fmt: skip
-    jobs.watch(JOB, live)
+    jobs.watch(JOB, progress_line)
+    jobs.watch(JOB, live, every=CHARTS_EVERY, quiet=True)
     run: Trained = default if job is None else job.snapshot
     with top_line:
         share(controls, settings, lambda: export.of(default if job is None else job.snapshot),

@@ -242,24 +242,26 @@ def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train") -
         st.error(refusal)
 
 
-def watch(name: str, draw: Callable[[Job[Any] | None], None]) -> None:
+def watch(name: str, draw: Callable[[Job[Any] | None], None], *, every: float = REFRESH, quiet: bool = False) -> None:
     """Draw the job of that name, again and again while it is active; the whole page runs once more when it ends.
 
     Args:
         name: of the job.
         draw: shows its records and snapshot, or what stands there before there is a job.
+        every: seconds between two drawings; charts are mounted anew each time and need longer than text.
+        quiet: say nothing about the line and failures, as another `watch` of this job does.
     """
     job = current(name)
     was_active = job is not None and job.active
 
-    @st.fragment(run_every=REFRESH if was_active else None)
+    @st.fragment(run_every=every if was_active else None)
     def look() -> None:
         if was_active and job is not None and not job.active:
             st.rerun()
-        if job is not None and job.place:
+        if job is not None and job.place and not quiet:
             st.info(f"All {job.line.slots} places are taken by other visitors: this is number {job.place} in the line.")
         draw(job)
-        if job is not None and job.failure:
+        if job is not None and job.failure and not quiet:
             st.error(job.failure)
 
     look()

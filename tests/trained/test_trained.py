@@ -75,6 +75,20 @@ def test_its_two_numbers_are_it_where_there_are_only_two():
     assert "best two numbers known here" in run.compared()
 
 
+def test_how_the_last_layer_moves_inputs_that_nothing_reads_again_does_not_count():
+    P, Q = gdpp.weights([0.4, 2.4], [0.3, 1.0], 3)
+    layers = run_of(P.clone(), Q, loops=2, examples=12, features=3, untied=True)
+    P[1, :3] = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).double()
+    other = run_of(P, Q, loops=2, examples=12, features=3, untied=True)
+    state = torch.eye(4).double()[None]
+    one, two = (model_of(run.settings, run.P, run.Q)(state) for run in (layers, other))
+    torch.testing.assert_close(one, two)
+    assert other.fits()[1].unexplained < 1e-12
+    assert other.found().startswith("Layer by layer the nearest member of GD++ has a = 0.4, 2.4 and γ = 0.3.")
+    P[0, :3] = 1.0
+    assert run_of(P, Q, loops=2, examples=12, features=3, untied=True).fits()[0].unexplained > 0.5
+
+
 def test_the_distance_to_the_one_layer_optimum():
     n, d = 20, 5
     gamma = n / (n + 1 + d)

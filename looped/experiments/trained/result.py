@@ -1,6 +1,6 @@
 """A training run and what was found out about its weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,10 +57,17 @@ class Trained:
     """The best two numbers found at these sizes; None where there is no such family or nobody searched."""
 
     def fits(self) -> list[gdpp.Fit]:
-        """The two-number fit of every layer; empty if its weights have no gauge."""
+        """The two-number fit of every layer; empty if its weights have no gauge.
+
+        Nothing reads the inputs after the last layer moved them: where its weights are not shared with another, the
+        rows of P that move inputs do nothing and count as 0, and so does its γ.
+        """
+        P = self.P.astype(float)
+        if self.settings.task == "prediction" and len(P) == self.settings.loops:
+            P[-1, :-1] = 0.0
         how = gdpp.fit if self.settings.task == "prediction" else gdpp.fit_generation
         try:
-            return [how(torch.from_numpy(P), torch.from_numpy(Q)) for P, Q in zip(self.P, self.Q, strict=True)]
+            return [how(torch.from_numpy(one), torch.from_numpy(two)) for one, two in zip(P, self.Q, strict=True)]
         except ValueError:
             return []
 
@@ -70,10 +77,10 @@ class Trained:
         if not fits:
             return "The corner of these weights that fixes their scale is 0: they are no gradient descent of any kind."
         if len(fits) > 1:
-            steps, contractions = (
-                ", ".join(f"{getattr(fit, name):.3g}" for fit in fits) for name in ("a", "gamma")
-            )  # fmt: skip
-            text = f"Layer by layer the nearest member of GD++ has a = {steps} and γ = {contractions}"
+            text = "Layer by layer the nearest gradient descent has a = " + _listed(fit.a for fit in fits)
+            if self.settings.task == "prediction":
+                text = text.replace("gradient descent", "member of GD++")
+                text += " and γ = " + _listed(fit.gamma for fit in fits[:-1])
         elif self.settings.task == "generation" or abs(fits[0].gamma) < SMALL * abs(fits[0].a):
             text = f"The nearest gradient descent has the step a = {fits[0].a:.3g}"
         else:
@@ -116,3 +123,7 @@ def one_layer_optimum(settings: TrainSettings) -> tuple[float, float]:
     """γ of the closed-form optimum Γ* = γI of one layer, and its risk d(1 − γ), the query without noise."""
     gamma = settings.examples / (settings.examples + 1 + settings.features + settings.noise**2)
     return gamma, settings.features * (1 - gamma)
+
+
+def _listed(numbers: Iterable[float]) -> str:
+    return ", ".join(f"{number:.3g}" for number in numbers)
