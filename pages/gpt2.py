@@ -11,6 +11,7 @@ from looped.gpt2.training import Progress, missing
 from looped.lessons import GPT2, by_key
 from pages.ui import jobs, risks
 from pages.ui.controls import Controls
+from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
 from pages.ui.parts import data_table, figure, plain, show_number
@@ -172,6 +173,7 @@ def draw(settings: GPT2Settings) -> None:
         st.markdown(assumptions())
 
 
+through_app()
 controls = Controls("gpt2", GPT2Settings, {key: lesson.settings for key, lesson in by_key(GPT2).items()})
 controls.repair_link()
 sidebar()

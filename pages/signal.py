@@ -14,6 +14,7 @@ from looped.signal.tasks import read_covariance
 from looped.signal.training import Kind, Progress
 from pages.ui import jobs, risks
 from pages.ui.controls import Controls
+from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
 from pages.ui.parts import data_table, figure, plain, show_number
@@ -68,10 +69,9 @@ def numbers(task: SignalTask, best: Levels) -> None:
         show_number("LTB, with MLP", f"{best.gd.risk:.4g}", "best risk = best GD-β, closed form",
                     "σ² + tr(HΨ) − tr(S²Ω⁻¹): the smallest risk of one gradient step from a learned start, and of the "
                     "linear transformer block.")  # fmt: skip
-        show_number("LSA, attention alone", f"{best.lsa.risk:.4g}", f"best of {len(best.lsa.start_risks)} searches",
+        show_number("LSA, no MLP", f"{best.lsa.risk:.4g}", f"best of {len(best.lsa.start_risks)} searches",
                     "Linear self-attention has no closed form for β* ≠ 0: its exact risk is minimised numerically. "
-                    "The value is reached by weights, so the true infimum is not above it.",
-                    width=185)  # fmt: skip
+                    "The value is reached by weights, so the true infimum is not above it.")  # fmt: skip
         show_number("gap", f"{best.gap:.4g}", f"at least {best.bounds.valid:.4g} by the bound",
                     "What linear self-attention loses for want of an MLP. The bound is "
                     "[1/(M+1) − c²/((M+1)²K)]·‖β*‖²_H, the larger of the two that hold; the simpler one, "
@@ -253,6 +253,7 @@ def _result(
     return risks.trained(settings, risks.digest(*matrices), matrices)
 
 
+through_app()
 controls = Controls("signal", SignalSettings, {key: lesson.settings for key, lesson in by_key(SIGNAL).items()})
 controls.repair_link()
 chosen_matrices = sidebar()

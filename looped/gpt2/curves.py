@@ -60,7 +60,7 @@ class Curve:
             history=list(trainer.history),
             risk=trainer.risk() if trainer.finished else None,
             device=f"one {torch.cuda.get_device_name()}" if on_cuda else "one CPU thread",
-            seconds=trainer.seconds,
+            seconds=round(trainer.seconds, 1),
             date=datetime.datetime.now(datetime.UTC).date().isoformat(),
             versions={"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages},
         )
@@ -73,7 +73,7 @@ class Curve:
             "settings": self.settings.to_dict(),
             "risk": None if self.risk is None else asdict(self.risk),
             "device": self.device,
-            "seconds": round(self.seconds, 1),
+            "seconds": self.seconds,
             "date": self.date,
             "versions": self.versions,
         }
