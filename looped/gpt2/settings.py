@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from looped.fields import FIELDS, Field, SettingsError
+from looped.fields import FIELDS, Field
 from looped.settings import CheckedSettings
 from looped.signal.settings import SIGNAL_FIELDS
 from looped.signal.tasks import SignalTask
@@ -61,7 +61,7 @@ class GPT2Settings(CheckedSettings):
     """Everything that determines the training of one GPT-2. The defaults are the small size of the page.
 
     Raises:
-        SettingsError: if a value is out of range or the heads do not divide the width.
+        SettingsError: if a value is out of range. That the heads divide the width is asked when a model is made.
     """
 
     table: ClassVar[dict[str, Field]] = GPT2_FIELDS
@@ -92,15 +92,6 @@ class GPT2Settings(CheckedSettings):
     """Whether the rate rises over `WARM_UP` steps and falls to 0 along a half cosine; else it is constant."""
     seed: int = 0
     """Of the initial weights and, separately, of the prompts: equal settings but for `mlp` give the same prompts."""
-
-    def __post_init__(self) -> None:
-        # Not super(): a slotted dataclass is made twice, and the first class's cell would be asked.
-        CheckedSettings.__post_init__(self)
-        if self.width % self.heads:
-            raise SettingsError(
-                "width",
-                f"width = {self.width} is no multiple of heads = {self.heads}: choose one that the heads divide.",
-            )
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""

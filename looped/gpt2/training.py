@@ -52,12 +52,17 @@ class GPT2Trainer:
         device: cpu, cuda, or auto for cuda where there is one.
 
     Raises:
-        SettingsError: if there is no such device, or transformers is not installed.
+        SettingsError: if the heads do not divide the width, there is no such device, or no transformers.
     """
 
     def __init__(self, settings: GPT2Settings, device: str = "cpu") -> None:
         if why := missing():
             raise SettingsError("model", why)
+        if settings.width % settings.heads:
+            raise SettingsError(
+                "width",
+                f"width = {settings.width} is no multiple of heads = {settings.heads}: choose one that heads divide.",
+            )
         from looped.gpt2.model import PromptGPT2  # transformers takes seconds to import, and may not be there
 
         self.settings = settings

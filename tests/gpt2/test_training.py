@@ -73,7 +73,7 @@ def test_the_rate_rises_and_falls_or_stays():
 
 def test_what_cannot_be_trained_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(SettingsError, match="width = 9 is no multiple of heads = 2"):
-        TINY.replace(width=9)
+        GPT2Trainer(TINY.replace(width=9))
     with pytest.raises(SettingsError, match="device = tpu cannot be used: choose cpu"):
         GPT2Trainer(TINY, "tpu")
     with pytest.raises(SettingsError, match="more than the 30 of a page"):
@@ -110,7 +110,7 @@ def test_nothing_imports_transformers_before_it_is_needed():
 
 
 def test_without_transformers_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(training.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SettingsError, match=r"not installed: run `pip install -r requirements\.txt`"):
         GPT2Trainer(TINY)
 
@@ -126,13 +126,13 @@ def test_both_variants_go_side_by_side_and_pause_anywhere():
     assert work.snapshot()[1].risk == whole.risk
 
 
-def test_a_curve_goes_through_its_file_and_its_command_gives_its_settings(monkeypatch, tmp_path):
+def test_a_curve_goes_through_its_file_and_its_command_gives_its_settings(monkeypatch):
     curve = gpt2(TINY.replace(mlp=False, decay=False, signal=0.0)).curves[0]
     assert Curve.from_json(curve.to_json()) == curve
     assert curve.finished
     assert curve.device == "one CPU thread"
     asked = []
-    monkeypatch.setattr("looped.cli.gpt2.GPT2Trainer", lambda settings, device: asked.append(settings) or 1 / 0)
+    monkeypatch.setattr("looped.cli.gpt2.GPT2Trainer", lambda settings, _: asked.append(settings) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(command(curve.settings).split()[3:])
     assert asked == [curve.settings]

@@ -1,0 +1,99 @@
+"""The page on GPT-2 through Streamlit's AppTest."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from looped.gpt2 import training
+from looped.gpt2.curves import stored
+from looped.gpt2.settings import GPT2Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def open_page(**query):
+    at = AppTest.from_file(ROOT / "pages/gpt2.py", default_timeout=60)
+    for key, value in query.items():
+        at.query_params[key] = value
+    return run(at)
+
+
+def run(at):
+    at.run()
+    assert not at.exception
+    return at
+
+
+def text(at):
+    return " ".join(part.value for kind in (at.caption, at.markdown, at.warning, at.error, at.info) for part in kind)
+
+
+def chart(at, place):
+    found = at.get("plotly_chart")[place].proto
+    return json.loads(found.spec), found.alt
+
+
+def test_the_stored_pair_of_the_defaults_is_there_on_the_first_visit_with_where_it_comes_from():
+    at = open_page()
+    spec, alt = chart(at, 0)
+    assert [trace["name"] for trace in spec["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
+    pair = [curve for curve in stored() if curve.settings.replace(mlp=True) == GPT2Settings()]
+    assert {metric.label: metric.value for metric in at.metric} == {
+        f"GPT-2 {'with' if curve.settings.mlp else 'without'} MLP": f"{curve.risk.mean:.3g}" for curve in pair
+    }
+    for curve in pair:
+        assert f"{curve.risk.mean:.3g} ± " in alt
+        assert f"on {curve.device}, {curve.date}" in text(at)
+    assert "python -m looped gpt2 --d 20 --n 40" in text(at)
+
+
+def test_every_stored_pair_can_be_chosen():
+    at = open_page()
+    box = next(box for box in at.selectbox if box.label == "Stored training")
+    for name in box.options:
+        box.set_value(name)
+        run(at)
+        assert name.split(",")[0].removeprefix("s = ") in chart(at, 0)[1] or chart(at, 0)[1]
+
+
+def test_both_models_train_on_the_page():
+    pytest.importorskip("transformers")
+    at = open_page(d="2", n="3", signal="1", layers="1", width="8", batch="8", steps="30")
+    next(button for button in at.button if button.label == "Train").click()
+    run(at)
+    deadline = time.monotonic() + 120
+    while any(button.label == "Stop" for button in at.button):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+        run(at)
+    spec, alt = chart(at, 1)
+    assert [trace["name"] for trace in spec["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
+    assert "on fresh prompts at the end" in alt
+
+
+def test_a_width_that_the_heads_do_not_divide_is_said():
+    at = open_page(width="33", heads="2")
+    next(button for button in at.button if button.label == "Train").click()
+    run(at)
+    deadline = time.monotonic() + 60
+    while "no multiple" not in text(at) and time.monotonic() < deadline:
+        time.sleep(0.5)
+        run(at)
+    assert "no multiple of heads = 2" in text(at).replace("\\", "")
+
+
+def test_a_size_that_a_page_cannot_offer_is_refused_in_one_sentence():
+    at = open_page(d="20", n="40", layers="6", heads="4", width="128", batch="256", steps="200000")
+    next(button for button in at.button if button.label == "Train").click()
+    run(at)
+    assert "choose fewer, a smaller size, or the command" in text(at).replace("\\", "")
+
+
+def test_without_transformers_the_rest_of_the_page_works_and_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(training.importlib.util, "find_spec", lambda _: None)
+    at = open_page()
+    assert "pip install -r requirements.txt" in text(at).replace("\\", "")
+    assert at.get("plotly_chart")
