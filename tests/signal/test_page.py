@@ -51,13 +51,22 @@ def text(at):
 
 def test_figure_1_stands_there_on_the_first_visit():
     at = open_page()
-    assert metrics(at) == {"LTB, with MLP": "2.727", "LSA, no MLP": "4.557", "gap": "1.829", "GD-0": "4.837", "Bayes": "0"}
+    assert metrics(at) == {
+        "LTB, with MLP": "2.727",
+        "LSA, no MLP": "4.557",
+        "gap": "1.829",
+        "GD-0": "4.837",
+        "Bayes": "0",
+    }
     assert len(at.get("plotly_chart")) == 4
     risk, alt = chart(at, 0)
     assert [trace["name"] for trace in risk["data"]][:3] == ["LTB = GD-β, with MLP", "LSA, attention alone", "GD-0"]
     assert "linear risk axis" in alt
     training, alt = chart(at, 1)
-    assert [trace["name"] for trace in training["data"]] == ["optimum with MLP, 2.727", "optimum of attention alone, 4.557"]
+    assert [trace["name"] for trace in training["data"]] == [
+        "optimum with MLP, 2.727",
+        "optimum of attention alone, 4.557",
+    ]
     assert "Not begun" in alt
 
 

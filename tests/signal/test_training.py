@@ -130,3 +130,15 @@ def test_figure_1_is_reached_from_random_weights(kind, level, seed):
         found, best = read_out(model), gd_optimum(FIGURE_1)
         assert float((found.beta - best.beta).norm() / best.beta.norm()) <= 0.02
         assert float((found.Gamma - best.Gamma).norm() / best.Gamma.norm()) <= 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_signal_of_10_does_not_keep_the_block_at_the_level_of_attention_alone(seed):
+    task = SignalTask.shared(20, 40, 10.0)
+    model = initial_model("ltb", task, seed)
+    *_, last = train(model, task, TrainingPlan(seed=seed))
+    measured = measured_risk(model, task, 50_000)
+    print(f"d=20 M=40 s=10 ltb seed {seed}: exact {last.risk:.4f}, measured {measured:.4f}")
+    assert last.risk <= 1.01 * gd_optimum(task).risk
+    assert float((read_out(model).beta - task.beta_star).norm() / task.beta_star.norm()) <= 0.02

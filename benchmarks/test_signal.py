@@ -1,0 +1,43 @@
+"""Training on tasks that share a signal: the paper's Figure 1 to its levels, and what a page computes at once."""
+
+import itertools
+
+import pytest
+
+from looped.experiments.signal import levels, sweep
+from looped.signal import SignalTask, TrainingPlan, gd_optimum, initial_model, lsa_minimum, train
+from looped.signal.settings import SignalSettings
+
+FIGURE_1 = SignalTask.shared(5, 5, 1.0)
+STRONG = SignalTask.shared(20, 40, 10.0)
+
+
+@pytest.mark.benchmark(group="signal, training")
+@pytest.mark.parametrize(
+    ("task", "size"), [(FIGURE_1, "figure 1"), (STRONG, "d=20 M=40 s=10")], ids=lambda x: str(x)[:20]
+)
+@pytest.mark.parametrize("kind", ["ltb", "lsa"])
+def test_training(benchmark, kind, task, size):
+    best = (gd_optimum if kind == "ltb" else lsa_minimum)(task).risk
+    seeds, ratios = itertools.count(), []
+
+    def run():
+        seed = next(seeds)
+        *_, last = train(initial_model(kind, task, seed), task, TrainingPlan(seed=seed))
+        ratios.append(last.risk / best)
+
+    benchmark.pedantic(run, rounds=3)
+    benchmark.extra_info |= {"size": size, "risk / optimum": [round(ratio, 5) for ratio in ratios]}
+    assert max(ratios) <= 1.01
+
+
+@pytest.mark.benchmark(group="signal, page")
+@pytest.mark.parametrize("features", [5, 20])
+def test_levels_and_a_sweep(benchmark, features):
+    settings = SignalSettings(features=features, M=2 * features, noise=0.5)
+
+    def run():
+        levels(settings.task())
+        sweep(settings, "signal")
+
+    benchmark.pedantic(run, rounds=3)
