@@ -133,7 +133,7 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
     d, size = len(wanted), float(np.abs(wanted).max()) or 1.0
     index = np.arange(1, d + 1)
     shared = {
-        "type": "heatmap", "x": index, "y": index, "zmin": -size, "zmax": size, "zmid": 0, "colorscale": "RdBu",
+        "type": "heatmap", "x": index, "y": index, "zmin": -size, "zmax": size, "zmid": 0, "autocolorscale": True,
         "hovertemplate": "row %{y}, column %{x}: %{z:.4g}<extra></extra>",
     }  # fmt: skip
     right = {"xaxis": "x2", "yaxis": "y2", "colorbar": {"thickness": 12}}

@@ -49,6 +49,16 @@ def test_training_stops_and_resumes(visit: Visit) -> None:
     expect(page.get_by_text(re.compile("of 100,000"))).to_have_count(0)
 
 
+def test_the_files_of_a_result_can_be_taken_along(visit: Visit) -> None:
+    page = opened(visit, "signal?d=2&n=3&steps=50&batch=8")
+    page.get_by_role("button", name="Share and export").click()
+    expect(page.get_by_text("Link to exactly this")).to_be_visible()
+    expect(page.locator("code").filter(has_text="kappa-Psi=1")).to_have_count(2)
+    with page.expect_download(timeout=60_000) as download:
+        page.get_by_role("button", name="JSON", exact=True).click()
+    assert '"risk_trained"' in download.value.path().read_text()
+
+
 def test_the_gpt2_page_shows_stored_curves_with_their_origin(visit: Visit) -> None:
     page = opened(visit, "gpt2")
     assert names(page, 0)[:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
