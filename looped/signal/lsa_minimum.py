@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from looped.signal.models import Effective
-from looped.signal.risks import exact_risk, moments, whitened_risk
+from looped.signal.risks import exact_risk, moments, risk_slope
 from looped.signal.tasks import SignalTask
 
 MOST_STEPS = 300
-ENOUGH = 1e-15
-"""Predicted fall of the risk, relative to it, at which the search ends."""
+ENOUGH = 1e-14
+"""Predicted fall of the risk, relative to the second moment of a label, at which the search ends."""
 RANDOM_STARTS = 3
 """Besides the four along β*."""
 
@@ -64,11 +64,12 @@ def _descend(task: SignalTask, delta: Tensor, start: Tensor) -> Tensor:
     r = start / unit
     r = r / r.norm()
     risk, slope = _risk_and_slope(task, delta, unit, r)
+    moment = task.c + float(delta @ delta)
     inverse = torch.eye(len(r), dtype=r.dtype) / slope.norm().clamp(min=1e-300)
     for _ in range(MOST_STEPS):
         step = -inverse @ slope
         fall = float(step @ slope)
-        if -fall <= ENOUGH * (risk + task.c):
+        if -fall <= ENOUGH * moment:
             break
         share = 1.0
         while True:
@@ -76,7 +77,7 @@ def _descend(task: SignalTask, delta: Tensor, start: Tensor) -> Tensor:
             if new_risk <= risk + 1e-4 * share * fall:
                 break
             share /= 2
-            if share < 1e-10:
+            if share < 1e-4:  # rounding
                 return unit * r
         change, bend = share * step, new_slope - slope
         r, risk, slope = r + change, new_risk, new_slope
@@ -89,12 +90,12 @@ def _descend(task: SignalTask, delta: Tensor, start: Tensor) -> Tensor:
 
 def _risk_and_slope(task: SignalTask, delta: Tensor, unit: Tensor, r: Tensor) -> tuple[float, Tensor]:
     """The least risk for this r, and its gradient in r / unit."""
-    U = _best_U(task, delta, unit * r)
-    r = r.clone().requires_grad_()
+    Q, L = moments(task, delta, unit * r)
+    U = torch.linalg.pinv(Q, hermitian=True) @ L
+    # −⟨L, U⟩ would do for the exact U; in this form rounding in U changes the risk to second order only.
+    risk = task.c + float(delta @ delta - 2 * (L * U).sum() + (U * (Q @ U)).sum())
     # U is optimal for this r, so its own change does not change the risk to first order (envelope theorem).
-    risk = whitened_risk(task, delta, unit * r, U)
-    (slope,) = torch.autograd.grad(risk, r)
-    return float(risk.detach()), slope
+    return risk, unit * risk_slope(task, delta, unit * r, U)
 
 
 def _best_U(task: SignalTask, delta: Tensor, r: Tensor) -> Tensor:

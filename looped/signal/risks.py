@@ -105,6 +105,21 @@ def moments(task: SignalTask, delta: Tensor, r: Tensor) -> tuple[Tensor, Tensor]
 
 
 def whitened_risk(task: SignalTask, delta: Tensor, r: Tensor, U: Tensor) -> Tensor:
-    """R for whitened δ̃ (d,), r (d+1,) and U (d+1, d); differentiable in r."""
+    """R for whitened δ̃ (d,), r (d+1,) and U (d+1, d)."""
     Q, L = moments(task, delta, r)
     return task.c + delta @ delta - 2 * (L * U).sum() + (U * (Q @ U)).sum()
+
+
+def risk_slope(task: SignalTask, delta: Tensor, r: Tensor, U: Tensor) -> Tensor:
+    """Gradient of `whitened_risk` in r, (d+1,): Q and L of `moments` are of degree two and one in r = (b̃; u).
+
+    Written out because autograd takes most of the time of so small a search.
+    """
+    M, S, c, Omega = task.M, task.S, task.c, task.Omega
+    b, u, A, w = r[:-1], r[-1], U[:-1], U[-1]
+    Aw, Omega_b, Sb, ww = A @ w, Omega @ b, S @ b, w @ w
+    in_b = (A.square().sum() * b + (M + 1) * (A @ (A.mT @ b))) / M + u * (Omega @ Aw + 2 / M * (S @ Aw) + c * Aw)
+    in_b = in_b + ww * Omega_b - A @ delta - S @ w
+    in_u = u * (A * (Omega @ A)).sum() + Aw @ (Omega_b + 2 / M * Sb + c * b)
+    in_u = in_u + u * ww * (M + 2) / M * (2 * S.square().sum() + c**2) - (S * A).sum() - c * (delta @ w)
+    return 2 * torch.cat([in_b, in_u[None]])

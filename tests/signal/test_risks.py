@@ -15,6 +15,7 @@ from looped.signal import (
     gd_risk,
     lsa_minimum,
 )
+from looped.signal.risks import risk_slope, whitened_risk
 from tests.signal.reference import assert_is_the_mean, one_step, paper_lsa_risk, random_task, sample, tokens
 
 TABLE = [  # d, M, β*, LTB = GD-β, LSA, GD-0, H = Ψ = I, σ = 0
@@ -160,3 +161,18 @@ def test_the_bayes_risk_without_noise_is_the_unseen_part():
     assert bayes_risk(SignalTask.shared(5, 5, 1.0)).mean == 0
     half = bayes_risk(SignalTask.shared(6, 3, 1.0))
     assert half.mean == pytest.approx(3, abs=1e-9)  # d − M of d equal directions, for any examples
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_slope_that_the_search_uses_is_that_of_the_risk(seed):
+    task = random_task(seed)
+    generator = torch.Generator().manual_seed(seed)
+    d = task.features
+    delta, r, U = (
+        torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((d,), (d + 1,), (d + 1, d))
+    )
+    found = risk_slope(task, delta, r, U)
+    for k in range(d + 1):
+        step = 1e-6 * torch.eye(d + 1, dtype=torch.float64)[k]
+        change = whitened_risk(task, delta, r + step, U) - whitened_risk(task, delta, r - step, U)
+        assert float(found[k]) == pytest.approx(float(change) / 2e-6, rel=1e-6, abs=1e-6)
