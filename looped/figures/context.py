@@ -67,9 +67,7 @@ def map_chart(result: ContextResult) -> Picture:
         "type": "scatter", "mode": "lines", "x": [x[0], x[-1]], "y": [settings.shown] * 2, "hoverinfo": "skip",
         "name": f"T = {settings.shown}", "line": {"dash": "dot", "width": 2},
     }  # fmt: skip
-    vertical = {"title": {"text": "T, loops"}, "type": "log", "automargin": True}
-    vertical |= {"range": [0.0, float(np.log10(settings.loops))]} if settings.loops > 1 else {}
-    figure = _figure([*data, shown], _ratio_axis(result), vertical)
+    figure = _figure([*data, shown], _ratio_axis(result), _loop_axis(settings.loops))
     where = "The target is not reached anywhere"
     if reach.size:
         where = (
@@ -112,9 +110,8 @@ def need_chart(result: ContextResult) -> Picture:
         text = " " + _learned_sentence(result)
     drawn = np.concatenate([median, most, *([result.learned_needed_ratio(target)] if grid is not None else [])])
     span = log_range(np.concatenate([drawn, result.ratio[[0, -1]]]))[0]
-    horizontal = {"title": {"text": "T, loops"}, "type": "log", "automargin": True}
-    vertical = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, "automargin": True, **ratio_ticks()}
-    figure = _figure(data, horizontal, vertical)
+    vertical = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, "automargin": True, **_ticks(*span)}
+    figure = _figure(data, _loop_axis(settings.loops), vertical)
     at = [T for T in (10, 50, 200, settings.loops) if settings.loops >= T]
     found = " ".join(_needed_sentence(result, result.needed_ratio(target)[T], T) for T in dict.fromkeys(at))
     return Picture(
@@ -153,8 +150,7 @@ def requirement_chart(result: ContextResult) -> Picture:
         "title": {"text": "n, examples"}, "range": [0, 1.04 * top], "tickvals": ticks, "automargin": True,
         "ticktext": [f"10<sup>{tick:.0f}</sup>" for tick in ticks],
     }  # fmt: skip
-    horizontal = {"title": {"text": "T, loops"}, "type": "log", "automargin": True}
-    figure = _figure(data, horizontal, vertical)
+    figure = _figure(data, _loop_axis(settings.loops), vertical)
     T = settings.loops
     need = result.needed_ratio(target)[T]
     found = (
@@ -298,13 +294,19 @@ def _ratio_axis(result: ContextResult, x: np.ndarray | None = None) -> dict[str,
     if high - low < 0.02:
         low, high = low - 0.1, high + 0.1
     return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], "automargin": True,
-            **ratio_ticks()}  # fmt: skip
+            **_ticks(low, high)}  # fmt: skip
 
 
-def ratio_ticks() -> dict[str, Any]:
-    """Ticks of a log axis at 1, 2 and 5 of every decade, written out."""
-    values = [mantissa * 10.0**decade for decade in range(-2, 4) for mantissa in (1, 2, 5)]
-    return {"tickvals": values, "ticktext": [f"{value:g}" for value in values]}
+def _ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of a log axis written out: at 1, 2 and 5 of every decade, at 1 alone on a long axis; limits in log10."""
+    mantissas = (1, 2, 5) if high - low < 2.7 else (1,)
+    values = [mantissa * 10.0**decade for decade in range(-2, 6) for mantissa in mantissas]
+    return {"tickvals": values, "ticktext": [f"{value:,g}" for value in values]}
+
+
+def _loop_axis(loops: int) -> dict[str, Any]:
+    high = max(float(np.log10(loops)), 0.3)
+    return {"title": {"text": "T, loops"}, "type": "log", "range": [0.0, high], "automargin": True, **_ticks(0, high)}
 
 
 def _error_axis(values: np.ndarray) -> dict[str, Any]:
