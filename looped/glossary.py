@@ -19,6 +19,7 @@ GLOSSARY: dict[str, str] = {
     "P, Q": "the weights of linear attention: Q joins key and query, P value and projection.",
     "M, R": "masks: M keeps the query from being a key, R lets only the query be written.",
     "linear attention": "attention without softmax: Z ← Z − (η/n) P Z M (Zᵀ Q Z) R.",
+    "A, u": "what sparse weights learn: A, the matrix step of every loop, and u, how inputs add to labels.",
     "GD++": "gradient descent whose examples move too, each loop making the data better conditioned.",
     "ρ": "ridge strength: ρ‖w‖²/2 is added to the mean squared error, and w shrinks by ηρ in every loop.",
     "β (momentum)": "share of the last move that is made again, heavy ball.",

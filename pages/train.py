@@ -232,8 +232,8 @@ def draw(settings: TrainSettings) -> None:
 
 
 NOTICE = """
-- The loss falls in steps: a loop is added, the loss jumps, and the weights follow. Training all T loops from the first
-  step mostly ends in infinity.
+- The loss falls in steps: a loop is added, the loss jumps, and the weights follow. Training all ten loops from the
+  first step diverges, by Gauss–Newton and by Adam.
 - In the trained P and Q nearly everything is zero except two diagonals. Their two numbers alone give the dashed line.
 - Past the trained T, shared weights go on improving: ten loops have taught the matrices something that holds for more.
 - Below the trained n the mean explodes, while the median hardly moves: few prompts, large λ₁.

@@ -7,6 +7,7 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import jobs
 from pages.ui.jobs import BROKEN, Job, Line
 
 
@@ -189,6 +190,22 @@ def test_work_that_is_refused_shows_its_sentence_and_does_not_begin():
     assert labels(app) == [("Train", False), ("Reset", True)]
     app.run()
     assert len(app.error) == 0
+
+
+def test_a_job_that_waits_shows_its_place_in_the_line(monkeypatch):
+    monkeypatch.setattr(jobs.LINE, "slots", 0)
+    app = AppTest.from_function(page, default_timeout=20).run()
+    app.button[0].click().run()
+    job = app.session_state["job_count"]
+    until(lambda: job in jobs.LINE.jobs)
+    app.run()
+    assert [info.value for info in app.info] == [
+        "All 0 places are taken by other visitors: this is number 1 in the line."
+    ]
+    assert app.text[0].value == "waiting False"
+    app.button[0].click().run()
+    assert job.join(20)
+    assert job.records == []
 
 
 @pytest.mark.parametrize("slots", [1, 3])
