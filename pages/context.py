@@ -85,7 +85,8 @@ def work(settings: ContextSettings) -> None:
         last = job.records[-1] if job.records else None
         share = 0.0 if last is None else last.share
         doing = "begins" if last is None else last.doing
-        left = f", about {duration(last.total - last.done)} left" if last is not None and job.state == "running" else ""
+        pace = job.seconds / share if share > 0.05 else job.work.seconds if isinstance(job.work, Sweep) else 0.0
+        left = f", about {duration(pace * (1 - share))} left" if job.state == "running" else ""
         st.progress(share, f"{job.state}: {doing}{left}.{other}")
 
     jobs.watch(JOB, progress)
@@ -249,7 +250,8 @@ def draw(settings: ContextSettings) -> None:
         result = in_place_of(settings)
     else:
         with top_line:
-            share(controls, settings, lambda: export.of(result))
+            again = f"The Python script trains A again, about {duration(estimate(result.settings))}."
+            share(controls, settings, lambda: export.of(result), again if result.learned else "")
     numbers(result)
     charts = pictures(result)
     for place in range(0, len(charts), 2):
@@ -275,7 +277,7 @@ def draw(settings: ContextSettings) -> None:
         st.caption(
             f"The stored default was made by `{provenance['command']}` on {provenance['date']} with looped "
             f"{provenance['versions']['looped']}, torch {provenance['versions']['torch']} and numpy "
-            f"{provenance['versions']['numpy']}, on one thread of a {provenance['hardware']}."
+            f"{provenance['versions']['numpy']}, on a machine with {provenance['hardware']}."
         )
 
 
@@ -283,8 +285,8 @@ NOTICE = """
 - The level line in the map falls to the left: **more loops need fewer examples**, not exponentially more.
 - On the right of the κ chart nothing moves: beyond a few examples per feature κ is a constant. That is all that
   n = O(d) needs.
-- d hardly matters: move d from 10 to 40 and the same n/d is needed.
-- The exponential requirement leaves the page after two or three loops. It is what one proof about **learned** weights
+- d hardly matters: move d from 10 to 40 and nearly the same n/d is needed.
+- The exponential requirement is beyond 10¹³ examples at T = 2 already. It is what one proof about **learned** weights
   asks for; the trained A, measured in the same way, needs fewer examples than the construction with η = 1/λ₁, and
   about as many as with the best constant step (choose optimal under *Step size*).
 - Below n = d the distance to w\\* stops at √(1 − n/d), however many loops are run.
@@ -301,8 +303,9 @@ ASSUMPTIONS = f"""
 - **Learned A.** Q = diag(A, 0), P = diag(0, 1) in the model of Gatmiry et al. with u = 0: T loops are T steps
   w ← w − Aᵀ(1/n)Xᵀ(Xw − y). A starts at random and is trained on fresh prompts of the same kind by damped
   Gauss–Newton, for its own n and T, d at most {MAX_LEARNED_FEATURES}. Rows of every second training prompt are
-  stretched (by √1.1, from T = 10 on by √1.4), because rare prompts with a large λ₁ rule the loss.
-- **Marchenko and Pastur's κ** is a limit of large d for independent rows of variance 1: at n = 4d the median is 0.68
+  stretched (by √1.1, from T = 10 on by √1.4), because rare prompts with a large λ₁ rule the loss. What is kept is the A
+  with the least median loss on prompts it had not seen: one divergent prompt can throw a training step far off.
+- **Marchenko and Pastur's κ** is a limit of large d for independent rows of variance 1: at n = 4d the median is 0.69
   of it for d = 10 and 0.95 for d = 200. For Student's t, whose fourth moment is infinite, it does not hold.
 - **e^(−T/(2κ))** is quoted from a summary of [Chen, Li, Liang, Shi, Song: AISTATS
   2025](https://arxiv.org/abs/2410.11268), whose full text was not read; it follows from the rates derived here.

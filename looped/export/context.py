@@ -8,6 +8,7 @@ import numpy as np
 from looped import theory
 from looped.experiments.context import ContextResult, ContextSettings, sweep
 from looped.experiments.context.result import RULED_BY_FEW
+from looped.experiments.context.stored import stored
 from looped.export.files import Export, of, script
 from looped.figures import context as figures
 from looped.figures.picture import Picture
@@ -33,7 +34,7 @@ class ContextExport(Export):
 
     @property
     def results(self) -> dict[str, Any]:
-        """The need for examples, κ, the bound, and what few prompts rule."""
+        """The need for examples, κ, the bound, what few prompts rule, and where a stored result was made."""
         result, settings = self.result, self.settings
         T, target = settings.shown, settings.target_error
         applies = result.of_bound[np.isfinite(result.of_bound)]
@@ -58,6 +59,8 @@ class ContextExport(Export):
                 "mean_over_median_above": RULED_BY_FEW,
             },
         }
+        if result.error is None:
+            out["stored"] = {name: value for name, value in stored()[1].items() if name != "settings"}
         if (grid := result.learned) is not None:
             needed = result.learned_needed_ratio(target)
             out["learned"] = {

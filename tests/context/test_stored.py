@@ -74,7 +74,9 @@ def test_its_files_hold_the_errors_of_every_prompt():
     arrays = export.of(result).arrays()
     np.testing.assert_allclose(arrays["error"], sweep(ContextSettings()).error)
     assert arrays["learned_error"].shape == (12, 8, 64)
-    assert json.loads(export.of(result).summary_json())["learned"]["T"] == [2, 5, 7, 10, 15, 20, 30, 50]
+    summary = json.loads(export.of(result).summary_json())
+    assert summary["learned"]["T"] == [2, 5, 7, 10, 15, 20, 30, 50]
+    assert summary["stored"]["command"] == COMMAND
 
 
 def test_what_is_written_is_read_again(tmp_path, monkeypatch):
