@@ -21,8 +21,8 @@ from looped.signal.training import Kind, Progress, initial_model, seconds, train
 Over = Literal["signal", "M", "noise"]
 """What the risk is drawn against: s, M or σ."""
 SWEEP_POINTS = 13
-BAYES_DRAWS = 20_000
-BAYES_WORK = 5e8
+BAYES_DRAWS = 10_000
+BAYES_WORK = 5e7
 """Most multiplications for a sampled Bayes risk: fewer draws at large sizes, and a larger standard error."""
 
 MAX_SECONDS = 1800.0

@@ -21,6 +21,7 @@ STYLES: dict[Kind, tuple[str, str]] = {
 }  # fmt: skip
 AXES = {"signal": "s, with β* = s·(1, …, 1)", "M": "examples in a prompt, M", "noise": "label noise σ"}
 SYMBOLS = {"signal": "s", "M": "M", "noise": "σ"}
+M_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
 RATIO_FOR_LOG = 20
 """From this ratio of the largest to the smallest best risk on, the risk axis is logarithmic."""
 
@@ -49,7 +50,7 @@ def risk_chart(sweep: Sweep) -> Picture:
     )
     horizontal: dict[str, Any] = {"title": {"text": AXES[sweep.over]}, "automargin": True}
     if sweep.over == "M":
-        horizontal |= {"type": "log", "dtick": "D2" if x[-1] < 100 else None}
+        horizontal |= {"type": "log", "tickvals": [tick for tick in M_TICKS if tick <= x[-1]]}
     now = SYMBOLS[sweep.over]
     gaps = lsa - gd
     alt = (
