@@ -66,7 +66,8 @@ ALGORITHMS: dict[str, Algorithm] = {
             "common: Σ⁻¹ for rows of covariance Σ, after which H acts as C^½HC^½ with eigenvalues μ. Where Σ = I "
             "(exact and Gaussian prompts, and taken so for tables, which are standardised) it is gradient descent.",
             curve="(1−ημ)ᵗ",
-            source="What training finds, A ≈ Σ⁻¹: Gatmiry et al., ICML 2024, arXiv 2410.08292, read in notes.",
+            source="That the minimiser of the training loss is near Σ⁻¹: Gatmiry et al., ICML 2024, arXiv 2410.08292, "
+            "read in notes. What training reaches is measured on the training page.",
         ),
         Algorithm(
             name="heavy-ball",

@@ -155,7 +155,8 @@ class Dynamics:
         reach = gamma * self.spectrum.largest
         present = self._along.abs() > theory.MODE_PRESENT * self.w_ref.norm(dim=1, keepdim=True)
         left = torch.where(present, self.factors.abs(), 0.0).nan_to_num(nan=torch.inf)
-        size = left[-1].amax(dim=1)
+        rounding = torch.finfo(dtype).eps * left.amax(dim=0)  # the tokens keep what was rounded where it was largest
+        size = torch.maximum(left[-1], rounding).amax(dim=1)
         runs_away = reach > 2 + 16 * torch.finfo(dtype).eps
         growing = runs_away | (size > 1)
         worst = int(torch.where(runs_away, torch.inf, size).argmax())
@@ -196,6 +197,8 @@ class Dynamics:
                 "the rounding."
             )
             return replace(plain, kind="diverges", affected=plain.prompts, factor=2.0, words=words)
+        if plain.kind == "converges" and plain.factor < 1e-12:
+            return plain  # one loop removes every mode
         if plain.kind == "converges":
             head = plain.sentence.split(";")[0]
             words = f"{head}; every loop squares what is left, at first {plain.factor:.4g} in mode {plain.mode}."

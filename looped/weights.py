@@ -80,7 +80,7 @@ def preconditioned(features: int, layout: str, preconditioner: Tensor, dtype: to
         preconditioner: C, (d, d), symmetric and positive definite, the same for all prompts.
         dtype: of the weights.
 
-    Source: what training finds in arXiv 2410.08292 (read in notes) is C ≈ Σ⁻¹, for rows x ~ N(0, Σ).
+    Source: for rows x ~ N(0, Σ) the minimiser of the training loss is near C = Σ⁻¹, arXiv 2410.08292, read in notes.
     """
     weights = gradient_descent(features, layout, dtype)
     P = torch.zeros_like(weights.P)

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from looped import Settings
-from looped.fields import FIELDS, Field
+from looped.fields import FIELDS, SYNTHETIC, Field
 
 COLUMN_NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='"'), min_size=1, max_size=12)
 
@@ -50,6 +50,30 @@ def runnable_settings(max_loops: int = 300, max_examples: int = 60, max_features
         label_scale=st.sampled_from([1.0, -2.5, 100.0]),
         spectrum=st.sampled_from(FIELDS["spectrum"].choices),
         data=st.sampled_from(["exact", "gaussian"]),
+    )
+
+
+def wild_settings() -> st.SearchStrategy:
+    """Small settings of every algorithm, with steps and parameters that may diverge."""
+    power = st.floats(-3, 3).map(lambda exponent: 10**exponent)
+    return st.builds(
+        Settings,
+        algorithm=st.sampled_from(FIELDS["algorithm"].choices),
+        loops=_log_uniform(400),
+        examples=_log_uniform(30),
+        features=_log_uniform(8),
+        condition_number=st.floats(0, 4).map(lambda exponent: 10**exponent),
+        prompts=st.integers(1, 3),
+        seed=st.integers(0, 1000),
+        dtype=st.sampled_from(["float64", "float32"]),
+        step_size=st.sampled_from(["auto", "optimal"]) | power,
+        momentum=st.just("auto") | st.floats(0.01, 0.999),
+        gamma=st.just("auto") | power,
+        ridge=power.filter(lambda strength: strength <= 100),
+        shared_step=st.booleans(),
+        noise=st.sampled_from([0.0, 1.0]),
+        label_scale=st.sampled_from([1.0, -1000.0, 0.001]),
+        data=st.sampled_from(SYNTHETIC),
     )
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
 
 from looped import Settings, cli, compare, export
 from looped.fields import FIELDS
 from looped.tables import choose, read_csv
+from tests.strategies import wild_settings
 
 ROOT = Path(__file__).parents[1]
 FILES = ["arrays.npz", "curves.csv", "figure.html", "reproduce.py", "result.json"]
@@ -307,3 +309,25 @@ def test_the_page_of_charts_steps_through_the_loop_where_the_algorithm_allows(al
         player = pictures["Inside the loop"].figure
         assert len(player.frames) == SMALL.loops + 1 == len(player.layout.sliders[0].steps)
         assert "Plotly.animate" not in made.figure_html()  # nothing plays by itself
+
+
+@given(wild_settings())
+@settings(max_examples=60, deadline=None)
+@example(Settings(algorithm="softmax", step_size=30.0, condition_number=100.0, loops=300))
+@example(
+    Settings(
+        algorithm="gd++", data="correlated", condition_number=100.0, examples=10, features=2, loops=300,
+        step_size="optimal", gamma=0.1, shared_step=True, label_scale=-1000.0, seed=5,
+    )
+)  # fmt: skip
+def test_every_number_of_every_run_is_finite_and_a_promise_to_converge_is_kept(wild):
+    result = compare(wild)
+    written = export.of(result)
+    json.loads(written.summary_json())
+    for name, array in written.arrays().items():
+        assert np.isfinite(array).all(), name
+    assert all(np.isfinite(values).all() for values in result.curves.values())
+    assert "nan" not in written.curves_csv()
+    if result.prediction.kind == "converges":
+        assert np.median(result.errors[-1]) < 3
+    assert ".;" not in result.prediction.sentence

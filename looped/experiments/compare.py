@@ -196,7 +196,7 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
     gram = run.gram and not reads_tokens(settings, batch)
     explicit = explicit_iterates(settings, batch, plan, gram)
     held_from = None
-    if prediction.kind == "diverges":
+    if prediction.kind != "converges" or not (np.isfinite(looped[-1]).all() and np.isfinite(explicit[-1]).all()):
         held_from = _hold(looped, explicit, LARGEST_ITERATE[settings.dtype])
     exact_labels = batch.w_star is not None and settings.noise == 0
     return Comparison(

@@ -108,7 +108,8 @@ def held_out(settings: Settings, table: Table) -> HeldOut:
         dynamics = plan(settings, batch)
         prediction = dynamics.predict(batch.X.dtype)
         if prediction.kind == "diverges":
-            raise SettingsError("step_size", "The step diverges on the rows of a fold: choose a smaller one.")
+            why = f"On the rows of a fold it does not converge. {prediction.sentence} Choose another step or algorithm."
+            raise SettingsError("step_size", why)
         construction = construct(settings, batch, dynamics)
         contracts = prediction.kind == "converges"
         w = looped_iterates(settings, batch, construction, dynamics.step_size, contracts)[-1, 0].astype(np.float64)
