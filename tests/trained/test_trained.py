@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from looped.experiments.trained import TrainingWork, evaluate, evaluation
+from looped.experiments.trained import TrainingWork, evaluate, evaluation, measure
 from looped.experiments.trained.measure import best_descent, model_of
 from looped.experiments.trained.result import STATISTICS, Trained, one_layer_optimum
 from looped.experiments.trained.stored import stored
@@ -12,6 +12,12 @@ from looped.lessons import TRAIN
 from looped.training import gdpp
 from looped.training.settings import TrainSettings
 from tests.trained.conftest import SMALL, make
+
+
+@pytest.fixture(autouse=True)
+def fixture_quick(monkeypatch):
+    """Train no A for comparison but in the shared run."""
+    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
 
 
 def run_of(P, Q, **settings):
