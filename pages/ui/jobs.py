@@ -224,7 +224,7 @@ def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train") -
         label: what the button that begins says.
     """
     job = current(name)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, width="content"):
         if job is not None and job.active:
             st.button("Stop", type="primary", key=f"{name}_stop", on_click=job.stop)
         else:
