@@ -5,9 +5,10 @@ With --out, a checkpoint and the curve so far are written every minute, and --re
 
 import argparse
 import importlib.util
+import sys
 from pathlib import Path
 
-from looped.cli.options import UsageError, add_out, add_settings, given, say, write
+from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, say, write
 from looped.experiments.gpt2 import GPT2Result
 from looped.gpt2.curves import CHECKPOINT, keep
 from looped.gpt2.settings import GPT2Settings
@@ -31,13 +32,13 @@ def run(chosen: argparse.Namespace) -> None:
     trainer = _trainer(chosen)
     settings = trainer.settings
     say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
-    if chosen.out is None:
-        for record in trainer.run():
-            say(f"step {record.step} of {settings.steps}: {record.loss:.4g}")
-    else:
-        for curve in keep(trainer, chosen.out):
-            loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
-            say(f"step {trainer.steps} of {settings.steps}: {loss}, {curve.seconds:.0f} s")
+    try:
+        _train(trainer, chosen.out)
+    except KeyboardInterrupt:
+        say("stopped" + ("" if chosen.out is None else "; --resume goes on from the last minute"))
+        sys.exit(130)
+    except OSError as error:
+        raise cannot_write(chosen.out, error) from None
     if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
         say("plotly is not installed: the curve and the checkpoint are the only files")
         return
@@ -47,6 +48,18 @@ def run(chosen: argparse.Namespace) -> None:
     summary = export.summary_json(result)
     write(result, chosen.out)
     print(summary)
+
+
+def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
+    """To the end, with a line for every record, or for every checkpoint in the folder."""
+    steps = trainer.settings.steps
+    if folder is None:
+        for record in trainer.run():
+            say(f"step {record.step} of {steps}: {record.loss:.4g}")
+        return
+    for curve in keep(trainer, folder):
+        loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
+        say(f"step {trainer.steps} of {steps}: {loss}, {curve.seconds:.0f} s")
 
 
 def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:

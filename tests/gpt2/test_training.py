@@ -183,6 +183,24 @@ def test_the_command_writes_its_files_resumes_and_counts_parameters(capsys, tmp_
     assert "was trained with" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_and_a_key_that_stops_are_one_line(capsys, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    options = ["gpt2", "--width", "8", "--steps", "2", "--out", str(tmp_path / "file")]
+    with pytest.raises(SystemExit) as caught:
+        cli.main(options)
+    assert caught.value.code == 2
+    assert "cannot be written to (File exists): choose another folder" in capsys.readouterr().err
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GPT2Trainer, "step", stop)
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*options[:-1], str(tmp_path / "folder")])
+    assert caught.value.code == 130
+    assert "stopped; --resume goes on from the last minute" in capsys.readouterr().err
+
+
 def test_the_picture_says_what_it_shows_and_sets_no_colour():
     result = gpt2(TINY, (True, False))
     picture = curves_chart(result.curves, TINY, result.levels)
