@@ -191,7 +191,8 @@ def bound_section() -> None:
 NOTICE = """
 - At s = 0 the lines of LTB and LSA meet: without a shared signal the MLP adds nothing to one linear layer.
 - LTB's line is flat in s: a learned start takes the whole signal away. LSA's and GD-0's lines rise.
-- More examples close the gap, but only like 1/(M+1); more noise hardly changes it.
+- More examples close the gap slowly: 1.83 at M = 5, 0.52 at M = 40, 0.07 at M = 400 (d = 5, s = 1), like 1/M only for
+  large M. Noise lowers it a little: 1.26 at σ = 10.
 - Train: within seconds each model stands at its own level, and attention alone stays above the block.
 - The trained block's g is β\\*, and v·U₁₁ is Γ\\*ᵀ: it has *become* one step of gradient descent from a learned start.
 """
@@ -206,7 +207,8 @@ ASSUMPTIONS = """
 - **Training is ours.** The paper gives Figure 1's batch of 128 prompts a step; Adam, its rate (0.01, warm-up of 100
   steps, then a half cosine to 0), 8,000 steps and N(0, 1/rows) weights are chosen here. Adam works in the units of the
   tokens, powers of two: a signal of 10 makes labels 45 times as large as features at d = 20, and without units the
-  block stays where attention alone is. The chart shows the exact risk of the present weights, not a sampled loss.
+  block stayed at 112.8 after 8,000 steps, near the best of attention alone (114.15). The chart shows the exact risk of
+  the present weights, not a sampled loss.
 - **Read-out.** g is the last row of W₂ᵀW₁, U = W_KᵀW_Q, and v the last entry of gᵀW_PᵀW_V; a block that is GD-β has
   g = (βᵀ, 1) and v·U₁₁ = Γᵀ. That training ends there is measured, not proved.
 - **Rank-deficient H or Ψ** work: closed forms use pseudo-inverses, and the page says so.
@@ -225,10 +227,14 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
     sweep = levels_section(settings, matrices, identity)
     training_section(settings, matrices, best)
     with top_line:
-        job = jobs.current(JOB)
-        own = job is not None and isinstance(job.work, SignalTraining) and job.work.settings == settings
-        note = "The link does not carry your matrices; the Python script does." if identity else ""
-        share(controls, settings, lambda: export.of(_result(settings, matrices, job if own else None)), note)
+        note = "The link does not carry your matrices; the Python script does. " if identity else ""
+        work = _finished(settings, task)
+        if work is None:
+            share(
+                controls, settings, None, f"{note}Files come with a finished training of these settings: press Train."
+            )
+        else:
+            share(controls, settings, lambda: export.of(SignalResult(settings, work, *matrices)), note)
     flow_section(settings, matrices, identity)
     bound_section()
     with st.expander("What to notice"):
@@ -241,16 +247,11 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
         st.markdown(ASSUMPTIONS)
 
 
-def _result(
-    settings: SignalSettings,
-    matrices: tuple[Tensor | None, Tensor | None],
-    job: jobs.Job[dict[str, Progress]] | None,
-) -> SignalResult:
-    """What is exported: the finished training if it is of these settings, else one made now."""
+def _finished(settings: SignalSettings, task: SignalTask) -> SignalTraining | None:
+    """The training of this visitor, if it has ended and is of these settings and covariances."""
+    job = jobs.current(JOB)
     work = job.work if job is not None and job.state == "finished" else None
-    if isinstance(work, SignalTraining):
-        return SignalResult(settings, work, *matrices)
-    return risks.trained(settings, risks.digest(*matrices), matrices)
+    return work if isinstance(work, SignalTraining) and work.settings == settings and _same(work.task, task) else None
 
 
 through_app()
@@ -263,8 +264,8 @@ with top_line:
     st.title("What the MLP adds", width="stretch")
     glossary()
 st.caption(
-    "When tasks share a signal β\\*, linear attention alone cannot use it; with a linear MLP it becomes one step of "
-    "gradient descent from a learned start."
+    "When tasks share a signal β\\*, linear attention alone can use it only in part; with a linear MLP it becomes one "
+    "step of gradient descent from a learned start."
 )
 lesson_panel(controls, SIGNAL)
 controls.show_repairs(chosen)

@@ -5,7 +5,11 @@ With --out, a checkpoint and the curve so far are written every minute, and --re
 
 import argparse
 import importlib.util
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, say, write
@@ -13,6 +17,7 @@ from looped.experiments.gpt2 import GPT2Result
 from looped.gpt2.curves import CHECKPOINT, keep
 from looped.gpt2.settings import GPT2Settings
 from looped.gpt2.training import GPT2Trainer
+from looped.training.checkpoint import CheckpointError
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -29,16 +34,19 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """`looped gpt2`: summary to standard output, checkpoints and files to `--out`."""
-    trainer = _trainer(chosen)
+    try:
+        trainer = _trainer(chosen)
+    except CheckpointError as error:
+        raise UsageError(f"{error} Leave --resume out to begin.") from None
     settings = trainer.settings
     say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
     try:
         _train(trainer, chosen.out)
-    except KeyboardInterrupt:
-        say("stopped" + ("" if chosen.out is None else "; --resume goes on from the last minute"))
-        sys.exit(130)
     except OSError as error:
         raise cannot_write(chosen.out, error) from None
+    if not trainer.finished:
+        say("stopped" + ("" if chosen.out is None else "; --resume goes on from here"))
+        sys.exit(130)
     if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
         say("plotly is not installed: the curve and the checkpoint are the only files")
         return
@@ -51,15 +59,28 @@ def run(chosen: argparse.Namespace) -> None:
 
 
 def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
-    """To the end, with a line for every record, or for every checkpoint in the folder."""
+    """To the end or until interrupted, with a line for every record, or for every checkpoint in the folder."""
     steps = trainer.settings.steps
-    if folder is None:
-        for record in trainer.run():
-            say(f"step {record.step} of {steps}: {record.loss:.4g}")
-        return
-    for curve in keep(trainer, folder):
-        loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
-        say(f"step {trainer.steps} of {steps}: {loss}, {curve.seconds:.0f} s")
+    with _interrupted() as told:
+        if folder is None:
+            while not trainer.finished and not told.is_set():
+                if record := trainer.step():
+                    say(f"step {record.step} of {steps}: {record.loss:.4g}")
+            return
+        for curve in keep(trainer, folder, told.is_set):
+            loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
+            say(f"step {trainer.steps} of {steps}: {loss}, {curve.seconds:.0f} s")
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, which then takes effect between two steps: amid one, what is saved would not repeat."""
+    told = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: told.set())
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:

@@ -1,6 +1,7 @@
 """Train a model on tasks that share a signal, and hold its risk against the smallest possible one."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from looped import export
 from looped.cli.options import add_out, add_settings, given, say, write
 from looped.experiments.signal import SignalResult, SignalTraining
+from looped.fields import SettingsError
 from looped.signal.settings import SignalSettings
 from looped.signal.tasks import load_covariance
 
@@ -27,15 +29,24 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """`looped signal`: summary to standard output, files to `--out`."""
-    settings = SignalSettings(**given(chosen, SignalSettings.table))
+    asked = given(chosen, SignalSettings.table)
+    for name, replaced in MATRICES.items():
+        if getattr(chosen, name) is not None and replaced in asked:
+            option = SignalSettings.table[replaced].flag
+            raise SettingsError(replaced, f"{option} = {asked[replaced]} goes without --{name}: leave one of them out.")
+    settings = SignalSettings(**asked)
     H, Psi = (_matrix(chosen, name, settings.features) for name in MATRICES)
     training = SignalTraining(settings, H, Psi)
     for note in training.task.notes:
         say(note)
-    for done, records in enumerate(training.run()):
-        if done % 10 == 0 or training.finished:
-            step = next(iter(records.values())).step
-            say(f"step {step} of {settings.steps}: " + ", ".join(f"{k} {r.risk:.4g}" for k, r in records.items()))
+    try:
+        for done, records in enumerate(training.run()):
+            if done % 10 == 0 or training.finished:
+                step = next(iter(records.values())).step
+                say(f"step {step} of {settings.steps}: " + ", ".join(f"{k} {r.risk:.4g}" for k, r in records.items()))
+    except KeyboardInterrupt:
+        say("stopped")
+        sys.exit(130)
     result = SignalResult(settings, training, H, Psi)
     for kind, history in training.history.items():
         best = training.levels.optimum(kind)

@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -112,16 +112,23 @@ def stored() -> list[Curve]:
     return [Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("gpt2-*.json"))]
 
 
-def keep(trainer: GPT2Trainer, folder: Path) -> Iterator[Curve]:
-    """Train to the end; every minute and at the end write a checkpoint and the curve so far, and give the curve."""
+def keep(trainer: GPT2Trainer, folder: Path, told_to_stop: Callable[[], bool]) -> Iterator[Curve]:
+    """Train; every minute and at the end write a checkpoint and the curve so far, and give the curve.
+
+    Args:
+        trainer: to be trained.
+        folder: for the two files, made if need be.
+        told_to_stop: asked before every step; True ends it there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = time.monotonic()
     while True:
-        if trainer.finished or time.monotonic() - written > SAVE_EVERY:
+        ends = trainer.finished or told_to_stop()
+        if ends or time.monotonic() - written > SAVE_EVERY:
             trainer.save(folder / CHECKPOINT)
             curve, written = Curve.of(trainer), time.monotonic()
             (folder / CURVE).write_text(curve.to_json(), encoding="utf-8")
             yield curve
-        if trainer.finished:
+        if ends:
             return
         trainer.step()

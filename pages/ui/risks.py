@@ -64,11 +64,3 @@ def failing_bound() -> tuple[SignalTask, signal.Levels]:
     """The counter-example to the bound in print, and what holds there."""
     task = counter_example()
     return task, signal.levels(task)
-
-
-@st.cache_resource(max_entries=4, ttl="1h", show_spinner=False)
-def trained(settings: SignalSettings, identity: str, _matrices: Matrices) -> signal.SignalResult:
-    """The whole result, for its files; it takes as long as the training."""
-    del identity
-    with AT_ONCE:
-        return signal.signal(settings, *_matrices)

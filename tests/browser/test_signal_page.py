@@ -53,6 +53,12 @@ def test_the_files_of_a_result_can_be_taken_along(visit: Visit) -> None:
     page = opened(visit, "signal?d=2&n=3&steps=50&batch=8")
     page.get_by_role("button", name="Share and export").click()
     expect(page.get_by_text("Link to exactly this")).to_be_visible()
+    expect(page.get_by_text("Files come with a finished training")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text(re.compile(r"step 50 of 50")).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Share and export").click()
     expect(page.locator("code").filter(has_text="kappa-Psi=1")).to_have_count(2)
     with page.expect_download(timeout=60_000) as download:
         page.get_by_role("button", name="JSON", exact=True).click()

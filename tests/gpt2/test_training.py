@@ -1,5 +1,6 @@
 import json
 import math
+import signal
 import subprocess
 import sys
 
@@ -183,22 +184,44 @@ def test_the_command_writes_its_files_resumes_and_counts_parameters(capsys, tmp_
     assert "was trained with" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_and_a_key_that_stops_are_one_line(capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["file", "file/x"])
+def test_a_folder_that_cannot_be_written_is_one_line(capsys, tmp_path, place):
     (tmp_path / "file").write_text("")
-    options = ["gpt2", "--width", "8", "--steps", "2", "--out", str(tmp_path / "file")]
     with pytest.raises(SystemExit) as caught:
-        cli.main(options)
+        cli.main(["gpt2", "--width", "8", "--steps", "2", "--out", str(tmp_path / place)])
+    err = capsys.readouterr().err
     assert caught.value.code == 2
-    assert "cannot be written to (File exists): choose another folder" in capsys.readouterr().err
+    assert "cannot be written to" in err
+    assert "choose another folder" in err
 
-    def stop(_):
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(GPT2Trainer, "step", stop)
+def test_a_damaged_checkpoint_is_one_line(capsys, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"nothing")
     with pytest.raises(SystemExit) as caught:
-        cli.main([*options[:-1], str(tmp_path / "folder")])
+        cli.main(["gpt2", "--width", "8", "--resume", "--out", str(tmp_path)])
+    assert caught.value.code == 2
+    assert "is damaged or was not written by this version's training. Leave --resume out" in capsys.readouterr().err
+
+
+def test_an_interrupt_stops_between_two_steps_and_resumes_to_the_same_bytes(capsys, tmp_path, monkeypatch):
+    options = ["gpt2", "--n", "3", "--layers", "1", "--width", "8", "--batch", "8", "--steps", "20", "--device", "cpu"]
+    step = GPT2Trainer.step
+
+    def step_with_a_key(trainer):
+        if trainer.steps == 7:
+            signal.raise_signal(signal.SIGINT)
+        return step(trainer)
+
+    monkeypatch.setattr(GPT2Trainer, "step", step_with_a_key)
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*options, "--out", str(tmp_path / "a")])
     assert caught.value.code == 130
-    assert "stopped; --resume goes on from the last minute" in capsys.readouterr().err
+    assert "stopped; --resume goes on from here" in capsys.readouterr().err
+    assert GPT2Trainer.resume(tmp_path / "a" / "checkpoint.pt").steps == 8
+    monkeypatch.undo()
+    cli.main([*options, "--resume", "--out", str(tmp_path / "a")])
+    cli.main([*options, "--out", str(tmp_path / "b")])
+    assert (tmp_path / "a" / "arrays.npz").read_bytes() == (tmp_path / "b" / "arrays.npz").read_bytes()
 
 
 def test_the_picture_says_what_it_shows_and_sets_no_colour():

@@ -145,6 +145,7 @@ def test_a_file_that_is_no_covariance_is_refused_in_one_sentence(content, senten
 
 def test_training_reaches_the_levels_and_shows_what_was_learned():
     at = open_page(d="3", n="5", steps="1000", batch="64")
+    at.session_state["signal_share"] = True
     next(button for button in at.button if button.label == "Train").click()
     run(at)
     deadline = time.monotonic() + 60
@@ -161,6 +162,11 @@ def test_training_reaches_the_levels_and_shows_what_was_learned():
     assert ends[1] == pytest.approx(best.lsa.risk, rel=0.05)
     assert "of the length of β*" in chart(at, 2)[1]
     assert "differs from it by" in chart(at, 3)[1]
+    assert "press Train" not in text(at)
+    at.file_uploader(key="upload_H").set_value([("H.npy", matrix(np.eye(3) * 2), "application/octet-stream")])
+    run(at)
+    assert "press Train" in text(at)  # the training was of another H, though the settings are the same
+    at.file_uploader(key="upload_H").set_value([])
     at.number_input(key="signal").set_value(3.0)
     run(at)
     assert "This training is of other settings" in text(at)
