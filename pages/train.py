@@ -38,6 +38,7 @@ def sidebar() -> None:
         with st.expander("Training"):
             controls.choice("optimizer")
             controls.number("steps")
+            controls.number("patience")
             controls.number("batch")
             controls.choice("dtype")
             controls.choice("device")
@@ -76,9 +77,13 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
     last = next((record for record in reversed(job.records[-1:]) if record is not None), None)
     if job.state == "finished" or not (job.active or job.state == "paused"):
         return
-    word = {"running": "Training", "waiting": "Waiting", "paused": "Stopped"}[job.state]
+    word = {"running": "Training", "waiting": "Waiting for its turn", "paused": "Stopped"}[job.state]
     if last is None and job.records:
-        st.progress(1.0, f"{word.replace('Training', 'Evaluating')} the weights on fresh prompts.")
+        st.progress(1.0, {
+            "running": "Evaluating the weights on fresh prompts.",
+            "waiting": "Waiting for its turn to go on evaluating.",
+            "paused": "Evaluation stopped.",
+        }[job.state])  # fmt: skip
     elif last is not None and work.trainer is not None:
         steps = work.trainer.training.steps
         left = job.seconds / last.step * (steps - last.step)
@@ -211,9 +216,11 @@ def draw(settings: TrainSettings) -> None:
     jobs.watch(JOB, progress_line)
     jobs.watch(JOB, live, every=CHARTS_EVERY, quiet=True)
     run: Trained = default if job is None else job.snapshot
+    asked = job.work.settings if job is not None and isinstance(job.work, TrainingWork) else run.settings
+    differs = asked != settings
     with top_line:
-        share(controls, settings, lambda: export.of(default if job is None else job.snapshot),
-              "The link does not carry weights; the files do." if job is not None else "")  # fmt: skip
+        note = "Link and files are of the run on screen, not of the settings on the left." if differs else ""
+        share(controls, asked, lambda: export.of(run), note)
     with st.expander("What to notice"):
         st.markdown(NOTICE)
     behind = st.expander("Data behind the charts", key="behind_train", on_change="rerun")

@@ -90,10 +90,8 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
         trace |= {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
     marks = levels(settings, known)
     data = [median, mean]
-    for place, (name, value) in enumerate(marks.items()):
-        data.append(
-            _level([1, max(steps, 2)], value, name, ("dot", "dash", "dashdot", "longdash", "longdashdot")[place])
-        )
+    for (name, value), dash in zip(marks.items(), LEVEL_DASHES, strict=False):
+        data.append(_level([1, max(steps, 2)], value, name, dash))
     losses = np.concatenate([table["median"], np.clip(table["loss"], None, CAP * settings.features)])
     axis, tick = log_range(np.concatenate([losses, list(marks.values())]))
     grown = [int(x[place]) for place in np.flatnonzero(np.diff(T, prepend=T[:1]) > 0)] if len(T) else []

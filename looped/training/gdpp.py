@@ -27,31 +27,6 @@ def weights(
     return P, Q
 
 
-def descend(X: Tensor, y: Tensor, a: Sequence[float], gamma: Sequence[float]) -> Tensor:
-    """The explicit algorithm: w ← w − aC²Xᵀ(Xw − y)/n, C ← C − γCHC², from w = 0 and C = I.
-
-    Args:
-        X: (B, n, d).
-        y: (B, n).
-        a: step of every loop, T numbers.
-        gamma: contraction of every loop, T numbers.
-
-    Returns:
-        w_0 … w_T, (T+1, B, d).
-    """
-    B, n, d = X.shape
-    H = X.mT @ X / n
-    C = torch.eye(d, dtype=X.dtype, device=X.device).expand(B, d, d)
-    w = X.new_zeros(B, d)
-    path = [w]
-    for step, contraction in zip(a, gamma, strict=True):
-        slope = torch.einsum("bnd,bn->bd", X, torch.einsum("bnd,bd->bn", X, w) - y) / n
-        w = w - step * torch.einsum("bij,bj->bi", C @ C, slope)
-        C = C - contraction * C @ H @ C @ C
-        path.append(w)
-    return torch.stack(path)
-
-
 @dataclass(frozen=True, slots=True)
 class Fit:
     """The member of the family nearest to one layer's weights, in the gauge P[d, d] = 1."""

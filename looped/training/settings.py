@@ -59,6 +59,11 @@ TRAIN_FIELDS: dict[str, Field] = {
         help="Budget of optimiser steps, growth of the loops and several starts included. 0 takes what suits the "
         "other settings. Up to 20,000; steps are counted, never seconds, so that results repeat.",
     ),
+    "patience": Field(
+        name="patience", key="patience", label="Patience", kind="whole", low=0, high=5_000,
+        help="Stop early on a plateau: when the typical loss of so many steps at the full T is not 1 % below that of "
+        "as many before them. 0 makes all steps. Up to 5,000.",
+    ),
     "batch": Field(
         name="batch", key="batch", label="Batch", kind="whole", low=0, high=16_384,
         help="Fresh prompts in every step. 0 takes what suits the other settings. Up to 16,384.",
@@ -99,6 +104,8 @@ class TrainSettings(CheckedSettings):
     optimizer: Literal["auto", "gauss-newton", "adam", "sgd"] = "auto"
     steps: int = 0
     """0: what suits."""
+    patience: int = 0
+    """0: never stop early."""
     batch: int = 0
     """0: what suits."""
     dtype: Literal["float64", "float32"] = "float64"
@@ -112,7 +119,7 @@ class TrainSettings(CheckedSettings):
         for name in ("steps", "batch"):
             if getattr(self, name):
                 given[name] = getattr(self, name)
-        same = ("loops", "examples", "features", "task", "weights", "noise", "seed", "dtype", "device")
+        same = ("loops", "examples", "features", "task", "weights", "noise", "seed", "patience", "dtype", "device")
         return Training.suited(tied=not self.untied, **{name: getattr(self, name) for name in same}, **given)
 
 

@@ -259,7 +259,9 @@ def watch(name: str, draw: Callable[[Job[Any] | None], None], *, every: float = 
         if was_active and job is not None and not job.active:
             st.rerun()
         if job is not None and job.place and not quiet:
-            st.info(f"All {job.line.slots} places are taken by other visitors: this is number {job.place} in the line.")
+            st.info(
+                f"All {job.line.slots} places are taken by other trainings: this is number {job.place} in the line."
+            )
         draw(job)
         if job is not None and job.failure and not quiet:
             st.error(job.failure)

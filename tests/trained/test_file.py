@@ -1,6 +1,7 @@
 """Weights travel in an arrays.npz, and other files are refused in one sentence."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -54,7 +55,22 @@ class Evil:
         return pytest.fail, ("executed",)
 
 
+def claiming(shape, dtype="<f8"):
+    """A small file whose arrays claim to be of that shape."""
+    out, header = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in ("P", "Q"):
+            archive.writestr(f"{name}.npy", header.getvalue() + bytes(64))
+    return out.getvalue()
+
+
+DAMAGED = "is damaged, or holds no arrays P and Q"
 BAD = {
+    "claims to be huge": (claiming((10**6, 10**7)), DAMAGED),
+    "claims huge words": (claiming((3, 3), "<U100000000"), DAMAGED),
+    "claims no size": (claiming((-1, 3)), DAMAGED),
+    "nested settings": (npz(P=np.eye(3), Q=np.eye(3), settings="[" * 100_000), DAMAGED),
     "empty": (b"", "is damaged, or holds no arrays P and Q"),
     "text": (b"P,Q\n1,2\n", "is damaged, or holds no arrays P and Q"),
     "cut": (npz(P=np.eye(3), Q=np.eye(3))[:-40], "is damaged, or holds no arrays P and Q"),

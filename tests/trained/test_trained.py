@@ -174,8 +174,10 @@ def test_the_stored_run_is_the_default_and_what_the_first_lesson_says():
     assert {"command", "versions", "date", "hardware"} <= set(provenance)
     assert run.fits()[0].unexplained < 0.05  # nearly two numbers
     assert run.fresh[:, 0].max() <= 1e-4
-    assert run.tail["trained"].mean < best_descent(run.settings)[1] / 100  # a thousand times in the mean drawn plainly
-    assert run.fresh[:, 0].max() < best_descent(run.settings)[1] / 1000
+    best = best_descent(run.settings)[1]
+    assert best / (run.tail["trained"].mean + run.tail["trained"].error) > 200  # hundreds of times, tail sampled
+    assert best / (run.tail["trained"].mean - run.tail["trained"].error) < 1000
+    assert best / run.fresh[:, 0].max() > 2000  # thousands over plain draws
     model = model_of(run.settings, run.P, run.Q)
     past = run.sweeps["loops"].series["trained"][1]
     assert past[50] < past[10] / 10  # shared weights go on improving

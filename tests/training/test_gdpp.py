@@ -12,6 +12,21 @@ from looped.weights import gradient_descent
 from tests.training.test_models import prompts, state_of
 
 
+def descend(X, y, a, gamma):
+    """The explicit algorithm: w ← w − aC²Xᵀ(Xw − y)/n, C ← C − γCHC², from w = 0 and C = I: (T+1, B, d)."""
+    B, n, d = X.shape
+    H = X.mT @ X / n
+    C = torch.eye(d, dtype=X.dtype, device=X.device).expand(B, d, d)
+    w = X.new_zeros(B, d)
+    path = [w]
+    for step, contraction in zip(a, gamma, strict=True):
+        slope = torch.einsum("bnd,bn->bd", X, torch.einsum("bnd,bd->bn", X, w) - y) / n
+        w = w - step * torch.einsum("bij,bj->bi", C @ C, slope)
+        C = C - contraction * C @ H @ C @ C
+        path.append(w)
+    return torch.stack(path)
+
+
 def model_with(a, gamma, d, loops):
     model = LoopedPredictor(weights="full", features=d, loops=loops)
     P, Q = gdpp.weights([a], [gamma], d)
@@ -24,7 +39,7 @@ def test_the_weights_are_their_explicit_twin(a, gamma):
     X, y, _ = prompts(3, 20, 5)
     loops = 6
     looped = model_with(a, gamma, 5, loops).iterates(state_of(X, y))
-    explicit = gdpp.descend(X, y, [a] * loops, [gamma] * loops)
+    explicit = descend(X, y, [a] * loops, [gamma] * loops)
     assert float((looped - explicit).abs().max()) <= 1e-13 * max(1.0, float(explicit.abs().max()))
 
 
@@ -38,7 +53,7 @@ def test_one_step_moves_the_inputs_as_the_family_says():
     seen = y[0] - X[0] @ w_1
     # The query is moved by the same matrix, so what it reads comes back through it once more.
     w_2 = w_1 + a * (torch.eye(2, dtype=torch.float64) - gamma * H) @ moved.T @ seen / n
-    torch.testing.assert_close(gdpp.descend(X, y, [a, a], [gamma, gamma])[2, 0], w_2, rtol=0, atol=1e-14)
+    torch.testing.assert_close(descend(X, y, [a, a], [gamma, gamma])[2, 0], w_2, rtol=0, atol=1e-14)
 
 
 def test_the_residual_along_each_mode_is_the_scalar_recursion():
@@ -46,7 +61,7 @@ def test_the_residual_along_each_mode_is_the_scalar_recursion():
     y = torch.einsum("bnd,bd->bn", X, w_star)
     a, gamma, loops = 0.8, 0.1, 4
     eigenvalues, vectors = torch.linalg.eigh(X.mT @ X / 20)
-    error = gdpp.descend(X, y, [a] * loops, [gamma] * loops)[-1] - w_star
+    error = descend(X, y, [a] * loops, [gamma] * loops)[-1] - w_star
     along = torch.einsum("bdk,bd->bk", vectors, error)
     expected = -gdpp.residual_factors(a, gamma, loops, eigenvalues) * torch.einsum("bdk,bd->bk", vectors, w_star)
     torch.testing.assert_close(along, expected, rtol=0, atol=1e-13)

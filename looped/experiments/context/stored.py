@@ -3,15 +3,10 @@
 `python -m looped.experiments.context.stored` makes the file again.
 """
 
-import datetime
-import io
 import json
-import os
-import platform
 import sys
 from dataclasses import fields
 from functools import cache
-from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +15,7 @@ import numpy as np
 from looped.experiments.context.result import ContextResult, LearnedGrid
 from looped.experiments.context.settings import ContextSettings
 from looped.experiments.context.sweep import Sweep
+from looped.experiments.provenance import STORED, provenance
 
 COMMAND = "python -m looped.experiments.context.stored"
 SETTINGS = ContextSettings(learned=True)
@@ -32,13 +28,12 @@ def stored() -> tuple[ContextResult, dict[str, Any]]:
 
     The errors of single prompts are not stored; the sweep gives them again in less than a second.
     """
-    content = resources.files("looped").joinpath("stored", NAME).read_bytes()
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        provenance = json.loads(str(arrays["provenance"]))
+    with np.load(STORED / NAME, allow_pickle=False) as arrays:
+        origin = json.loads(str(arrays["provenance"]))
         learned = LearnedGrid(**{f.name: arrays[f"learned_{f.name}"] for f in fields(LearnedGrid)})
         own = {f.name: arrays[f.name] for f in fields(ContextResult) if f.name in arrays}
-    settings = ContextSettings(**provenance["settings"])
-    return ContextResult(settings=settings, learned=learned, error=None, **own), provenance
+    settings = ContextSettings(**origin["settings"])
+    return ContextResult(settings=settings, learned=learned, error=None, **own), origin
 
 
 def answers(settings: ContextSettings) -> ContextResult | None:
@@ -52,18 +47,11 @@ def answers(settings: ContextSettings) -> ContextResult | None:
 def write(result: ContextResult, path: Path) -> None:
     """Store a result with where it comes from."""
     assert result.learned is not None
-    provenance = {
-        "settings": result.settings.to_dict(),
-        "command": COMMAND,
-        "versions": {name: metadata.version(name) for name in ("looped", "torch", "numpy")}
-        | {"python": platform.python_version()},
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "hardware": f"{platform.machine()} processor, one thread of {os.cpu_count()}",
-    }
+    origin = {"settings": result.settings.to_dict(), **provenance(COMMAND)}
     arrays = {f.name: getattr(result, f.name) for f in fields(ContextResult)}
     arrays = {name: values for name, values in arrays.items() if isinstance(values, np.ndarray) and name != "error"}
     arrays |= {f"learned_{f.name}": getattr(result.learned, f.name) for f in fields(LearnedGrid)}
-    np.savez_compressed(path, provenance=np.array(json.dumps(provenance, ensure_ascii=False)), **arrays)
+    np.savez_compressed(path, provenance=np.array(json.dumps(origin, ensure_ascii=False)), **arrays)
 
 
 def main() -> None:
@@ -73,7 +61,7 @@ def main() -> None:
         print(f"\r{progress.share:4.0%} {progress.doing}\033[K", end="", file=sys.stderr)
     result = work.snapshot()
     assert result is not None
-    path = Path(str(resources.files("looped"))) / "stored" / NAME
+    path = STORED / NAME
     write(result, path)
     print(f"\nwrote {path}, {path.stat().st_size:,} bytes", file=sys.stderr)
 

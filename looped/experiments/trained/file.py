@@ -1,7 +1,9 @@
 """A training run as named arrays: what arrays.npz holds, and weights read back from it."""
 
 import io
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from looped.training import gdpp
 from looped.training.evaluate import Risk
 from looped.training.settings import TrainSettings
 
+BROKEN = (zipfile.BadZipFile, zlib.error, MemoryError)
+MOST_ARRAY_BYTES = 1024**2
+"""Largest array in it: 30 layers of 41 × 41 numbers, the most that is allowed here, take 400 kB."""
 MOST_BYTES = 20 * 1024**2
 """Largest file that is read: the largest weights allowed here take 1 MiB, their sweeps little more."""
 
@@ -94,10 +99,10 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
     if len(content) > MOST_BYTES:
         raise refused(name, f"is larger than {MOST_BYTES // 1024**2} MiB")
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as named:
-            P, Q = np.array(named["P"]), np.array(named["Q"])
-            said = str(named["settings"]) if "settings" in named else ""
-    except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            P, Q = _member(archive, "P"), _member(archive, "Q")
+            said = str(_member(archive, "settings")) if "settings.npy" in archive.namelist() else ""
+    except (OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, *BROKEN):
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
     if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2:
         raise refused(name, f"holds P {P.shape} and Q {Q.shape}, not two of (d+1, d+1) or (L, d+1, d+1)")
@@ -112,9 +117,23 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
             settings = settings.replace(loops=len(P))
     except SettingsError as error:
         raise refused(name, f"cannot be looked at here ({str(error).rstrip('.')})") from None
+    except RecursionError:
+        raise refused(name, "is damaged, or holds no arrays P and Q") from None
     shape = (-1, *P.shape[-2:])
     P, Q = (np.ascontiguousarray(weights.reshape(shape), dtype=np.float64) for weights in (P, Q))
     return Trained(settings, P, Q, {}, f"Weights from {name}.", name)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """One array; how large it says it is is read before room is made for it."""
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(file)
+        if math.prod(shape) * dtype.itemsize > MOST_ARRAY_BYTES:
+            raise ValueError(f"{name} is too large")
+    with archive.open(f"{name}.npy") as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def refused(name: str, why: str) -> SettingsError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from looped.experiments.trained.result import Sweep, Trained
+from looped.prompts import eigenvalues
 from looped.training import gdpp, wishart
 from looped.training.evaluate import Risk, integrated_risk, query_errors, spectra, tail_risk, tuned_descent
 from looped.training.models import LoopedModel, LoopedPredictor
@@ -35,11 +37,15 @@ EXAMPLES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 def best_descent(settings: TrainSettings) -> tuple[float, float]:
     """The best single step a for T loops, Σ = I, and its risk: exact where that is known, else over sampled prompts."""
-    n, d, T = settings.examples, settings.features, settings.loops
-    if settings.noise == 0 and T <= wishart.MOST_LOOPS:
+    return _best_descent(settings.examples, settings.features, settings.loops, settings.noise)
+
+
+@cache
+def _best_descent(n: int, d: int, T: int, noise: float) -> tuple[float, float]:
+    if noise == 0 and T <= wishart.MOST_LOOPS:
         return wishart.best_descent(T, n, d)
-    stream = PromptStream(examples=n, features=d, noise=settings.noise)
-    batch = stream.draw(_affordable(settings, T, 20_000), torch.Generator().manual_seed(EVALUATION_SEED))
+    settings = TrainSettings(examples=n, features=d, loops=T, noise=noise)
+    batch, _ = _draw(_stream(settings), _affordable(settings, T, 20_000))
     step, iterates = tuned_descent(batch, T)
     return step, float(batch.residual(iterates[-1]).square().sum(1).mean())
 
@@ -176,8 +182,7 @@ def _stream(settings: TrainSettings, **others: Any) -> PromptStream:
 
 def _root(features: int, kappa: float) -> Tensor:
     """Σ^{1/2}, eigenvalues of Σ evenly spaced in ratio with condition number κ_Σ and trace d."""
-    variances = kappa ** -torch.linspace(0, 1, features, dtype=torch.float64)
-    return torch.diag((variances * features / variances.sum()).sqrt())
+    return torch.diag(eigenvalues("geometric", features, kappa, features).sqrt())
 
 
 def _affordable(settings: TrainSettings, loops: int, most: int, share: float = 1.0) -> int:

@@ -3,19 +3,14 @@
 `python -m looped.experiments.trained.stored` makes the file again.
 """
 
-import datetime
-import io
 import json
-import os
-import platform
 import sys
 from functools import cache
-from importlib import metadata, resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from looped.experiments.provenance import STORED, provenance
 from looped.experiments.trained.file import pack, unpack
 from looped.experiments.trained.measure import train
 from looped.experiments.trained.result import Trained
@@ -28,8 +23,7 @@ NAME = "train.npz"
 @cache
 def stored() -> tuple[Trained, dict[str, Any]]:
     """The stored run, and its provenance: command, versions, date and hardware."""
-    content = resources.files("looped").joinpath("stored", NAME).read_bytes()
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with np.load(STORED / NAME, allow_pickle=False) as arrays:
         named = dict(arrays)
     return unpack(named), json.loads(str(named["provenance"]))
 
@@ -37,15 +31,8 @@ def stored() -> tuple[Trained, dict[str, Any]]:
 def main() -> None:
     """Train and evaluate the default run and write it into the package's folder."""
     run = train(TrainSettings())
-    provenance = {
-        "command": COMMAND,
-        "versions": {name: metadata.version(name) for name in ("looped", "torch", "numpy")}
-        | {"python": platform.python_version()},
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "hardware": f"{platform.machine()} processor, one thread of {os.cpu_count()}",
-    }
-    path = Path(str(resources.files("looped"))) / "stored" / NAME
-    named = {"provenance": np.array(json.dumps(provenance, ensure_ascii=False)), **pack(run)}
+    path = STORED / NAME
+    named = {"provenance": np.array(json.dumps(provenance(COMMAND), ensure_ascii=False)), **pack(run)}
     np.savez_compressed(path, allow_pickle=False, **named)
     print(f"wrote {path}, {path.stat().st_size:,} bytes", file=sys.stderr)
 
