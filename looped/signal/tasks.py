@@ -192,17 +192,16 @@ def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Ten
     try:
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, _, kind = header[np.lib.format.read_magic(file)](file)
-        if shape == (features, features):  # before any memory is taken for it
-            file.seek(0)
-            values = np.lib.format.read_array(file, allow_pickle=False)
-        else:
-            values = np.broadcast_to(np.zeros((), kind if kind.kind in "fiu" else object), shape)
+        if kind.kind not in "fiu":
+            raise SettingsError(name, f"{label}: {shown} does not hold real numbers: write some with numpy.save.")
+        if shape != (features, features):  # before any memory is taken for it
+            raise _wrong_shape(name, label, shape, features)
+        file.seek(0)
+        values = np.lib.format.read_array(file, allow_pickle=False)
+    except SettingsError:
+        raise
     except (ValueError, LookupError):
         raise SettingsError(name, f"{label}: {shown} is no .npy file of numbers: write one with numpy.save.") from None
-    if values.dtype.kind not in "fiu":
-        raise SettingsError(name, f"{label}: {shown} does not hold real numbers: write some with numpy.save.")
-    if values.shape != (features, features):
-        raise _wrong_shape(name, label, values.shape, features)
     return _covariance(torch.from_numpy(values.astype(np.float64)), name, label, features)
 
 

@@ -51,7 +51,7 @@ def test_files_of_covariances_are_read_and_refused(tmp_path):
     for name, sentence in {
         "text.npy": "does not hold real numbers",
         "complex.npy": "does not hold real numbers",
-        "object.npy": "is no .npy file of numbers",
+        "object.npy": "does not hold real numbers",
         "junk.npy": "is no .npy file of numbers",
         "empty.npy": "is no .npy file of numbers",
         "many.npz": "is no .npy file of numbers",
