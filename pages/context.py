@@ -1,6 +1,7 @@
-"""Page 2: how many examples T loops need, measured, next to what two theorems ask for."""
+"""Page 2: how many examples T loops need, measured, next to two requirements."""
 
-import numpy as np
+import math
+
 import streamlit as st
 
 from looped import export, theory
@@ -16,7 +17,7 @@ from pages.ui.controls import Controls
 from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, plain, show_number, typeset
+from pages.ui.parts import data_table, figure, made_by, plain, show_number, typeset
 from pages.ui.share import share
 
 JOB = "context"
@@ -104,17 +105,16 @@ def numbers(result: ContextResult) -> None:
     with st.container(horizontal=True):
         show_number(
             f"n/d for T = {T}",
-            ratio_text(result, needed),
-            f"construction; 9 of 10 prompts: {ratio_text(result, most)}",
+            ratio_text(needed, result.ratio[0]),
+            f"construction; 9 of 10 prompts: {ratio_text(most, result.ratio[0])}",
             f"Smallest n/d from which on the median error after T loops is at most {target:g}, measured on "
             f"{settings.prompts} prompts for each n and interpolated between them on logarithmic axes.",
         )
         if (grid := result.learned) is not None:
-            place = int(np.abs(np.log(grid.loops / T)).argmin())
-            learned = result.learned_needed_ratio(target)[place]
+            place = grid.nearest(T)
             show_number(
                 f"n/d, learned, T = {grid.loops[place]}",
-                "none" if not np.isfinite(learned) else f"{learned:.3g}",
+                ratio_text(result.learned_needed_ratio(target)[place], result.learned_ratio[0]),
                 "A trained at every n/d and T of its grid; the nearest T",
                 "The same for the trained preconditioner A: the same prompts, the same error, the same median. One A "
                 "serves all prompts, where the construction reads its step from each.",
@@ -124,39 +124,35 @@ def numbers(result: ContextResult) -> None:
             "exponential n",
             f"10^{decades:.0f}",
             f"64 T²d⁴8⁴ᵀ at T = {T}",
-            "What the theorem about weights that minimise the loss asks for (Gatmiry et al.): enough in theory, for "
+            "Derived here from a theorem about weights that minimise the loss (Gatmiry et al.): enough in theory, for "
             "learned weights. It is not about the construction.",
         )
-        kappa, own = np.median(result.kappa, axis=1), [mp(float(ratio)) for ratio in result.ratio]
-        place = int(np.abs(np.log(result.ratio / 4)).argmin())
+        place = result.nearest(4)
+        kappa, limit = result.median_kappa[place], result.marchenko_pastur[place]
         show_number(
             f"κ at n = {result.ratio[place]:.3g} d",
-            f"{kappa[place]:.3g}",
-            f"{kappa[place] / own[place]:.2f} of Marchenko–Pastur's {own[place]:.3g}"
-            if np.isfinite(own[place])
+            f"{kappa:.3g}",
+            f"{kappa / limit:.2f} of Marchenko–Pastur's {limit:.3g}"
+            if math.isfinite(limit)
             else "Marchenko–Pastur's is infinite here",
             "Median condition number of XᵀX/n. Marchenko and Pastur's ((1+√(d/n))/(1−√(d/n)))² is for independent rows "
             "in the limit of large d; small d has a smaller median.",
         )
-        applies = result.of_bound[np.isfinite(result.of_bound)]
-        if applies.size:
+        if (largest := result.largest_of_bound) is not None:
             show_number(
                 "error / bound",
-                f"≤ {applies.max():.2f}",
+                f"≤ {largest:.2f}",
                 "every prompt with n ≥ d, every loop from 1",
                 "The largest error/e^(−T/(2κ)) over all prompts and loops, each at its prompt's own measured κ.",
-                passed=bool(applies.max() <= 1),
+                passed=largest <= 1,
             )
 
 
-mp = theory.marchenko_pastur_condition_number
-
-
-def ratio_text(result: ContextResult, needed: float) -> str:
+def ratio_text(needed: float, smallest: float) -> str:
     """A needed n/d; "none" if no measured one is enough, "≤" if the smallest already is."""
-    if not np.isfinite(needed):
+    if math.isnan(needed):
         return "none"
-    return f"≤ {needed:.3g}" if needed <= result.ratio[0] else f"{needed:.3g}"
+    return f"≤ {needed:.3g}" if needed <= smallest else f"{needed:.3g}"
 
 
 def notes(result: ContextResult) -> list[str]:
@@ -165,33 +161,30 @@ def notes(result: ContextResult) -> list[str]:
     lines = []
     if settings.shown_loops > settings.loops:
         lines.append(f"**T.** {settings.shown_loops} loops are beyond T max: T = {T} is shown.")
-    under = result.n < settings.features
-    if under.any():
+    if under := result.undetermined.sum():
         lines.append(
-            f"**n < d.** At n/d below 1 ({int(under.sum())} of {len(under)} values) the examples leave part of w\\* "
+            f"**n < d.** At n/d below 1 ({under} of {len(result.n)} values) the examples leave part of w\\* "
             f"unseen: the loop finds the shortest solution, and the distance to w\\* stops at √(1 − n/d), "
-            f"{np.median(result.floor[0]):.2f} at n/d = {result.ratio[0]:.3g}. κ counts the non-zero eigenvalues, and "
+            f"{result.median_floor[0]:.2f} at n/d = {result.ratio[0]:.3g}. κ counts the non-zero eigenvalues, and "
             "no bound is drawn there."
         )
-    diverging = (result.growth > 2).sum(axis=1)
-    if diverging.any():
-        worst = int(diverging.argmax())
+    diverging, worst = result.diverging, result.most_diverging
+    if diverging[worst]:
         lines.append(
-            f"**Divergence.** With one η = {settings.step_size} for all prompts, {int(diverging.sum())} of "
+            f"**Divergence.** With one η = {settings.step_size} for all prompts, {diverging.sum()} of "
             f"{result.growth.size} prompts have λ₁ > 2/η and diverge; most at n/d = {result.ratio[worst]:.3g}, "
-            f"{int(diverging[worst])} of {settings.prompts}."
+            f"{diverging[worst]} of {settings.prompts}."
         )
     few = result.ruled_by_few(T)
     if few.size:
-        place = int(result.mean[few, T].argmax())
-        k = few[place]
+        k = few[0]
         lines.append(
             f"**The median is drawn.** After T = {T} loops the mean is more than 10 times the median at {few.size} of "
             f"{len(result.n)} values of n/d: few prompts, {'divergent' if diverging[k] else 'badly conditioned'} ones, "
             f"rule it. At n/d = {result.ratio[k]:.3g} the mean is {result.mean[k, T]:.1e}, the median "
             f"{result.median[k, T]:.1e}."
         )
-    if np.isnan(result.of_bound).all() or not isinstance(settings.step_size, str):
+    if result.largest_of_bound is None:
         lines.append("**No bound is drawn**: it needs n ≥ d and a step read from the data (auto or optimal).")
     return lines
 
@@ -213,13 +206,13 @@ def claims(result: ContextResult) -> None:
     grid = result.learned
     if grid is None:
         return
-    place = np.unravel_index(grid.antisymmetric.argmax(), grid.antisymmetric.shape)
+    row, column = grid.most_antisymmetric
     st.caption(
         typeset(
             "Learned and constructed weights are compared like with like: the same prompts, the same relative error of "
             "w_T, the same median. What training finds is measured, not proved: here A is not near a multiple of the "
-            f"identity; up to {grid.antisymmetric[place]:.0%} of its length is antisymmetric (at n/d = "
-            f"{grid.n[place[0]] / result.settings.features:.3g}, T = {grid.loops[place[1]]}). The theorem speaks of "
+            f"identity; up to {grid.antisymmetric[row, column]:.0%} of its length is antisymmetric (at n/d = "
+            f"{result.learned_ratio[row]:.3g}, T = {grid.loops[column]}). The theorem speaks of "
             "far larger n, so this does not contradict it. Over many fresh prompts the mean error of a trained A is "
             "ruled by rare ones, so medians are compared."
         )
@@ -273,12 +266,7 @@ def draw(settings: ContextSettings) -> None:
             data_table(dict(charts)[heading].table, heading)
     with st.expander("Assumptions, limits and sources"):
         st.markdown(typeset(ASSUMPTIONS))
-        provenance = stored()[1]
-        st.caption(
-            f"The stored default was made by `{provenance['command']}` on {provenance['date']} with looped "
-            f"{provenance['versions']['looped']}, torch {provenance['versions']['torch']} and numpy "
-            f"{provenance['versions']['numpy']}, on a machine with {provenance['hardware']}."
-        )
+        made_by(stored()[1])
 
 
 NOTICE = """
@@ -286,9 +274,9 @@ NOTICE = """
 - On the right of the κ chart nothing moves: beyond a few examples per feature κ is a constant. That is all that
   n = O(d) needs.
 - d hardly matters: move d from 10 to 40 and nearly the same n/d is needed.
-- The exponential requirement is beyond 10¹³ examples at T = 2 already. It is what one proof about **learned** weights
-  asks for; the trained A, measured in the same way, needs fewer examples than the construction with η = 1/λ₁, and
-  about as many as with the best constant step (choose optimal under *Step size*).
+- The exponential requirement is beyond 10¹³ examples at T = 2 already. It is derived here from one proof about
+  **learned** weights; the trained A, measured in the same way, needs fewer examples than the construction with
+  η = 1/λ₁, and about as many as with the best constant step (choose optimal under *Step size*).
 - Below n = d the distance to w\\* stops at √(1 − n/d), however many loops are run.
 """
 

@@ -17,7 +17,7 @@ from pages.ui.controls import Controls
 from pages.ui.entry import through_app
 from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, plain, show_number, typeset
+from pages.ui.parts import data_table, figure, made_by, plain, show_number, typeset
 from pages.ui.share import share
 
 JOB = "train"
@@ -231,11 +231,7 @@ def draw(settings: TrainSettings) -> None:
             data_table(charts[heading].table, heading)
     with st.expander("Assumptions, limits and sources"):
         st.markdown(ASSUMPTIONS)
-        st.caption(
-            f"The stored default was made by `{provenance['command']}` on {provenance['date']} with looped "
-            f"{provenance['versions']['looped']}, torch {provenance['versions']['torch']} and numpy "
-            f"{provenance['versions']['numpy']}, on one thread of a {provenance['hardware']}."
-        )
+        made_by(provenance)
 
 
 NOTICE = """

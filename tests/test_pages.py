@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -624,6 +625,11 @@ def test_every_page_goes_through_the_app_and_its_address_is_its_name(path):
     assert "through_app()" in path.read_text(encoding="utf-8")
     assert f'st.Page("pages/{path.name}"' in (ROOT / "app.py").read_text(encoding="utf-8")
     assert f'url_path="{path.stem}"' in (ROOT / "app.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.stem)
+def test_no_page_computes(path):
+    assert not re.search(r"^(import|from) (numpy|torch)", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_what_changes_the_display_alone_never_runs_the_transformer_again(monkeypatch):

@@ -37,8 +37,6 @@ class ContextExport(Export):
         """The need for examples, κ, the bound, what few prompts rule, and where a stored result was made."""
         result, settings = self.result, self.settings
         T, target = settings.shown, settings.target_error
-        applies = result.of_bound[np.isfinite(result.of_bound)]
-        few = result.ruled_by_few(T)
         out: dict[str, Any] = {
             "sizes": {"n": result.n.tolist(), "d": settings.features, "T_max": settings.loops, "B": settings.prompts},
             "needed_ratio_at_T": {
@@ -48,14 +46,14 @@ class ContextExport(Export):
                 "construction_9_of_10": _number(result.needed_ratio(target, 2)[T]),
                 "log10_n_exponential_requirement": theory.exponential_requirement(T, settings.features),
             },
-            "condition_number_median": [float(value) for value in np.median(result.kappa, axis=1)],
-            "marchenko_pastur": [_number(theory.marchenko_pastur_condition_number(float(r))) for r in result.ratio],
-            "largest_error_of_bound": float(applies.max()) if applies.size else None,
+            "condition_number_median": result.median_kappa.tolist(),
+            "marchenko_pastur": [_number(kappa) for kappa in result.marchenko_pastur],
+            "largest_error_of_bound": result.largest_of_bound,
             "diverging_prompts": {
-                str(n): int(count) for n, count in zip(result.n, (result.growth > 2).sum(axis=1), strict=True) if count
+                str(n): int(count) for n, count in zip(result.n, result.diverging, strict=True) if count
             },
             "mean_ruled_by_few": {
-                "at_n": result.n[few].tolist(),
+                "at_n": sorted(result.n[result.ruled_by_few(T)].tolist()),
                 "mean_over_median_above": RULED_BY_FEW,
             },
         }

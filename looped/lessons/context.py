@@ -10,7 +10,7 @@ CONTEXT = (
         "needed: only a κ that is no longer large.",
         question="T = 50 loops, d = 10 features, an error of 10⁻³: 30 examples, 300, or 8²⁰⁰?",
         answer="About 30. At n = 3d the condition number is a constant, and 50 loops multiply the error by "
-        "(1 − 1/κ)⁵⁰. The 8²⁰⁰ belongs to a theorem about learned weights.",
+        "(1 − 1/κ)⁵⁰. The 8²⁰⁰ is derived here from a theorem about learned weights.",
     ),
     Lesson(
         key="more-loops",

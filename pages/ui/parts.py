@@ -47,6 +47,15 @@ def show_number(
         st.caption(verdict + unbroken(below))
 
 
+def made_by(provenance: Mapping[str, Any]) -> None:
+    """Where the result comes from that a page shows first."""
+    versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
+    st.caption(
+        f"The stored default was made by `{provenance['command']}` on {provenance['date']} with {versions} "
+        f"({provenance['hardware']})."
+    )
+
+
 def data_table(columns: Mapping[str, Any], alt: str, *, whole: bool = False) -> None:
     """Numbers in columns, with enough digits; `whole` shows every row without scrolling."""
     plain: dict[str, Any] = {"column": st.column_config.TextColumn(width="small")} if "column" in columns else {}

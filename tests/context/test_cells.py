@@ -5,13 +5,17 @@ import pytest
 
 from looped import theory
 from looped.experiments.context import ContextSettings, sweep
-from looped.experiments.context.cells import draw_prompts, groups, run_cell
+from looped.experiments.context.cells import cell_steps, draw_prompts, groups, join
 
 ALL_ROWS = ("gaussian", "student", "rademacher", "correlated")
 
 
 def draw(settings, n):
     return draw_prompts(settings, n, range(settings.prompts))
+
+
+def run_cell(settings, n):
+    return join(list(cell_steps(settings, n)))
 
 
 @pytest.mark.parametrize("rows", ALL_ROWS)

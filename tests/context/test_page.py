@@ -66,6 +66,19 @@ def test_the_first_view_is_the_stored_result_with_all_charts(monkeypatch):
     assert all(alt(at, chart) for chart in range(6))
 
 
+def test_the_page_says_where_the_stored_result_was_made():
+    made = stored()[1]
+    (said,) = (node.value for node in open_context().caption if node.value.startswith("The stored default was made"))
+    for part in (made["command"], made["date"], made["hardware"], f"torch {made['versions']['torch']}"):
+        assert part in said
+
+
+def test_a_need_met_at_the_smallest_ratio_is_an_upper_limit():
+    shown = metrics(open_context(**{"target-error": "0.9"}))
+    assert shown["n/d for T = 50"] == "≤ 0.5"
+    assert shown["n/d, learned, T = 50"] == "≤ 1"
+
+
 def test_moving_t_or_the_target_only_redraws(monkeypatch):
     at = open_context()
     monkeypatch.setattr("looped.experiments.context.sweep", never)

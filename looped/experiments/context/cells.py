@@ -139,8 +139,3 @@ def join(parts: list[Cell]) -> Cell:
         kappa=np.concatenate([part.kappa for part in parts]),
         growth=np.concatenate([part.growth for part in parts]),
     )
-
-
-def run_cell(settings: ContextSettings, n: int) -> Cell:
-    """The whole cell at once."""
-    return join(list(cell_steps(settings, n)))

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from looped import theory
 from looped.experiments.context.cells import Cell
 from looped.experiments.context.learned import LearnedCell
 from looped.experiments.context.settings import ContextSettings
@@ -43,6 +44,16 @@ class LearnedGrid:
         """‖(A − Aᵀ)/2‖/‖A‖, (N, L): the share of A that no gradient descent has."""
         return np.linalg.norm(self.A - self.A.swapaxes(2, 3), axis=(2, 3)) / 2 / np.linalg.norm(self.A, axis=(2, 3))
 
+    @property
+    def most_antisymmetric(self) -> tuple[int, int]:
+        """Places in `n` and `loops` of the A with the largest such share."""
+        row, column = np.unravel_index(self.antisymmetric.argmax(), self.antisymmetric.shape)
+        return int(row), int(column)
+
+    def nearest(self, loops: int) -> int:
+        """Place in `loops` of the trained T nearest to this one, by their quotient."""
+        return _nearest(self.loops, loops)
+
 
 @dataclass(frozen=True)
 class ContextResult:
@@ -78,6 +89,46 @@ class ContextResult:
         """(R, T+1)."""
         return self.bands[1]
 
+    @property
+    def undetermined(self) -> np.ndarray:
+        """Whether n < d, so that the examples leave part of w* unseen, (R,)."""
+        return self.n < self.settings.features
+
+    @cached_property
+    def median_floor(self) -> np.ndarray:
+        """Median `floor` over prompts, (R,)."""
+        return np.median(self.floor, axis=1)
+
+    @cached_property
+    def median_kappa(self) -> np.ndarray:
+        """Median κ over prompts, (R,)."""
+        return np.median(self.kappa, axis=1)
+
+    @cached_property
+    def marchenko_pastur(self) -> np.ndarray:
+        """κ of independent rows in the limit of large d at each n/d, (R,); infinite at n = d."""
+        return np.array([theory.marchenko_pastur_condition_number(float(ratio)) for ratio in self.ratio])
+
+    @property
+    def diverging(self) -> np.ndarray:
+        """How many prompts have λ₁ > 2/η, (R,)."""
+        return (self.growth > 2).sum(axis=1)
+
+    @property
+    def most_diverging(self) -> int:
+        """Place in `n` where most prompts diverge."""
+        return int(self.diverging.argmax())
+
+    @property
+    def largest_of_bound(self) -> float | None:
+        """The largest error/bound of all; None where the bound applies nowhere."""
+        applies = self.of_bound[np.isfinite(self.of_bound)]
+        return float(applies.max()) if applies.size else None
+
+    def nearest(self, ratio: float) -> int:
+        """Place of the measured n/d nearest to this one, by their quotient."""
+        return _nearest(self.ratio, ratio)
+
     def needed_ratio(self, target: float, quantile: int = 1) -> np.ndarray:
         """The smallest n/d from which on an error stays at or below `target`, for each T: (T+1,).
 
@@ -87,20 +138,33 @@ class ContextResult:
         """
         return needed_ratio(self.ratio, self.bands[quantile], target)
 
+    @property
+    def learned_ratio(self) -> np.ndarray:
+        """n/d at which A was trained, (N,)."""
+        assert self.learned is not None
+        return self.learned.n / self.settings.features
+
     def learned_needed_ratio(self, target: float, quantile: int = 1) -> np.ndarray:
         """The same for the trained A, at each T of its grid: (L,)."""
         assert self.learned is not None
-        return needed_ratio(self.learned.n / self.settings.features, self.learned.bands[quantile], target)
+        return needed_ratio(self.learned_ratio, self.learned.bands[quantile], target)
 
     def ruled_by_few(self, loops: int) -> np.ndarray:
-        """Places in `n` where the mean after T loops is over `RULED_BY_FEW` times the median, and no rounding."""
+        """Places in `n` where the mean after T loops is over `RULED_BY_FEW` times the median, and no rounding.
+
+        The largest mean is first.
+        """
         mean = self.mean[:, loops]
         places: np.ndarray = np.flatnonzero((mean > RULED_BY_FEW * self.median[:, loops]) & (mean > ROUNDING))
-        return places
+        return places[np.argsort(-mean[places], kind="stable")]
 
     def looking_at(self, settings: ContextSettings) -> "ContextResult":
         """The same sweep, looked at with another T shown or target."""
         return replace(self, settings=settings)
+
+
+def _nearest(values: np.ndarray, value: float) -> int:
+    return int(np.abs(np.log(values / value)).argmin())
 
 
 def needed_ratio(ratio: np.ndarray, errors: np.ndarray, target: float) -> np.ndarray:

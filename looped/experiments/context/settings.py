@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from looped.fields import CONTEXT_FIELDS, Field, SettingsError
+from looped.fields import FIELDS, Field, SettingsError
 from looped.settings import CheckedSettings, Settings
 
 DEFAULT_RATIOS = (
@@ -21,6 +21,61 @@ TRAINING_BATCH = 512
 """Fresh prompts in a step of training A."""
 FINAL_STEPS = 30
 """Training steps with all T loops, after one step each with 1, 2, …, T − 1."""
+
+
+CONTEXT_FIELDS: dict[str, Field] = {
+    "shown_loops": Field(
+        name="shown_loops", key="T", label="T · loops shown", kind="whole", low=1, high=10_000, log=True,
+        help="The number of loops that the charts look at; nothing is computed again. 1 to 10,000, and at most T max.",
+    ),
+    "target_error": Field(
+        name="target_error", key="target-error", option="--target", label="Target error", kind="real", low=1e-12,
+        high=0.9, log=True,
+        help="The relative error that counts as reached; nothing is computed again. 1e-12 to 0.9: below is rounding, "
+        "above is no progress.",
+    ),
+    "features": FIELDS["features"],
+    "ratios": Field(
+        name="ratios", key="ratios", label="n/d · ratios", kind="numbers", low=0.05, high=200,
+        help="The values of n/d that are measured; n is rounded to a whole number. From 0.05, one example for twenty "
+        "features, to 200, where Gaussian data is as well conditioned as it gets.",
+    ),
+    "loops": Field(
+        name="loops", key="T-max", label="T max · loops", kind="whole", low=1, high=10_000, log=True,
+        help="Loops of the longest run. One trace serves every smaller T. 1 to 10,000: the curves are straight long "
+        "before.",
+    ),
+    "prompts": FIELDS["prompts"],
+    "rows": Field(
+        name="rows", key="rows", label="Rows", kind="choice",
+        choices=("gaussian", "student", "rademacher", "correlated"),
+        help="How an example's features are drawn: independent normal; Student's t with 3 degrees of freedom, heavy "
+        "tails; fair signs ±1; or normal with a covariance of condition number κ_Σ, the same for all prompts.",
+    ),
+    "row_condition_number": Field(
+        name="row_condition_number", key="kappa-sigma", label="κ_Σ · covariance", kind="real", low=1, high=1e4,
+        log=True,
+        help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced in ratio. "
+        "1 to 10,000, as for κ itself.",
+    ),
+    "step_size": FIELDS["step_size"],
+    "seed": FIELDS["seed"],
+    "learned": Field(
+        name="learned", key="learned", label="Train A too", kind="yes/no",
+        help="Whether the preconditioner A of a looped transformer is also trained, once for every n/d and T of the "
+        "grid below, d at most 16. It takes minutes where the construction takes a second.",
+    ),
+    "learned_ratios": Field(
+        name="learned_ratios", key="learned-ratios", label="n/d for training", kind="numbers", low=0.05, high=200,
+        help="The values of n/d at which A is trained. 0.05 to 200, as for the construction.",
+    ),
+    "learned_loops": Field(
+        name="learned_loops", key="learned-T", label="T for training", kind="numbers", low=1, high=50,
+        help="The numbers of loops for which A is trained, each a training of its own. 1 to 50: a training step costs "
+        "T·d³, and its loss is ruled by ever rarer prompts as T grows.",
+    ),
+}  # fmt: skip
+"""Settings of the sweep over the number of examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
