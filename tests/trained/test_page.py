@@ -128,6 +128,18 @@ def test_a_diverging_run_says_why(monkeypatch):
     assert any("Diverged: in 50 steps in a row" in error.value.replace("\\", "") for error in app.error)
 
 
+@pytest.mark.parametrize("query", [{}, SMALL], ids=["its settings", "other settings"])
+def test_link_and_files_are_of_the_run_on_screen(query):
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.session_state["train_share"] = True
+    app.run()
+    assert "T=10&n=20&d=5" in app.code[0].value
+    said = [caption.value for caption in app.caption if "of the run on screen, not of the settings" in caption.value]
+    assert len(said) == (1 if query else 0)
+
+
 def upload(app, content, name="mine.npz"):
     next(iter(app.get("file_uploader"))).upload(name, content, "application/octet-stream").run()
     return press(app, "Look at these weights")

@@ -15,6 +15,7 @@ from looped.training.settings import (
     check,
     estimate,
 )
+from looped.training.trainer import Trainer
 
 
 def test_the_defaults_are_the_run_that_was_tuned():
@@ -32,6 +33,13 @@ def test_a_budget_cuts_the_plan_and_does_not_change_its_schedule():
         assert whole.rate_at(step) == part.rate_at(step) == longer.rate_at(step)
         assert whole.loops_at(step) == part.loops_at(step) == longer.loops_at(step)
     assert longer.rate_at(899) == longer.rate_at(200) == pytest.approx(0.02)
+
+
+def test_a_run_with_patience_stops_on_its_plateau():
+    settings = TrainSettings(loops=1, weights="preconditioner", patience=20, steps=500, batch=512)
+    *_, last = Trainer(settings.training()).run()
+    assert last.stopped.startswith("Plateau")
+    assert 40 <= last.step < 500
 
 
 def test_settings_survive_json_and_links():

@@ -209,9 +209,10 @@ def test_a_trained_preconditioner_is_as_good_as_the_best_descent():
 
 
 @pytest.mark.slow
-def test_three_untied_layers_reach_the_published_figure():
-    # Not every seed: from some first weights untied layers end in a worse optimum, or keep a heavier tail.
-    trainer = Trainer(Training.suited(loops=3, tied=False, seed=1))
+@pytest.mark.parametrize("seed", range(3))
+def test_three_untied_layers_reach_the_published_figure(seed):
+    # One start alone ends, for some seeds, in an optimum several times worse; of four the best goes on.
+    trainer = Trainer(Training.suited(loops=3, tied=False, seed=seed))
     list(trainer.run())
     errors = query_errors(trainer.model.predictions, trainer.training.stream(), 101, prompts=20_000)
     assert errors.mean[-1] <= 1.10e-3
