@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from looped.experiments.trained import TrainingWork, evaluate, evaluation, measure
-from looped.experiments.trained.measure import best_descent, model_of
+from looped.experiments.trained.measure import EVALUATION_SEED, best_descent, model_of
 from looped.experiments.trained.result import STATISTICS, Trained, one_layer_optimum
 from looped.experiments.trained.stored import stored
 from looped.lessons import TRAIN
 from looped.training import gdpp
+from looped.training.evaluate import query_errors
 from looped.training.settings import TrainSettings
+from looped.training.stream import PromptStream
 from tests.trained.conftest import SMALL, make
 
 
@@ -184,3 +186,13 @@ def test_the_stored_run_is_the_default_and_what_the_first_lesson_says():
     assert model.tied
     assert run.alone is not None
     assert run.alone.mean + 3 * run.alone.error < best_descent(run.settings)[1]  # A alone is not a multiple of I
+
+
+def test_the_stored_run_is_the_present_code_s():
+    run, _ = stored()
+    steps = TrainingWork(TrainSettings()).run()
+    losses = [next(steps).loss for _ in range(15)]  # past the first growth
+    np.testing.assert_allclose(losses, run.history["loss"][:15], rtol=1e-6)
+    again = model_of(run.settings, run.P, run.Q).predictions
+    errors = query_errors(again, PromptStream(examples=20, features=5), EVALUATION_SEED, 4_000)
+    assert errors.median[-1] == pytest.approx(run.fresh[0, 1], rel=0.2)

@@ -146,14 +146,14 @@ def search(settings: TrainSettings) -> gdpp.Best | None:
 def _train_alone(settings: TrainSettings, share: float) -> Iterator[Risk | None]:
     """None for every step of training A alone at these sizes, and at last its risk; nothing where that is no rival."""
     alone = TrainSettings(loops=settings.loops, examples=settings.examples, features=settings.features,
-                          weights="preconditioner", seed=settings.seed, batch=512)  # fmt: skip
+                          weights="preconditioner", seed=settings.seed)  # fmt: skip
     rival = settings.task == "prediction" and not settings.untied and settings.noise == 0 and settings.loops > 1
     if not rival or estimate(alone).seconds > ALONE_SECONDS * share:
         return
     trainer = Trainer(alone.training())
     for _ in trainer.run():
         yield None
-    yield integrated_risk(trainer.model, _stream(alone), EVALUATION_SEED, 40_000)
+    yield integrated_risk(trainer.model, _stream(alone), EVALUATION_SEED, 100_000)
 
 
 def _models(run: Trained) -> dict[str, LoopedModel]:
