@@ -161,7 +161,7 @@ def read_csv(source: str | Path | bytes, name: str = "") -> Sheet:
         raise refuse(f"{name} is not a regular CSV: every row needs the same number of values as the first line.")
     frame.columns = header
     if len(frame) < MIN_ROWS:
-        raise refuse(f"{name} has {len(frame)} row(s) of data: at least {MIN_ROWS} are needed.")
+        raise refuse(f"{name} has too few rows of data, {len(frame)}: at least {MIN_ROWS} are needed.")
     if len(frame) > MAX_ROWS:
         raise refuse(f"{name} has {len(frame):,} rows: at most {MAX_ROWS:,} are read, keep a sample of them.")
     return Sheet(name=name, frame=frame, digest=hashlib.sha256(content).hexdigest()[:16])

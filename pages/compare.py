@@ -126,9 +126,11 @@ def verdicts(summary: dict[str, Any]) -> None:
         show_number(
             f"error after T = {sizes['loops']}",
             f"{error['median']:.3g}",
-            f"10–90 % of prompts: {error['p10']:.1g} to {error['p90']:.1g}"
+            f"10–90 % of prompts: {error['p10']:.2g} to {error['p90']:.2g}"
             if sizes["prompts"] >= SMALLEST_BAND
-            else f"{sizes['prompts']} prompt(s)",
+            else "one prompt"
+            if sizes["prompts"] == 1
+            else f"{sizes['prompts']} prompts",
             "‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is the shortest least-squares solution for the labels "
             "αy; without noise and with n ≥ d it is αw*.",
         )
@@ -136,7 +138,7 @@ def verdicts(summary: dict[str, Any]) -> None:
             show_number(
                 "error floor",
                 f"{floor['median']:.3g}",
-                "no number of loops gets closer",
+                "from w_ref to αw*; no number of loops gets closer to αw*",
                 "‖w_ref − αw*‖/‖αw*‖: with noise, or fewer examples than features, the examples do not determine w*.",
             )
 

@@ -164,7 +164,7 @@ def notes(result: ContextResult) -> list[str]:
     if under := result.undetermined.sum():
         lines.append(
             f"**n < d.** At n/d below 1 ({under} of {len(result.n)} values) the examples leave part of w\\* "
-            f"unseen: the loop finds the shortest solution, and the distance to w\\* stops at √(1 − n/d), "
+            f"unseen: the loop finds the shortest solution, and the distance to w\\* stops near √(1 − n/d), measured "
             f"{result.median_floor[0]:.2f} at n/d = {result.ratio[0]:.3g}. κ counts the non-zero eigenvalues, and "
             "no bound is drawn there."
         )
@@ -277,7 +277,7 @@ NOTICE = """
 - The exponential requirement is beyond 10¹³ examples at T = 2 already. It is derived here from one proof about
   **learned** weights; the trained A, measured in the same way, needs fewer examples than the construction with
   η = 1/λ₁, and about as many as with the best constant step (choose optimal under *Step size*).
-- Below n = d the distance to w\\* stops at √(1 − n/d), however many loops are run.
+- Below n = d the distance to w\\* stops near √(1 − n/d), however many loops are run.
 """
 
 ASSUMPTIONS = f"""

@@ -197,6 +197,13 @@ EXPLAINED = {
 }
 
 
+def in_words(settings: TrainSettings) -> str:
+    """What was trained."""
+    layers = "untied layers" if settings.untied else "loops"
+    sizes = f"n = {settings.examples}, d = {settings.features}"
+    return f"{settings.weights} weights, {settings.loops} {layers}, {sizes}"
+
+
 def draw(settings: TrainSettings) -> None:
     """Everything below the lesson."""
     default, provenance = stored()
@@ -206,10 +213,12 @@ def draw(settings: TrainSettings) -> None:
         jobs.buttons(JOB, lambda: TrainingWork(settings))
         own = job is not None and isinstance(job.work, TrainingWork) and job.work.settings == settings
         if job is None and settings != default.settings:
-            st.caption(f"On screen is the stored default run. Train with your settings: about {seconds:.2g} s of one "
-                       "core, and its evaluation about 10 s.")  # fmt: skip
+            st.info(
+                f"**These numbers are of another run**, the stored one: {in_words(default.settings)}. Press Train for "
+                f"the settings on the left: about {seconds:.2g} s of one core, and 10 s to evaluate."
+            )
         elif job is not None and not own and not job.active:
-            st.caption("On screen is a run with other settings than those on the left. Train begins with these.")
+            st.info("**These numbers are of another run** than the settings on the left. Train begins with these.")
         elif job is None:
             st.caption(f"On screen is the stored run of these very settings. Training takes about {seconds:.2g} s of "
                        "one core.")  # fmt: skip

@@ -122,7 +122,7 @@ def test_float32_stays_near_the_coefficients_of_float64():
 def test_a_step_that_diverges_leaves_no_held_out_prediction_and_says_why():
     report = compare(Settings(data="diabetes", step_size=3.0, loops=200)).report
     assert report.held_out is None
-    assert "diverges on the rows of a fold" in report.why_not
+    assert "On the rows of a fold it does not converge" in report.why_not
     assert np.isfinite(report.coefficients.looped).all()
 
 

@@ -92,7 +92,7 @@ def sheet(data: str, upload: str = "", _content: bytes = b"", _name: str = "") -
         return tables.diabetes()
     read = tables.read_csv(_content, _name)
     if (count := len(read.numeric)) < 2:
-        raise tables.refuse(f"{_name} has {count} usable column(s) of numbers: it needs a target and a feature.")
+        raise tables.refuse(f"{_name} has too few usable columns of numbers, {count}: it needs a target and a feature.")
     return read
 
 

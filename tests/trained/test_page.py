@@ -64,7 +64,7 @@ def test_the_stored_run_stands_there_before_anyone_trains():
 
 def test_training_is_watched_to_its_end_and_its_result_replaces_the_stored_one():
     app = page(**SMALL)
-    assert any("stored default run" in caption.value for caption in app.caption)
+    assert any("are of another run" in box.value for box in app.info)
     press(app, "Train")
     job = job_of(app)
     assert job.join(60)

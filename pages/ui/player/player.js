@@ -3,6 +3,7 @@
 const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
 const PATIENCE = 2500 // milliseconds until a frame counts as lost
+const AGAIN = [500, 2000, 6000] // milliseconds after a new chart came
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: true } }
 
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
@@ -57,7 +58,11 @@ class Player {
     this.stage.parentElement.style.flex = `0 0 ${arrangement.height}px`
     if (name !== (fresh ? "wide" : this.arrangement)) window.Plotly.relayout(chart, arrangement.layout)
     this.arrangement = name
-    if (fresh && this.at > 0) this.draw()
+    if (fresh && this.at > 0) {
+      this.draw()
+      // Streamlit may draw a new chart once more from its first loop: draw again when that is over.
+      for (const wait of AGAIN) later(wait).then(() => chart === this.chart && this.timer === null && this.draw())
+    }
   }
 
   show(at) {
