@@ -268,7 +268,7 @@ def real_data(view: backend.View) -> None:
 def assumptions() -> None:
     """Where the numbers come from and what they do not say."""
     st.markdown(
-        """
+        typeset("""
 - **The transformer is constructed, not trained.** P and Q are written down so that one pass is one gradient step on
   ‖Xw − αy‖²/(2n). It computes with tokens, P and Q only; it never sees w\\* or the explicit solver.
 - **η is read from the data.** P and Q are shared by all prompts, but the step size 1/λ₁ (or 2/(λ₁+λ_d)) is a number
@@ -282,7 +282,7 @@ def assumptions() -> None:
   axis it is divided by |α|. The construction and the other two rates are derived for this project and checked
   numerically.
 - **Limits.** Every control's help says its range and why.
-"""
+""")
     )
 
 
@@ -291,6 +291,8 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
     controls.show_repairs(settings)
     for sentence in changed:
         st.warning(plain(sentence))
+    if settings.data == "csv" and table is not None and not table.digest:
+        st.info(f"No file is chosen: {plain(table.name)} is shown. Choose a CSV file under *Data*.")
     asked = fewer_prompts(settings, table)
     try:
         identity = (table.name, table.digest, table.target, *table.columns) if table else ()
@@ -311,15 +313,17 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
     close_up(controls, asked, identity, table, view.summary["sizes"]["prompts"])
     with st.expander("What to notice"):
         st.markdown(
-            "- The circles of explicit gradient descent lie on the transformer's line: not close to it, on it, to the "
-            "last digits of the precision.\n"
-            "- The line is straight on this axis once the slowest mode is left: every loop multiplies its error by "
-            "1 − η·λ_d.\n"
-            "- Raise κ and the line flattens; choose the optimal step under *Step size* and it steepens.\n"
-            "- Change n from 40 to 400 with κ fixed: the slope stays. What the number of examples changes is κ, as "
-            "Gaussian rows (under *Data*) show.\n"
-            "- Where the error has fallen to about 1e-16 (1e-7 in float32), both lines are rounding noise, "
-            "and may lie above a bound, which is a statement about exact arithmetic."
+            typeset(
+                "- The circles of explicit gradient descent lie on the transformer's line: not close to it, on it, to the "
+                "last digits of the precision.\n"
+                "- The line is straight on this axis once the slowest mode is left: every loop multiplies its error by "
+                "1 − η·λ_d.\n"
+                "- Raise κ and the line flattens; choose the optimal step under *Step size* and it steepens.\n"
+                "- Change n from 40 to 400 with κ fixed: the slope stays. What the number of examples changes is κ, as "
+                "Gaussian rows (under *Data*) show.\n"
+                "- Where the error has fallen to about 1e-16 (1e-7 in float32), both lines are rounding noise, "
+                "and may lie above a bound, which is a statement about exact arithmetic."
+            )
         )
     behind = st.expander("Data behind the chart", key="behind", on_change="rerun")
     if behind.open:

@@ -23,6 +23,7 @@ from pages.ui.share import share
 JOB = "context"
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
 NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them above to use it."
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def sidebar() -> None:
@@ -122,7 +123,7 @@ def numbers(result: ContextResult) -> None:
         decades = theory.exponential_requirement(T, settings.features)
         show_number(
             "exponential n",
-            f"10^{decades:.0f}",
+            "10" + f"{decades:.0f}".translate(SUPERSCRIPT),
             f"64 T²d⁴8⁴ᵀ at T = {T}",
             "Derived here from a theorem about weights that minimise the loss (Gatmiry et al.): enough in theory, for "
             "learned weights. It is not about the construction.",

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -92,7 +93,7 @@ def error_chart(result: Comparison) -> Picture:
                     "type": "log",
                     "range": axis,
                     "exponentformat": "power",
-                    "dtick": tick,
+                    **tick,
                     "hoverformat": ".3e",
                     "automargin": True,
                 },
@@ -125,7 +126,8 @@ def hold(picture: Picture, held: Sequence[Held]) -> Picture:
     shown += [picture.table["distance to αw*"]] if "distance to αw*" in picture.table else []
     axis, tick = log_range(np.concatenate(shown))
     last = max(picture.table["loop"][-1], *(curve.loop[-1] for curve in held))
-    figure.update_layout(yaxis={"range": axis, "dtick": tick}, xaxis={"range": [0, last], "dtick": None})
+    plain: dict[str, Any] = {"dtick": None, "tickformat": None}
+    figure.update_layout(yaxis={"range": axis, **plain, **tick}, xaxis={"range": [0, last], "dtick": None})
     ends = "; ".join(f"{curve.label} ends at {curve.error[-1]:.2e}" for curve in held)
     return Picture(figure, f"{picture.alt} Held from earlier: {ends}.", picture.table)
 

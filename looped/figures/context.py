@@ -180,7 +180,7 @@ def condition_chart(result: ContextResult) -> Picture:
     if settings.prompts >= SMALLEST_BAND:
         data += band(x, low, high, "10–90 % of prompts")
     span, tick = log_range(np.concatenate([low, high]))
-    vertical = {"title": {"text": "κ of XᵀX/n"}, "type": "log", "range": span, "dtick": tick, "automargin": True,
+    vertical = {"title": {"text": "κ of XᵀX/n"}, "type": "log", "range": span, **tick, "automargin": True,
                 "exponentformat": "power"}  # fmt: skip
     figure = _figure(data, _ratio_axis(result), vertical)
     alt = (
@@ -313,7 +313,7 @@ def _loop_axis(loops: int) -> dict[str, Any]:
 def _error_axis(values: np.ndarray) -> dict[str, Any]:
     span, tick = log_range(values)
     title = {"text": "relative error ‖w<sub>T</sub> − w*‖ / ‖w*‖"}
-    return {"title": title, "type": "log", "range": span, "dtick": tick, "exponentformat": "power",
+    return {"title": title, "type": "log", "range": span, **tick, "exponentformat": "power",
             "hoverformat": ".2e", "automargin": True}  # fmt: skip
 
 

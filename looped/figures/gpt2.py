@@ -52,7 +52,7 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) 
         "height": 420, "margin": NARROW_MARGIN, "hovermode": "x unified", "legend": LEGEND_BELOW,
         "xaxis": {"title": {"text": "training steps"}, "range": [0, steps], "automargin": True},
         "yaxis": {
-            "title": {"text": "squared error on fresh prompts"}, "type": "log", "range": limits, "dtick": tick,
+            "title": {"text": "squared error on fresh prompts"}, "type": "log", "range": limits, **tick,
             "exponentformat": "power", "hoverformat": ".3g", "automargin": True,
         },
     }  # fmt: skip

@@ -72,7 +72,7 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
                 "xaxis": {"title": {"text": "loop t"}, "range": [0, modes.loops * 1.07], "automargin": True},
                 "yaxis": {
                     "title": {"text": "|⟨v<sub>k</sub>, w<sub>t</sub> − w<sub>ref</sub>⟩| / ‖w<sub>ref</sub>‖"},
-                    "type": "log", "range": [low, high], "dtick": tick, "exponentformat": "power", "automargin": True,
+                    "type": "log", "range": [low, high], **tick, "exponentformat": "power", "automargin": True,
                 },
             },
         }

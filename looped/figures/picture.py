@@ -47,11 +47,11 @@ def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str, group: str
     ]
 
 
-def log_range(values: np.ndarray) -> tuple[list[float], int | str | None]:
+def log_range(values: np.ndarray) -> tuple[list[float], dict[str, Any]]:
     """Range (in log10) and ticks of a log axis that holds all positive finite values: whole decades where over two."""
     used = values[np.isfinite(values) & (values > 0)]
     low, high = (float(np.log10(used.min())), float(np.log10(used.max()))) if used.size else (-1.0, 0.0)
     decades = high - low
-    if decades <= 2:
-        return [low - 0.1, high + 0.1], "D2" if decades > 0.6 else None  # D2: 1, 2 and 5
-    return [float(np.floor(low)) - 0.2, float(np.ceil(high - 1e-9)) + 0.2], 1 if decades < 12 else None
+    if decades <= 2:  # 1, 2 and 5 of every decade, written in full
+        return [low - 0.1, high + 0.1], {"dtick": "D2", "tickformat": "~g"} if decades > 0.6 else {"tickformat": "~g"}
+    return [float(np.floor(low)) - 0.2, float(np.ceil(high - 1e-9)) + 0.2], {"dtick": 1} if decades < 12 else {}

@@ -192,7 +192,7 @@ def _floor(gd: np.ndarray, bayes: np.ndarray) -> float:
 def _log_axis(title: str, values: np.ndarray) -> dict[str, Any]:
     limits, tick = log_range(values)
     return {
-        "title": {"text": title}, "type": "log", "range": limits, "dtick": tick, "automargin": True,
+        "title": {"text": title}, "type": "log", "range": limits, **tick, "automargin": True,
         "exponentformat": "power", "hoverformat": ".4g",
     }  # fmt: skip
 

@@ -16,7 +16,7 @@ TITLES = {
     "plane": "Where is w<sub>t</sub> on the loss?",
     "P": "P: what is written",
     "Q": "Q: what is compared",
-    "error": "How far is w<sub>t</sub> still?",
+    "error": "How far is w<sub>t</sub> from its limit?",
 }
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(TITLES, 1)}
 """Number of each view's axes, as Plotly writes them."""

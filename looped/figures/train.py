@@ -231,7 +231,7 @@ def _level(x: list[float] | list[int], value: float, name: str, dash: str) -> di
 
 
 def _figure(
-    data: list[dict[str, Any]], horizontal: dict[str, Any], axis: list[float], tick: int | str | None, title: str
+    data: list[dict[str, Any]], horizontal: dict[str, Any], axis: list[float], tick: dict[str, Any], title: str
 ) -> go.Figure:
     return go.Figure(
         {
@@ -243,7 +243,7 @@ def _figure(
                 "legend": LEGEND_BELOW,
                 "xaxis": {"automargin": True, **horizontal},
                 "yaxis": {
-                    "title": {"text": title}, "type": "log", "range": axis, "dtick": tick, "exponentformat": "power",
+                    "title": {"text": title}, "type": "log", "range": axis, **tick, "exponentformat": "power",
                     "hoverformat": ".3e", "automargin": True,
                 },
             },

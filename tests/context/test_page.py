@@ -61,7 +61,7 @@ def test_the_first_view_is_the_stored_result_with_all_charts(monkeypatch):
     assert metrics(at)["n/d for T = 50"] == f"{result.needed_ratio(1e-3)[50]:.3g}"
     place = list(result.learned.loops).index(50)
     assert metrics(at)["n/d, learned, T = 50"] == f"{result.learned_needed_ratio(1e-3)[place]:.3g}"
-    assert metrics(at)["exponential n"] == "10^190"
+    assert metrics(at)["exponential n"] == "10¹⁹⁰"
     assert line(at, 2, "Learned A, median prompt")[0].tolist() == result.learned.loops.tolist()
     assert all(alt(at, chart) for chart in range(6))
 
