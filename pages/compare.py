@@ -265,6 +265,18 @@ def real_data(view: backend.View) -> None:
         figure(view.predictions, "predictions")
 
 
+NOTICE = """
+- The circles of explicit gradient descent lie on the transformer's line: not close to it, on it, to the last digits of
+  the precision.
+- The line is straight on this axis once the slowest mode is left: every loop multiplies its error by 1 − η·λ_d.
+- Raise κ and the line flattens; choose the optimal step under *Step size* and it steepens.
+- Change n from 40 to 400 with κ fixed: the slope stays. What the number of examples changes is κ, as Gaussian rows
+  (under *Data*) show.
+- Where the error has fallen to about 1e-16 (1e-7 in float32), both lines are rounding noise, and may lie above a bound,
+  which is a statement about exact arithmetic.
+"""
+
+
 def assumptions() -> None:
     """Where the numbers come from and what they do not say."""
     st.markdown(
@@ -312,19 +324,7 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
         real_data(view)
     close_up(controls, asked, identity, table, view.summary["sizes"]["prompts"])
     with st.expander("What to notice"):
-        st.markdown(
-            typeset(
-                "- The circles of explicit gradient descent lie on the transformer's line: not close to it, on it, to the "
-                "last digits of the precision.\n"
-                "- The line is straight on this axis once the slowest mode is left: every loop multiplies its error by "
-                "1 − η·λ_d.\n"
-                "- Raise κ and the line flattens; choose the optimal step under *Step size* and it steepens.\n"
-                "- Change n from 40 to 400 with κ fixed: the slope stays. What the number of examples changes is κ, as "
-                "Gaussian rows (under *Data*) show.\n"
-                "- Where the error has fallen to about 1e-16 (1e-7 in float32), both lines are rounding noise, "
-                "and may lie above a bound, which is a statement about exact arithmetic."
-            )
-        )
+        st.markdown(typeset(NOTICE))
     behind = st.expander("Data behind the chart", key="behind", on_change="rerun")
     if behind.open:
         with behind:
