@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -331,3 +332,13 @@ def test_every_number_of_every_run_is_finite_and_a_promise_to_converge_is_kept(w
     if result.prediction.kind == "converges":
         assert np.median(result.errors[-1]) < 3
     assert ".;" not in result.prediction.sentence
+
+
+def test_the_arrays_say_what_was_set_with_which_versions(tmp_path):
+    export.save(compare(SMALL), tmp_path)
+    with zipfile.ZipFile(tmp_path / "arrays.npz") as archive:
+        about = json.loads(archive.comment)
+    assert Settings(**about["settings"]) == SMALL
+    assert about["seed"] == SMALL.seed
+    assert about["results_version"] == export.RESULTS_VERSION
+    assert about["versions"]["numpy"] == np.__version__

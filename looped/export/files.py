@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import json
 import platform
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property, singledispatch
@@ -66,13 +67,18 @@ class Export(ABC):
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Settings, seed, versions, verdicts and scalars: result.json."""
+        return {**self.provenance, **self.results}
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What was set, and with which versions: also the comment of the zip archive that arrays.npz is."""
         settings = self.settings.to_dict()
-        provenance = {"results_version": RESULTS_VERSION, "versions": versions()}
-        return {"settings": settings, "seed": settings.get("seed"), **provenance, **self.results}
+        about = {"settings": settings, "seed": settings.get("seed")}
+        return {**about, "results_version": RESULTS_VERSION, "versions": versions()}
 
     def summary_json(self) -> str:
         """The summary as one JSON object."""
-        return json.dumps(self.summary, ensure_ascii=False, indent=2, allow_nan=False)
+        return _json(self.summary)
 
     def curves_csv(self) -> str:
         """The curves as text, numbers with all their digits."""
@@ -117,7 +123,7 @@ class Export(ABC):
             case "reproduce.py":
                 return self.script().encode()
             case "arrays.npz":
-                return npz(self.arrays())
+                return npz(self.arrays(), _json(self.provenance))
             case _:
                 raise ValueError(f"There is no file {name}: the files are {', '.join(FILES)}.")
 
@@ -170,10 +176,12 @@ def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
     return list(parts)
 
 
-def npz(named: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as an uncompressed .npz, the same bytes for the same arrays."""
+def npz(named: Mapping[str, np.ndarray], comment: str = "") -> bytes:
+    """Arrays as an uncompressed .npz, the same bytes for the same arrays and the same comment of the archive."""
     out = io.BytesIO()
     np.savez(out, allow_pickle=False, **named)
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.comment = comment.encode()
     return out.getvalue()
 
 
@@ -211,3 +219,7 @@ def script(call: str, settings: CheckedSettings, imports: Iterable[str], before:
             "",
         ]
     )
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)

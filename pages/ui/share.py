@@ -53,7 +53,7 @@ def share(
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
         if result is None:
             return
-        st.markdown("**Files.** Each carries settings, seed, versions and the results version.")
+        st.markdown("**Files.** All but the CSV, numbers alone, carry settings, seed and versions.")
         with st.container(horizontal=True):
             for name in FILES:
                 label, kind, what = CONTENTS[name]
