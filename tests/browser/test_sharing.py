@@ -58,7 +58,7 @@ def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit, fr
     visit.page.get_by_role("option", name=re.compile("κ")).click()
     expect(opened.get_by_test_id("stCode").nth(1)).to_contain_text("hide=lesson%2Ckappa")
     fresh_visit.open("?" + urlparse(link(opened, 1)).query)
-    expect(fresh_visit.number("T")).to_have_value("500")
+    expect(fresh_visit.number("T")).to_have_value("400")
     expect(fresh_visit.number("kappa")).to_have_count(0)
     expect(fresh_visit.page.get_by_role("combobox", name="Lesson")).to_have_count(0)
     expect(fresh_visit.page.get_by_text("Conditioning is everything", exact=True)).to_be_visible()

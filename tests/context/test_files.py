@@ -107,8 +107,13 @@ def test_a_folder_of_other_settings_is_refused_and_left_as_it_is(capsys, tmp_pat
     line = refused(capsys, *SMALL, "--seed", "1", "--out", str(tmp_path))
     assert "holds the result of other settings: choose another folder" in line
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
-    run(capsys, *SMALL, "--target", "0.1", "--out", str(tmp_path))
     assert (tmp_path / "arrays.npz").read_bytes() == before
+    with np.load(tmp_path / "arrays.npz") as stored:
+        arrays = dict(stored)
+    run(capsys, *SMALL, "--target", "0.1", "--out", str(tmp_path))  # read by figures alone: the arrays stay
+    with np.load(tmp_path / "arrays.npz") as stored:
+        assert stored.keys() == arrays.keys()
+        assert all(np.array_equal(stored[name], arrays[name]) for name in arrays)
 
 
 @pytest.mark.parametrize(
