@@ -8,17 +8,21 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import plotly.io
 import pytest
 from hypothesis import example, given, settings
 
 from looped import Settings, cli, compare, export
 from looped.fields import FIELDS
+from looped.figures.picture import COLOURS
 from looped.tables import choose, read_csv
+from tests import results
 from tests.strategies import wild_settings
 
 ROOT = Path(__file__).parents[1]
@@ -217,6 +221,26 @@ def test_the_figure_escapes_what_a_table_brings(tmp_path):
     parser = Loads()
     parser.feed((tmp_path / "figure.html").read_text(encoding="utf-8"))
     assert parser.loads == []
+
+
+@pytest.mark.parametrize("kind", results.MAKERS)
+def test_the_figure_looks_the_same_wherever_it_was_made(monkeypatch, kind):
+    """Importing Streamlit makes a template of placeholders, all but black, the default of every figure."""
+    import streamlit.elements.plotly_chart  # noqa: F401
+
+    pages = []
+    for template in ("streamlit", "plotly_dark", "none"):
+        monkeypatch.setattr(plotly.io.templates, "default", template)
+        pages.append(export.of(results.result(kind)).figure_html())
+    assert pages[0] == pages[1] == pages[2]
+    assert COLOURS[0] in pages[0]
+    drawn = pages[0][pages[0].index("Plotly.newPlot") :]
+    assert re.findall(r"#0000[0-4][0-9]\b", drawn) == []
+
+
+def test_lines_have_the_colours_of_the_light_theme():
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]["light"]
+    assert tuple(theme["chartCategoricalColors"]) == COLOURS
 
 
 @pytest.mark.parametrize("run", [*list(RUNS)[:4], "a CSV"])

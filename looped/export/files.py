@@ -93,7 +93,7 @@ class Export(ABC):
         """The charts as one interactive page that needs no network."""
         parts = []
         for place, (heading, picture) in enumerate(self.pictures().items()):
-            chart = picture.figure.to_html(
+            chart = picture.standing_alone().to_html(
                 full_html=False, include_plotlyjs=place == 0, div_id=f"chart{place}", auto_play=False
             )
             parts.append(f"<h2>{html.escape(heading)}</h2>\n{chart}\n<p>{html.escape(picture.alt)}</p>\n")
@@ -101,7 +101,7 @@ class Export(ABC):
             '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>Looped: {html.escape(self.title)}</title>\n"
-            "<style>body { font-family: sans-serif; margin: 1rem; }</style>\n"
+            "<style>body { font-family: sans-serif; margin: 1rem; background: white; color: #1B1F24 }</style>\n"
             f"<h1>{html.escape(self.title)}</h1>\n{''.join(parts)}"
             "<details><summary>Settings, results and versions</summary>"
             f"<pre>{html.escape(self.summary_json())}</pre></details>\n</html>\n"

@@ -1,6 +1,7 @@
 """Results as Plotly figures, each with a text and a table made from the same numbers: one module per page.
 
-Pure functions. No colours are set: the page's theme, or any other template, applies.
+Pure functions. A figure sets no colours of its own: a page draws it in its theme, and `Picture.standing_alone` gives
+the figure in the project's template.
 """
 
 from looped.figures.compare import Held, error_chart, hold, log_loops, prediction_chart

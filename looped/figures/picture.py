@@ -1,5 +1,6 @@
 """What every figure is made of: the picture with its text and its table, and lines, bands and axes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,42 @@ SMALLEST_BAND = 5
 """Prompts from which on a 10–90 % band is drawn; fewer have no such quantiles."""
 LEGEND_BELOW = {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"}
 NARROW_MARGIN = {"l": 10, "r": 10, "t": 10, "b": 10}
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A6D00", "#56B4E9", "#E69F00", "#444444", "#7A3E9D", "#005F5F",
+)  # fmt: skip
+"""Colours of lines, those of the light theme: Okabe and Ito's first, told apart with any colour vision."""
+INK, GRID = "#1B1F24", "#DDE1E6"
+SEQUENTIAL = ("#E4F1FA", "#56B4E9", "#0072B2", "#00324F")
+DIVERGING = ("#8E0152", "#DE77AE", "#F7F7F7", "#7FBC41", "#276419")
+
+
+def _scale(colours: Sequence[str]) -> list[tuple[float, str]]:
+    return [(place / (len(colours) - 1), colour) for place, colour in enumerate(colours)]
+
+
+def _axis(grid: bool) -> dict[str, Any]:
+    lines = {"gridcolor": GRID, "zerolinecolor": GRID, "tickcolor": GRID, "minor": {"gridcolor": GRID}}
+    return {"automargin": True, "showgrid": grid, "zeroline": grid, "title": {"standoff": 12}, **lines}
+
+
+TEMPLATE = go.layout.Template(
+    data={"heatmap": [{"colorscale": _scale(SEQUENTIAL)}], "contour": [{"colorscale": _scale(SEQUENTIAL)}]},
+    layout={
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "font": {"color": INK, "family": "sans-serif", "size": 13},
+        "colorway": COLOURS,
+        "colorscale": {
+            "sequential": _scale(SEQUENTIAL),
+            "sequentialminus": _scale(SEQUENTIAL[::-1]),
+            "diverging": _scale(DIVERGING),
+        },
+        "xaxis": _axis(grid=False),
+        "yaxis": _axis(grid=True),
+        "hoverlabel": {"bgcolor": "white", "bordercolor": GRID, "font": {"color": INK}},
+    }
+)
+"""The look of a figure on a page of its own: every colour written out, whatever template it was made under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +60,14 @@ class Picture:
     """Text that stands for the figure, from its own numbers."""
     table: dict[str, np.ndarray]
     """Column name to values, all of one length."""
+
+    def standing_alone(self) -> go.Figure:
+        """A copy of the figure in `TEMPLATE`, for a file or a notebook.
+
+        A figure carries the template that was Plotly's default when it was made. Under Streamlit that is one of
+        placeholders, which only Streamlit's own pages replace with the colours of their theme.
+        """
+        return go.Figure(self.figure).update_layout(template=TEMPLATE)
 
 
 def line(

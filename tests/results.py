@@ -1,0 +1,35 @@
+"""A small result of every kind that can be written to files, with its command."""
+
+import functools
+from collections.abc import Callable
+
+from looped import Settings, compare
+from looped.experiments import context
+from looped.experiments.gpt2 import gpt2
+from looped.experiments.signal import signal
+from looped.gpt2.settings import GPT2Settings
+from looped.signal.settings import SignalSettings
+from tests.trained.conftest import make as make_trained
+
+COMMANDS = {
+    "compare": "--T 8 --n 9 --d 4 --prompts 5",
+    "context": "--d 3 --ratios 1,2,4 --T-max 6 --prompts 8",
+    "train": "--T 2 --n 8 --d 2 --steps 9 --batch 32",
+    "signal": "--model ltb --d 2 --n 3 --steps 20",
+    "gpt2": "--d 2 --n 3 --layers 1 --heads 2 --width 8 --batch 16 --steps 40",
+}
+"""Options of a run of seconds, by command."""
+
+MAKERS: dict[str, Callable[[], object]] = {
+    "compare": lambda: compare(Settings(loops=8, examples=9, features=4, prompts=5)),
+    "context": lambda: context.sweep(context.ContextSettings(features=3, ratios="1,2,4", loops=6, prompts=8)),
+    "train": make_trained,
+    "signal": lambda: signal(SignalSettings(model="ltb", features=2, M=3, steps=20)),
+    "gpt2": lambda: gpt2(GPT2Settings(features=2, M=3, layers=1, heads=2, width=8, batch=16, steps=40), (True, False)),
+}
+
+
+@functools.cache
+def result(kind: str) -> object:
+    """The result of that command, made once."""
+    return MAKERS[kind]()
