@@ -6,16 +6,31 @@
 True
 """
 
-import torch
-from threadpoolctl import threadpool_limits
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from looped.experiments.compare import Comparison, compare
-from looped.fields import SettingsError
-from looped.settings import Settings
+if TYPE_CHECKING:
+    from looped.experiments.compare import Comparison, compare
+    from looped.fields import SettingsError
+    from looped.settings import Settings
 
 __version__ = "0.1.0"
 __all__ = ["Comparison", "Settings", "SettingsError", "__version__", "compare"]
 
-# One thread: the batches are small, a second thread makes them slower, and sums keep one order, so bytes repeat.
-torch.set_num_threads(1)
-threadpool_limits(limits=1)
+_HOMES = {
+    "Comparison": "looped.experiments.compare",
+    "compare": "looped.experiments.compare",
+    "Settings": "looped.settings",
+    "SettingsError": "looped.fields",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first used: PyTorch alone takes seconds, and `looped --help` needs none."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

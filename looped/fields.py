@@ -172,6 +172,8 @@ class Field:
 
     def _number(self, value: object) -> float:
         try:
+            if isinstance(value, str) and "_" in value:  # 1_000 is a number in Python alone
+                raise ValueError
             number = float(value) if isinstance(value, (int, float)) else float(str(value))
         except (ValueError, OverflowError):
             raise self.refuse(value, ", it is not a number") from None

@@ -1,14 +1,12 @@
 """The command line: the same settings as the pages, results as files, one JSON summary on standard output."""
 
 import importlib
-import io
-import os
 import sys
+from functools import partial
 from types import ModuleType
 
 from looped import __version__
-from looped.cli.options import Parser, UsageError, join_negative
-from looped.fields import SettingsError
+from looped.cli.streams import guard
 
 COMMANDS = {
     "app": "start the web demo",
@@ -23,10 +21,14 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; the process's own arguments by default."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    arguments = join_negative(sys.argv[1:] if arguments is None else arguments)
+    guard(partial(_run, sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> None:
+    from looped.cli.options import Parser, UsageError, join_negative  # seconds of imports, guarded as all the rest
+    from looped.fields import SettingsError
+
+    arguments = join_negative(arguments)
     parser = Parser(prog="looped", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"looped {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -38,13 +40,11 @@ def main(arguments: list[str] | None = None) -> None:
             modules[name] = importlib.import_module(f"looped.cli.{name.replace('-', '_')}")
             parsers[name].description = modules[name].__doc__
             modules[name].add(parsers[name])
+            parsers[name].note_repeated(arguments[1:])
     chosen = parser.parse_args(arguments)
     command = parsers[chosen.command]
     try:
         modules[chosen.command].run(chosen)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UsageError as error:
         command.error(str(error))
     except SettingsError as error:

@@ -27,5 +27,4 @@ def run(chosen: argparse.Namespace) -> None:
     if importlib.util.find_spec("streamlit") is None:
         raise UsageError("Streamlit is not installed: run `pip install -r requirements.txt`.")
     os.chdir(APP.parent)
-    sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(APP), *chosen.streamlit])

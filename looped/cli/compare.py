@@ -6,7 +6,8 @@ from typing import Any
 
 from looped import cost, export, tables
 from looped.algorithms import ALGORITHMS
-from looped.cli.options import add_out, add_settings, given, say, write
+from looped.cli.options import add_out, add_settings, given, refuse_unread, write
+from looped.cli.streams import give, say
 from looped.experiments.compare import compare
 from looped.fields import FIELDS, TABLES, SettingsError
 from looped.settings import Settings
@@ -41,7 +42,7 @@ def run(chosen: argparse.Namespace) -> None:
     else:
         verdict = f"tolerance {result.tolerance:.1e} in {settings.dtype}: {'pass' if result.passed else 'FAIL'}"
         say(f"max |looped − {result.algorithm.title.replace('gradient descent', 'GD')}| = {gap}, {verdict}")
-    print(summary)
+    give(summary)
 
 
 def _settings(chosen: argparse.Namespace) -> tuple[Settings, Path | None]:
@@ -66,6 +67,8 @@ def _settings(chosen: argparse.Namespace) -> tuple[Settings, Path | None]:
             why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out"
             raise SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}: leave it out.")
     settings = Settings(**values)
+    if settings.shared_step and (table or settings.prompts == 1):
+        refuse_unread(settings, values, {"shared_step": "several prompts, and this is one"})
     _refuse_unread(settings.algorithm, values)
     return settings, path
 

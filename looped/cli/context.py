@@ -4,13 +4,14 @@ With --out an interrupted sweep goes on when the same command is given again.
 """
 
 import argparse
-import sys
 
 from looped import export
-from looped.cli.options import add_out, add_settings, cannot_write, given, say, write
+from looped.cli.options import add_out, add_settings, cannot_write, given, refuse_unread, write
 from looped.cli.progress import Bar
+from looped.cli.streams import give, say
 from looped.experiments.context import ContextSettings, Sweep
 from looped.experiments.context.result import RULED_BY_FEW
+from looped.fields import SettingsError
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -21,16 +22,25 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """`looped context`: summary to standard output, files to `--out`."""
-    settings = ContextSettings(**given(chosen, ContextSettings.table))
+    asked = given(chosen, ContextSettings.table)
+    settings = ContextSettings(**asked)
+    refuse_unread(settings, asked, _unread(settings))
+    if "shown_loops" in asked and settings.shown_loops > settings.loops:
+        raise SettingsError(
+            "shown_loops",
+            f"--T = {settings.shown_loops} is more than the {settings.loops} loops that are run: choose --T up to "
+            f"{settings.loops}, or --T-max from {settings.shown_loops} on.",
+        )
     try:
         work = Sweep(settings, chosen.out)
         say(f"about {work.seconds:.3g} s of one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
         with Bar() as bar:
             for progress in work.run():
                 bar.show(progress.share, progress.doing)
-    except KeyboardInterrupt:
-        say("stopped" + ("" if chosen.out is None else "; the same command goes on from here"))
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        if chosen.out is not None:
+            stop.add_note("the same command goes on from here")
+        raise
     except OSError as error:
         raise cannot_write(chosen.out, error) from None
     result = work.snapshot()
@@ -51,4 +61,14 @@ def run(chosen: argparse.Namespace) -> None:
             f"in {few.size} of {len(result.n)} cells the mean is over {RULED_BY_FEW:g} times the median: few prompts "
             "rule it, and the median is what is reported"
         )
-    print(summary)
+    give(summary)
+
+
+def _unread(settings: ContextSettings) -> dict[str, str]:
+    """Settings that change nothing, and what they go with."""
+    unread = {} if settings.learned else dict.fromkeys(("learned_ratios", "learned_loops"), "--learned")
+    if settings.rows != "correlated":
+        unread["row_condition_number"] = "--rows correlated"
+    elif settings.features == 1:
+        unread["row_condition_number"] = "two features or more, one has κ = 1"
+    return unread

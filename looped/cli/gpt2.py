@@ -5,14 +5,10 @@ With --out, a checkpoint and the curve so far are written every minute, and --re
 
 import argparse
 import importlib.util
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, say, write
+from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, make, write
+from looped.cli.streams import Stopped, give, say, stopped_by
 from looped.experiments.gpt2 import GPT2Result
 from looped.gpt2.curves import CHECKPOINT, keep
 from looped.gpt2.settings import GPT2Settings
@@ -40,13 +36,15 @@ def run(chosen: argparse.Namespace) -> None:
         raise UsageError(f"{error} Leave --resume out to begin.") from None
     settings = trainer.settings
     say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
+    make(chosen.out)
     try:
         _train(trainer, chosen.out)
     except OSError as error:
         raise cannot_write(chosen.out, error) from None
-    if not trainer.finished:
-        say("stopped" + ("" if chosen.out is None else "; --resume goes on from here"))
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        if chosen.out is not None:
+            stop.add_note("--resume goes on from here")
+        raise
     if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
         say("plotly is not installed: the curve and the checkpoint are the only files")
         return
@@ -55,32 +53,27 @@ def run(chosen: argparse.Namespace) -> None:
     result = GPT2Result(settings, [trainer])
     summary = export.summary_json(result)
     write(result, chosen.out)
-    print(summary)
+    give(summary)
 
 
 def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
-    """To the end or until interrupted, with a line for every record, or for every checkpoint in the folder."""
+    """To the end or until interrupted, with a line for every record, or for every checkpoint in the folder.
+
+    A signal takes effect between two steps: amid one, what is saved would not repeat.
+    """
     steps = trainer.settings.steps
-    with _interrupted() as told:
+    told: list[int] = []
+    with stopped_by(lambda number, _frame: told.append(number)):
         if folder is None:
-            while not trainer.finished and not told.is_set():
+            while not trainer.finished and not told:
                 if record := trainer.step():
                     say(f"step {record.step} of {steps}: {record.loss:.4g}")
-            return
-        for curve in keep(trainer, folder, told.is_set):
-            loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
-            say(f"step {trainer.steps} of {steps}: {loss}, {curve.seconds:.0f} s")
-
-
-@contextmanager
-def _interrupted() -> Iterator[threading.Event]:
-    """Set by Ctrl-C, which then takes effect between two steps: amid one, what is saved would not repeat."""
-    told = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: told.set())
-    try:
-        yield told
-    finally:
-        signal.signal(signal.SIGINT, before)
+        else:
+            for curve in keep(trainer, folder, lambda: bool(told)):
+                loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
+                say(f"step {trainer.steps} of {steps}: {loss}, {curve.seconds:.0f} s")
+    if not trainer.finished:
+        raise Stopped(*told[:1])
 
 
 def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:

@@ -1,12 +1,16 @@
 """What the commands share: options from a table of fields, one-line errors, and the result folder."""
 
 import argparse
+import errno
+import itertools
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from looped import tables
+from looped.cli.streams import give, say, show
 from looped.fields import Field, SettingsError
 from looped.settings import CheckedSettings
 
@@ -22,6 +26,24 @@ class Parser(argparse.ArgumentParser):
         """Print the line without the usage block."""
         line = " ".join(message.split())
         self.exit(2, f"{self.prog}: error: {line}\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help and versions like a result, the rest like a message."""
+        if file is sys.stdout:
+            give(message.removesuffix("\n"))
+        else:
+            show(message)
+
+    def note_repeated(self, arguments: Sequence[str]) -> None:
+        """Say which of an option's values counts where it is given twice: the last one, as argparse has it."""
+        last: dict[str, str] = {}
+        repeated = set()
+        for argument in itertools.takewhile(lambda argument: argument != "--", arguments):
+            if action := self._option_string_actions.get(argument.partition("=")[0]):
+                repeated |= {action.dest} & last.keys()
+                last[action.dest] = argument.partition("=")[0]
+        for name in sorted(repeated):
+            say(f"{last[name]}: given more than once, the last one counts")
 
     def option(self, name: str) -> str:
         """The option of a setting, or nothing if it has none."""
@@ -48,13 +70,54 @@ def given(chosen: argparse.Namespace, table: Mapping[str, Field]) -> dict[str, A
     return {name: value for name in table if (value := getattr(chosen, name)) is not None}
 
 
+def refuse_unread(settings: CheckedSettings, asked: Mapping[str, Any], unread: Mapping[str, str]) -> None:
+    """Refuse an option that was given and changes nothing under the other settings.
+
+    Args:
+        settings: as they are with all options.
+        asked: the options that were given.
+        unread: for each setting that has no effect, what it would go with.
+
+    Raises:
+        SettingsError: for the first of them that was given.
+    """
+    for name, goes_with in unread.items():
+        if name in asked:
+            field = settings.table[name]
+            value = f" = {asked[name]}" if field.kind != "yes/no" else ""
+            raise SettingsError(
+                name, f"{field.flag}{value} has no effect here, it goes with {goes_with}: leave it out."
+            )
+
+
 def add_out(command: argparse.ArgumentParser) -> None:
     """The option that names the result folder."""
     command.add_argument("--out", type=_folder, metavar="DIR", help="Folder for the result files; made if need be.")
 
 
-def write(result: object, folder: Path | None) -> None:
+def make(folder: Path | None) -> None:
+    """The folder for the results, made before the work, so that one that cannot be written to costs nothing.
+
+    Raises:
+        SettingsError: if it cannot be.
+    """
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None = None) -> None:
     """Write a result's files to a folder, if one is asked for.
+
+    Args:
+        result: of any kind that `looped.export` knows.
+        folder: made if need be.
+        more: further files by name, written with the others or not at all.
 
     Raises:
         SettingsError: if the folder cannot be written to.
@@ -62,9 +125,10 @@ def write(result: object, folder: Path | None) -> None:
     if folder is None:
         return
     from looped import export  # with Plotly, which only files need
+    from looped.export.files import write as write_files
 
     try:
-        written = export.save(result, folder)
+        written = write_files({**export.of(result).files(), **(more or {})}, folder)
     except OSError as error:
         raise cannot_write(folder, error) from None
     say(f"wrote {', '.join(path.name for path in written)} to {folder}")
@@ -74,11 +138,6 @@ def cannot_write(folder: Path, error: OSError) -> SettingsError:
     """The sentence for a folder that cannot be written to."""
     why = f"--out = {folder} cannot be written to ({error.strerror}): choose another folder."
     return SettingsError("out", why)
-
-
-def say(message: str) -> None:
-    """One line on standard error."""
-    print(f"looped: {message}", file=sys.stderr)
 
 
 def join_negative(arguments: list[str]) -> list[str]:

@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from looped.cli.streams import show
+
 WIDTH = 30
 EVERY = 0.1
 """Seconds between two drawings on a terminal."""
@@ -25,7 +27,7 @@ class Bar:
     ) -> None:
         """Leave the last line standing."""
         if self.terminal and self.drawn:
-            print(file=sys.stderr)
+            show("\n")
 
     def show(self, share: float, doing: str) -> None:
         """Say how far the work is.
@@ -37,9 +39,8 @@ class Bar:
         now = time.monotonic()
         if self.terminal and (now - self.drawn >= EVERY or share >= 1):
             full = round(WIDTH * share)
-            line = f"\r[{'#' * full}{'.' * (WIDTH - full)}] {share:4.0%}  {doing}\033[K"
-            print(line, end="", file=sys.stderr, flush=True)
+            show(f"\r[{'#' * full}{'.' * (WIDTH - full)}] {share:4.0%}  {doing}\033[K")
             self.drawn = now
         elif not self.terminal and int(10 * share) > self.tenths:
             self.tenths = int(10 * share)
-            print(f"looped: {share:4.0%}  {doing}", file=sys.stderr, flush=True)
+            show(f"looped: {share:4.0%}  {doing}\n")

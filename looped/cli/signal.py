@@ -1,13 +1,13 @@
 """Train a model on tasks that share a signal, and hold its risk against the smallest possible one."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from torch import Tensor
 
 from looped import export
-from looped.cli.options import add_out, add_settings, given, say, write
+from looped.cli.options import add_out, add_settings, given, make, refuse_unread, write
+from looped.cli.streams import give, say
 from looped.experiments.signal import SignalResult, SignalTraining
 from looped.fields import SettingsError
 from looped.signal.settings import SignalSettings
@@ -35,25 +35,24 @@ def run(chosen: argparse.Namespace) -> None:
             option = SignalSettings.table[replaced].flag
             raise SettingsError(replaced, f"{option} = {asked[replaced]} goes without --{name}: leave one of them out.")
     settings = SignalSettings(**asked)
+    if settings.features == 1:
+        refuse_unread(settings, asked, dict.fromkeys(MATRICES.values(), "two features or more, one has κ = 1"))
     H, Psi = (_matrix(chosen, name, settings.features) for name in MATRICES)
     training = SignalTraining(settings, H, Psi)
     for note in training.task.notes:
         say(note)
-    try:
-        for done, records in enumerate(training.run()):
-            if done % 10 == 0 or training.finished:
-                step = next(iter(records.values())).step
-                say(f"step {step} of {settings.steps}: " + ", ".join(f"{k} {r.risk:.4g}" for k, r in records.items()))
-    except KeyboardInterrupt:
-        say("stopped")
-        sys.exit(130)
+    make(chosen.out)
+    for done, records in enumerate(training.run()):
+        if done % 10 == 0 or training.finished:
+            step = next(iter(records.values())).step
+            say(f"step {step} of {settings.steps}: " + ", ".join(f"{k} {r.risk:.4g}" for k, r in records.items()))
     result = SignalResult(settings, training, H, Psi)
     for kind, history in training.history.items():
         best = training.levels.optimum(kind)
         say(f"{kind}: trained to {history[-1].risk:.5g}, the smallest possible is {best:.5g}")
     summary = export.summary_json(result)
     write(result, chosen.out)
-    print(summary)
+    give(summary)
 
 
 def _matrix(chosen: argparse.Namespace, name: str, features: int) -> Tensor | None:

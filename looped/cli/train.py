@@ -4,18 +4,17 @@ With --out the run is kept in DIR/run.pt on the way, and --resume goes on from t
 """
 
 import argparse
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from looped import export
-from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, say, write
+from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, make, write
 from looped.cli.progress import Bar
+from looped.cli.streams import give, say
 from looped.experiments.trained import Trained, evaluation, trained
 from looped.experiments.trained.file import read_weights
-from looped.export.files import write as write_files
 from looped.export.train import history_csv
 from looped.fields import SettingsError
 from looped.training.checkpoint import CheckpointError
@@ -49,30 +48,28 @@ def run(chosen: argparse.Namespace) -> None:
         with Bar() as bar:
             for piece, found in enumerate(evaluation(begun), start=1):
                 bar.show(min(1.0, piece / _pieces(found)), "evaluation")
-    except KeyboardInterrupt:
-        say("stopped" + ("" if chosen.out is None else "; --resume goes on from here"))
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        if chosen.out is not None and not chosen.weights_from:
+            stop.add_note("--resume goes on from here")
+        raise
+    except OSError as error:
+        raise cannot_write(chosen.out, error) from None
     summary = export.summary_json(found)
-    write(found, chosen.out)
-    if chosen.out is not None:
-        write_files({"history.csv": history_csv(found).encode()}, chosen.out)
+    write(found, chosen.out, {"history.csv": history_csv(found).encode()})
     for mean, median, tail in found.fresh:
         say(f"squared error on {found.fresh_prompts:,} fresh prompts: mean {mean:.2e}, median {median:.2e}, 99.9 % "
             f"point {tail:.2e}")  # fmt: skip
     say(found.found())
-    print(summary)
+    give(summary)
 
 
 def _train(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
     """Begin or go on, with a bar, and keep the run on the way."""
     path = None if chosen.out is None else chosen.out / CHECKPOINT
     settings, trainer = _resumed(path, asked) if chosen.resume else _begun(TrainSettings(**asked))
+    make(chosen.out)
     if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            trainer.save(path)
-        except OSError as error:
-            raise cannot_write(chosen.out, error) from None
+        trainer.save(path)
     steps, saved = trainer.training.steps, time.monotonic()
     say(f"{steps} steps, about {estimate(settings).seconds:.2g} s of one core")
     try:

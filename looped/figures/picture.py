@@ -46,7 +46,7 @@ TEMPLATE = go.layout.Template(
         "xaxis": _axis(grid=False),
         "yaxis": _axis(grid=True),
         "hoverlabel": {"bgcolor": "white", "bordercolor": GRID, "font": {"color": INK}},
-    }
+    },
 )
 """The look of a figure on a page of its own: every colour written out, whatever template it was made under."""
 

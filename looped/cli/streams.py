@@ -1,0 +1,113 @@
+"""Standard output for the result and standard error for messages: neither a stream nor a signal ends in a traceback.
+
+A run goes on where its messages cannot be written. Where the result itself cannot, one line says so, status 1; a reader
+that closes the pipe early, as `| head`, has seen enough. Ctrl-C and a request to terminate end a run with one line and
+the status of their signal, 130 or 143.
+"""
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TextIO
+
+OUTPUT_FAILED = 1
+"""Exit status where the result could not be written to standard output."""
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that ends a run; its number is the argument."""
+
+
+def say(message: str) -> None:
+    """One line on standard error; nothing where that cannot be written."""
+    show(f"looped: {' '.join(message.split())}\n")
+
+
+def show(text: str) -> None:
+    """The text on standard error, as it is; nothing where that cannot be written."""
+    if _put(sys.stderr, text) is not None:
+        _silence(sys.stderr)
+
+
+def give(text: str) -> None:
+    """The text on standard output, with a line break.
+
+    Raises:
+        SystemExit: where it cannot be written, unless its reader has gone.
+    """
+    error = _put(sys.stdout, text + "\n")
+    if error is None:
+        return
+    _silence(sys.stdout)
+    if not isinstance(error, BrokenPipeError):
+        say(f"standard output cannot be written to ({error.strerror or error})")
+        sys.exit(OUTPUT_FAILED)
+
+
+def guard(program: Callable[[], None]) -> None:
+    """Run a program with streams that are there, and end it in one line when it is told to stop.
+
+    Notes of the KeyboardInterrupt that leaves it say how to go on.
+    """
+    _open()
+    try:
+        with stopped_by(_interrupt):
+            program()
+    except KeyboardInterrupt as stop:
+        say("; ".join(["stopped", *getattr(stop, "__notes__", ())]))
+        sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
+
+
+@contextlib.contextmanager
+def stopped_by(told: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Call `told` on Ctrl-C and on a request to terminate, as long as it lasts; ignored signals stay ignored."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = (number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN)
+        before = {number: signal.signal(number, told) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def _open() -> None:
+    """Point closed streams at the null device, so that no file is opened in their place, and print any name."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number, which is this one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _put(stream: TextIO, text: str) -> OSError | None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        return error
+    return None
+
+
+def _silence(stream: TextIO) -> None:
+    """Send what is left in the stream's buffer, and all that follows, to the null device."""
+    with contextlib.suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
