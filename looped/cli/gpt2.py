@@ -83,6 +83,7 @@ def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:
         return GPT2Trainer(settings, chosen.device)
     if chosen.out is None:
         raise UsageError("argument --resume: it needs --out, the folder of the run to go on with.")
+    make(chosen.out)
     path = Path(chosen.out) / CHECKPOINT
     if not path.exists():
         say(f"there is no {path} yet: a new run begins")

@@ -15,6 +15,7 @@ from looped.cli.progress import Bar
 from looped.cli.streams import give, say
 from looped.experiments.trained import Trained, evaluation, trained
 from looped.experiments.trained.file import read_weights
+from looped.export.files import utf8
 from looped.export.train import history_csv
 from looped.fields import SettingsError
 from looped.training.checkpoint import CheckpointError
@@ -55,7 +56,7 @@ def run(chosen: argparse.Namespace) -> None:
     except OSError as error:
         raise cannot_write(chosen.out, error) from None
     summary = export.summary_json(found)
-    write(found, chosen.out, {"history.csv": history_csv(found).encode()})
+    write(found, chosen.out, {"history.csv": utf8(history_csv(found))})
     for mean, median, tail in found.fresh:
         say(f"squared error on {found.fresh_prompts:,} fresh prompts: mean {mean:.2e}, median {median:.2e}, 99.9 % "
             f"point {tail:.2e}")  # fmt: skip

@@ -1,6 +1,7 @@
 """The five files of every result, and how they are written: all of them or none."""
 
 import csv
+import errno
 import html
 import importlib.metadata
 import io
@@ -115,13 +116,13 @@ class Export(ABC):
         """The content of one of `FILES`."""
         match name:
             case "result.json":
-                return self.summary_json().encode() + b"\n"
+                return utf8(self.summary_json() + "\n")
             case "curves.csv":
-                return self.curves_csv().encode()
+                return utf8(self.curves_csv())
             case "figure.html":
-                return self.figure_html().encode()
+                return utf8(self.figure_html())
             case "reproduce.py":
-                return self.script().encode()
+                return utf8(self.script())
             case "arrays.npz":
                 return npz(self.arrays(), _json(self.provenance))
             case _:
@@ -161,10 +162,15 @@ def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
     """Write files into a folder, made if need be.
 
     All are written beside their places and moved there when all are complete, so no partial file is left.
+
+    Raises:
+        OSError: if the folder or one of the files cannot be written; then none is.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     parts = {folder / name: folder / f".{name}.part" for name in contents}
+    if taken := next(filter(Path.is_dir, parts), None):  # moving would stop there, with some files new and some old
+        raise IsADirectoryError(errno.EISDIR, f"{taken.name} there is a folder")
     try:
         for part, content in zip(parts.values(), contents.values(), strict=True):
             part.write_bytes(content)
@@ -176,12 +182,17 @@ def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
     return list(parts)
 
 
+def utf8(text: str) -> bytes:
+    """The text as UTF-8; bytes of a file's name that are none are written as escapes, which JSON reads back."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def npz(named: Mapping[str, np.ndarray], comment: str = "") -> bytes:
     """Arrays as an uncompressed .npz, the same bytes for the same arrays and the same comment of the archive."""
     out = io.BytesIO()
     np.savez(out, allow_pickle=False, **named)
     with zipfile.ZipFile(out, "a") as archive:
-        archive.comment = comment.encode()
+        archive.comment = utf8(comment)
     return out.getvalue()
 
 
