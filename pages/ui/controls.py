@@ -3,7 +3,6 @@
 import math
 import re
 import secrets
-from bisect import bisect_left
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -13,6 +12,7 @@ import streamlit as st
 from looped.fields import Field
 from looped.settings import CheckedSettings
 from pages.ui.parts import plain
+from pages.ui.typing import misread
 
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
@@ -56,19 +56,21 @@ class Controls(Generic[S]):
         field, default = self.fields[name], self.defaults[name]
         if field.key in self.hidden:
             return
-        whole = field.kind == "whole"
-        kind = int if whole else float
+        whole = field.kind == "whole"  # and yet read as a float: an int would make 1 of 1e3 and 2 of 2.5
         with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
             value = st.number_input(
-                field.label, kind(field.low), kind(field.high), default, key=field.key, bind="query-params",
-                step=1 if whole else 0.1, format="%d" if whole else "%g", help=unused or field.help,
+                field.label, float(field.low), float(field.high), float(default), key=field.key, bind="query-params",
+                step=1.0 if whole else 0.1, format="%g", help=unused or field.help,
                 width=NUMBER_WIDTH if field.log else "stretch", disabled=bool(unused),
             )  # fmt: skip
             if not field.log:
                 return
             key, stops = f"{field.key}_slider", _stops(field.low, field.high, default, whole)
-            if st.session_state.get(key) != (stop := _nearest(stops, value)):
-                st.session_state[key] = stop
+            if value not in stops:  # a stop of its own, which stays until another number is typed
+                st.session_state[f"{key}_typed"] = value
+            stops = tuple(sorted({*stops, st.session_state.get(f"{key}_typed", value)}))
+            if st.session_state.get(key) != value:
+                st.session_state[key] = value
             st.select_slider(
                 f"{field.label} (slider)", stops, key=key, format_func=lambda stop: f"{stop:g}",
                 label_visibility="collapsed", on_change=_set_from_slider, args=(field.key,), disabled=bool(unused),
@@ -138,13 +140,32 @@ class Controls(Generic[S]):
                 given[field.key] = state[field.key]
         settings, rejected = self.settings.from_query(given)
         state[f"{self.page}.last"] = settings
+        self._note_misread(settings)
         return settings, list(rejected.values())
+
+    def _note_misread(self, settings: S) -> None:
+        """A sentence for `show_repairs` about a number that is not what was typed."""
+        with st.sidebar:
+            found = misread()
+        if found is None:
+            return
+        key, what = found
+        for name, field in self.fields.items():
+            if field.key == key:
+                why = "its comma was read as a decimal point" if what == "comma" else "what was typed is not a number"
+                note = f"{key}: {why}. Using {field.to_text(getattr(settings, name))}."
+                st.session_state["repairs"] = [plain(note)]
+                st.session_state.pop("repairs_at", None)
 
     def set(self, changes: Mapping[str, Any]) -> None:
         """Put values by name of the setting into the widgets; for callbacks, before the widgets are drawn."""
         for name, value in changes.items():
             field = self.fields[name]
-            st.session_state[field.key] = field.to_text(value) if field.kind in ("numbers", "step") else value
+            if field.kind in ("numbers", "step"):
+                value = field.to_text(value)
+            elif field.kind == "whole":
+                value = float(value)
+            st.session_state[field.key] = value
 
     def seed(self) -> None:
         """The seed, with a button that draws another one."""
@@ -240,16 +261,10 @@ def _forget_repairs() -> None:
 @cache
 def _stops(low: float, high: float, default: float, whole: bool) -> tuple[float, ...]:
     """Round numbers from low to high, the default among them."""
-    kind = int if whole else float
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     round_numbers = (float(f"{mantissa}e{decade}") for decade in decades for mantissa in MANTISSAS)
     inside = {number for number in round_numbers if low <= number <= high and (not whole or number == int(number))}
-    return tuple(sorted({kind(number) for number in (*inside, low, high, default)}))
-
-
-def _nearest(stops: tuple[float, ...], value: float) -> float:
-    place = bisect_left(stops, value)
-    return min(stops[max(place - 1, 0) : place + 1], key=lambda stop: abs(math.log(stop / value)))
+    return tuple(sorted({float(number) for number in (*inside, low, high, default)}))
 
 
 def _set_from_slider(key: str) -> None:

@@ -1,0 +1,103 @@
+"""Numbers as people type them: each becomes what was meant, or a sentence says what it became."""
+
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from .conftest import Visit
+
+pytestmark = pytest.mark.browser
+
+COPY = """document.addEventListener('copy', event => {
+    event.clipboardData.setData('text/plain', '7,5')
+    event.preventDefault()
+})"""
+"""Puts 7,5 on the clipboard, whatever is copied."""
+
+
+def type_number(visit: Visit, key: str, text: str, end: str = "Enter") -> None:
+    box = visit.number(key)
+    box.click()
+    box.press("Control+A")
+    box.press_sequentially(text)
+    box.press(end)
+
+
+def note(visit: Visit) -> Locator:
+    return visit.page.get_by_test_id("stAlert").filter(has_text="could not be used")
+
+
+def in_link(visit: Visit, key: str) -> str:
+    return parse_qs(urlparse(visit.page.url).query)[key][0]
+
+
+@pytest.mark.parametrize("end", ["Enter", "Tab"])
+def test_a_decimal_comma_is_read_as_a_point_and_that_is_said(visit: Visit, end: str) -> None:
+    visit.open()
+    type_number(visit, "kappa", "7,5", end)
+    expect(note(visit)).to_contain_text("kappa: its comma was read as a decimal point. Using 7.5.")
+    expect(visit.number("kappa")).to_have_value("7.5")
+    assert in_link(visit, "kappa") == "7.5"
+    assert visit.metrics()["κ measured"] == "7.5"
+
+
+def test_a_pasted_comma_is_read_like_a_typed_one(visit: Visit) -> None:
+    page = visit.open().page
+    page.evaluate(
+        "document.addEventListener('copy', e => {e.clipboardData.setData('text/plain', '7,5'); e.preventDefault()})"
+    )
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("Control+C")
+    box = visit.number("kappa")
+    box.click()
+    box.press("Control+A")
+    box.press("Control+V")
+    box.press("Enter")
+    expect(note(visit)).to_contain_text("Using 7.5.")
+    expect(box).to_have_value("7.5")
+
+
+def test_a_whole_number_may_be_written_with_an_exponent(visit: Visit) -> None:
+    visit.open()
+    with visit.change():
+        type_number(visit, "T", "1e2")
+    expect(visit.number("T")).to_have_value("100")
+    assert in_link(visit, "T") == "100"
+    expect(note(visit)).to_have_count(0)
+
+
+def test_half_a_loop_is_refused_in_a_sentence(visit: Visit) -> None:
+    visit.open()
+    type_number(visit, "T", "7.5")
+    expect(visit.page.get_by_test_id("stAlert").filter(has_text="T = 7.5 cannot be used")).to_contain_text("Using 8.")
+    expect(visit.number("T")).to_have_value("7.5")
+
+
+def test_what_is_no_number_is_said(visit: Visit) -> None:
+    visit.open("?kappa=20")
+    type_number(visit, "kappa", "1e")
+    expect(note(visit)).to_contain_text("kappa: what was typed is not a number. Using 5.")
+    expect(visit.number("kappa")).to_have_value("5")
+
+
+def test_a_number_out_of_range_is_not_taken_and_the_box_says_why(visit: Visit) -> None:
+    visit.open()
+    type_number(visit, "T", "20000")
+    box = visit.page.get_by_test_id("stNumberInput").filter(has=visit.number("T"))
+    expect(box.get_by_role("alert")).to_contain_text("enter a value between 1 and 10000")
+    assert "T" not in parse_qs(urlparse(visit.page.url).query)
+
+
+def test_the_slider_shows_a_number_between_its_stops(visit: Visit) -> None:
+    visit.open()
+    with visit.change():
+        type_number(visit, "T", "11")
+    expect(visit.slider_box("T")).to_contain_text("11")
+    with visit.change():
+        visit.slider("T").press("ArrowRight")
+    expect(visit.number("T")).to_have_value("12")
+    expect(visit.slider("T")).to_be_focused()
+    with visit.change():
+        visit.slider("T").press("ArrowLeft")
+    expect(visit.number("T")).to_have_value("11")
