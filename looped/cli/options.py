@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from looped import tables
+from looped.dialects import is_number
 from looped.fields import Field, SettingsError
 from looped.settings import CheckedSettings
 
@@ -85,7 +85,7 @@ def join_negative(arguments: list[str]) -> list[str]:
     """Join `--alpha -1e3` to `--alpha=-1e3`: argparse takes a negative number with an exponent for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if argument.startswith("-") and joined and joined[-1].startswith("--") and tables.is_number(argument):
+        if argument.startswith("-") and joined and joined[-1].startswith("--") and is_number(argument):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)

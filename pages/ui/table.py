@@ -3,9 +3,13 @@
 import streamlit as st
 
 from looped import tables
+from looped.dialects import DIALECT, Dialect
 from looped.fields import FIELDS, SettingsError
 from pages.ui import backend
 from pages.ui.parts import plain
+
+MOST_NAMED = 5
+"""Columns that are left out of a table and named with the reason; of more, only the number is told."""
 
 
 def choose_table(data: str) -> tables.Table | None:
@@ -14,9 +18,9 @@ def choose_table(data: str) -> tables.Table | None:
     sheet = _uploaded_sheet() if data == "csv" else backend.sheet("diabetes")
     numeric = sheet.numeric
     target, columns = _columns(numeric)
-    left_out = [name for name in sheet.frame.columns if name not in numeric]
-    if left_out:
-        st.caption(f"Left out, not usable as numbers: {plain(', '.join(left_out))}.")
+    if left_out := [f"{name} {trouble}" for name, trouble in sheet.troubles.items()]:
+        more = f"; and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        st.caption(f"Left out: {plain('; '.join(left_out[:MOST_NAMED]))}{more}.")
     try:
         state["table"] = tables.choose(sheet, target, columns)
     except SettingsError as error:
@@ -31,15 +35,28 @@ def _uploaded_sheet() -> tables.Sheet:
         help=f"A line of column names, then numbers. Up to {tables.MAX_ROWS:,} rows, {tables.MAX_COLUMNS:,} "
         f"columns and {tables.MAX_BYTES // 1024**2} MiB: all of it must fit one run.",
     )  # fmt: skip
+    dialect = _dialect()
     if upload is not None:
         try:
-            st.session_state["sheet"] = backend.sheet("csv", upload.file_id, upload.getvalue(), upload.name)
+            st.session_state["sheet"] = backend.sheet("csv", upload.file_id, dialect, upload.getvalue(), upload.name)
         except SettingsError as error:
             st.error(f"{plain(str(error))} The last table is kept.")
     sheet: tables.Sheet = st.session_state.get("sheet") or backend.sheet("diabetes")
     if upload is None:
         st.info(f"No file is chosen: {plain(sheet.name)} is shown.")
+    if sheet.reading:
+        st.caption(f"Read as {plain(sheet.reading)}.")
     return sheet
+
+
+def _dialect() -> Dialect:
+    """How the file is written, as far as it is told."""
+    with st.popover("How it is written", help="Set what was not guessed right about the file.", width="stretch"):
+        told = {
+            name: st.selectbox(field.label, field.choices, key=f"csv_{field.key}", help=field.help)
+            for name, field in DIALECT.items()
+        }
+    return Dialect(**told)
 
 
 def _columns(numeric: list[str]) -> tuple[str, tuple[str, ...]]:
