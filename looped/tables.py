@@ -90,7 +90,8 @@ class Sheet:
                 return f"holds {shown}, which may be a thousand or a decimal comma (then choose decimal = comma)"
             return f"holds text ({shown})"
         shown = f" ('{cells[missing[0]]}')" if cells[missing[0]] else ""
-        return f"has {len(missing)} missing value(s), the first in row {self.lines[missing[0]]}{shown}"
+        values = f"{len(missing)} missing value{'s' * (len(missing) > 1)}"
+        return f"has {values}, the first in row {self.lines[missing[0]]}{shown}"
 
 
 def is_constant(values: np.ndarray) -> bool:

@@ -242,11 +242,11 @@ def real_data(view: backend.View) -> None:
         "intercept). Coefficients are in the original units, beside those of scikit-learn's LinearRegression on "
         "the same standardised columns."
     )
-    for sentence in table["sentences"]:
-        st.caption(plain(sentence))
     left, right = st.columns(2)
     with left:
         data_table(table["coefficients"], f"Coefficients for {table['target']}", whole=True)
+        for sentence in table["sentences"]:
+            st.caption(plain(sentence))
     with right:
         if view.predictions is None:
             st.info(f"No held-out prediction. {plain(held_out['why_not'])}")

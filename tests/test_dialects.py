@@ -120,7 +120,7 @@ def test_text_that_is_no_number_is_named_with_its_cell(cell):
 @pytest.mark.parametrize("cell", sorted({*MISSING, "NA", "N/A", "NaN", "NULL", "None"} - {""}))
 def test_a_word_for_a_missing_value_is_named_as_one(cell):
     message = refusal(GOOD.replace("4.5", cell))
-    assert "Column 'a' of t.csv has 1 missing value(s), the first in row 4" in message
+    assert "Column 'a' of t.csv has 1 missing value, the first in row 4" in message
     assert f"('{cell}')" in message
 
 

@@ -185,6 +185,10 @@ def test_newton_in_the_loop_reaches_the_coefficients_of_wamplers_problems(base, 
     assert digits([*found.looped, found.looped_intercept], [*right, 1]) > loop_digits
     assert digits([*found.reference, found.reference_intercept], [*right, 1]) > 9
     raw = LinearRegression().fit(table.X, table.y)
+    for coefficients, intercept in (
+        (found.looped, found.looped_intercept), (found.reference, found.reference_intercept), (raw.coef_, raw.intercept_)
+    ):  # fmt: skip
+        print(f"{digits([*coefficients, intercept], [*right, 1]):.1f} digits, first coefficient {coefficients[0]:.4g}")
     assert digits(raw.coef_, right) < 1  # scikit-learn's default drops one direction of the raw columns
     assert (found.raw_rank, found.rank) == (4, 5)
     (better, differs, truncated) = result.report.sentences
@@ -206,7 +210,7 @@ def random_table(seed):
     return table_of(X, y)
 
 
-@pytest.mark.parametrize("seeds", [range(k, k + 50) for k in range(0, 300, 50)], ids=str)
+@pytest.mark.parametrize("seeds", [range(60), pytest.param(range(60, 600), marks=pytest.mark.slow)], ids=str)
 def test_coefficients_of_badly_scaled_tables_are_those_of_exact_arithmetic(seeds):
     for seed in seeds:
         table = random_table(seed)

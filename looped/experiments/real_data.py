@@ -182,7 +182,7 @@ def better(found: Coefficients, table: Table) -> str:
     rounding = 1e-9 * float(table.y.std())
     numbers = (
         f"root mean square residual {looped.residual:.4g} and {reference.residual:.4g} in the unit of "
-        f"'{table.target}', largest normal equation left {looped.normal_equations:.1e} and "
+        f"'{table.target}'; normal equations ⟨x_j, y − ŷ⟩ = 0 missed by up to {looped.normal_equations:.1e} and "
         f"{reference.normal_equations:.1e} of ‖x_j‖‖y‖"
     )
     apart = looped.residual - reference.residual
@@ -191,7 +191,7 @@ def better(found: Coefficients, table: Table) -> str:
     if abs(apart) <= max(1e-6 * reference.residual, rounding):
         return f"The loop and LinearRegression fit the examples equally well: {numbers}."
     winner, loser = ("LinearRegression", "the loop") if apart > 0 else ("The loop", "LinearRegression")
-    return f"{winner} fits the examples better than {loser}: loop and LinearRegression, {numbers}."
+    return f"{winner} fits the examples better than {loser}. Loop and LinearRegression: {numbers}."
 
 
 def what_differs(settings: Settings, found: Coefficients, batch: prompts.Prompts, dynamics: Dynamics) -> str:
