@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from looped.fields import SettingsError
 from looped.settings import Settings
 from looped.tables import Table
 
@@ -60,6 +61,8 @@ class Prompts:
     """The task each prompt was drawn from, (B, d); None for real data."""
     covariance: Tensor | None = None
     """Σ of the distribution that rows are drawn from, (d, d), float64; None is the identity."""
+    input_rounding: float = 0.0
+    """How far a singular value of X may be off because the numbers of a table are rounded; 0 for drawn prompts."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -72,12 +75,14 @@ class Prompts:
         """Eigenvalues λ = s²/n and eigenvectors of XᵀX/n, from X = U diag(s) Vᵀ.
 
         The singular values of X carry κ with a relative error of about √κ·eps; squaring X first would cost κ·eps.
+        The rank is numerical: a singular value counts as 0 below s₁·max(n, d)·eps of the dtype of X, and below what the
+        rounding of a table's numbers leaves.
         """
         X = self.X.double()
         _, n, d = self.shape
         left, s, vectors = torch.linalg.svd(X, full_matrices=False)
         floor = s[:, :1] * max(n, d) * torch.finfo(self.X.dtype).eps
-        s = torch.where(s > floor, s, 0.0)
+        s = torch.where(s > floor.clamp(min=self.input_rounding), s, 0.0)
         return Spectrum(eigenvalues=s.square() / n, eigenvectors=vectors.mT, left=left)
 
     def least_squares(self, label_scale: float) -> Tensor:
@@ -173,7 +178,29 @@ def draw(settings: Settings) -> Prompts:
     return Prompts(X=X.to(dtype), y=y.to(dtype), w_star=w_star.to(dtype), covariance=covariance)
 
 
-def from_table(table: Table, dtype: torch.dtype) -> Prompts:
-    """One prompt from a table: X standardised (1, n, d), y centred (1, n), the task unknown."""
+def from_table(table: Table, settings: Settings) -> Prompts:
+    """One prompt from a table: X standardised (1, n, d), y centred (1, n), the task unknown.
+
+    Args:
+        table: in original units; standardised in float64, then rounded to the dtype of the settings.
+        settings: dtype and label scale are read.
+
+    Raises:
+        SettingsError: if the labels αy are too large or too small for the dtype to hold their squares.
+    """
     X, y = table.standardised()
-    return Prompts(X=torch.from_numpy(X).to(dtype)[None], y=torch.from_numpy(y).to(dtype)[None], w_star=None)
+    dtype = getattr(torch, settings.dtype)
+    largest = abs(settings.label_scale) * float(abs(y).max())
+    limits = torch.finfo(dtype)
+    if largest > 0 and not limits.tiny / limits.eps**1.5 < largest < (limits.max / len(y)) ** 0.5 / 16:
+        wide = settings.dtype == "float64"
+        remedy = "choose another α" if wide else "choose float64, or another unit for it"
+        raise SettingsError(
+            "label_scale" if wide else "dtype",
+            f"In {settings.dtype} the squares of the target '{table.target}', whose labels reach {largest:.1e}, go out "
+            f"of range: {remedy}.",
+        )
+    return Prompts(
+        X=torch.from_numpy(X).to(dtype)[None], y=torch.from_numpy(y).to(dtype)[None], w_star=None,
+        input_rounding=table.rounding,
+    )  # fmt: skip

@@ -1,22 +1,21 @@
 """Real data: a table of numbers from scikit-learn or a CSV file, checked, with target and features chosen."""
 
 import base64
-import csv
 import hashlib
-import io
-import re
+import math
 import stat
 import zlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_diabetes
 
+from looped import dialects
+from looped.dialects import Dialect
 from looped.fields import FIELDS, SettingsError
 from looped.settings import Settings
 
@@ -28,6 +27,8 @@ MAX_COLUMNS = 1_000
 """Most columns of a file; at most d's limit of them can be features."""
 MIN_ROWS = 3
 """Fewest rows: two points leave nothing to hold out."""
+SIZES = (1e-100, 1e100)
+"""What the largest value of a column, without its sign, may be: squares beyond overflow, or vanish."""
 
 
 def refuse(message: str) -> SettingsError:
@@ -37,19 +38,66 @@ def refuse(message: str) -> SettingsError:
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """A CSV file as read: every column, numeric or not, before target and features are chosen."""
+    """A table as read: every column, numeric or not, before target and features are chosen."""
 
     name: str
     """Where it came from, for people."""
     frame: pd.DataFrame
-    """Rows by columns."""
+    """Rows by columns; float64 where every cell is a number, else text."""
     digest: str
     """SHA-256 of the file, first 16 hex digits: links and results name the data by it."""
+    lines: tuple[int, ...]
+    """The line of the file on which each row begins, from 1."""
+    reading: str = ""
+    """How the file was read, what was guessed about it and what was left out, in one line."""
+    decimal: str = "."
+    """The decimal mark."""
 
     @cached_property
+    def troubles(self) -> dict[str, str]:
+        """What keeps a column from being used, in words that follow its name; columns that can be used are missing."""
+        found = ((name, self._trouble(self.frame[name])) for name in self.frame.columns)
+        return {name: trouble for name, trouble in found if trouble}
+
+    @property
     def numeric(self) -> list[str]:
         """Columns that hold only numbers, at least two different ones."""
-        return [name for name in self.frame.columns if not _trouble(self.frame[name])]
+        return [name for name in self.frame.columns if name not in self.troubles]
+
+    def _trouble(self, column: pd.Series) -> str:
+        if not pd.api.types.is_numeric_dtype(column):
+            return self._trouble_with_text(list(column))
+        values = column.to_numpy(dtype=np.float64)
+        if not np.isfinite(values).all():
+            return f"holds an infinite value in row {self.lines[int((~np.isfinite(values)).argmax())]}"
+        largest = np.abs(values).max()
+        if is_constant(values):
+            return f"is constant, or nearly so ({values[0]:g} in the first row)"
+        if largest > SIZES[1]:
+            return f"holds a value of size {largest:.3g}, above the limit of 1e100"
+        if largest < SIZES[0]:
+            return f"is too small: its largest size, {largest:.3g}, is below the limit of 1e-100"
+        return ""
+
+    def _trouble_with_text(self, cells: list[str]) -> str:
+        missing = [row for row, cell in enumerate(cells) if dialects.is_missing(cell)]
+        absent = set(missing)
+        for row, cell in enumerate(cells):
+            if row in absent or dialects.is_number(cell, self.decimal):
+                continue
+            shown = f"'{cell[:20].replace(chr(10), ' ')}' in row {self.lines[row]}"
+            if self.decimal == "." and dialects.may_be_grouped(cell):
+                return f"holds {shown}, which may be a thousand or a decimal comma (then choose decimal = comma)"
+            return f"holds text ({shown})"
+        shown = f" ('{cells[missing[0]]}')" if cells[missing[0]] else ""
+        values = f"{len(missing)} missing value{'s' * (len(missing) > 1)}"
+        return f"has {values}, the first in row {self.lines[missing[0]]}{shown}"
+
+
+def is_constant(values: np.ndarray) -> bool:
+    """Whether values (n,) differ by no more than the rounding of decimal numbers."""
+    largest = np.abs(values).max()
+    return not largest > 0 or not (values / largest).std() > 1e-13
 
 
 @dataclass(frozen=True)
@@ -65,16 +113,28 @@ class Table:
     columns: tuple[str, ...]
     X: np.ndarray
     y: np.ndarray
+    reading: str = ""
+    """How the file was read, in one line."""
 
     @cached_property
     def mean(self) -> np.ndarray:
         """Column means (d,)."""
-        return self.X.mean(axis=0)
+        return self.X[0] + (self.X - self.X[0]).mean(axis=0)
 
     @cached_property
     def scale(self) -> np.ndarray:
         """Column standard deviations (d,), with n in the denominator as in scikit-learn's `StandardScaler`."""
-        return self.X.std(axis=0)
+        return np.sqrt((self._centred(self.X) ** 2).mean(axis=0))
+
+    @cached_property
+    def rounding(self) -> float:
+        """How far a singular value of the standardised features may be from that of the decimals in the file.
+
+        A value x is rounded by up to eps·|x|, which becomes eps·|x|/scale: much where the mean is large beside the
+        spread, as with years. Smaller singular values are rounding.
+        """
+        largest = np.abs(self.X).max(axis=0) / self.scale
+        return float(np.finfo(np.float64).eps * np.linalg.norm(largest) * math.sqrt(self.rows))
 
     @property
     def rows(self) -> int:
@@ -83,22 +143,41 @@ class Table:
 
     def standardised(self) -> tuple[np.ndarray, np.ndarray]:
         """Features with mean 0 and variance 1, and the centred target: centring stands in for an intercept."""
-        return (self.X - self.mean) / self.scale, self.y - self.y.mean()
+        return self.standardise(self.X), self._centred_target
+
+    def standardise(self, X: np.ndarray) -> np.ndarray:
+        """Rows (m, d) in original units, less this table's mean and divided by its scale."""
+        return self._centred(X) / self.scale
+
+    def predict(self, X: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """ŷ (m,) for rows `X` (m, d) in original units, from weights `w` (d,) for the standardised columns."""
+        return self.standardise(X) @ w + (self.y - self._centred_target)[0]
 
     def original_units(self, w: np.ndarray) -> tuple[np.ndarray, float]:
         """Coefficients (d,) and intercept for the raw columns, from weights `w` (d,) for the standardised ones."""
         coefficients = w / self.scale
-        return coefficients, float(self.y.mean() - coefficients @ self.mean)
+        middle = self.y[0] - self._centred_target[0]
+        return coefficients, math.fsum([middle, *(-coefficients * self.mean)])
+
+    def _centred(self, X: np.ndarray) -> np.ndarray:
+        """Less the first row and then the mean of what is left, which loses no digits to a large mean."""
+        return (X - self.X[0]) - (self.X - self.X[0]).mean(axis=0)
+
+    @cached_property
+    def _centred_target(self) -> np.ndarray:
+        return (self.y - self.y[0]) - (self.y - self.y[0]).mean()
 
     def pack(self) -> str:
         """All numbers of the table as text, for scripts that must run without the file."""
         return base64.b85encode(zlib.compress(np.column_stack([self.X, self.y]).tobytes(), 9)).decode()
 
     @classmethod
-    def unpack(cls, name: str, digest: str, target: str, columns: tuple[str, ...], packed: str) -> "Table":
+    def unpack(
+        cls, name: str, digest: str, target: str, columns: tuple[str, ...], packed: str, reading: str = ""
+    ) -> "Table":
         """The inverse of `pack`."""
         values = np.frombuffer(zlib.decompress(base64.b85decode(packed))).reshape(-1, len(columns) + 1)
-        return cls(name, digest, target, columns, values[:, :-1].copy(), values[:, -1].copy())
+        return cls(name, digest, target, columns, values[:, :-1].copy(), values[:, -1].copy(), reading)
 
     def only(self, rows: np.ndarray) -> "Table":
         """The same table with some of its rows.
@@ -108,13 +187,18 @@ class Table:
         """
         X, y = self.X[rows], self.y[rows]
         for name, column in zip(self.columns, X.T, strict=True):
-            if not np.ptp(column) > 0:
+            if is_constant(column):
                 raise refuse(f"Column '{name}' is constant on {len(y)} of the rows: leave it out of the features.")
-        return Table(self.name, self.digest, self.target, self.columns, X, y)
+        return replace(self, X=X, y=y)
 
 
-def read_csv(source: str | Path | bytes, name: str = "") -> Sheet:
-    """Read a CSV file by path or from its bytes; commas, semicolons and tabs are recognised.
+def read_csv(source: str | Path | bytes, name: str = "", dialect: Dialect | None = None) -> Sheet:
+    """Read a CSV file by path or from its bytes.
+
+    Args:
+        source: the path, or the bytes.
+        name: for people; by default that of the path.
+        dialect: how it is written, as far as that is known; the rest is guessed and said in `Sheet.reading`.
 
     Raises:
         SettingsError: with one sentence, if the file is missing, too large, empty, not a CSV, or has no usable header.
@@ -138,33 +222,21 @@ def read_csv(source: str | Path | bytes, name: str = "") -> Sheet:
     name = name or "the file"
     if len(content) > MAX_BYTES:
         raise refuse(_too_large(name, len(content)))
-    try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").strip("\n ")
-    except UnicodeDecodeError:
-        raise refuse(f"{name} is not a CSV file in UTF-8: export it again as CSV (UTF-8).") from None
-    if not text.strip():
-        raise refuse(f"{name} is empty: a CSV needs a line of column names and at least {MIN_ROWS} rows of numbers.")
-    if "\0" in text:
-        raise refuse(f"{name} is not a CSV file, it holds binary data: export the table as CSV.")
-    outside_quotes = re.sub(r'"[^"]*"', "", text[: text.find("\n")])
-    separator = max(",;\t", key=outside_quotes.count)
-    try:
-        header = [part.strip() for part in next(csv.reader(io.StringIO(text), delimiter=separator))]
-        _check_header(name, header)
-        frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, low_memory=False)
-    except SettingsError:
-        raise
-    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error, ValueError) as error:
-        reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
-        raise refuse(f"{name} is not a regular CSV ({reason}): every row needs the same number of values.") from None
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus values for row names
-        raise refuse(f"{name} is not a regular CSV: every row needs the same number of values as the first line.")
-    frame.columns = header
-    if len(frame) < MIN_ROWS:
-        raise refuse(f"{name} has too few rows of data, {len(frame)}: at least {MIN_ROWS} are needed.")
-    if len(frame) > MAX_ROWS:
-        raise refuse(f"{name} has {len(frame):,} rows: at most {MAX_ROWS:,} are read, keep a sample of them.")
-    return Sheet(name=name, frame=frame, digest=hashlib.sha256(content).hexdigest()[:16])
+    grid = dialects.read(content, name, dialect or Dialect())
+    _check_names(name, grid)
+    if len(grid.rows) < MIN_ROWS:
+        raise refuse(f"{name} has too few rows of data, {len(grid.rows)}: at least {MIN_ROWS} are needed.")
+    if len(grid.rows) > MAX_ROWS:
+        raise refuse(f"{name} has {len(grid.rows):,} rows: at most {MAX_ROWS:,} are read, keep a sample of them.")
+    columns = {}
+    for column, cells in zip(grid.names, zip(*grid.rows, strict=True), strict=True):
+        values = dialects.numbers(cells, grid.decimal)
+        columns[column] = pd.Series(cells, dtype=object) if values is None else pd.Series(values, dtype=np.float64)
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    return Sheet(
+        name=name, frame=pd.DataFrame(columns), digest=digest, lines=tuple(grid.lines), reading=grid.reading,
+        decimal=grid.decimal,
+    )  # fmt: skip
 
 
 def choose(sheet: Sheet, target: str, columns: tuple[str, ...] = ()) -> Table:
@@ -191,20 +263,22 @@ def choose(sheet: Sheet, target: str, columns: tuple[str, ...] = ()) -> Table:
             "feature_columns", f"{sheet.name} gives {len(columns)} features: choose from 1 to {limit} columns."
         )
     for column in (*columns, target):
-        if trouble := _trouble(sheet.frame[column]):
+        if trouble := sheet.troubles.get(column):
             remedy = "choose another target" if column == target else "leave it out of the features or mend it"
             raise refuse(f"Column '{column}' of {sheet.name} {trouble}: {remedy}.")
     values = sheet.frame[[*columns, target]].to_numpy(dtype=np.float64)
-    return Table(sheet.name, sheet.digest, target, tuple(columns), values[:, :-1].copy(), values[:, -1].copy())
+    return Table(
+        sheet.name, sheet.digest, target, tuple(columns), values[:, :-1].copy(), values[:, -1].copy(), sheet.reading
+    )
 
 
 def diabetes() -> Sheet:
     """scikit-learn's diabetes data in original units: 442 patients, 10 features, disease progression after a year."""
     bunch = load_diabetes(as_frame=True, scaled=False)
-    return Sheet(name="diabetes (scikit-learn)", frame=bunch.frame, digest="")
+    return Sheet(name="diabetes (scikit-learn)", frame=bunch.frame, digest="", lines=tuple(range(1, 443)))
 
 
-def load(settings: Settings, path: str | Path | None = None) -> Table | None:
+def load(settings: Settings, path: str | Path | None = None, dialect: Dialect | None = None) -> Table | None:
     """The table that `settings.data` names, or None for synthetic data.
 
     Raises:
@@ -216,7 +290,7 @@ def load(settings: Settings, path: str | Path | None = None) -> Table | None:
         case "csv":
             if path is None:
                 raise refuse("data = csv needs a file: give the path of a CSV, or upload one on the page.")
-            return choose(read_csv(path), settings.target, settings.feature_columns)
+            return choose(read_csv(path, dialect=dialect), settings.target, settings.feature_columns)
         case _:
             return None
 
@@ -227,45 +301,14 @@ def _too_large(name: str, size: int) -> str:
     )
 
 
-def _check_header(name: str, header: list[str]) -> None:
-    if len(header) < 2:
-        raise refuse(f"{name} is not a CSV with at least two columns: separate them by commas, semicolons or tabs.")
-    if len(header) > MAX_COLUMNS:
-        raise refuse(f"{name} has {len(header):,} columns: at most {MAX_COLUMNS:,} are read, keep those you need.")
-    if "" in header:
-        raise refuse(
-            f"Column {header.index('') + 1} of {name} has no name: give every column a name in the first line."
-        )
-    if repeated := [column for column, count in Counter(header).items() if count > 1]:
-        raise refuse(f"{name} has {header.count(repeated[0])} columns named '{repeated[0]}': give each its own name.")
-    if all(is_number(column) for column in header):
-        raise refuse(f"The first line of {name} holds numbers, not column names: add a line of names above it.")
-
-
-def is_number(value: Any) -> bool:
-    """Whether `float` can read it."""
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _trouble(column: pd.Series) -> str:
-    """What keeps a column from being used, in words that follow its name; empty if nothing does."""
-    missing = column.isna()
-    if missing.any():
-        return f"has {int(missing.sum())} missing value(s), the first in row {int(missing.to_numpy().argmax()) + 2}"
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        texts = [isinstance(value, bool | np.bool_) or not is_number(value) for value in column]
-        if any(texts):
-            row = texts.index(True)
-            return f"holds text ('{str(column.iloc[row])[:20]}' in row {row + 2})"
-    values = column.to_numpy(dtype=np.float64)
-    if not np.isfinite(values).all():
-        return f"holds an infinite value in row {int((~np.isfinite(values)).argmax()) + 2}"
-    if np.abs(values).max() > 1e100:
-        return "holds a value above 1e100"
-    if not values.std() > 1e-13 * np.abs(values).max():
-        return f"is constant, or nearly so ({values[0]:g} in the first row)"
-    return ""
+def _check_names(name: str, grid: dialects.Grid) -> None:
+    names = grid.names
+    if len(names) < 2:
+        raise refuse(f"{name} has one column besides the row names: a table needs a target and a feature.")
+    if len(names) > MAX_COLUMNS:
+        raise refuse(f"{name} has {len(names):,} columns: at most {MAX_COLUMNS:,} are read, keep those you need.")
+    if "" in names:
+        place = names.index("") + 1 + grid.first
+        raise refuse(f"Column {place} of {name} has no name: give every column a name in the first line.")
+    if repeated := [column for column, count in Counter(names).items() if count > 1]:
+        raise refuse(f"{name} has {names.count(repeated[0])} columns named '{repeated[0]}': give each its own name.")

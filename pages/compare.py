@@ -236,22 +236,17 @@ def real_data(view: backend.View) -> None:
     """Coefficients by column name, and predictions on held-out rows."""
     table = view.summary["table"]
     held_out = table["held_out"]
-    sizes = view.summary["sizes"]
-    difference = "As long as the step converges, more loops take the difference to the rounding of the precision."
-    if sizes["rank"] < sizes["features"]:
-        difference = (
-            f"The columns have rank {sizes['rank']} < d = {sizes['features']}, so many weights fit equally well: the "
-            "loop finds the shortest in standardised units, scikit-learn in raw ones, and the two need not agree."
-        )
     st.subheader(f"What it learned about the column “{plain(table['target'])}”")
     st.caption(
         f"{plain(table['name'])}: features standardised to mean 0 and variance 1, target centred (that is the "
-        "intercept). Coefficients are in the original units, beside scikit-learn's LinearRegression on the raw columns."
-        f" {difference}"
+        "intercept). Coefficients are in the original units, beside those of scikit-learn's LinearRegression on "
+        "the same standardised columns."
     )
     left, right = st.columns(2)
     with left:
         data_table(table["coefficients"], f"Coefficients for {table['target']}", whole=True)
+        for sentence in table["sentences"]:
+            st.caption(plain(sentence))
     with right:
         if view.predictions is None:
             st.info(f"No held-out prediction. {plain(held_out['why_not'])}")
@@ -261,7 +256,7 @@ def real_data(view: backend.View) -> None:
                         f"{held_out['folds']} folds: every row is predicted once by a transformer that reads the "
                         "other folds. 1 is perfect, 0 no better than the mean.")  # fmt: skip
             show_number("R², scikit-learn", f"{held_out['r2_linear_regression']:.4f}", "on held-out rows",
-                        "LinearRegression fitted on the same rows of the same folds.")  # fmt: skip
+                        "LinearRegression fitted on the same standardised rows of each fold.")  # fmt: skip
         figure(view.predictions, "predictions")
 
 
@@ -307,7 +302,7 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
         st.info(f"No file is chosen: {plain(table.name)} is shown. Choose a CSV file under *Data*.")
     asked = fewer_prompts(settings, table)
     try:
-        identity = (table.name, table.digest, table.target, *table.columns) if table else ()
+        identity = (table.name, table.digest, table.reading, table.target, *table.columns) if table else ()
         view = backend.comparison(asked, identity, table)
     except SettingsError as error:
         st.error(plain(str(error)))

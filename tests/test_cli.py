@@ -295,6 +295,9 @@ STEPS = "auto, optimal, or a number above 0 and at most 1e+06"
         ("--data diabetes --n 5", ["--n", "5", "synthetic"]),
         ("--data diabetes --kappa 5", ["--kappa", "5", "synthetic"]),
         ("--target y", ["--target", "y", "--data"]),
+        ("--header no", ["--header = no", "--data FILE.csv", "leave it out"]),
+        ("--data diabetes --decimal comma", ["--decimal = comma", "--data FILE.csv"]),
+        ("--data t.csv --separator slash", ["--separator", "slash", "comma, semicolon, tab, pipe or space"]),
         ("--features a,b", ["--features", "a,b", "--data"]),
         ("--data diabetes --target age --features age,bmi", ["--features", "'age' is the target"]),
         ("--data diabetes --target weight", ["--target", "weight", "age, sex, bmi"]),
@@ -328,6 +331,38 @@ def test_a_csv_without_a_target_is_told_which_columns_there_are(capsys, tmp_path
     line = refused(capsys, "compare", "--data", str(path))
     assert "--target" in line
     assert "a, b, y" in line
+
+
+def test_what_was_guessed_about_a_csv_is_one_line_of_messages_and_can_be_set(capsys, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("# logger\na;b;y\n1,5;2,25;3\n2,5;1,25;4\n4,5;2,0;9\n5,5;0,25;6\n")
+    arguments = ("--data", str(path), "--T", "5000")
+    summary, messages = run(capsys, *arguments, "--target", "y", "--out", str(tmp_path / "out"))
+    said = "UTF-8, separator semicolon, decimal comma, names in line 2; left out: 1 comment line"
+    assert f"looped: t.csv: {said}\n" in messages
+    assert summary["table"]["reading"] == said
+    found = summary["table"]["coefficients"]["looped transformer"]
+    np.testing.assert_allclose(found, [1.86156, 2.34325, -4.38387], atol=5e-6)
+    for sentence in summary["table"]["sentences"]:
+        assert f"looped: {sentence}\n" in messages
+    fit = summary["table"]["fit"]["LinearRegression"]
+    y = np.array([3, 4, 9, 6])
+    ones = np.column_stack([[1.5, 2.5, 4.5, 5.5], [2.25, 1.25, 2, 0.25], np.ones(4)])
+    residual = y - ones @ np.linalg.lstsq(ones, y, rcond=None)[0]
+    assert fit["residual"] == pytest.approx(np.sqrt((residual**2).mean()), rel=1e-10)
+    assert fit["normal_equations"] < 1e-14
+    line = refused(capsys, "compare", *arguments, "--target", "y", "--decimal", "point")
+    assert "'1,5' in row 3" in line
+    line = refused(capsys, "compare", *arguments, "--target", "column 3", "--header", "no")
+    assert "Column 'column 1' of t.csv holds text ('a' in row 2)" in line
+
+
+def test_a_csv_that_may_have_no_names_asks_for_the_option(capsys, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("5.1,3.5,kind-a\n4.9,3.0,kind-a\n7.0,3.2,kind-b\n6.4,3.1,kind-b\n")
+    assert "--header" in refused(capsys, "compare", "--data", str(path), "--target", "3.5")
+    arguments = ("--target", "column 1", "--features", "column 2", "--header", "no")
+    assert run(capsys, "--data", str(path), *arguments)[0]["sizes"]["examples"] == 4
 
 
 @pytest.mark.parametrize("name", ["n" * 300 + ".csv"], ids=["too long for the file system"])

@@ -641,3 +641,83 @@ def test_what_changes_the_display_alone_never_runs_the_transformer_again(monkeyp
     press(at, "Let go")
     at.session_state["behind"] = True
     run(at)
+
+
+COMMAS = "a;b;y\n1,5;2,25;3,1\n2,5;1,25;4,0\n4,5;2,0;9,2\n5,5;0,25;6,0\n3,5;1,5;2,5\n"
+
+
+def coefficients(at):
+    return next(frame.value for frame in at.dataframe if "LinearRegression" in frame.value.columns)
+
+
+def test_what_was_guessed_about_a_file_is_said_and_can_be_set():
+    at = upload(open_page(data="csv"), "t.csv", COMMAS.encode())
+    assert not at.error
+    assert "Read as UTF-8, separator semicolon, decimal comma, names in line 1." in texts(at, "caption")
+    at.selectbox(key="csv_decimal").set_value("point")
+    run(at)
+    assert "'1,5' in row 2" in at.error[0].value
+    assert "no columns of numbers" in at.error[0].value
+    at.selectbox(key="csv_decimal").set_value("auto")
+    assert not run(at).error
+
+
+def test_a_file_without_names_asks_on_the_page_and_is_read_when_told():
+    text = COMMAS.replace(",", ".").replace(";", ",").split("\n", 1)[1]
+    at = upload(open_page(data="csv"), "t.csv", text.encode())
+    assert "choose header = no" in at.error[0].value
+    at.selectbox(key="csv_header").set_value("no")
+    assert not run(at).error
+    assert coefficients(at)["column"].tolist() == ["column 1", "column 2", "(intercept)"]
+    before = coefficients(at)["looped transformer"].tolist()
+    at.selectbox(key="csv_header").set_value(
+        "yes"
+    )  # the first row becomes names: other numbers, not those of the cache
+    assert not run(at).error
+    assert coefficients(at)["column"].tolist() == ["1.5", "2.25", "(intercept)"]
+    assert coefficients(at)["looped transformer"].tolist() != before
+
+
+def test_columns_left_out_are_named_with_the_reason():
+    text = "name,a,b,y\nx,1,2,3\ny,4,,1\nz,2,5,5\nw,3,1,4\n"
+    at = upload(open_page(data="csv"), "t.csv", text.encode())
+    left_out = next(caption.value for caption in at.caption if "Left out" in caption.value)
+    left_out = left_out.replace("\\", "")
+    assert "name holds text ('x' in row 2)" in left_out
+    assert "b has 1 missing value, the first in row 3" in left_out
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [({"target": "nope"}, ["'nope'", "'target' is predicted"]), ({"columns": "age,zzz"}, ["'zzz'"])],
+    ids=["target", "columns"],
+)
+def test_a_link_that_names_a_column_which_is_not_there_is_told(query, words):
+    at = open_page(data="diabetes", **query)
+    (warning,) = [warning.value for warning in at.warning if "has no usable column" in warning.value]
+    assert all(word in warning for word in words)
+    at.number_input("T").set_value(7)
+    assert "has no usable column" in texts(run(at), "warning")
+    at.selectbox(key="target").set_value("bmi")
+    assert "has no usable column" not in texts(run(at), "warning")
+
+
+def test_the_columns_of_a_link_wait_for_the_file():
+    at = open_page(data="csv", target="a", columns="y")
+    assert "has no usable column 'a', 'y'" in texts(at, "warning")
+    upload(at, "t.csv", COMMAS.encode())
+    assert not at.warning
+    assert coefficients(at)["column"].tolist() == ["y", "(intercept)"]
+    assert at.selectbox(key="target").value == "a"
+
+
+def test_the_page_says_which_of_the_two_fits_better_and_that_raw_columns_are_truncated():
+    gdp = [21e12, 8.5e12, 3.1e12, 14.9e12, 5.6e12, 1.2e12, 11.3e12, 2.7e12]
+    rate = [2.1, 3.4, 1.9, 4.2, 2.8, 3.9, 1.5, 3.0]
+    lines = ["gdp,rate,y", *(f"{g},{r},{2e-12 * g + 5 * r + 3}" for g, r in zip(gdp, rate, strict=True))]
+    at = upload(open_page(data="csv", T="5000"), "t.csv", "\n".join(lines).encode())
+    shown = coefficients(at)
+    for column in ("looped transformer", "LinearRegression"):
+        np.testing.assert_allclose(shown[column], [2e-12, 5, 3], rtol=1e-9)
+    assert "both fit the examples to rounding" in texts(at, "caption")
+    assert "drops 1 of 2 directions here" in texts(at, "caption")

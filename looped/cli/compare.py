@@ -8,6 +8,7 @@ from looped import cost, export, tables
 from looped.algorithms import ALGORITHMS
 from looped.cli.options import add_out, add_settings, given, refuse_unread, write
 from looped.cli.streams import give, say
+from looped.dialects import DIALECT, Dialect
 from looped.experiments.compare import compare
 from looped.fields import FIELDS, TABLES, SettingsError
 from looped.settings import Settings
@@ -21,13 +22,21 @@ KAPPA_ONLY = ("condition_number", "spectrum")
 def add(command: argparse.ArgumentParser) -> None:
     """The options of `looped compare`."""
     add_settings(command, Settings, {"data": "|".join(("FILE.csv", *FIELDS["data"].choices[:-1]))})
+    add_settings(command, Dialect)
     add_out(command)
 
 
 def run(chosen: argparse.Namespace) -> None:
     """`looped compare`: summary to standard output, files to `--out`."""
     settings, path = _settings(chosen)
-    table = tables.load(settings, path)
+    told = given(chosen, DIALECT)
+    if told and path is None:
+        name, value = next(iter(told.items()))
+        why = "says how a CSV is written: add --data FILE.csv, or leave it out."
+        raise SettingsError(name, f"{DIALECT[name].flag} = {value} {why}")
+    table = tables.load(settings, path, Dialect(**told))
+    if table is not None and table.reading:
+        say(f"{table.name}: {table.reading}")
     if table is None and chosen.prompts is None:
         settings = _fewer_prompts(settings)
     result = compare(settings, table)
@@ -42,6 +51,9 @@ def run(chosen: argparse.Namespace) -> None:
     else:
         verdict = f"tolerance {result.tolerance:.1e} in {settings.dtype}: {'pass' if result.passed else 'FAIL'}"
         say(f"max |looped − {result.algorithm.title.replace('gradient descent', 'GD')}| = {gap}, {verdict}")
+    if result.report is not None:
+        for sentence in result.report.sentences:
+            say(sentence)
     give(summary)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from looped import tables
 from looped.cli.streams import give, say, show
+from looped.dialects import is_number
 from looped.fields import Field, SettingsError
 from looped.settings import CheckedSettings
 
@@ -144,7 +144,7 @@ def join_negative(arguments: list[str]) -> list[str]:
     """Join `--alpha -1e3` to `--alpha=-1e3`: argparse takes a negative number with an exponent for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if argument.startswith("-") and joined and joined[-1].startswith("--") and tables.is_number(argument):
+        if argument.startswith("-") and joined and joined[-1].startswith("--") and is_number(argument):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)

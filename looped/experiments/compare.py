@@ -188,7 +188,7 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
     run = cost.sizes(settings, table)
     cost.check(run)
     dtype = getattr(torch, settings.dtype)
-    batch = prompts.draw(settings) if table is None else prompts.from_table(table, dtype)
+    batch = prompts.draw(settings) if table is None else prompts.from_table(table, settings)
     plan = dynamics.plan(settings, batch)
     prediction = plan.predict(batch.X.dtype)
     construction = construct(settings, batch, plan)
@@ -215,7 +215,7 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         prediction=prediction,
         bounds=theory.bounds(settings, batch.spectrum, plan.step_size, exact_labels),
         held_from=held_from,
-        report=None if table is None else real_data.report(settings, table, looped[-1, 0]),
+        report=None if table is None else real_data.report(settings, table, batch, plan, looped[-1, 0]),
     )
 
 

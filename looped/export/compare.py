@@ -1,6 +1,7 @@
 """Files of the first page's result: the transformer next to explicit gradient descent."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from looped import theory
 from looped.experiments import inside, modes
 from looped.experiments.compare import ERROR_CEILING, Comparison
+from looped.experiments.real_data import REFERENCE
 from looped.export.files import Export, bands, of, script
 from looped.figures.compare import error_chart, prediction_chart
 from looped.figures.inside import player
@@ -81,8 +83,14 @@ class ComparisonExport(Export):
                 "name": result.table.name,
                 "sha256_16": result.table.digest or None,
                 "target": result.table.target,
+                "reading": result.table.reading or None,
                 "preparation": "features standardised to mean 0 and variance 1, target centred",
                 "coefficients": report.coefficients.table,
+                "reference": REFERENCE.format(report.coefficients.tolerance),
+                "numerical_rank": report.coefficients.rank,
+                "fit": {name: asdict(fit) for name, fit in report.coefficients.fits.items()},
+                "distance": report.coefficients.distance,
+                "sentences": list(report.sentences),
                 "held_out": {"why_not": report.why_not}
                 if report.held_out is None
                 else {
@@ -146,7 +154,7 @@ class ComparisonExport(Export):
             return script("compare(settings)", self.settings, ["from looped import Settings, compare, export"])
         packed = (
             f"table = Table.unpack(\n    {table.name!r},\n    {table.digest!r},\n    {table.target!r},\n"
-            f"    {table.columns!r},\n    {table.pack()!r},\n)"
+            f"    {table.columns!r},\n    {table.pack()!r},\n    {table.reading!r},\n)"
         )
         imports = ["from looped import Settings, compare, export", "from looped.tables import Table"]
         return script("compare(settings, table)", self.settings, imports, packed)

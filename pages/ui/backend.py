@@ -10,6 +10,7 @@ import streamlit as st
 import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
 
 from looped import Settings, compare, export, figures, tables
+from looped.dialects import Dialect
 from looped.experiments import context, inside, modes
 from looped.figures.context import CHARTS
 from looped.figures.inside import player
@@ -81,7 +82,9 @@ def look(settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def sheet(data: str, upload: str = "", _content: bytes = b"", _name: str = "") -> tables.Sheet:
+def sheet(
+    data: str, upload: str = "", dialect: Dialect | None = None, _content: bytes = b"", _name: str = ""
+) -> tables.Sheet:
     """The table behind a data source, before columns are chosen; `upload` stands for the content in the cache's key.
 
     Raises:
@@ -90,9 +93,11 @@ def sheet(data: str, upload: str = "", _content: bytes = b"", _name: str = "") -
     del upload
     if data == "diabetes":
         return tables.diabetes()
-    read = tables.read_csv(_content, _name)
+    read = tables.read_csv(_content, _name, dialect)
     if (count := len(read.numeric)) < 2:
-        raise tables.refuse(f"{_name} has too few usable columns of numbers, {count}: it needs a target and a feature.")
+        name, trouble = next(iter(read.troubles.items()))
+        has = f"{_name} has {count or 'no'} column{'s' * (count != 1)} of numbers and needs a target and a feature"
+        raise tables.refuse(f"{has}: column '{name}' {trouble}; read as {read.reading}.")
     return read
 
 
