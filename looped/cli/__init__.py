@@ -9,6 +9,7 @@ from types import ModuleType
 from looped import __version__
 from looped.cli.options import Parser, UsageError, join_negative
 from looped.fields import SettingsError
+from looped.threads import one_thread
 
 COMMANDS = {
     "app": "start the web demo",
@@ -41,7 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     command = parsers[chosen.command]
     try:
-        modules[chosen.command].run(chosen)
+        with one_thread():
+            modules[chosen.command].run(chosen)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
