@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from looped import threads
 from pages.ui import backend
 
 # Streamlit leaves more room round a page than a chart can spare, and its captions are too pale to read.
@@ -12,6 +13,7 @@ STYLE = """<style>
 
 st.set_page_config(page_title="Looped", page_icon="docs/icon.svg", layout="wide", initial_sidebar_state=340)
 st.html(STYLE)
+threads.keep_to_one_thread()
 backend.warm_up()
 st.navigation(
     [

@@ -210,15 +210,23 @@ class LoopedTransformer(nn.Module):
         powers: Whether the state form may multiply its recurrence out. Rounding grows with T then, which is harmless
             where the recurrence contracts; without it the state form goes loop by loop.
         softmax: Whether scores pass through a softmax. It is not associative, so there is only the token form.
+        thin: Whether the state form keeps a factor of G instead of G, for examples with collinear columns. G, rounded,
+            has directions that the examples do not have, and what it writes there adds up over the loops.
     """
 
     def __init__(
-        self, loops: int, form: Literal["state", "token"] = "state", powers: bool = True, softmax: bool = False
+        self,
+        loops: int,
+        form: Literal["state", "token"] = "state",
+        powers: bool = True,
+        softmax: bool = False,
+        thin: bool = False,
     ) -> None:
         super().__init__()
         self.loops = loops
         self.form = form
         self.powers = powers
+        self.thin = thin
         self.layer = SoftmaxAttention() if softmax else LinearAttention()
 
     def forward(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
@@ -245,11 +253,13 @@ class LoopedTransformer(nn.Module):
         )
         if self.form == "state" and not still:
             raise ValueError("These weights move the examples, so they have no constant state: use form='token'.")
-        few = tokens.shape[-1] - 1 <= weights.features
+        few, n = tokens.shape[-1] - 1 <= weights.features, tokens.shape[-1] - 1
+        if self.form == "state" and self.thin:
+            return self._query_by_query(_thinned(tokens, weights), weights, step_size, n)
         if self.form == "state" and not (few and weights.maps(step_size)):  # few examples are the smaller state
             return self._from_state(tokens, weights, step_size)
         if still:
-            return self._query_by_query(tokens, weights, step_size)
+            return self._query_by_query(tokens, weights, step_size, n)
         queries = [tokens[..., -weights.queries :]]
         for _ in range(self.loops):
             tokens = self.layer(tokens, weights, step_size)
@@ -257,11 +267,11 @@ class LoopedTransformer(nn.Module):
         history = torch.stack(queries)
         return history if weights.predicts else history[..., 0]
 
-    def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
+    def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor, n: int) -> Tensor:
         # The layer without copying the examples it leaves alone, for as many prompts at a time as the processor's cache
         # holds: every loop reads all of their examples twice.
         together = max(1, CACHE_BYTES // tokens[0].nbytes)
-        scale = (step_size / (tokens.shape[-1] - 1))[:, None, None]
+        scale = (step_size / n)[:, None, None]
         maps = weights.maps(step_size)
         queries = tokens.new_empty(self.loops + 1, *tokens.shape[:2])
         for first in range(0, len(tokens), together):
@@ -306,6 +316,20 @@ def _block(matrix: Tensor) -> tuple[slice, slice]:
         places = used.nonzero()
         runs.append(slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0))
     return runs[0], runs[1]
+
+
+def _thinned(tokens: Tensor, weights: Weights) -> Tensor:
+    """Fewer examples that write the same into the query: Z V, with V an orthonormal basis of the row space of P Z.
+
+    The query receives P Z s for its scores s = Zᵀ Q z, so what of s lies outside the row space of P Z has no effect.
+    V is from the singular value decomposition; directions below its rounding are left out.
+    """
+    examples, query = tokens[..., :-1], tokens[..., -1:]
+    n = examples.shape[-1]
+    _, s, Vt = torch.linalg.svd(weights.P @ examples, full_matrices=False)
+    floor = s[:, :1] * max(n, weights.features) * torch.finfo(s.dtype).eps
+    Vt = torch.where((s > floor)[..., None], Vt, 0.0)
+    return torch.cat([examples @ Vt.mT, query], dim=-1)
 
 
 def _recur(start: Tensor, matrix: Tensor, scale: Tensor, loops: int, powers: bool) -> Tensor:

@@ -142,6 +142,26 @@ def newton(X: np.ndarray, y: np.ndarray, step_size: np.ndarray, loops: int, labe
     return _iterate(X, loops, step)
 
 
+def thinned(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fewer examples with the same gradient for every w: √(k/n)·SVᵀ and √(k/n)·Uᵀy from X = USVᵀ.
+
+    Singular values below their rounding become 0. What of y lies outside the range of X has no part in any gradient.
+
+    Args:
+        X: (B, n, d).
+        y: (B, n).
+
+    Returns:
+        (B, k, d) and (B, k), k = min(n, d).
+    """
+    n = X.shape[1]
+    U, s, Vt = np.linalg.svd(X, full_matrices=False)
+    s = np.where(s > s[:, :1] * max(X.shape[1:]) * np.finfo(X.dtype).eps, s, 0)
+    share = X.dtype.type((s.shape[1] / n) ** 0.5)
+    kept = np.where(s > 0, (U.transpose(0, 2, 1) @ y[..., None])[..., 0], 0)
+    return share * s[..., None] * Vt, share * kept
+
+
 def _gradient(X: np.ndarray, y: np.ndarray, label_scale: float, gram: bool) -> Callable[[np.ndarray], np.ndarray]:
     """∇L of columns (B, d, 1), from the examples or from XᵀX/n."""
     n = X.shape[1]

@@ -4,13 +4,14 @@ In the modes of H = XᵀX/n every algorithm but softmax attention is a recurrenc
 w_t − w_ref is f_t(λ_k) times that of −w_ref, f_0 = 1.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from looped import theory
+from looped.fields import FIELDS
 from looped.prompts import Prompts, Spectrum
 from looped.settings import Settings
 
@@ -40,15 +41,23 @@ class Dynamics:
     """C, (d, d), float64, the same for all prompts."""
     root: Tensor | None = None
     """C^½."""
+    of_examples: Spectrum | None = None
+    """Of H itself, where one step contracts something else; None where that is `spectrum`."""
+    label_size: Tensor = field(default_factory=lambda: torch.ones(1, dtype=torch.float64))
+    """Root mean square of the labels αy, (B,)."""
 
     @property
     def condition_number(self) -> float:
-        """κ of what one step contracts, the largest over the prompts; with a preconditioner times √κ(C).
+        """The κ of the verdict's tolerance, the largest over the prompts.
 
-        What is rounded in C^−½w, in which the loop is gradient descent, may be √κ(C) times as large in w.
+        κ of H = XᵀX/n on its non-zero eigenvalues, (λ₁+ρ)/(λ_d+ρ) for ridge. With a preconditioner C the larger of
+        κ(H), which the rounding of H costs, and κ(C^½HC^½)·√κ(C): the loop is gradient descent in C^−½w, and what is
+        rounded there may be √κ(C) times as large in w.
         """
         kappa = float(self.spectrum.condition_number.max())
-        return kappa if self.root is None else kappa * float(torch.linalg.cond(self.root))
+        if self.root is None or self.of_examples is None:  # ridge lifts κ(H), and needs no more
+            return kappa
+        return max(float(self.of_examples.condition_number.max()), kappa * float(torch.linalg.cond(self.root)))
 
     @cached_property
     def factors(self) -> Tensor:
@@ -124,21 +133,34 @@ class Dynamics:
     def rounding_floor(self, dtype: torch.dtype) -> Tensor | None:
         """The relative error below which rounding in `dtype` rules, (B,), float64: an estimate.
 
-        `theory.rounding_floor`, but eps·(1 + max_t error_t) for GD++, whose tokens keep what was rounded where the
-        error was largest, and eps·(2 + log₂κ) for Newton, which needs about log₂κ loops. None for softmax attention,
-        and where some mode does not contract.
+        eps·√(K² + A² + u²) as in `theory.rounding_floor`; with a preconditioner of the state form κ/3 is added under
+        the root, κ of the tolerance. In float32, whose rounding the reference solution does not have, half of it, and
+        a fifth where sums over n > d examples average theirs in the token form. eps·1.5·√(√κ + u²), half in float32,
+        for Newton; eps·√κ·(1 + max_t error_t) for GD++, whose tokens keep what was rounded where the error was largest.
+        None for softmax attention, and where some mode does not contract.
         """
-        eps = torch.finfo(dtype).eps
+        eps, kappa = torch.finfo(dtype).eps, self.spectrum.condition_number
+        single = dtype == torch.float32
+        examples, length = self.of_examples or self.spectrum, self.w_ref.norm(dim=1)
+        terms = self.step_size * self.label_size * examples.eigenvalues.sum(dim=1).sqrt()
+        terms = terms / torch.where(length > 0, length, 1.0)
         match self.settings.algorithm:
             case "softmax":
                 return None
             case "newton":
-                return eps * (2 + self.spectrum.condition_number.log2())
+                return eps * (0.75 if single else 1.5) * (kappa.sqrt() + terms.square()).sqrt()
             case "gd++":
                 assert self.errors is not None
-                floor = eps * (1 + self.errors.amax(dim=0))
+                floor = eps * kappa.sqrt() * (1 + self.errors.amax(dim=0))
             case _:
-                floor = theory.rounding_floor(self.spectrum, self.step_size, dtype, self.momentum)
+                few = examples.left.shape[1] <= examples.eigenvectors.shape[1]
+                share = self._along.abs() / self._along.norm(dim=1, keepdim=True).clamp(min=1e-300)
+                floor = theory.rounding_floor(self.spectrum, self.step_size, share, terms, self.momentum)
+                if self.root is not None and (few or self.settings.form == "state"):
+                    floor = (floor.square() + (self.condition_number / 3) ** 2).sqrt()
+                if single:
+                    floor = floor * (0.2 if self.settings.form == "token" and not few else 0.5)
+                floor = eps * floor
         return floor if bool(floor.isfinite().all()) else None
 
     @property
@@ -151,63 +173,93 @@ class Dynamics:
         return torch.where(self.spectrum.nonzero, along, 0.0)
 
     def _predict_gdpp(self, plain: theory.Prediction, dtype: torch.dtype) -> theory.Prediction:
-        gamma = self.contraction * self.step_size
-        reach = gamma * self.spectrum.largest
+        # γλ₁ below 2: every h falls to 0 like 1/(2γt), a mode grows while ah > 2 and falls as t^(−a/(2γ)) in the end.
+        eps = torch.finfo(dtype).eps
+        gamma, largest = self.contraction * self.step_size, self.spectrum.largest
         present = self._along.abs() > theory.MODE_PRESENT * self.w_ref.norm(dim=1, keepdim=True)
-        left = torch.where(present, self.factors.abs(), 0.0).nan_to_num(nan=torch.inf)
-        rounding = torch.finfo(dtype).eps * left.amax(dim=0)  # the tokens keep what was rounded where it was largest
-        size = torch.maximum(left[-1], rounding).amax(dim=1)
-        runs_away = reach > 2 + 16 * torch.finfo(dtype).eps
-        growing = runs_away | (size > 1)
-        worst = int(torch.where(runs_away, torch.inf, size).argmax())
-        mode = 0 if runs_away[worst] else int(left[-1, worst].argmax())
-        limit, loops = float(2 / self.spectrum.largest[worst]), self.settings.loops
-        numbers = f"γ = {float(gamma[worst]):.3g} is {'above' if runs_away[worst] else 'below'} 2/λ₁ = {limit:.3g}"
-        many = f" in {int(growing.sum())} of {plain.prompts} prompts" if 0 < growing.sum() < plain.prompts else ""
+        most = self._largest_growth(torch.where(present, self.spectrum.eigenvalues, 0.0), eps)  # (B, r)
+        runs_away = gamma * largest > 2 + 16 * eps
+        lost = runs_away | (eps * most.amax(dim=1) >= 1)
+        left = torch.where(present, self.factors[-1].abs(), 0.0).nan_to_num(nan=torch.inf)
+        size = torch.maximum(left, eps * most)  # the tokens keep what was rounded where it was largest
+        worst = int(torch.where(lost, torch.inf, size.amax(dim=1)).argmax())
+        mode, grown = int(size[worst].argmax()), int(most[worst].argmax())
+        a, limit, growth = float(self.step_size[worst]), float(2 / largest[worst]), float(most[worst, grown])
+        examples = f"γ = {float(gamma[worst]):.3g} is {'above' if runs_away[worst] else 'below'} 2/λ₁ = {limit:.3g}"
+        many = f" in {int(lost.sum())} of {plain.prompts} prompts" if 0 < lost.sum() < plain.prompts else ""
         if runs_away[worst]:
-            words = f"Diverges{many}: {numbers}, and the examples themselves run away."
-        elif growing[worst]:
+            mode, words = 0, f"Diverges{many}: {examples}, and the examples themselves run away."
+        elif lost[worst]:
+            mode = grown
             words = (
-                f"Grows{many}: {numbers}, but a = {float(self.step_size[worst]):.3g} is so large that after "
-                f"T = {loops} loops mode {mode + 1} is {float(size[worst]):.3g} times as far off as at the start."
+                f"Diverges{many}: {examples}, but a = {a:.3g} is so far above it that mode {mode + 1} grows to more "
+                f"than {growth:.2g} times its start before it can fall, and rounding in {plain.precision} is then "
+                "larger than the solution."
             )
+        elif not self.w_ref.any():
+            words = "Converges: the labels are orthogonal to the features, so the solution is 0, where the loop starts."
         else:
-            most = float(left[:, worst].max())
-            way = f", which grows to {most:.3g} times its start on the way" if most > 1 else ""
-            words = (
-                f"Converges: {numbers}; T = {loops} loops leave {float(size[worst]):.2g} of the error in the worst "
-                f"mode, number {mode + 1}{way}."
-            )
+            number, loops = float(size[worst, mode]), self.settings.loops
+            after = f"after T = {loops} loop{'s' * (loops > 1)} the worst mode, number {mode + 1}, has {number:.3g} of "
+            after += "its start"
+            if growth > 1:
+                words = (
+                    f"Converges: {examples}, so every mode falls in the end. As a = {a:.3g} is above it, mode "
+                    f"{grown + 1} first grows to {growth:.3g} times its start; {after}."
+                )
+            else:
+                words = f"Converges: {examples}, and so every mode falls; {after}."
         return replace(
             plain,
-            kind="diverges" if growing.any() else "converges",
-            affected=int(growing.sum()),
-            step_size=float(self.step_size[worst]),
+            kind="diverges" if lost.any() else "converges",
+            affected=int(lost.sum()),
+            step_size=a,
             limit=limit,
-            factor=float(size[worst]),
+            factor=float(size[worst, mode]),
             mode=mode + 1,
             words=words,
         )
+
+    def _largest_growth(self, h: Tensor, eps: float) -> Tensor:
+        """How often its start a mode of GD++ is at most in any loop, (B, r), at least 1; looked for until 1/eps.
+
+        Args:
+            h: eigenvalues, 0 for modes that do not count, (B, r).
+            eps: of the run's arithmetic.
+        """
+        a, gamma = self.step_size[:, None], self.contraction * self.step_size[:, None]
+        size = most = torch.ones_like(h)
+        for _ in range(int(FIELDS["loops"].high)):
+            if bool(((a * h <= 2).all(dim=1) | (eps * most >= 1).any(dim=1)).all()):
+                break
+            size = (size * (1 - a * h).abs()).clamp(max=1e3 / eps)
+            most = torch.maximum(most, size)
+            h = h * (1 - gamma * h).square()
+        return most
 
     def _predict_newton(self, plain: theory.Prediction) -> theory.Prediction:
         rank, full = int(self.spectrum.nonzero.sum(dim=1).min()), self.spectrum.eigenvalues.shape[1]
         if rank < full:
             words = (
-                f"Diverges: the examples have rank {rank} < {full}, and in the directions they lack every loop doubles "
-                "the rounding."
+                f"Diverges: the examples have numerical rank {rank} < {full} in {plain.precision}, and in the "
+                "directions they lack every loop doubles the rounding."
             )
             return replace(plain, kind="diverges", affected=plain.prompts, factor=2.0, words=words)
-        if plain.kind == "converges" and plain.factor < 1e-12:
-            return plain  # one loop removes every mode
         if plain.kind == "converges":
-            head = plain.sentence.split(";")[0]
-            words = f"{head}; every loop squares what is left, at first {plain.factor:.4g} in mode {plain.mode}."
+            if plain.words or plain.factor < 1e-12:
+                return plain  # one loop removes every mode
+            first = f"{plain.factor:.4g} of" if plain.away >= 1e-3 else f"all but {plain.away:.2g} of"
+            words = f"Converges: {plain.head}; every loop squares what is left, at first {first} mode {plain.mode}."
             return replace(plain, words=words)
-        words = (
-            f"Diverges: η = {plain.step_size:.3g} is not below 2/λ₁ = {plain.limit:.3g}; every loop squares what is "
-            f"left of mode {plain.mode}, {plain.factor:.4g} at first."
-        )
-        return replace(plain, kind="diverges", affected=max(plain.affected, 1), words=words)
+        if plain.kind == "oscillates":
+            words = (
+                f"No verdict: η = 2/λ₁ = {plain.limit:.6g} to the rounding of {plain.precision}; every loop squares "
+                f"what is left of mode {plain.mode}, and 1 stays 1 until rounding decides."
+            )
+            return replace(plain, kind="unknown", words=words)
+        head = plain.sentence.split(";")[0]
+        words = f"{head}; every loop squares what is left of mode {plain.mode}, {plain.factor:.4g} at first."
+        return replace(plain, words=words)
 
 
 def plan(settings: Settings, batch: Prompts) -> Dynamics:
@@ -217,6 +269,11 @@ def plan(settings: Settings, batch: Prompts) -> Dynamics:
         settings: the algorithm, its parameters, the step size and α are read.
         batch: of B prompts.
     """
+    labels = settings.label_scale * batch.y.double()
+    return replace(_plan(settings, batch), label_size=labels.square().mean(dim=1).sqrt())
+
+
+def _plan(settings: Settings, batch: Prompts) -> Dynamics:
     spectrum, w_ref = batch.spectrum, batch.least_squares(settings.label_scale)
     match settings.algorithm:
         case "ridge":
@@ -292,7 +349,8 @@ def _ridge(settings: Settings, batch: Prompts) -> Dynamics:
     along = torch.einsum("bdk,bd->bk", spectrum.eigenvectors, batch.least_squares(settings.label_scale))
     w_ref = torch.einsum("bdk,bk->bd", spectrum.eigenvectors, shrink * along)
     spectrum = replace(spectrum, eigenvalues=lifted)
-    return Dynamics(settings, spectrum, theory.step_sizes(spectrum, settings), w_ref)
+    eta = theory.step_sizes(spectrum, settings)
+    return Dynamics(settings, spectrum, eta, w_ref, of_examples=batch.spectrum)
 
 
 def _preconditioned(settings: Settings, batch: Prompts, covariance: Tensor) -> Dynamics:
@@ -302,7 +360,8 @@ def _preconditioned(settings: Settings, batch: Prompts, covariance: Tensor) -> D
     seen = Prompts(X=batch.X.double() @ root, y=batch.y.double(), w_star=None)
     w_ref = seen.least_squares(settings.label_scale) @ root
     eta = theory.step_sizes(seen.spectrum, settings)
-    return Dynamics(settings, seen.spectrum, eta, w_ref, preconditioner=root @ root, root=root)
+    C = root @ root
+    return Dynamics(settings, seen.spectrum, eta, w_ref, preconditioner=C, root=root, of_examples=batch.spectrum)
 
 
 def _gdpp(settings: Settings, spectrum: Spectrum, w_ref: Tensor) -> Dynamics:

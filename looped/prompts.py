@@ -88,6 +88,8 @@ class Prompts:
     def least_squares(self, label_scale: float) -> Tensor:
         """w_ref, the shortest minimiser of ‖Xw − αy‖²: X⁺αy. It is αw* when noiseless and of rank d.
 
+        Labels orthogonal to all features, up to 8 times the rounding of the run, have the solution 0.
+
         Args:
             label_scale: α.
 
@@ -96,7 +98,11 @@ class Prompts:
         """
         spectrum, n = self.spectrum, self.X.shape[1]
         s = (spectrum.eigenvalues * n).sqrt()
-        along = torch.einsum("bnk,bn->bk", spectrum.left, label_scale * self.y.double())
+        labels = label_scale * self.y.double()
+        along = torch.einsum("bnk,bn->bk", spectrum.left, labels)
+        lost = 8 * torch.finfo(self.X.dtype).eps * labels.norm(dim=1, keepdim=True)
+        seen = torch.where(spectrum.nonzero, along, 0.0).norm(dim=1, keepdim=True)
+        along = torch.where(seen > lost, along, 0.0)
         along = torch.where(spectrum.nonzero, along / torch.where(spectrum.nonzero, s, 1.0), 0.0)
         return torch.einsum("bdk,bk->bd", spectrum.eigenvectors, along)
 

@@ -5,7 +5,7 @@ to the solution by 1 − ηλ_k in every loop.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,7 +22,10 @@ MODE_PRESENT = 1e-13
 
 
 def best_constant(largest: Tensor, smallest: Tensor) -> Tensor:
-    """2/(λ₁+λ_d), which minimises max_k |1 − ηλ_k|: the classical best constant step of gradient descent."""
+    """2/(λ₁+λ_d), which minimises max_k |1 − ηλ_k|: the constant step that is best for the slowest mode.
+
+    In the long run no constant step does better; over few loops another one may.
+    """
     return 2 / (largest + smallest)
 
 
@@ -56,7 +59,7 @@ def step_sizes(
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the step size does to the error, known before running."""
+    """What the step size does to the error, known before running. It does not depend on T."""
 
     kind: Literal["converges", "oscillates", "diverges", "unknown"]
     """For the worst prompt; unknown where nothing is known beforehand."""
@@ -69,40 +72,58 @@ class Prediction:
     limit: float
     """2/λ₁ of the worst prompt."""
     factor: float
-    """|1 − ηλ_k| of its slowest or fastest-growing mode."""
+    """|1 − ηλ_k| of its slowest or fastest-growing mode; with momentum what a loop multiplies it by in the long run."""
     mode: int
     """That mode's number, 1 is the largest eigenvalue."""
     limit_name: str = "2/λ₁"
     """The limit as a formula."""
+    away: float = 0.0
+    """|1 − factor|, with all its digits."""
+    momentum: float = 0.0
+    """β."""
+    precision: str = "float64"
+    """dtype of the run, to whose rounding η may equal the limit."""
     words: str = ""
     """The verdict, for an algorithm that does not multiply each mode by the same factor in every loop."""
+
+    @property
+    def head(self) -> str:
+        """Which side of its limit η is on, with as many digits as it takes to see that."""
+        below = "below" if self.kind == "converges" else "above"
+        digits = next((k for k in range(3, 17) if f"{self.step_size:.{k}g}" != f"{self.limit:.{k}g}"), 17)
+        return f"η = {self.step_size:.{digits}g} is {below} {self.limit_name} = {self.limit:.{digits}g}"
 
     @property
     def sentence(self) -> str:
         """The verdict in words, with its numbers."""
         if self.words:
             return self.words
-        digits = next((k for k in (3, 6, 9) if f"{self.step_size:.{k}g}" != f"{self.limit:.{k}g}"), 3)
-        eta, limit = f"η = {self.step_size:.{digits}g}", f"{self.limit_name} = {self.limit:.{digits}g}"
         who = "" if self.affected in (0, self.prompts) else f" in {self.affected} of {self.prompts} prompts"
+        each = "in the long run every loop" if self.momentum else "every loop"
         match self.kind:
             case "converges" if self.factor < 1e-12:
-                return f"Converges: {eta} is below {limit}, and one loop removes every mode."
-            case "converges" if self.factor > 0.999:
+                return f"Converges: {self.head}, and one loop removes every mode."
+            case "converges" if self.away < 1e-3:
                 return (
-                    f"Converges: {eta} is below {limit}; every loop removes only {1 - self.factor:.2g} of the error "
-                    f"in the slowest mode, number {self.mode}."
+                    f"Converges: {self.head}; {each} removes only {self.away:.2g} of the error in the slowest mode, "
+                    f"number {self.mode}."
                 )
             case "converges":
                 return (
-                    f"Converges: {eta} is below {limit}; every loop leaves {self.factor:.4g} of the error "
-                    f"in the slowest mode, number {self.mode}."
+                    f"Converges: {self.head}; {each} leaves {self.factor:.4g} of the error in the slowest mode, "
+                    f"number {self.mode}."
                 )
             case "oscillates":
-                return f"Oscillates without end{who}: {eta} equals {limit}; mode {self.mode} only changes its sign."
+                grown = (1 + self.momentum) / (1 - self.momentum)
+                grows = f"grows to (1+β)/(1−β) = {grown:.3g} times its start and then " if self.momentum else ""
+                return (
+                    f"Oscillates without end{who}: η = {self.limit_name} = {self.limit:.6g} to the rounding of "
+                    f"{self.precision}; mode {self.mode} {grows}only changes its sign."
+                )
             case _:
-                grows = f"{self.factor:.{3 if self.factor > 1.005 else 9}g}× per loop"
-                return f"Diverges{who}: {eta} is above {limit}; mode {self.mode} grows {grows}."
+                long_run = " in the long run" if self.momentum else ""
+                grows = f"{self.factor:.3g}×" if self.away > 5e-3 else f"by {self.away:.2g} of itself"
+                return f"Diverges{who}: {self.head}; mode {self.mode} grows {grows} per loop{long_run}."
 
 
 def predict(
@@ -116,7 +137,8 @@ def predict(
     """Convergence from η against 2/λ₁: mode k is multiplied by 1 − ηλ_k in every loop.
 
     With momentum β the limit is 2(1+β)/λ₁, and what a mode is multiplied by in the long run is the size of the larger
-    root of r² − (1+β−ηλ)r + β.
+    root of r² − (1+β−ηλ)r + β. At the limit the roots are −1 and −β, and the mode grows to (1+β)/(1−β) times its
+    start before it only changes its sign.
 
     A mode that w_ref does not have starts at zero error. It stays there unless it grows: rounding wakes it.
 
@@ -137,16 +159,21 @@ def predict(
     edge = 2 * (1 + momentum)
     present = spectrum.nonzero & (share > MODE_PRESENT * w_ref.norm(dim=1, keepdim=True)) | (change > edge + tolerance)
     factors = torch.where(present, asymptotic_factor(change, momentum), 0.0)
+    away = torch.where(present, away_from_one(change, momentum), torch.inf)
     over = torch.where(present, change, 0.0).amax(dim=1) - edge
     diverging, oscillating = over > tolerance, over.abs() <= tolerance
     kind: Literal["converges", "oscillates", "diverges"] = "converges"
     affected = torch.zeros_like(diverging)
     if diverging.any():
         kind, affected = "diverges", diverging
+        place = torch.where(diverging[:, None], factors, 0.0).argmax()
     elif oscillating.any():
         kind, affected = "oscillates", oscillating
-    worst, mode = divmod(int(factors.argmax()), factors.shape[1])
-    return Prediction(
+        place = torch.where(oscillating[:, None], torch.where(present, change, 0.0), 0.0).argmax()
+    else:
+        place = away.argmin()
+    worst, mode = divmod(int(place), factors.shape[1])
+    prediction = Prediction(
         kind=kind,
         affected=int(affected.sum()),
         prompts=len(step_size),
@@ -155,7 +182,14 @@ def predict(
         factor=float(factors[worst, mode]),
         mode=mode + 1,
         limit_name=limit_name,
+        away=float(away[worst, mode].clamp(max=1.0)) if kind == "converges" else float(away[worst, mode]),
+        momentum=momentum,
+        precision=str(dtype).removeprefix("torch."),
     )
+    if kind == "converges" and not w_ref.any():
+        words = "Converges: the labels are orthogonal to the features, so the solution is 0, where the loop starts."
+        return replace(prediction, words=words)
+    return prediction
 
 
 def asymptotic_factor(change: Tensor, momentum: float = 0.0) -> Tensor:
@@ -168,6 +202,23 @@ def asymptotic_factor(change: Tensor, momentum: float = 0.0) -> Tensor:
     return _roots(change, momentum)[0]
 
 
+def away_from_one(change: Tensor, momentum: float = 0.0) -> Tensor:
+    """|1 − factor| of `asymptotic_factor`, without the cancellation in its difference from 1.
+
+    1 − r for the root r of r² − (1+β−ηλ)r + β near 1 solves s² − (1−β+ηλ)s + ηλ = 0; near −1 it is the same with
+    2(1+β) − ηλ in place of ηλ. A complex pair has the size √β.
+
+    Args:
+        change: ηλ, any shape.
+        momentum: β.
+    """
+    near = torch.minimum(change, 2 * (1 + momentum) - change)  # below 0 where the mode grows
+    sum_of_roots = 1 - momentum + near
+    discriminant = sum_of_roots.square() - 4 * near
+    away = 2 * near / (sum_of_roots + discriminant.clamp(min=0).sqrt())
+    return torch.where(discriminant < 0, 1 - momentum**0.5, away).abs()
+
+
 def _roots(change: Tensor, momentum: float) -> tuple[Tensor, Tensor]:
     # Sizes of the roots of r² − (1+β−ηλ)r + β: the larger, and β over it. A complex pair has the size √β.
     if momentum == 0:
@@ -178,25 +229,32 @@ def _roots(change: Tensor, momentum: float) -> tuple[Tensor, Tensor]:
     return larger, momentum / larger
 
 
-def rounding_floor(spectrum: Spectrum, step_size: Tensor, dtype: torch.dtype, momentum: float = 0.0) -> Tensor:
-    """The relative error below which rounding rules: eps·(1 + max_k 1/((1−|r₁|)(1−|r₂|))).
+def rounding_floor(
+    spectrum: Spectrum, step_size: Tensor, share: Tensor, terms: Tensor, momentum: float = 0.0
+) -> Tensor:
+    """The relative error below which rounding rules, in units of eps: √(K² + A² + u²).
 
-    Every loop rounds w by about eps of its length, and mode k remembers that for as many loops as the fraction says:
-    1/(1−|1−ηλ|) of them without momentum, where r₂ = 0. An estimate of this project, not a theorem; its tests hold
-    measured floors against it.
+    K² = Σ_k 1/((1−r₁²)(1−r₂²))/d: every loop rounds w, and mode k remembers that as r₁ᵗ and r₂ᵗ; without momentum
+    r₁ = 1 − ηλ_k and r₂ = 0. A² = Σ_k share_k²/(ηλ_k)²: what is rounded alike in every loop moves the point where the
+    loop stops, in mode k by 1/(ηλ_k) of itself. u: the first update's terms over ‖w_ref‖, each rounded at its own
+    size. An estimate of this project, not a theorem: `Dynamics.rounding_floor` says how near measured floors are.
 
     Args:
         spectrum: of what a step contracts.
         step_size: η, (B,), float64.
-        dtype: of the run.
+        share: |⟨v_k, w_ref⟩|/‖w_ref‖, (B, r).
+        terms: u, (B,).
         momentum: β.
 
     Returns:
         (B,), float64; inf where a mode does not contract.
     """
-    first, second = _roots(step_size[:, None] * spectrum.eigenvalues, momentum)
-    kept = (1 - first).clamp(min=0) * (1 - second).clamp(min=0)
-    return torch.finfo(dtype).eps * (1 + torch.where(spectrum.nonzero, 1 / kept, 0.0).amax(dim=1))
+    change = step_size[:, None] * spectrum.eigenvalues
+    first, second = _roots(change, momentum)
+    kept = (1 - first.square()).clamp(min=0) * (1 - second.square()).clamp(min=0)
+    memory = torch.where(spectrum.nonzero, 1 / kept, 0.0).sum(dim=1) / spectrum.eigenvectors.shape[1]
+    moved = torch.where(spectrum.nonzero, share / change, 0.0).square().sum(dim=1)
+    return (memory + moved + terms.square()).sqrt()
 
 
 def closed_form_errors(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, loops: int) -> Tensor:
@@ -272,7 +330,10 @@ def bounds(settings: Settings, spectrum: Spectrum, step_size: Tensor, exact_labe
         general = f"it is about gradient descent, and this loop is {loop}"
     elif not bool(spectrum.nonzero.all()) or spectrum.eigenvalues.shape[1] < d:
         rank = int(spectrum.nonzero.sum(dim=1).min())
-        general = f"the examples have rank {rank} < d = {d}, and the part of w* they do not see never moves"
+        general = (
+            f"the examples have numerical rank {rank} < d = {d} in {settings.dtype}, and the part of w* they do not "
+            "see never moves"
+        )
     elif not exact_labels:
         general = "it is about the distance to αw*, and with noise in the labels the loop ends at least squares instead"
         if settings.data in TABLES:
@@ -337,13 +398,20 @@ def missing_bounds(all_bounds: list[Bound]) -> list[str]:
     ]
 
 
-def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int) -> float:
+def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int, drifts: bool = False) -> float:
     """How far two exact evaluations may drift apart by rounding, relative to the largest iterate.
 
     16·eps·(κ + √T), at most 1e-3: a contracting loop forgets its rounding errors after about κ loops, and errors of
     random sign add up like √T. A rule of this project, checked by its tests; not a theorem.
+
+    Args:
+        dtype: of the run.
+        condition_number: κ, as `Dynamics.condition_number` says.
+        loops: T.
+        drifts: whether every loop sums up all examples although their columns are collinear. What that rounds into
+            directions without examples is the same in every loop and is never pulled back, so T stands for √T.
     """
-    return min(16 * torch.finfo(dtype).eps * (condition_number + loops**0.5), 1e-3)
+    return min(16 * torch.finfo(dtype).eps * (condition_number + (loops if drifts else loops**0.5)), 1e-3)
 
 
 def marchenko_pastur_condition_number(ratio: float) -> float:

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from looped import Settings, cli, compare, export
+from looped.algorithms import ALGORITHMS
 from looped.fields import FIELDS
 from looped.figures.picture import COLOURS
 from looped.tables import choose, read_csv
@@ -353,8 +354,9 @@ def test_every_number_of_every_run_is_finite_and_a_promise_to_converge_is_kept(w
         assert np.isfinite(array).all(), name
     assert all(np.isfinite(values).all() for values in result.curves.values())
     assert "nan" not in written.curves_csv()
-    if result.prediction.kind == "converges":
-        assert np.median(result.errors[-1]) < 3
+    if result.prediction.kind == "converges":  # GD++ says how much is left after T loops, which may be more than 1
+        left = result.prediction.factor if wild.algorithm == "gd++" else 0.0
+        assert np.median(result.errors[-1]) < 3 + 3 * left
     assert ".;" not in result.prediction.sentence
 
 
@@ -366,3 +368,57 @@ def test_the_arrays_say_what_was_set_with_which_versions(tmp_path):
     assert about["seed"] == SMALL.seed
     assert about["results_version"] == export.RESULTS_VERSION
     assert about["versions"]["numpy"] == np.__version__
+
+
+CONSTRUCTIONS = [
+    (name, layout)
+    for name, algorithm in ALGORITHMS.items()
+    for layout in (("compact", "slots") if algorithm.layouts else ("compact",))
+]
+
+
+def loops_from_file(path):
+    """The iterates from what arrays.npz holds, by the formula of its documentation, with NumPy alone."""
+    with np.load(path) as stored:
+        file = dict(stored)
+    n, (D, tokens) = len(file["y"][0]), file["Z0"][0].shape
+    M, R = np.diag(file["M"]), np.diag(file["R"])
+    A, K = file.get("A", np.eye(D)), file.get("K", np.zeros((D, D)))
+    heads = list(zip(file["P"].reshape(-1, D, D), file["Q"].reshape(-1, D, D), strict=True))
+    assert M.shape == R.shape == (tokens, tokens)
+    iterates = np.empty_like(file["looped"])
+    for b, (Z, eta) in enumerate(zip(file["Z0"], file["step_size"], strict=True)):
+        for t in range(len(iterates)):
+            iterates[t, b] = file["w_sign"] * Z[file["w_rows"]][:, file["M"] == 0].ravel()
+            change = (A - np.eye(D)) @ Z - eta * K @ Z
+            for P, Q in heads:
+                scores = Z.T @ Q @ Z
+                if file["softmax"]:
+                    weight = np.exp(scores - scores.max(axis=0)) * file["M"][:, None]
+                    scores = n * weight / weight.sum(axis=0)
+                change -= eta / n * P @ Z @ M @ scores
+            Z = Z + change @ R
+    return file, iterates
+
+
+@pytest.mark.parametrize(("name", "layout"), CONSTRUCTIONS)
+@pytest.mark.parametrize("examples", [9, 2])
+def test_the_arrays_alone_determine_every_loop(tmp_path, name, layout, examples):
+    result = compare(
+        Settings(
+            algorithm=name, layout=layout, examples=examples, features=3, loops=12, prompts=3, noise=0.2,
+            label_scale=-1.5, data="correlated",
+        )
+    )  # fmt: skip
+    export.save(result, tmp_path)
+    file, iterates = loops_from_file(tmp_path / "arrays.npz")
+    np.testing.assert_array_equal(file["looped"], result.looped)
+    assert np.abs(iterates - file["looped"]).max() <= 1e-11 * np.abs(file["looped"]).max()
+    assert np.abs(iterates[1]).max() > 0
+
+
+def test_the_write_mask_of_a_layout_is_in_the_arrays():
+    compact, slots = (export.of(compare(SMALL.replace(layout=layout))).arrays() for layout in ("compact", "slots"))
+    np.testing.assert_array_equal(compact["M"], [1] * 8 + [0])
+    np.testing.assert_array_equal(compact["R"], [0] * 8 + [1])
+    np.testing.assert_array_equal(slots["R"], [1] * 9)

@@ -44,7 +44,10 @@ def _run(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     command = parsers[chosen.command]
     try:
-        modules[chosen.command].run(chosen)
+        from looped.threads import one_thread  # with PyTorch, which --help needs not
+
+        with one_thread():
+            modules[chosen.command].run(chosen)
     except UsageError as error:
         command.error(str(error))
     except SettingsError as error:

@@ -9,12 +9,17 @@ import torch
 from looped import attention, cost, descent, dynamics, prompts, tables, theory
 from looped.algorithms import ALGORITHMS, Algorithm
 from looped.experiments import real_data
-from looped.experiments.run import construct, explicit_iterates, looped_iterates, reads_tokens
+from looped.experiments.run import collinear, construct, explicit_iterates, looped_iterates, reads_tokens
 from looped.fields import TABLES, SettingsError
 from looped.settings import Settings
+from looped.threads import in_one_thread
 
 ERROR_CEILING = 1e6
 """Relative error at which curves of a diverging run are cut; the arrays go on."""
+CANCELLED = 1 / 4
+"""Share of the first update's terms that an iterate counts as at least, for the relative gap."""
+CONTRACTS = 0.05
+"""Share of the slowest mode that a loop takes away at least where rounding must not make a verdict fail."""
 LARGEST_ITERATE = {"float64": 1e100, "float32": 1e30}
 """Size at which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
 
@@ -38,7 +43,8 @@ class Comparison:
     explicit: np.ndarray
     """Iterates of the explicit algorithm, (T+1, B, d); of gradient descent for softmax attention, which is none."""
     yardstick: str
-    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix."""
+    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "SVᵀ of X = USVᵀ" on
+    singular values and vectors, where columns are collinear."""
     w_ref: np.ndarray
     """Where the loop is heading, (B, d), float64: the shortest least-squares solution for the labels αy, or what
     `Dynamics.w_ref` says for ridge and preconditioned descent."""
@@ -66,13 +72,28 @@ class Comparison:
 
     @cached_property
     def largest_iterate(self) -> float:
-        """max |explicit|, what the tolerance is relative to."""
-        return float(np.abs(self.explicit).max()) or 1.0
+        """max |explicit|."""
+        return float(np.abs(self.explicit).max())
+
+    @cached_property
+    def scale(self) -> float:
+        """What the relative gap is relative to: the largest iterate, or `CANCELLED` of the first update's terms.
+
+        The first update adds up terms of size η·rms(x_j)·rms(αy), x standing for Cx with a preconditioner, and each is
+        rounded at its own size. Where labels are nearly orthogonal to the features the terms cancel, and all iterates
+        are small: there it is the terms that count.
+        """
+        X, y = self.prompts.X.double(), self.prompts.y.double()
+        if self.dynamics.root is not None and self.dynamics.preconditioner is not None:
+            X = X @ self.dynamics.preconditioner
+        terms = torch.linalg.vector_norm(X, dim=1) * torch.linalg.vector_norm(y, dim=1, keepdim=True) / X.shape[1]
+        largest = float((terms * self.dynamics.step_size[:, None]).max()) * abs(self.settings.label_scale)
+        return max(self.largest_iterate, CANCELLED * largest) or 1.0
 
     @property
     def relative_gap(self) -> float:
-        """The gap divided by the largest iterate."""
-        return self.gap / self.largest_iterate
+        """The gap divided by the largest iterate; by `scale` where that is larger."""
+        return self.gap / self.scale
 
     @property
     def condition_number(self) -> float:
@@ -81,17 +102,35 @@ class Comparison:
 
     @property
     def tolerance(self) -> float:
-        """How large the relative gap may be: `theory.gap_tolerance` at the κ of what one step contracts.
-
-        That is the measured κ, but (λ₁+ρ)/(λ_d+ρ) for ridge, and κ(C^½HC^½)·√κ(C) with a preconditioner.
-        """
-        dtype = getattr(torch, self.settings.dtype)
-        return theory.gap_tolerance(dtype, self.dynamics.condition_number, self.settings.loops)
+        """How large the relative gap may be: `theory.gap_tolerance` at `Dynamics.condition_number`."""
+        drifts = collinear(self.prompts) and reads_tokens(self.settings)
+        return theory.gap_tolerance(self.prompts.X.dtype, self.dynamics.condition_number, self.settings.loops, drifts)
 
     @property
     def passed(self) -> bool | None:
         """Whether the relative gap is within the tolerance; None for softmax attention, whose gap is a finding."""
         return None if self.settings.algorithm == "softmax" else self.relative_gap <= self.tolerance
+
+    @property
+    def why_failed(self) -> str | None:
+        """Why the gap is beyond the tolerance, from this run's own numbers, as a sentence; None where it is not."""
+        if self.passed is not False:
+            return None
+        prediction = self.prediction
+        size = f"The relative gap {self.relative_gap:.1e} is beyond the tolerance {self.tolerance:.1e}"
+        if prediction.kind != "converges":
+            return (
+                f"{size}. The tolerance is made for loops that contract, and this one does not: rounding grows with "
+                "the iterates, in both methods."
+            )
+        if self.settings.algorithm not in ("gd++", "newton") and prediction.away < CONTRACTS:
+            return (
+                f"{size}. Mode {prediction.mode} hardly contracts: a loop takes {prediction.away:.2g} of its error "
+                "away, so what is rounded in many loops adds up, in both methods."
+            )
+        if self.settings.dtype == "float32":
+            return f"{size}. All modes contract; float32 has 7 digits, and κ = {self.condition_number:.3g} costs most."
+        return f"{size}, although all modes contract: please report these settings."
 
     @cached_property
     def rounding_floor(self) -> np.ndarray | None:
@@ -111,7 +150,10 @@ class Comparison:
 
     @cached_property
     def rank(self) -> int:
-        """Non-zero eigenvalues of XᵀX/n, the smallest number over the prompts."""
+        """Numerical rank of X in the run's dtype: non-zero eigenvalues of XᵀX/n, the fewest over the prompts.
+
+        A singular value counts as 0 up to max(n, d)·eps times the largest.
+        """
         return int(self.prompts.spectrum.nonzero.sum(dim=1).min())
 
     @cached_property
@@ -134,6 +176,18 @@ class Comparison:
     def task_errors(self) -> np.ndarray | None:
         """‖w_t − αw*‖/‖αw*‖ of the looped transformer, (T+1, B); None as for `floor`."""
         return None if self.floor is None or self.task is None else relative_distance(self.looped, self.task)
+
+    @cached_property
+    def best_loop(self) -> tuple[int, float] | None:
+        """The loop with the smallest median of `task_errors`, and that median; None as for `floor`.
+
+        It may lie below the floor: a loop that stops early follows less of the noise than least squares does.
+        """
+        if self.task_errors is None:
+            return None
+        median = np.median(self.task_errors, axis=1)
+        loop = int(median.argmin())
+        return loop, float(median[loop])
 
     @cached_property
     def ceiling_from(self) -> int | None:
@@ -165,6 +219,7 @@ class Comparison:
         return curves
 
 
+@in_one_thread
 def compare(settings: Settings, table: tables.Table | None = None) -> Comparison:
     """Run the constructed looped transformer and the explicit algorithm on the same prompts.
 
@@ -179,6 +234,13 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         SettingsError: if the run would take too long or too much memory, naming the most prompts that fit, or if the
             table cannot be used.
     """
+    if not isinstance(table, tables.Table | None):
+        raise SettingsError(
+            "data",
+            f"A {type(table).__name__} is not a table that compare can read: write it to a file, with "
+            "frame.to_csv('data.csv', index=False) from pandas, and pass "
+            "looped.tables.choose(looped.tables.read_csv('data.csv'), 'name of the target column').",
+        )
     if table is None:
         table = tables.load(settings)
     elif settings.data not in TABLES:
@@ -193,7 +255,8 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
     prediction = plan.predict(batch.X.dtype)
     construction = construct(settings, batch, plan)
     looped = looped_iterates(settings, batch, construction, plan.step_size, prediction.kind == "converges")
-    gram = run.gram and not reads_tokens(settings, batch)
+    thin = collinear(batch) and ALGORITHMS[settings.algorithm].has_state
+    gram = run.gram and not thin
     explicit = explicit_iterates(settings, batch, plan, gram)
     held_from = None
     if prediction.kind != "converges" or not (np.isfinite(looped[-1]).all() and np.isfinite(explicit[-1]).all()):
@@ -208,7 +271,7 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         dynamics=plan,
         looped=looped,
         explicit=explicit,
-        yardstick="XᵀX" if gram else "X",
+        yardstick="SVᵀ of X = USVᵀ" if thin else "XᵀX" if gram else "X",
         w_ref=plan.w_ref.numpy(),
         closed_form=None if plan.errors is None else plan.errors.numpy(),
         gd_errors=None if settings.algorithm in ("gd", "softmax") else _rival_errors(settings, batch, gram),

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from looped import attention, cost, descent, prompts, weights
+from looped import attention, descent, prompts, weights
 from looped.algorithms import ALGORITHMS
 from looped.dynamics import Dynamics
 from looped.settings import Settings
@@ -49,9 +49,12 @@ def looped_iterates(
     """
     if contracts is None:
         contracts = bool((eta * batch.spectrum.largest < 2).all())
-    token = reads_tokens(settings, batch) or not ALGORITHMS[settings.algorithm].has_state
     transformer = attention.LoopedTransformer(
-        settings.loops, "token" if token else settings.form, contracts, softmax=settings.algorithm == "softmax"
+        settings.loops,
+        "token" if reads_tokens(settings) else "state",
+        contracts,
+        softmax=settings.algorithm == "softmax",
+        thin=collinear(batch),
     )
     with torch.inference_mode():
         queries = transformer(construction.embed(batch, settings.label_scale), construction, eta.to(batch.X.dtype))
@@ -71,6 +74,8 @@ def explicit_iterates(settings: Settings, batch: prompts.Prompts, dynamics: Dyna
         (T+1, B, d), in the dtype of the prompts.
     """
     X, y, eta = batch.X.numpy(), batch.y.numpy(), dynamics.step_size.to(batch.X.dtype).numpy()
+    if collinear(batch) and ALGORITHMS[settings.algorithm].has_state:
+        X, y = descent.thinned(X, y)
     loops, alpha = settings.loops, settings.label_scale
     match settings.algorithm:
         case "ridge":
@@ -88,11 +93,15 @@ def explicit_iterates(settings: Settings, batch: prompts.Prompts, dynamics: Dyna
     return descent.gradient_descent(X, y, eta, loops, alpha, gram)
 
 
-def reads_tokens(settings: Settings, batch: prompts.Prompts) -> bool:
-    """Whether XᵀX must not stand in for the examples: it is singular although n > d, as with collinear columns.
+def reads_tokens(settings: Settings) -> bool:
+    """Whether every loop reads all tokens: by choice, or because the algorithm has no constant state."""
+    return settings.form == "token" or not ALGORITHMS[settings.algorithm].has_state
 
-    Rounded, XᵀX has directions that the examples do not have, and what it puts there adds up over the loops.
+
+def collinear(batch: prompts.Prompts) -> bool:
+    """Whether a prompt's examples have fewer directions than min(n, d), as with one-hot columns.
+
+    No loop pulls an error back in a direction that the examples do not have, so it must not be made there: neither
+    XᵀX nor sums of residuals that stay large are rounded in every loop then.
     """
-    B, n, d = batch.shape
-    singular = n > d and not bool(batch.spectrum.nonzero.all())
-    return singular and B * n * d * settings.loops <= cost.TOKEN_CAP
+    return not bool(batch.spectrum.nonzero.all())

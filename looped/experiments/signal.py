@@ -17,6 +17,7 @@ from looped.signal.risks import Optimum, gd0_optimum, gd_optimum
 from looped.signal.settings import SignalSettings
 from looped.signal.tasks import SignalTask
 from looped.signal.training import Kind, Progress, initial_model, seconds, train
+from looped.threads import in_one_thread
 
 Over = Literal["signal", "M", "noise"]
 """What the risk is drawn against: s, M or σ."""
@@ -60,6 +61,7 @@ class Levels:
                 return self.gd.risk
 
 
+@in_one_thread
 def levels(task: SignalTask, seed: int = 0, *, quick: bool = False) -> Levels:
     """The smallest risks on a task.
 
@@ -90,6 +92,7 @@ class Sweep:
     """At each value."""
 
 
+@in_one_thread
 def sweep(settings: SignalSettings, over: Over, H: Tensor | None = None, Psi: Tensor | None = None) -> Sweep:
     """The smallest risks from 0 (or M = 1) to well beyond the present value of a setting, which is one of the points.
 

@@ -50,6 +50,9 @@ class ComparisonExport(Export):
                 "gap": result.gap,
                 "relative_gap": result.relative_gap,
                 "tolerance": result.tolerance,
+                "scale": result.scale,
+                "tolerance_kappa": plan.condition_number,
+                "why_failed": result.why_failed,
                 "dtype": result.settings.dtype,
                 "algorithm": result.settings.algorithm,
                 "yardstick": f"explicit {result.algorithm.title} on {result.yardstick}",
@@ -71,7 +74,7 @@ class ComparisonExport(Export):
             "closed_form_after_T": None if closed is None else bands(np.minimum(closed[-1], ERROR_CEILING)),
             "gd_error_after_T": None if result.gd_errors is None else bands(result.gd_errors[-1]),
             "rounding_floor": None if result.rounding_floor is None else bands(result.rounding_floor),
-            "least_squares_floor": None if result.floor is None else bands(result.floor),
+            "least_squares_floor": self._least_squares_floor,
             "error_ceiling": {"value": ERROR_CEILING, "reached_at_loop": result.ceiling_from},
             "iterates_held_from_loop": result.held_from,
             "bounds": {b.key: None if b.values is None else float(b.values[-1]) for b in result.bounds},
@@ -101,6 +104,14 @@ class ComparisonExport(Export):
             }
         return out
 
+    @property
+    def _least_squares_floor(self) -> dict[str, float] | None:
+        """Distance of least squares to the task, and the loop that comes nearest to the task."""
+        if self.result.floor is None or self.result.best_loop is None:
+            return None
+        loop, error = self.result.best_loop
+        return {**bands(self.result.floor), "best_loop": loop, "best_error": error}
+
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
         """Every curve at every loop, cut at the error ceiling as in the chart."""
         rows = (
@@ -113,15 +124,27 @@ class ComparisonExport(Export):
     def arrays(self) -> dict[str, np.ndarray]:
         """What the transformer read and did, in the run's dtype.
 
-        X (B, n, d), y (B, n) with noise and not scaled by α, w_star (B, d) (NaN where unknown), step_size (B,), P and Q
-        (D, D), or (2, D, D) for two heads, without η, Z0 (B, D, n+1) with tokens as columns, looped and explicit
-        (T+1, B, d). Where the layer has them, its token-wise maps A (skip) and K (decay), (D, D).
+        X (B, n, d), y (B, n) with noise and not scaled by α, w_star (B, d) (NaN where unknown), step_size η (B,), P and
+        Q (D, D), or (2, D, D) for two heads, without η, Z0 (B, D, n+1) with tokens as columns, looped and explicit
+        (T+1, B, d). GD++ has d queries, Z0 (B, D, n+d).
+
+        M and R, (n+1,) or (n+d,), are the diagonals of the masks: 1 for a token that is read, and 1 for one that is
+        written. Where the layer has them, its token-wise maps A (skip, else I) and K (decay, else 0), (D, D). softmax
+        says whether every column of scores passes through a softmax over the examples and is multiplied by n. One loop
+        on the tokens of prompt b is
+
+            Z ← Z + ((A − I) Z − η_b K Z − (η_b/n) Σ_heads P Z M (Zᵀ Q Z)) R
+
+        and the iterate is w_sign times the rows w_rows of the columns that are not read, which is `looped` after each
+        loop, to rounding; from the loop on at which a diverging iterate is held, `looped` repeats the one before.
         """
         result = self.result
         prompts, weights = result.prompts, result.weights
         maps = {"A": weights.skip, "K": weights.decay}
-        B, _, d = prompts.shape
-        unknown = np.full((B, d), np.nan, dtype=result.settings.dtype)
+        n = prompts.shape[1]
+        unknown = np.full((prompts.shape[0], prompts.shape[2]), np.nan, dtype=result.settings.dtype)
+        queries = np.arange(n + weights.queries) >= n
+        rows = [weights.y] if weights.predicts else range(weights.w.start, weights.w.stop)
         return {
             "X": prompts.X.numpy(),
             "y": prompts.y.numpy(),
@@ -133,6 +156,11 @@ class ComparisonExport(Export):
             "looped": result.looped,
             "explicit": result.explicit,
             **{name: matrix.numpy() for name, matrix in maps.items() if matrix is not None},
+            "M": (~queries).astype(result.settings.dtype),
+            "R": (queries | (weights.writes == "all")).astype(result.settings.dtype),
+            "softmax": np.array(result.settings.algorithm == "softmax"),
+            "w_rows": np.array(rows),
+            "w_sign": np.array(-1 if weights.predicts else 1),
         }
 
     def pictures(self) -> Mapping[str, Picture]:

@@ -15,6 +15,7 @@ from looped.fields import SettingsError
 from looped.gpt2.settings import GPT2Settings
 from looped.signal.bayes import SampledRisk
 from looped.signal.tasks import draw
+from looped.threads import in_one_thread
 from looped.training import checkpoint
 
 RECORDS = 200
@@ -100,6 +101,7 @@ class GPT2Trainer:
             if record := self.step():
                 yield record
 
+    @in_one_thread
     def step(self) -> Progress | None:
         """Make one step; at every few of them, give a record.
 
@@ -132,6 +134,7 @@ class GPT2Trainer:
         return record
 
     @torch.no_grad()
+    @in_one_thread
     def risk(self, prompts: int = TEST_PROMPTS) -> SampledRisk:
         """Risk of the present weights on prompts of its own, the same for every model of a seed and task."""
         generator = torch.Generator(self.device).manual_seed(self.settings.seed + 2**41)

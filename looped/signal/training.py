@@ -13,6 +13,7 @@ from looped.signal.adam import Adam
 from looped.signal.models import LSA, LTB, GDBeta, SignalModel
 from looped.signal.risks import exact_risk
 from looped.signal.tasks import SignalTask, draw
+from looped.threads import in_one_thread
 
 Kind = Literal["lsa", "ltb", "gd-beta", "gd-0"]
 STEPS_AT_ONCE = 50
@@ -102,6 +103,7 @@ def initial_model(kind: Kind, task: SignalTask, seed: int, dtype: torch.dtype = 
     return model
 
 
+@in_one_thread
 def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None) -> Iterator[Progress]:
     """Train a model in place by Adam on the squared error of fresh prompts, in the dtype of its weights.
 

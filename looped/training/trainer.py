@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from looped.threads import in_one_thread
 from looped.training import checkpoint
 from looped.training.models import LoopedGenerator, LoopedModel, LoopedPredictor
 from looped.training.optimizers import FirstOrder, GaussNewton, Optimizer
@@ -79,6 +80,7 @@ class Trainer:
         while not self.finished:
             yield self.step()
 
+    @in_one_thread
     def step(self) -> Progress:
         """Make one step on fresh prompts."""
         done, training = len(self.history), self.training

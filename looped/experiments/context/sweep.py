@@ -16,6 +16,7 @@ from looped.experiments.context.settings import (
     prompt_seconds,
     training_seconds,
 )
+from looped.threads import in_one_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Sweep:
             not self.settings.learned or len(self.learned) == trained
         )
 
+    @in_one_thread
     def run(self) -> Iterator[Progress]:
         """Go on to the end. Dropping the iterator pauses; another one goes on with the cell that was begun last."""
         settings, done = self.settings, 0.0

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from looped.experiments.trained.result import Sweep, Trained
 from looped.prompts import eigenvalues
+from looped.threads import in_one_thread
 from looped.training import gdpp, wishart
 from looped.training.evaluate import Risk, integrated_risk, query_errors, spectra, tail_risk, tuned_descent
 from looped.training.models import LoopedModel, LoopedPredictor
@@ -74,6 +75,7 @@ def trained(trainer: Trainer, settings: TrainSettings) -> Trained:
     return Trained(settings, P.cpu().numpy(), Q.cpu().numpy(), columns, stopped)
 
 
+@in_one_thread
 def train(settings: TrainSettings) -> Trained:
     """Train from the first step to the last, and evaluate.
 
@@ -93,6 +95,7 @@ def evaluate(run: Trained, share: float = 1.0) -> Trained:
     return last
 
 
+@in_one_thread
 def evaluation(run: Trained, share: float = 1.0) -> Iterator[Trained]:
     """The same piece by piece, so that a caller can show progress and stop.
 

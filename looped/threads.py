@@ -1,0 +1,77 @@
+"""One thread of arithmetic while a run lasts: small batches get slower with two, and sums keep one order.
+
+So the same settings give the same bytes whatever number of threads the process has. Importing the package changes no
+number of threads; the run functions, the commands and the app ask for one here.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+from typing import Any, TypeVar, cast
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_lock = Lock()
+_running = 0
+_before = ExitStack()
+
+
+@functools.cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of the libraries of linear algebra; they are looked up once, which takes 20 ms."""
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Work with one thread; the numbers of before come back when the last of the runs that overlap has ended."""
+    global _running
+    with _lock:
+        if _running == 0:
+            _before.callback(torch.set_num_threads, torch.get_num_threads())
+            _before.enter_context(_pools().limit(limits=1))
+        _running += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _running -= 1
+            if _running == 0:
+                _before.close()
+
+
+def in_one_thread(function: F) -> F:
+    """A function that runs in `one_thread`; of a generator function, each step does."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with one_thread():
+            return function(*arguments, **named)
+
+    @functools.wraps(function)
+    def steps(*arguments: Any, **named: Any) -> Iterator[Any]:
+        iterator = function(*arguments, **named)
+        try:
+            while True:
+                with one_thread():
+                    try:
+                        step = next(iterator)
+                    except StopIteration:
+                        return
+                yield step
+        finally:
+            iterator.close()
+
+    return cast(F, steps if inspect.isgeneratorfunction(function) else call)
+
+
+def keep_to_one_thread() -> None:
+    """One thread from now on, for a process that does nothing else, such as the app."""
+    torch.set_num_threads(1)
+    _pools().limit(limits=1)

@@ -1,0 +1,88 @@
+"""Importing changes no number of threads, runs work with one and give it back, and bytes do not depend on it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from looped import Settings, compare
+from looped.experiments import context
+from looped.threads import in_one_thread, one_thread
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with threadpool_limits(limits=2):
+        yield
+    torch.set_num_threads(before)
+
+
+def threads():
+    return {torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())}
+
+
+def in_a_process(code, count=2):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(count), "OPENBLAS_NUM_THREADS": "2"}
+    environment.pop("MKL_NUM_THREADS", None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_an_import_leaves_the_number_of_threads_alone():
+    code = "import torch; before = torch.get_num_threads(); import looped; print(before, torch.get_num_threads())"
+    assert in_a_process(code) == "2 2"
+
+
+def test_a_run_has_one_thread_and_gives_the_others_back(monkeypatch):
+    seen = []
+    monkeypatch.setattr("looped.experiments.compare.cost.check", lambda _: seen.append(threads()))
+    compare(Settings(loops=2, prompts=1))
+    assert seen == [{1}]
+    assert threads() == {2}
+
+
+def test_the_number_comes_back_after_a_failure():
+    with pytest.raises(ZeroDivisionError), one_thread():
+        _ = 1 / 0
+    assert threads() == {2}
+
+
+def test_the_first_of_two_overlapping_runs_to_end_does_not_let_go():
+    first, second = one_thread(), one_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert threads() == {1}
+    second.__exit__(None, None, None)
+    assert threads() == {2}
+
+
+def test_between_two_steps_of_long_work_the_caller_has_its_threads():
+    work = context.Sweep(context.ContextSettings(ratios=(1, 4), prompts=2, loops=3)).run()
+    next(work)
+    assert threads() == {2}
+
+    @in_one_thread
+    def steps():
+        yield threads()
+        yield threads()
+
+    assert list(steps()) == [{1}, {1}]
+    assert threads() == {2}
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads():
+    code = (
+        "import hashlib; from looped import Settings, compare, export;"
+        "result = compare(Settings(examples=600, features=120, prompts=6, loops=300));"
+        "print(hashlib.sha256(export.of(result).file('arrays.npz')).hexdigest())"
+    )
+    assert in_a_process(code, 1) == in_a_process(code, 2)
