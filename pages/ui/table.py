@@ -5,7 +5,7 @@ import streamlit as st
 from looped import tables
 from looped.fields import FIELDS, SettingsError
 from pages.ui import backend
-from pages.ui.parts import plain
+from pages.ui.parts import plain, typeset
 
 
 def choose_table(data: str) -> tables.Table | None:
@@ -50,8 +50,10 @@ def _columns(numeric: list[str]) -> tuple[str, tuple[str, ...]]:
             state[field.key] = field.read(st.query_params[field.key])
     if state.get(target.key) not in numeric:
         state[target.key] = numeric[-1]
-    chosen = st.selectbox(target.label, numeric, key=target.key, help=target.help)
+    chosen = st.selectbox(target.label, numeric, key=target.key, help=typeset(target.help))
     others = [name for name in numeric if name != chosen]
     state[features.key] = [name for name in state.get(features.key, []) if name in others]
-    named = st.multiselect(features.label, others, key=features.key, help=features.help, placeholder="all others")
+    named = st.multiselect(
+        features.label, others, key=features.key, help=typeset(features.help), placeholder="all others"
+    )
     return chosen, tuple(named or others)
