@@ -5,10 +5,13 @@ import streamlit as st
 from looped import threads
 from pages.ui import backend
 
-# Streamlit leaves more room round a page than a chart can spare, and its captions are too pale to read.
+# Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
+# and its formulas are cut off below and do not break where a line ends.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
+.katex-display { padding-block: 0.4em }
+.katex-display > .katex { white-space: normal; line-height: 1.6 }
 </style>"""
 
 st.set_page_config(page_title="Looped", page_icon="docs/icon.svg", layout="wide", initial_sidebar_state=340)

@@ -24,6 +24,8 @@ class Algorithm:
     """What it needs beyond linear attention with an identity skip, one or two sentences."""
     curve: str
     """What multiplies the error in mode k after t loops, as a legend shows it; empty where nothing does."""
+    notice: str
+    """What the curve does from loop to loop, true for every run; Markdown."""
     source: str
     """Who says so, and how this project knows."""
     reads: tuple[str, ...] = ()
@@ -44,6 +46,8 @@ ALGORITHMS: dict[str, Algorithm] = {
             layer=LINEAR,
             needs="Nothing: P, Q, an identity skip, and a write mask or slots that keep the examples still.",
             curve="(1−ηλ)ᵗ",
+            notice="In the long run the modes with the largest |1 − ηλ_k| rule the error of a prompt: every loop "
+            "multiplies it by that number, and on this axis its line is straight.",
             source="Derived for this project in the notation of arXiv 2410.11268, whose full text was not read.",
         ),
         Algorithm(
@@ -54,6 +58,8 @@ ALGORITHMS: dict[str, Algorithm] = {
             needs="A token-wise linear map beside attention, which takes ηρ of w in every loop; P and Q stay those of "
             "gradient descent.",
             curve="(1−η(λ+ρ))ᵗ",
+            notice="In the long run the modes with the largest |1 − η(λ_k + ρ)| rule the error of a prompt: every loop "
+            "multiplies it by that number, and on this axis its line is straight.",
             source="Derived for this project and checked numerically.",
             reads=("ridge",),
         ),
@@ -66,8 +72,10 @@ ALGORITHMS: dict[str, Algorithm] = {
             "common: Σ⁻¹ for rows of covariance Σ, after which H acts as C^½HC^½ with eigenvalues μ. Where Σ = I "
             "(exact and Gaussian prompts, and taken so for tables, which are standardised) it is gradient descent.",
             curve="(1−ημ)ᵗ",
-            source="That the minimiser of the training loss is near Σ⁻¹: Gatmiry et al., ICML 2024, arXiv 2410.08292, "
-            "read in notes. What training reaches is measured on the training page.",
+            notice="In the long run the modes with the largest |1 − ημ_k| rule the error of a prompt: every loop "
+            "multiplies each of them by that number, up to its sign.",
+            source="That the minimiser of the training loss tends to Σ⁻¹ as n grows: Gatmiry et al., ICML 2024, arXiv "
+            "2410.08292, read in notes. What training reaches is measured on the training page.",
         ),
         Algorithm(
             name="heavy-ball",
@@ -78,19 +86,23 @@ ALGORITHMS: dict[str, Algorithm] = {
             needs="A slot of d more rows that holds the iterate before, and a linear skip map that shifts w into it; "
             "P and Q stay those of gradient descent.",
             curve="two-term recurrence in 1+β−ηλ",
+            notice="With momentum the error of a mode is made of two powers, the roots of r² − (1+β−ηλ)r + β, and may "
+            "swing: the line need not fall in every loop.",
             source="Polyak's heavy ball; the construction is derived for this project and checked numerically.",
             reads=("momentum",),
         ),
         Algorithm(
             name="gd++",
             title="GD++",
-            equation=r"w \leftarrow w - \tfrac{a}{n}\, C^2 X^\top (Xw - \alpha y),\quad "
-            r"C \leftarrow C - \gamma\, C H C^2,\quad a = \eta",
+            equation=r"w \leftarrow w - \tfrac{a}{n}\, C^2 X^\top (Xw - \alpha y),\quad\allowbreak "
+            r"{C \leftarrow C - \gamma\, C H C^2},\quad\allowbreak {a = \eta}",
             layer=r"Z \leftarrow Z - \tfrac{a}{n}\, P Z M (Z^\top Q Z),\quad P = \mathrm{diag}(\tfrac{\gamma}{a} I, 1),"
             r"\ Q = \mathrm{diag}(I, 0)",
             needs="No write mask: the examples move too, so there is no constant state. No row holds w: the query is a "
             "point to predict at, and d queries, the unit vectors, read all of w.",
             curve="Π(1−ah), h ← h(1−γh)²",
+            notice="Every loop changes the eigenvalues of the examples, so it multiplies a mode by another number than "
+            "the loop before: the line is not straight, and the error may grow before it falls.",
             source="von Oswald et al. (2023), what training of full weights finds; its closed form is derived for this "
             "project and checked numerically.",
             reads=("gamma",),
@@ -107,6 +119,8 @@ ALGORITHMS: dict[str, Algorithm] = {
             needs="A slot u in which every example is rewritten, hence no constant state; a skip map, 2 on u and 0 on "
             "w; and a second head: with one head what moves the examples would also be written into the query.",
             curve="(1−ηλ) to the power 2ᵗ⁻¹",
+            notice="From loop 1 on every loop squares what is left of each mode: on this axis the line bends, down "
+            "where the factor 1 − ηλ_k is between −1 and 1, up where it is not.",
             source="The iteration: Fu et al. (2023). The construction is derived for this project and checked "
             "numerically.",
             has_state=False,
@@ -118,10 +132,12 @@ ALGORITHMS: dict[str, Algorithm] = {
             equation=r"w \leftarrow w - \eta \sum_i x_i\, \mathrm{softmax}_i"
             r"\big(\langle x_i, w\rangle - \alpha y_i\big)",
             layer=r"Z \leftarrow Z - \eta\, P Z M\, \mathrm{softmax}(Z^\top Q Z)\, R",
-            needs="A softmax over the examples, with the same P and Q. It is no step of least squares: weights are "
-            "positive and add up to 1, so only examples predicted too high are pushed, and the scale of the residuals "
-            "is lost. It is gradient descent on another function, log Σ exp(⟨x_i, w⟩ − αy_i), their soft maximum.",
+            needs="A softmax over the examples, with the same P and Q. It is no step of least squares: the weights are "
+            "positive and add up to 1, so every example is pushed towards a lower prediction, also one that is "
+            "predicted too low, the more the higher its residual ⟨x_i, w⟩ − αy_i. It is gradient descent on another "
+            "function, log Σ exp(⟨x_i, w⟩ − αy_i), the soft maximum of the residuals.",
             curve="",
+            notice="Softmax attention is not linear: no mode goes its own way, and no closed form is drawn.",
             source="Derived for this project and checked numerically.",
             has_state=False,
         ),

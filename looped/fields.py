@@ -189,13 +189,13 @@ FIELDS: dict[str, Field] = {
     for field in (
         Field(
             name="loops", key="T", label="T · loops", kind="whole", low=1, high=10_000, log=True,
-            help="How often the same attention layer is applied. Each loop is one step of gradient descent. "
-            "1 to 10,000: more would cost seconds, and at the largest κ the curve has long shown its slope.",
+            help="How often the same attention layer is applied. Each loop is one step of the chosen algorithm. "
+            "1 to 10,000: more would cost seconds.",
         ),
         Field(
             name="examples", key="n", label="n · examples", kind="whole", low=1, high=2_000, log=True,
-            help="How many (x, y) pairs stand in the prompt. With n < d they do not determine w* and the loop finds "
-            "the shortest solution. 1 to 2,000: memory grows with n·d for every prompt.",
+            help="How many (x, y) pairs stand in the prompt. With n < d they do not determine w*, and gradient "
+            "descent heads for the shortest solution. 1 to 2,000: memory grows with n·d for every prompt.",
         ),
         Field(
             name="features", key="d", label="d · features", kind="whole", low=1, high=200, log=True,
@@ -204,8 +204,9 @@ FIELDS: dict[str, Field] = {
         ),
         Field(
             name="condition_number", key="kappa", label="κ · condition", kind="real", low=1, high=1e4, log=True,
-            help="Largest over smallest non-zero eigenvalue of XᵀX/n. Gradient descent needs about κ loops for each "
-            "factor e of error. 1 to 10,000: beyond that even 10,000 loops barely move the slowest mode.",
+            help="Largest over smallest non-zero eigenvalue of XᵀX/n. In the long run gradient descent with η = 1/λ₁ "
+            "needs about κ loops for each factor e of error. 1 to 10,000: beyond that even 10,000 loops barely move "
+            "the slowest mode.",
         ),
         Field(
             name="spectrum", key="spectrum", label="Spectrum shape", kind="choice",
@@ -226,31 +227,32 @@ FIELDS: dict[str, Field] = {
         ),
         Field(
             name="label_scale", key="alpha", label="α · label scale", kind="real", low=-1e3, high=1e3,
-            help="Multiplies all labels: the query token carries α in its last place, and the loop ends at α·w*. "
-            "−1,000 to 1,000, at least 0.001 away from 0: at 0 there is nothing to learn.",
+            help="Multiplies all labels: the query token carries α in its last place, and w_ref becomes α times as "
+            "long. −1,000 to 1,000, at least 0.001 away from 0: at 0 there is nothing to learn.",
         ),
         Field(
             name="step_size", key="step", option="--step-size", label="η · step size", kind="step", high=1e6,
             choices=("auto", "optimal"),
-            help="auto is 1/λ₁, optimal is 2/(λ₁+λ_d), the best constant step. By hand: any η above 0; "
-            "up to 1,000,000; above 2/λ₁ the loop diverges, and the page says so before it runs. Other algorithms have "
-            "their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best two numbers for T and κ on a grid.",
+            help="auto is 1/λ₁. optimal is 2/(λ₁+λ_d), the constant step with which the worst mode falls fastest. By "
+            "hand: any η above 0, up to 1,000,000; above 2/λ₁ gradient descent diverges, and the page says so before "
+            "it runs. Other algorithms have their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best two numbers for T and "
+            "κ on a grid.",
         ),
         Field(
             name="algorithm", key="algorithm", label="Algorithm", kind="choice", choices=tuple(ALGORITHMS),
             help="What the weights make of a loop. gd: gradient descent. ridge: with a penalty on w. preconditioned: "
             "with the inverse covariance of the rows. heavy-ball: with momentum. gd++: moves the examples too. newton: "
-            "squares the error. softmax: the weights of gd with a softmax over the scores.",
+            "squares what is left of each mode. softmax: the weights of gd with a softmax over the scores.",
         ),
         Field(
             name="ridge", key="ridge", label="ρ · ridge strength", kind="real", low=1e-6, high=100, log=True,
-            help="Weight of ρ‖w‖²/2 beside the mean squared error; the mean eigenvalue of synthetic prompts is 1. "
-            "0.000001 to 100: below nothing changes, above w is pressed to 0. Ridge only.",
+            help="Weight of ρ‖w‖²/2 beside half the mean squared error; the mean eigenvalue of synthetic prompts is 1. "
+            "0.000001 to 100: below hardly anything changes, above w is pressed to nearly 0. Ridge only.",
         ),
         Field(
             name="momentum", key="momentum", label="β · momentum", kind="step", choices=("auto",), high=0.9999,
-            help="How much of the last move is made again. auto is the smallest β at which every mode falls as √β, "
-            "max (1−√(ηλ))². Up to 0.9999: at 1 nothing is damped. Heavy ball only.",
+            help="How much of the last move is made again. auto is the smallest β at which no mode falls more slowly "
+            "than √β a loop in the long run, max (1−√(ηλ))². Up to 0.9999: at 1 nothing is damped. Heavy ball only.",
         ),
         Field(
             name="gamma", key="gamma", label="γ · contraction", kind="step", choices=("auto",), high=1e6,

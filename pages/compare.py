@@ -21,10 +21,16 @@ from pages.ui.share import share
 from pages.ui.table import choose_table
 
 KAPPA_FALLS = (
-    "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose exact under Data."
+    "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose exact under *Data*."
 )
 MOST_HELD = 4
-TABLE_BRINGS = "The table brings its own n, d and κ, so this control has no effect. Choose exact under Data to use it."
+TABLE_BRINGS = (
+    "The table brings its own n, d and κ, so this control has no effect. Choose exact under *Data* to use it."
+)
+LIMIT = {  # what w_ref is, where it is not the shortest least-squares solution
+    "ridge": "the minimiser of ‖Xw − αy‖²/(2n) + ρ‖w‖²/2",
+    "preconditioned": "the least-squares solution for the labels αy that is shortest in C^−½w",
+}
 
 
 def sidebar() -> tables.Table | None:
@@ -104,13 +110,14 @@ def verdicts(summary: dict[str, Any]) -> None:
         show_number(
             "max |loop − GD|" if verdict["algorithm"] in ("gd", "softmax") else "max |loop − explicit|",
             f"{verdict['gap']:.1e}",
-            f"{verdict['relative_gap']:.1e} of the largest iterate, tolerance {verdict['tolerance']:.1e} "
-            f"in {verdict['dtype']}"
+            f"{verdict['relative_gap']:.1e} relative, tolerance {verdict['tolerance']:.1e} in {verdict['dtype']}"
             if meant
             else "measured; they are not meant to agree",
             "Largest absolute difference between the transformer's iterates and those of the explicit method, over all "
-            "loops, prompts and features. The tolerance is 16·eps·(κ + √T), at most 1e-3, of the largest iterate. "
-            f"Here it is {verdict['yardstick']}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
+            "loops, prompts and features. Relative means divided by the largest iterate, or by the terms of the first "
+            "update where these cancel. The tolerance is 16·eps·(κ + √T), at most 1e-3; κ is that of what one step "
+            f"contracts, here {verdict.get('tolerance_kappa', kappa['max']):.3g}. "
+            f"The explicit method here: {verdict['yardstick']}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
             width=235,
             passed=verdict["passed"],
         )
@@ -131,16 +138,27 @@ def verdicts(summary: dict[str, Any]) -> None:
             else "one prompt"
             if sizes["prompts"] == 1
             else f"{sizes['prompts']} prompts",
-            "‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is the shortest least-squares solution for the labels "
-            "αy; without noise and with n ≥ d it is αw*.",
+            f"‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is {limit(summary)}.",
         )
         if floor := summary["least_squares_floor"]:
+            closer = floor.get("best_error", floor["median"]) < floor["median"]
             show_number(
                 "error floor",
                 f"{floor['median']:.3g}",
-                "from w_ref to αw*; no number of loops gets closer to αw*",
-                "‖w_ref − αw*‖/‖αw*‖: with noise, or fewer examples than features, the examples do not determine w*.",
+                f"from w_ref to αw*; closest at loop {floor['best_loop']}: {floor['best_error']:.3g}"
+                if closer
+                else "from w_ref to αw*",
+                "‖w_ref − αw*‖/‖αw*‖, median over prompts: how far the solution of the examples is from the task. A "
+                "loop that is stopped early may be closer to αw* than the one it is heading for.",
             )
+
+
+def limit(summary: dict[str, Any]) -> str:
+    """What w_ref is in this run."""
+    settings, sizes = summary["settings"], summary["sizes"]
+    name = LIMIT.get(settings["algorithm"], "the shortest least-squares solution for the labels αy")
+    determined = settings["data"] not in TABLES and settings["noise"] == 0 and sizes["rank"] == sizes["features"]
+    return f"{name}, here αw*" if determined and settings["algorithm"] != "ridge" else name
 
 
 def notes(summary: dict[str, Any]) -> list[str]:
@@ -150,17 +168,18 @@ def notes(summary: dict[str, Any]) -> list[str]:
     lines = []
     if sizes["rank"] < sizes["features"]:
         few = sizes["examples"] < sizes["features"]
-        head = f"**n < d.** n = {sizes['examples']}" if few else f"**Rank {sizes['rank']} < d.** The examples"
+        head = f"**n < d.** n = {sizes['examples']}" if few else f"**Numerical rank {sizes['rank']} < d.** The examples"
         lines.append(
-            f"{head} cannot determine d = {sizes['features']} weights. The loop finds the shortest w that fits the "
-            f"examples (w_ref); the part of a task that none of them touches stays at 0. κ counts the {sizes['rank']} "
-            "non-zero eigenvalues."
+            f"{head} cannot determine d = {sizes['features']} weights; w_ref is {limit(summary)}. κ counts the "
+            f"eigenvalues that are not 0 to rounding, {sizes['rank']} in number."
         )
-    if settings["noise"] > 0 and settings["data"] not in TABLES:
-        lines.append(
-            f"**Noise σ = {settings['noise']:g}.** A loop that converges ends at least squares (w_ref), not at αw*; "
-            "the second curve shows the distance to αw*, which cannot stay below the floor."
-        )
+    if (floor := summary["least_squares_floor"]) is not None:
+        why = f"**Noise σ = {settings['noise']:g}.** " if settings["noise"] > 0 else ""
+        ends = "" if settings["algorithm"] == "softmax" else "A loop that converges ends at w_ref, not at αw*. "
+        line = f"{why}{ends}The distance from w_ref to αw*, relative to αw*, is {floor['median']:.3g}"
+        if floor.get("best_error", floor["median"]) < floor["median"]:
+            line += f"; after {floor['best_loop']} loops that of w_t is {floor['best_error']:.3g}, its smallest"
+        lines.append(f"{line} (medians).")
     if ceiling["reached_at_loop"] is not None:
         lines.append(
             f"**Capped.** Beyond a relative error of {ceiling['value']:,.0f} curves run along that ceiling; the first "
@@ -168,11 +187,8 @@ def notes(summary: dict[str, Any]) -> list[str]:
         )
     if (held := summary["iterates_held_from_loop"]) is not None:
         lines.append(f"**Held.** From loop {held} on a prompt's iterate is too large to go on, and is repeated.")
-    if summary["verdict"]["passed"] is False:
-        lines.append(
-            "**Why FAIL?** The tolerance is made for loops that contract. Where a mode hardly contracts, or grows, "
-            "rounding adds up over the loops, in both methods."
-        )
+    if why_failed := summary["verdict"].get("why_failed"):
+        lines.append(f"**Why FAIL?** {why_failed}")
     if min(sizes["examples"], sizes["features"]) == 1 and settings["data"] == "exact":
         lines.append("**One eigenvalue.** With min(n, d) = 1 there is nothing to compare it with, so κ is 1.")
     return [*lines, *summary["bounds_not_drawn"]]
@@ -228,8 +244,7 @@ def error_figure(settings: Settings, view: backend.View) -> None:
 
 
 def _hold(settings: Settings, picture: figures.Picture) -> None:
-    curve = figures.Held(settings.changes(), picture.table["loop"], picture.table["looped transformer"])
-    st.session_state["held"].append(curve)
+    st.session_state["held"].append(figures.keep(picture, settings.changes()))
 
 
 def real_data(view: backend.View) -> None:
@@ -260,36 +275,84 @@ def real_data(view: backend.View) -> None:
         figure(view.predictions, "predictions")
 
 
-NOTICE = """
-- The circles of explicit gradient descent lie on the transformer's line: not close to it, on it, to the last digits of
-  the precision.
-- The line is straight on this axis once the slowest mode is left: every loop multiplies its error by 1 − η·λ_d.
-- Raise κ and the line flattens; choose the optimal step under *Step size* and it steepens.
-- Change n from 40 to 400 with κ fixed: the slope stays. What the number of examples changes is κ, as Gaussian rows
-  (under *Data*) show.
-- Where the error has fallen to about 1e-16 (1e-7 in float32), both lines are rounding noise, and may lie above a bound,
-  which is a statement about exact arithmetic.
-"""
+def notice(summary: dict[str, Any]) -> list[str]:
+    """What to look for in this very chart."""
+    settings, sizes, verdict = summary["settings"], summary["sizes"], summary["verdict"]
+    algorithm, kappa = ALGORITHMS[settings["algorithm"]], summary["condition_number"]
+    lines = [
+        "The circles are explicit gradient descent, another curve: softmax attention descends log Σ exp(⟨x_i, w⟩ − "
+        "αy_i), not the squared error."
+        if algorithm.name == "softmax"
+        else f"The circles of explicit {algorithm.title} lie on the transformer's line, until both are rounding noise. "
+        f"The largest relative difference between the two is {verdict['relative_gap']:.1e}."
+        if verdict["passed"]
+        else f"The circles are explicit {algorithm.title}. The largest relative difference to the transformer is "
+        f"{verdict['relative_gap']:.1e}, more than the tolerance.",
+        algorithm.notice,
+    ]
+    if algorithm.name == "gd" and settings["data"] == "exact" and kappa["max"] > 1.01:
+        if settings["step_size"] == "auto":
+            lines.append(
+                "Raise κ and the line flattens in the long run; choose the optimal step under *Step size* and it "
+                "steepens."
+            )
+        if sizes["examples"] >= sizes["features"]:
+            lines.append(
+                "Raise n with κ fixed: the slope in the long run stays. What the number of examples changes is κ, as "
+                "Gaussian rows (under *Data*) show."
+            )
+    if (floor := summary["rounding_floor"]) is not None:
+        bound = ", which is a statement about exact arithmetic" if any(summary["bounds"].values()) else ""
+        above = f", and may lie above a bound{bound}" if bound else ""
+        lines.append(
+            f"Near a relative error of {floor['median']:.0e} (an estimate) rounding takes over: from there on the "
+            f"lines are noise{above}."
+        )
+    return lines
 
 
-def assumptions() -> None:
+def assumptions(summary: dict[str, Any]) -> list[str]:
     """Where the numbers come from and what they do not say."""
-    st.markdown(
-        typeset("""
-- **The transformer is constructed, not trained.** P and Q are written down so that one pass is one gradient step on
-  ‖Xw − αy‖²/(2n). It computes with tokens, P and Q only; it never sees w\\* or the explicit solver.
-- **η is read from the data.** P and Q are shared by all prompts, but the step size 1/λ₁ (or 2/(λ₁+λ_d)) is a number
-  per prompt that multiplies the layer's output. Switch on *One η for all prompts* to make P and Q alone the model.
-- **Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the
-  unit sphere.
-- **Three routes, one curve.** The loop (PyTorch), gradient descent written out (NumPy), and
-  √(Σ c_k²(1 − ηλ_k)²ᵗ) from the eigenvalues, c_k being the share of mode k in w_ref, which iterates nothing.
-- **Bounds.** |α|e^(−T/(2κ)) is quoted from a summary of
-  [Chen, Li, Liang, Shi, Song: AISTATS 2025](https://arxiv.org/abs/2410.11268), whose full text was not read; on this
-  axis it is divided by |α|. The construction and the other two rates are derived for this project and checked
-  numerically.
-- **Limits.** Every control's help says its range and why.
-""")
+    algorithm = ALGORITHMS[summary["settings"]["algorithm"]]
+    softmax = algorithm.name == "softmax"
+    does = "of gradient descent on log Σ exp(⟨x_i, w⟩ − αy_i)" if softmax else f"of {algorithm.title}"
+    closed = "√(Σ c_k²(1 − ηλ_k)²ᵗ), c_k being the share of mode k in w_ref" if algorithm.name == "gd" else "the modes"
+    return [
+        f"**The transformer is constructed, not trained.** Its weights are written down so that one pass is one step "
+        f"{does}. It computes with tokens and these weights only; it never sees w\\* or the explicit solver.",
+        "**η is read from the data** where it is auto or optimal: P and Q are shared by all prompts, but the step size "
+        "is a number per prompt that multiplies the layer's output. Switch on *One η for all prompts* to make the "
+        "weights alone the model.",
+        "**Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the "
+        "unit sphere.",
+        "**Two routes, two curves.** The loop is softmax attention (PyTorch), the circles are gradient descent on the "
+        "squared error written out (NumPy); they are not meant to agree."
+        if softmax
+        else f"**Three routes, one curve.** The loop (PyTorch), {algorithm.title} written out (NumPy), and {closed} "
+        "from the eigenvalues, which runs no loop over the examples. They agree up to rounding.",
+        "**Bounds** are about gradient descent with the step read from the data. |α|e^(−T/(2κ)) is quoted from a "
+        "summary of [Chen, Li, Liang, Shi, Song: AISTATS 2025](https://arxiv.org/abs/2410.11268), whose full text was "
+        "not read; on this axis it is divided by |α|. The construction and the other two rates are derived for this "
+        "project and checked numerically.",
+        "**Limits.** Every control's help says its range and why.",
+    ]
+
+
+def bullets(sentences: list[str]) -> None:
+    """Our own sentences, one below the other."""
+    st.markdown("\n".join(f"- {typeset(sentence)}" for sentence in sentences))
+
+
+def subtitle(name: str) -> str:
+    """What a pass of the chosen loop is."""
+    if name == "softmax":
+        return (
+            "One attention layer with a softmax over its scores, applied T times: every pass is a gradient step on "
+            "log Σ exp(⟨x_i, w⟩ − αy_i), and not on the squared error of the prompt's n examples."
+        )
+    return (
+        f"One attention layer, applied T times: with the right weights every pass is one step of "
+        f"{ALGORITHMS[name].title} on the prompt's n examples."
     )
 
 
@@ -319,13 +382,13 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
         real_data(view)
     close_up(controls, asked, identity, table, view.summary["sizes"]["prompts"])
     with st.expander("What to notice"):
-        st.markdown(typeset(NOTICE))
+        bullets(notice(view.summary))
     behind = st.expander("Data behind the chart", key="behind", on_change="rerun")
     if behind.open:
         with behind:
             data_table(view.errors.table, "Relative error after each loop")
     with st.expander("Assumptions, limits and sources"):
-        assumptions()
+        bullets(assumptions(view.summary))
 
 
 through_app()
@@ -338,9 +401,6 @@ top_line = st.container(horizontal=True, vertical_alignment="center")
 with top_line:
     st.title("The loop is the step", width="stretch")
     glossary()
-st.caption(
-    "One attention layer, applied T times: with the right weights every pass is exactly one step of gradient descent "
-    "on the prompt's n examples."
-)
+st.caption(typeset(subtitle(chosen.algorithm)))
 lesson_panel(controls, COMPARE)
 draw(chosen, chosen_table, changed_values)

@@ -18,7 +18,7 @@ def test_the_chart_draws_the_curves_of_the_result():
         ("Looped transformer", "looped_median"),
         ("Explicit gradient descent", "explicit_median"),
         ("Closed form (1−ηλ)ᵗ", "closed_form_median"),
-        ("Bound e^(−t/(2κ))", "bound_paper"),
+        ("Bound e<sup>−t/(2κ)</sup>", "bound_paper"),
         ("Bound (1 − 1/κ)ᵗ", "bound_auto"),
     ]:
         np.testing.assert_array_equal(shown[name].y, result.curves[series])

@@ -4,7 +4,7 @@ Pure functions. A figure sets no colours of its own: a page draws it in its them
 the figure in the project's template.
 """
 
-from looped.figures.compare import Held, error_chart, hold, log_loops, prediction_chart
+from looped.figures.compare import Held, error_chart, hold, keep, log_loops, prediction_chart
 from looped.figures.picture import Picture
 
-__all__ = ["Held", "Picture", "error_chart", "hold", "log_loops", "prediction_chart"]
+__all__ = ["Held", "Picture", "error_chart", "hold", "keep", "log_loops", "prediction_chart"]

@@ -1,6 +1,7 @@
 """The first page's figures: error against loops, and predictions for a table."""
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,10 @@ from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, P
 
 MOST_POINTS = 301
 """Loops drawn at most on an even axis; as many again below a third of T make the early loops as dense on a log axis."""
-GD_RIVAL = "Plain gradient descent, best step"
+GD_RIVAL = "Plain gradient descent, η = 2/(λ₁+λ<sub>d</sub>)"
 """Legend of plain gradient descent next to another algorithm."""
+TO_TASK = "Distance to αw*"
+"""Legend of the second curve, where least squares is not the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,11 @@ def error_chart(result: Comparison) -> Picture:
     if "gd_median" in drawn:
         data.append(line(loops, drawn["gd_median"], GD_RIVAL, "longdash", "cross-open"))
     if "task_median" in drawn:
-        data.append(line(loops, drawn["task_median"], "Distance to αw*", "dashdot", "diamond-open"))
-        data.append(line(loops, drawn["floor_median"], "Least squares to αw*", "longdashdot", width=1.5))
+        data.append(line(loops, drawn["task_median"], TO_TASK, "dashdot", "diamond-open"))
+        limit = "Ridge solution" if settings.algorithm == "ridge" else "Least squares"
+        data.append(line(loops, drawn["floor_median"], f"{limit} to αw*", "longdashdot", width=1.5))
     data += [
-        line(loops, drawn[bound.key], f"Bound {bound.label}", dash, symbol, width=1.5)
+        line(loops, drawn[bound.key], f"Bound {_raised(bound.label)}", dash, symbol, width=1.5)
         for bound, dash, symbol in zip(
             result.bounds,
             ("longdash", "longdashdot", "longdashdot"),
@@ -106,7 +110,7 @@ def error_chart(result: Comparison) -> Picture:
         "looped_p90": "looped, 90 %",
         "explicit_median": f"explicit {result.algorithm.title.replace('gradient descent', 'GD')}",
         "closed_form_median": "closed form",
-        "gd_median": "plain GD, best step",
+        "gd_median": "plain GD",
         "rounding_floor": "rounding floor",
         "task_median": "distance to αw*",
         "floor_median": "least squares to αw*",
@@ -116,15 +120,21 @@ def error_chart(result: Comparison) -> Picture:
     return Picture(figure, _describe(result, of), table)
 
 
+def keep(picture: Picture, label: str) -> Held:
+    """The loop's own curve of an error chart, to be held on later ones under this label."""
+    own = picture.figure.data[0]
+    return Held(label, np.asarray(own.x), np.asarray(own.y))
+
+
 def hold(picture: Picture, held: Sequence[Held]) -> Picture:
     """The error chart with curves of earlier settings on it, axes wide enough for all."""
     figure = go.Figure(picture.figure)
     for place, curve in enumerate(held):
         symbol = ("hexagram-open", "star-open", "pentagon-open", "cross-open")[place % 4]
         figure.add_trace(line(curve.loop, curve.error, f"Held: {html.escape(curve.label)}", "dot", symbol))
-    shown = [picture.table["looped transformer"], *(curve.error for curve in held)]
-    shown += [picture.table["distance to αw*"]] if "distance to αw*" in picture.table else []
-    axis, tick = log_range(np.concatenate(shown))
+    both, others = picture.figure.data[:2], picture.figure.data[2:]
+    shown = [trace.y for trace in (*both, *(other for other in others if other.name == TO_TASK))]
+    axis, tick = log_range(np.concatenate([*shown, *(curve.error for curve in held)]))
     last = max(picture.table["loop"][-1], *(curve.loop[-1] for curve in held))
     plain: dict[str, Any] = {"dtick": None, "tickformat": None}
     figure.update_layout(yaxis={"range": axis, **plain, **tick}, xaxis={"range": [0, last], "dtick": None})
@@ -183,6 +193,11 @@ def prediction_chart(held_out: HeldOut) -> Picture:
     return Picture(figure, alt, {"y": y, "looped transformer": looped, "LinearRegression": held_out.reference})
 
 
+def _raised(formula: str) -> str:
+    """A formula such as e^(−t/(2κ)) as Plotly sets it, the exponent raised."""
+    return re.sub(r"\^\((.*)\)$", r"<sup>\1</sup>", formula)
+
+
 def _loop(result: Comparison) -> str:
     return "Softmax attention" if result.settings.algorithm == "softmax" else "Looped transformer"
 
@@ -204,15 +219,15 @@ def _describe(result: Comparison, of: str) -> str:
     if "closed_form_median" in curves:
         text += f" The closed form ends at {curves['closed_form_median'][-1]:.2e}."
     if "gd_median" in curves:
-        text += f" Plain gradient descent at its best constant step ends at {curves['gd_median'][-1]:.2e}."
+        text += f" Plain gradient descent with the step 2/(λ₁+λ_d) ends at {curves['gd_median'][-1]:.2e}."
     if "rounding_floor" in curves:
         text += f" In {settings.dtype} rounding is estimated to rule below {curves['rounding_floor'][-1]:.1e}."
     if result.ceiling_from is not None:
         text += f" Curves are cut at {ERROR_CEILING:.0e}, first reached at loop {result.ceiling_from}."
     if "task_median" in curves:
         text += (
-            f" The distance to the true task αw* ends at {curves['task_median'][-1]:.2e}; least squares itself stays "
-            f"{curves['floor_median'][-1]:.2e} away from it."
+            f" The distance to the true task αw* ends at {curves['task_median'][-1]:.2e}; that of the limit w_ref is "
+            f"{curves['floor_median'][-1]:.2e}."
         )
     for bound in result.bounds:
         if bound.values is not None:

@@ -134,7 +134,7 @@ def rate_chart(modes: Modes) -> Picture:
         f"step 2/(λ₁+λ_d) = {best:.4g}, leaving {rates[2]:.4g}. The step 1/λ₁ = {limit / 2:.4g} leaves {rates[1]:.4g}. "
         f"Above 2/λ₁ = {limit:.4g}, shaded, the loop diverges. Now η = {eta:.4g}, {rates[0]:.4g} a loop."
     )
-    names = np.array(["now", "1/λ₁", "optimal 2/(λ₁+λ_d)", "limit 2/λ₁"])
+    names = np.array(["now", "1/λ₁", "optimal", "limit 2/λ₁"])
     table = {
         "column": names,
         "η": np.array([step for step, *_ in points.values()]),

@@ -1,8 +1,10 @@
 """Named presets: each one thing to see, with a guide, a question to answer first, and the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from looped.settings import CheckedSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,14 +15,31 @@ class Lesson:
     """Its name in links."""
     title: str
     see: str
-    """Two sentences: what to look at."""
+    """One to three sentences: what to look at."""
     question: str
     """To be answered before looking."""
     answer: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What it sets; everything else is at its default."""
+    free: tuple[str, ...] = ()
+    """Settings that may be changed without making a sentence of the lesson untrue."""
+
+    def changed(self, settings: CheckedSettings) -> list[str]:
+        """Names of the settings that differ from the lesson's."""
+        own = type(settings)(**self.settings)
+        return [name for name in settings.table if getattr(settings, name) != getattr(own, name)]
+
+    def holds(self, settings: CheckedSettings) -> bool:
+        """Whether every sentence of the lesson is true under these settings."""
+        return set(self.changed(settings)) <= set(self.free)
 
 
 def by_key(lessons: tuple[Lesson, ...]) -> dict[str, Lesson]:
     """The lessons by their names in links."""
     return {lesson.key: lesson for lesson in lessons}
+
+
+def fitting(lessons: Iterable[Lesson], settings: CheckedSettings) -> Lesson | None:
+    """The lesson that these settings belong to: the one that sets exactly these, else the first that holds, if any."""
+    holding = [lesson for lesson in lessons if lesson.holds(settings)]
+    return min(holding, key=lambda lesson: bool(lesson.changed(settings)), default=None)

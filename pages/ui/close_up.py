@@ -9,7 +9,7 @@ from looped.figures import inside as inside_figures
 from looped.figures import modes as mode_figures
 from pages.ui import backend
 from pages.ui.controls import Controls
-from pages.ui.parts import data_table, figure, unbroken
+from pages.ui.parts import data_table, figure, typeset, unbroken
 from pages.ui.player import step_player
 
 TOLERANCES = [10.0**-power for power in range(1, 13)]
@@ -25,7 +25,7 @@ def close_up(
     """Two views of one prompt; nothing is computed while both are closed.
 
     Args:
-        controls: of the page, for the click that sets the best step.
+        controls: of the page, for the click that sets the optimal step.
         settings: as run.
         identity: stands for the table in the cache's key.
         table: the real data, if any.
@@ -39,8 +39,8 @@ def close_up(
     if settings.algorithm not in STEADY:
         for view in opened:
             view.info(
-                "This view knows algorithms whose modes shrink by the same factor in every loop: choose "
-                f"{', '.join(STEADY[:-1])} or {STEADY[-1]} under *Transformer*."
+                "This view knows algorithms that multiply each mode by the same number in every loop: choose "
+                f"{', '.join(STEADY[:-1])} or {STEADY[-1]} under *Algorithm*."
             )
         return
     with opened[0]:
@@ -70,7 +70,7 @@ def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look,
     modes = look.modes
     tolerance = tools.select_slider(
         "Tolerance", TOLERANCES, 1e-3, key="tolerance", format_func=lambda value: f"{value:.0e}", width=260,
-        bind="query-params", help="A star marks the loop at which a mode falls below it, in units of ‖w_ref‖.",
+        bind="query-params", help=typeset("A star marks the loop at which a mode falls to it, in units of ‖w_ref‖."),
     )  # fmt: skip
     slow, needed = modes.slowest, modes.loops_to(tolerance)[modes.slowest]
     grows = abs(modes.factors[slow]) > 1
@@ -93,7 +93,7 @@ def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look,
     with st.container(horizontal=True):
         if controls.fields["step_size"].key not in controls.hidden:
             st.button(
-                f"Set the optimal step, 2/(λ₁+λ_d) = {modes.optimal_step:.4g}", key="set_optimal",
+                typeset(f"Set the optimal step, 2/(λ₁+λ_d) = {modes.optimal_step:.4g}"), key="set_optimal",
                 on_click=controls.set, args=({"step_size": "optimal"},), disabled=settings.step_size == "optimal",
             )  # fmt: skip
         with st.popover("Data behind these charts"):

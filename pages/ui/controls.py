@@ -11,7 +11,7 @@ import streamlit as st
 
 from looped.fields import Field
 from looped.settings import CheckedSettings
-from pages.ui.parts import plain
+from pages.ui.parts import plain, typeset
 from pages.ui.typing import misread
 
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
@@ -44,6 +44,8 @@ class Controls(Generic[S]):
         self.fields: dict[str, Field] = settings.table
         self.defaults = settings.defaults()
         self.lessons = lessons or {}
+        self.now = settings()
+        """What the page was last read to show."""
         self.hidden = frozenset(st.query_params.get("hide", "").split(","))
 
     def number(self, name: str, *, unused: str = "") -> None:
@@ -60,7 +62,7 @@ class Controls(Generic[S]):
         with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
             value = st.number_input(
                 field.label, float(field.low), float(field.high), float(default), key=field.key, bind="query-params",
-                step=1.0 if whole else 0.1, format="%g", help=unused or field.help,
+                step=1.0 if whole else 0.1, format="%g", help=typeset(unused or field.help),
                 width=NUMBER_WIDTH if field.log else "stretch", disabled=bool(unused),
             )  # fmt: skip
             if not field.log:
@@ -83,21 +85,21 @@ class Controls(Generic[S]):
             return
         st.selectbox(
             field.label, field.choices, field.choices.index(self.defaults[name]), key=field.key,
-            help=unused or field.help, bind="query-params", disabled=bool(unused),
+            help=typeset(unused or field.help), bind="query-params", disabled=bool(unused),
         )  # fmt: skip
 
     def switch(self, name: str) -> None:
         """On or off for the setting `name`."""
         field = self.fields[name]
         if field.key not in self.hidden:
-            st.toggle(field.label, self.defaults[name], key=field.key, help=field.help, bind="query-params")
+            st.toggle(field.label, self.defaults[name], key=field.key, help=typeset(field.help), bind="query-params")
 
     def text(self, name: str) -> None:
         """A line of text for the setting `name`, such as numbers with commas between them."""
         field = self.fields[name]
         if field.key not in self.hidden:
             default = field.to_text(self.defaults[name])
-            st.text_input(field.label, default, key=field.key, help=field.help, bind="query-params")
+            st.text_input(field.label, default, key=field.key, help=typeset(field.help), bind="query-params")
 
     def named_or_number(self, name: str, names: tuple[str, ...]) -> None:
         """One of the `names`, or any number typed in, for the setting `name`."""
@@ -107,7 +109,7 @@ class Controls(Generic[S]):
         now = str(st.session_state.get(field.key, st.query_params.get(field.key, names[0])))
         st.selectbox(
             field.label, names if now in names else (*names, now), 0, key=field.key,
-            help=f"{field.help} Type a number to set it.", accept_new_options=True, bind="query-params",
+            help=f"{typeset(field.help)} Type a number to set it.", accept_new_options=True, bind="query-params",
         )  # fmt: skip
 
     def step_size(self) -> None:
@@ -139,7 +141,7 @@ class Controls(Generic[S]):
             elif field.key in state:
                 given[field.key] = state[field.key]
         settings, rejected = self.settings.from_query(given)
-        state[f"{self.page}.last"] = settings
+        state[f"{self.page}.last"] = self.now = settings
         self._note_misread(settings)
         return settings, list(rejected.values())
 
@@ -177,8 +179,9 @@ class Controls(Generic[S]):
         self.set({"seed": secrets.randbelow(10_000)})
 
     def reset(self) -> None:
-        """Every control back to its default."""
+        """Every control back to its default, and the lesson to the one of the defaults."""
         self.set(self.defaults)
+        st.session_state.pop(f"{self.page}.lesson", None)
 
     def repair_link(self) -> None:
         """Put a link right before its widgets are drawn, and remember what was wrong for `show_repairs`.

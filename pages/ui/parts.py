@@ -17,14 +17,31 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#$|~:!&])", r"\\\1", text)
 
 
+SYMBOL = re.compile(
+    r"(?P<kept>\$[^$]+\$|`[^`]*`)"  # mathematics and code stay as they are
+    r"|(?P<letter>(?<![A-Za-z0-9_\\])[a-zα-ω]|(?<![a-z0-9_\\])[A-ZΑ-Ω])"
+    r"(?:_(?P<below>[A-Za-z0-9Α-Ωα-ω]+)|\^(?:(?P<above>−?½|[A-Za-z0-9]+)|\((?P<power>(?:[^()]|\([^()]*\))*)\)))"
+    r"|(?<=[²‖)\]])_(?P<norm>[A-Za-z0-9]+)"
+    r"|(?P<star>(?<=[αβwΓ])\*(?!\*))"
+)
+
+
 def typeset(text: str) -> str:
-    """Our own Markdown with symbols such as w_t and λ_k set as mathematics."""
-    return re.sub(r"(?<![\w$])([a-zA-Zλ])_(\w+)", _symbol, text)
+    """Our own Markdown with symbols such as w_t, λ_k and C^½ set as mathematics, and the star of w* as a star."""
+    return SYMBOL.sub(_symbol, text)
 
 
 def _symbol(found: re.Match[str]) -> str:
-    letter, below = found[1].replace("λ", r"\lambda"), found[2]
-    return rf"${letter}_{{\mathrm{{{below}}}}}$" if len(below) > 1 else rf"${letter}_{below}$"
+    letter, below = found["letter"], found["below"] or found["norm"]
+    if found["kept"]:
+        return found[0]
+    if found["star"]:
+        return r"\*"
+    if below:
+        words = rf"\mathrm{{{below}}}" if len(below) > 1 else below
+        return rf"${letter or ''}_{{{words}}}$"
+    power = (found["above"] or found["power"]).replace("½", "1/2")
+    return rf"${letter}^{{{power}}}$"
 
 
 def unbroken(text: str) -> str:
@@ -42,9 +59,9 @@ def show_number(
 ) -> None:
     """One number of a strip, a line below it, its meaning behind the help sign, and a verdict if it has one."""
     with st.container(border=True, width=width, height="stretch", gap="xxsmall"):
-        st.metric(label, value, help=explanation)
+        st.metric(typeset(label), value, help=typeset(explanation))
         verdict = "" if passed is None else ":green-badge[PASS] " if passed else ":red-badge[FAIL] "
-        st.caption(verdict + unbroken(below))
+        st.caption(verdict + unbroken(typeset(below)))
 
 
 def made_by(provenance: Mapping[str, Any]) -> None:

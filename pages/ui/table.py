@@ -6,7 +6,7 @@ from looped import tables
 from looped.dialects import DIALECT, Dialect
 from looped.fields import FIELDS, SettingsError
 from pages.ui import backend
-from pages.ui.parts import plain
+from pages.ui.parts import plain, typeset
 
 MOST_NAMED = 5
 """Columns that are left out of a table and named with the reason; of more, only the number is told."""
@@ -77,11 +77,13 @@ def _columns(sheet: tables.Sheet, waiting: bool) -> tuple[str, tuple[str, ...]]:
     asked = state.get(target.key)
     if asked not in numeric:
         state[target.key] = numeric[-1]
-    chosen = st.selectbox(target.label, numeric, key=target.key, help=target.help)
+    chosen = st.selectbox(target.label, numeric, key=target.key, help=typeset(target.help))
     others = [name for name in numeric if name != chosen]
     dropped = [name for name in state.get(features.key, []) if name not in numeric]
     state[features.key] = [name for name in state.get(features.key, []) if name in others]
-    named = st.multiselect(features.label, others, key=features.key, help=features.help, placeholder="all others")
+    named = st.multiselect(
+        features.label, others, key=features.key, help=typeset(features.help), placeholder="all others"
+    )
     _note_changes(sheet, asked if asked not in numeric else None, dropped, (sheet.reading, chosen, *named))
     return chosen, tuple(named or others)
 
