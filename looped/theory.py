@@ -453,3 +453,47 @@ def sufficient_ratio(loops: int, target: float, step_size: str) -> float:
     kappa = 1 / (1 - left) if step_size == "auto" else (1 + left) / (1 - left)
     root = kappa**0.5
     return float(((root + 1) / (root - 1)) ** 2)
+
+
+def limit_error(ratio: float, loops: np.ndarray, step_size: str) -> np.ndarray:
+    """Relative error ‖w_T − w*‖/‖w*‖ after T loops in the limit of large n and d at n/d = `ratio`, for every prompt.
+
+    With w* of random direction the squared error is the mean of (1 − ηλ)^{2T} over the eigenvalues of XᵀX/n. In the
+    limit they follow Marchenko and Pastur's law: λ = 1 + γ + 2√γ·cos θ with γ = d/n and the weight
+    (2√γ·sin θ)²/(2πγλ) dθ, and for n < d a share 1 − n/d of them is 0. The integral over θ is a mean over midpoints.
+
+    Args:
+        ratio: n/d, above 0.
+        loops: values of T, (m,).
+        step_size: "auto" for 1/λ₁ or "optimal" for 2/(λ₁+λ_d), at the edges of the law.
+
+    Returns:
+        (m,).
+
+    Source: Marchenko and Pastur's law; derived for this project.
+    """
+    root = ratio**-0.5
+    theta = (np.arange(512) + 0.5) * np.pi / 512
+    values = 1 + root**2 + 2 * root * np.cos(theta)
+    share = 2 * np.sin(theta) ** 2 / values / 512
+    low, high = (1 - root) ** 2, (1 + root) ** 2
+    eta = 1 / high if step_size == "auto" else 2 / (low + high)
+    left = np.abs(1 - eta * values)[:, None] ** (2.0 * np.asarray(loops))
+    squared: np.ndarray = max(0.0, 1 - ratio) + share @ left
+    return np.sqrt(squared)
+
+
+def limit_ratio(loops: int, target: float, step_size: str) -> float:
+    """The n/d at which `limit_error` after T loops equals `target`: the need for examples in the limit of large d.
+
+    Args:
+        loops: T, at least 1.
+        target: relative error, between 0 and 1.
+        step_size: "auto" or "optimal".
+    """
+    low, high = np.log(1e-3), np.log(1e30)
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        enough = limit_error(float(np.exp(middle)), np.array([loops]), step_size)[0] <= target
+        low, high = (low, middle) if enough else (middle, high)
+    return float(np.exp(high))

@@ -53,7 +53,7 @@ def run(chosen: argparse.Namespace) -> None:
     need = export.summary(result)["needed_ratio_at_T"]["construction_median"]
     say(
         f"after T = {T} loops the median error is at most {target:g} "
-        + ("at no measured n/d" if need is None else f"from n/d = {need:.3g} on")
+        + ("from no measured n/d on" if need is None else f"from n/d = {need:.3g} on")
     )
     few = result.ruled_by_few(T)
     if few.size:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from looped import theory
 from looped.experiments.context.result import ContextResult
+from looped.experiments.context.words import TENTHS, ratio_text
 from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, Picture, band, line, log_range
 
 TINY = 1e-17
@@ -16,6 +17,12 @@ MAP_LOOPS = 60
 """Values of T in the map at most, evenly spaced in ratio."""
 CURVE_POINTS = 200
 EXPONENTIAL = "n > 64 T²d⁴8⁴ᵀ, derived here<br>from a theorem on learned weights"
+EDGES = "((1+√(d/n))/(1−√(d/n)))²,<br>independent rows, large d"
+BOUND = "e<sup>−T/(2κ)</sup>"
+LIMIT = "Construction, limit of large d"
+RATE = "n = c·d from the rate and κ"
+LIMIT_LOOPS = 40
+"""Values of T at which the limit of large d is worked out."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square-open", "diamond-open", "x-thin-open")
 
@@ -69,17 +76,18 @@ def map_chart(result: ContextResult) -> Picture:
         "name": f"T = {settings.shown}", "line": {"dash": "dot", "width": 2},
     }  # fmt: skip
     figure = _figure([*data, shown], _ratio_axis(result), _loop_axis(settings.loops))
-    where = "The target is not reached anywhere"
+    where = "From no measured n/d on is the target reached"
     if reach.size:
         where = (
             f"The level line of {settings.target_error:g} runs from n/d = {needed[reach[0]]:.3g} at T = {reach[0]} to "
             f"n/d = {needed[reach[-1]]:.3g} at T = {reach[-1]}"
         )
     elif np.isfinite(needed[1:]).any():
-        where = f"The target {settings.target_error:g} is reached at every measured n/d"
+        first = int(np.flatnonzero(np.isfinite(needed[1:]))[0]) + 1
+        where = f"The target {settings.target_error:g} is reached at every measured n/d at T = {first}"
     alt = (
         f"Map of the median error over n/d from {x[0]:.3g} to {x[-1]:.3g} and T from 1 to {settings.loops}, "
-        f"logarithmic axes. The error falls to the upper right, to {10 ** z.min():.1e}. {where}."
+        f"logarithmic axes. Its smallest value is {10 ** z.min():.1e}. {where}."
     )
     long = {"n/d": np.repeat(x, len(loops)), "T": np.tile(loops, len(x)), "median error": 10 ** z.T.ravel()}
     return Picture(figure, alt, long)
@@ -89,28 +97,31 @@ def need_chart(result: ContextResult) -> Picture:
     """The smallest n/d that reaches the target against T: constructed, learned, and from the rate."""
     settings, target = result.settings, result.settings.target_error
     loops = _spread(settings.loops, CURVE_POINTS)
-    median, most = (result.needed_ratio(target, quantile)[loops] for quantile in (1, 2))
+    prompts = {1: "median prompt"} | ({2: "9 of 10 prompts"} if settings.prompts >= TENTHS else {})
+    data, columns, drawn = [], {"T": loops}, [result.ratio[[0, -1]]]
+    for quantile, name in prompts.items():
+        needed = result.needed_ratio(target, quantile)[loops]
+        dash, symbol, width = ("solid", "circle", 3) if quantile == 1 else ("dash", "square-open", 2)
+        data.append(line(loops, needed, f"Construction, {name}", dash, symbol, width))
+        columns[f"construction, {name}"] = needed
+        drawn.append(needed)
     rate = sufficient_ratios(result, loops)
-    data = [
-        line(loops, median, "Construction, median prompt", "solid", "circle", 3),
-        line(loops, most, "Construction, 9 of 10 prompts", "dash", "square-open"),
-    ]
-    columns = {"T": loops, "construction, median": median, "construction, 9 of 10": most}
     if rate is not None:
-        data.append(line(loops, rate, "n = c·d from the rate and κ", "dot", width=2))
-        columns["c from the rate"] = rate
+        some = _spread(settings.loops, LIMIT_LOOPS)
+        limit = np.array([result.limit_ratio(int(T)) for T in some], dtype=float)
+        data.append(line(some, limit, LIMIT, "dashdot", width=2))
+        data.append(line(loops, rate, RATE, "dot", width=2))
+        columns |= {"construction, limit of large d": _at(loops, some, limit), "c from the rate": rate}
     text = ""
     if (grid := result.learned) is not None:
-        for quantile, name, dash, symbol in (
-            (1, "Learned A, median prompt", "solid", "diamond"),
-            (2, "Learned A, 9 of 10 prompts", "dash", "diamond-open"),
-        ):
+        for quantile, name in prompts.items():
             needed = result.learned_needed_ratio(target, quantile)
-            data.append(line(grid.loops, needed, name, dash, symbol, 3 if quantile == 1 else 2))
-            columns[name.lower().replace(" prompts", "").replace(" prompt", "")] = _at(loops, grid.loops, needed)
+            dash, symbol, width = ("solid", "diamond", 3) if quantile == 1 else ("dash", "diamond-open", 2)
+            data.append(line(grid.loops, needed, f"Learned A, {name}", dash, symbol, width))
+            columns[f"learned A, {name}"] = _at(loops, grid.loops, needed)
+            drawn.append(needed)
         text = " " + _learned_sentence(result)
-    drawn = np.concatenate([median, most, *([result.learned_needed_ratio(target)] if grid is not None else [])])
-    span = log_range(np.concatenate([drawn, result.ratio[[0, -1]]]))[0]
+    span = log_range(np.concatenate(drawn))[0]
     vertical = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, "automargin": True, **_ticks(*span)}
     figure = _figure(data, _loop_axis(settings.loops), vertical)
     at = [T for T in (10, 50, 200, settings.loops) if settings.loops >= T]
@@ -155,7 +166,9 @@ def requirement_chart(result: ContextResult) -> Picture:
     T = settings.loops
     need = result.needed_ratio(target)[T]
     found = (
-        f"the construction was measured to need n = {need * d:.3g}" if np.isfinite(need) else "no measured n is enough"
+        f"the construction was measured to need n = {need * d:.3g}{' or fewer' if need <= result.ratio[0] else ''}"
+        if np.isfinite(need)
+        else "no measured n is enough"
     )
     alt = (
         f"Examples needed against T at d = {d}, n on a logarithmic axis up to 10 to the power {top:.0f}. At T = {T} "
@@ -175,7 +188,7 @@ def condition_chart(result: ContextResult) -> Picture:
     limit = 10 * float(high.max())
     data = [
         line(x, median, "κ measured, median", "solid", "circle", 3),
-        line(fine, np.where(edges <= limit, edges, np.nan), "((1+√(d/n))/(1−√(d/n)))²", "dash", width=2),
+        line(fine, np.where(edges <= limit, edges, np.nan), EDGES, "dash", width=2),
     ]
     if settings.prompts >= SMALLEST_BAND:
         data += band(x, low, high, "10–90 % of prompts")
@@ -188,9 +201,9 @@ def condition_chart(result: ContextResult) -> Picture:
         f"At n/d = {x[near]:.3g} the median is {median[near]:.3g}, "
     )
     if np.isfinite(own[near]):
-        alt += f"{median[near] / own[near]:.2f} of the Marchenko–Pastur value {own[near]:.3g}."
+        alt += f"{median[near] / own[near]:.2f} of Marchenko and Pastur's limit for independent rows, {own[near]:.3g}."
     else:
-        alt += "where the Marchenko–Pastur value is infinite."
+        alt += "where Marchenko and Pastur's limit for independent rows is infinite."
     table = {"n/d": x, "κ median": median, "κ 10 %": low, "κ 90 %": high, "Marchenko–Pastur": own,
              "median / Marchenko–Pastur": median / own}  # fmt: skip
     return Picture(figure, alt, table)
@@ -207,16 +220,16 @@ def bound_chart(result: ContextResult) -> Picture | None:
     low, median, high = np.maximum(result.bands[:, where, T], TINY)
     data = [
         line(x, median, "Looped transformer, median", "solid", "circle", 3),
-        line(x, bound, "e^(−T/(2κ)) at the median κ", "dash", "triangle-up-open"),
-        line(x, worst, "at the largest κ", "dot", "triangle-down-open"),
+        line(x, bound, f"{BOUND} at the median κ", "dash", "triangle-up-open"),
+        line(x, worst, f"{BOUND} at the largest κ", "dot", "triangle-down-open"),
     ]
     if settings.prompts >= SMALLEST_BAND:
         data += band(x, low, high, "10–90 % of prompts")
     figure = _figure(data, _ratio_axis(result, x), _error_axis(np.concatenate([median, high, bound])))
     alt = (
-        f"Median error after T = {T} loops and the bound e^(−T/(2κ)) at the measured κ against n/d, logarithmic axes. "
-        f"Over all prompts, loops from 1 on and n ≥ d the error is at most {share:.2f} of the bound at its own κ. "
-        f"At n/d = {x[-1]:.3g} the error is {median[-1]:.1e}, the bound {bound[-1]:.1e}."
+        f"Median error after T = {T} loops and the bound, the exponential of −T/(2κ) at the measured κ, against n/d, "
+        f"logarithmic axes. The largest error over its bound, of all prompts and loops from 1 on, is {share:.3g}. At "
+        f"n/d = {x[-1]:.3g} the error is {median[-1]:.1e}, the bound {bound[-1]:.1e}."
     )
     table = {"n/d": x, "error, median": median, "error, 90 %": high, "median κ": kappa, "bound at median κ": bound,
              "largest κ": result.kappa[where].max(axis=1), "bound at largest κ": worst,
@@ -252,7 +265,7 @@ def sufficient_ratios(result: ContextResult, loops: np.ndarray) -> np.ndarray | 
 def _needed_sentence(result: ContextResult, needed: float, T: int) -> str:
     target = result.settings.target_error
     if not np.isfinite(needed):
-        return f"No measured n/d reaches {target:g} after T = {T} loops."
+        return f"From no measured n/d on does it reach {target:g} after T = {T} loops."
     if needed <= result.ratio[0]:
         return f"The smallest measured n/d, {needed:.3g}, already reaches {target:g} after T = {T} loops."
     return f"From n/d = {needed:.3g} on it reaches {target:g} after T = {T} loops."
@@ -262,9 +275,11 @@ def _learned_sentence(result: ContextResult) -> str:
     assert result.learned is not None
     needed = result.learned_needed_ratio(result.settings.target_error)
     found = [
-        f"{ratio:.3g} at T = {T}" for T, ratio in zip(result.learned.loops, needed, strict=True) if np.isfinite(ratio)
+        f"{ratio_text(ratio, result.learned_ratio[0])} at T = {T}"
+        for T, ratio in zip(result.learned.loops, needed, strict=True)
+        if np.isfinite(ratio)
     ]
-    return f"With the trained A it is n/d = {', '.join(found)}." if found else "The trained A reaches it nowhere."
+    return f"With the trained A it is n/d: {', '.join(found)}." if found else "The trained A reaches it nowhere."
 
 
 def _at(loops: np.ndarray, some: np.ndarray, values: np.ndarray) -> np.ndarray:

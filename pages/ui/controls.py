@@ -119,9 +119,21 @@ class Controls(Generic[S]):
     def value(self, name: str) -> Any:
         """What is set for `name` now, whether its control is drawn or hidden."""
         field = self.fields[name]
-        if field.key in self.hidden:
+        if field.key in self.hidden or field.key not in st.session_state:
             return getattr(self.settings.from_query(st.query_params.to_dict())[0], name)
-        return st.session_state.get(field.key, self.defaults[name])
+        return st.session_state[field.key]
+
+    def replace(self, name: str, value: Any, why: str) -> None:
+        """Give a widget that is not drawn yet another value; `show_repairs` says why."""
+        state, field = st.session_state, self.fields[name]
+        before = [] if "repairs_at" in state else state.get("repairs", [])
+        state["repairs"] = [*before, plain(why)]
+        state.pop("repairs_at", None)
+        if field.key in state:
+            self.set({name: value})
+        else:  # the widget takes its first value from the link
+            st.query_params[field.key] = field.to_text(value)
+            st.rerun()
 
     def read(self, without: tuple[str, ...] = ()) -> tuple[S, list[str]]:
         """The settings that the widgets show, and a sentence for each value that had to be changed.

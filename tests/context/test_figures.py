@@ -88,9 +88,36 @@ def test_the_need_chart_has_construction_learned_weights_and_the_rate(result):
     drawn = lines(figures.need_chart(result))
     learned = drawn["Learned A, median prompt"]
     np.testing.assert_allclose(learned.y, result.learned_needed_ratio(1e-3))
-    rate = drawn["n = c·d from the rate and κ"]
+    rate, limit = drawn[figures.RATE], drawn[figures.LIMIT]
     assert rate.y[-1] == pytest.approx(theory.sufficient_ratio(200, 1e-3, "auto"))
-    assert "With the trained A it is n/d = " in figures.need_chart(result).alt
+    assert dict(zip(limit.x, limit.y, strict=True))[200] == pytest.approx(1.7783, abs=1e-3)
+    assert "With the trained A it is n/d: " in figures.need_chart(result).alt
+
+
+@pytest.mark.parametrize("prompts", [1, 9, 10])
+def test_nine_of_ten_prompts_are_spoken_of_from_ten_on(prompts):
+    settings = ContextSettings(prompts=prompts, loops=20, ratios=(2, 8))
+    names = lines(figures.need_chart(sweep(settings))).keys()
+    assert ("Construction, 9 of 10 prompts" in names) == (prompts >= 10)
+
+
+@pytest.mark.parametrize(("rows", "step_size"), [("student", "auto"), ("correlated", "optimal"), ("gaussian", 0.3)])
+def test_the_limit_of_large_d_is_not_drawn_where_it_is_not_known(rows, step_size):
+    result = sweep(ContextSettings(prompts=3, loops=20, ratios=(2, 8), rows=rows, step_size=step_size))
+    assert not {figures.LIMIT, figures.RATE} & lines(figures.need_chart(result)).keys()
+
+
+def test_a_map_of_diverging_prompts_is_not_said_to_fall():
+    result = sweep(ContextSettings(step_size=3.0, loops=30, ratios=(1, 4), prompts=4))
+    alt = figures.map_chart(result).alt
+    assert "falls" not in alt
+    assert f"smallest value is {result.median[:, 1:].min():.1e}" in alt
+
+
+def test_no_text_of_a_chart_has_a_raw_caret_or_underscore(result):
+    for picture in figures.pictures(result).values():
+        names = [trace.name or "" for trace in picture.figure.data]
+        assert not re.search(r"\^|\w_\w", " ".join([picture.alt, *names, *picture.table]))
 
 
 def test_the_requirements_are_drawn_in_decades(result):
@@ -111,7 +138,7 @@ def test_the_kappa_chart_is_against_the_edge_ratio(result):
 
 
 def test_the_bound_is_drawn_at_the_measured_kappa_and_only_from_n_equal_to_d_on(result):
-    bound = lines(figures.bound_chart(result))["e^(−T/(2κ)) at the median κ"]
+    bound = lines(figures.bound_chart(result))["e<sup>−T/(2κ)</sup> at the median κ"]
     where = result.ratio >= 1
     np.testing.assert_allclose(bound.x, result.ratio[where])
     np.testing.assert_allclose(bound.y, np.exp(-50 / (2 * np.median(result.kappa[where], axis=1))))

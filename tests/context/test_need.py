@@ -1,5 +1,6 @@
 """How many examples are needed: measured, from the rate, and by the exponential requirement."""
 
+import itertools
 import math
 
 import numpy as np
@@ -20,6 +21,73 @@ def needed_at(features, prompts, seed=0):
 
 def test_the_number_of_examples_for_a_target_stays_bounded_as_d_doubles():
     assert all(2.5 < needed_at(features, 24) < 3.6 for features in (10, 20, 40, 80))
+
+
+@pytest.mark.parametrize("step_size", ["auto", "optimal"])
+@pytest.mark.parametrize(("ratio", "loops"), [(0.5, 4), (1, 8), (3.38, 50), (20, 3)])
+def test_the_limit_of_large_d_is_that_of_a_large_prompt(ratio, loops, step_size):
+    """The mean of (1 − ηλ)^{2T} over the eigenvalues of one prompt with d = 1000."""
+    n = round(1000 * ratio)
+    X = np.random.default_rng(1).standard_normal((n, 1000))
+    values = np.linalg.svd(X, compute_uv=False) ** 2 / n
+    eta = 1 / values[0] if step_size == "auto" else 2 / (values[0] + values[-1])
+    squared = (((1 - eta * values) ** (2 * loops)).sum() + 1000 - len(values)) / 1000
+    error = theory.limit_error(ratio, np.array([loops]), step_size)[0]
+    assert error == pytest.approx(np.sqrt(squared), rel=0.1)
+
+
+@pytest.mark.parametrize(("loops", "optimum"), [(1, 0.5), (2, 0.375), (4, 35 / 128)])
+def test_the_limit_at_n_equal_to_d_is_the_central_binomial_share(loops, optimum):
+    """At n = d and η = 1/λ₁ = 1/4, λ = 4cos²φ: E(1 − cos²φ)^{2T} with weight 2sin²φ/π·dφ, C(4T+2, 2T+1)/4^{2T+1}·2."""
+    expected = 2 * math.comb(4 * loops + 2, 2 * loops + 1) / 4 ** (2 * loops + 1)
+    assert theory.limit_error(1, np.array([loops]), "auto")[0] ** 2 == pytest.approx(expected, rel=1e-6)
+    best = min(_relative_loss(1 / eta, loops) for eta in np.linspace(0.5, 4, 400))
+    assert best == pytest.approx(optimum, rel=1e-3)  # C(2L, L)/4^L, the best single step: the same law
+
+
+def _relative_loss(inverse, loops):
+    phi = (np.arange(4000) + 0.5) * np.pi / 2 / 4000
+    return float(
+        (4 / np.pi * np.sin(phi) ** 2 * (1 - 4 * np.cos(phi) ** 2 / inverse) ** (2 * loops)).mean() * np.pi / 2
+    )
+
+
+@pytest.mark.parametrize(("step_size", "ratio"), [("auto", 3.38), ("optimal", 2.33)])
+def test_the_limit_of_the_need_is_where_the_limit_of_the_error_meets_the_target(step_size, ratio):
+    found = theory.limit_ratio(50, 1e-3, step_size)
+    assert found == pytest.approx(ratio, abs=0.005)
+    for loops, target in itertools.product((1, 10, 10_000), (0.9, 1e-3, 1e-12)):
+        at = theory.limit_ratio(loops, target, step_size)
+        assert theory.limit_error(at * 1.001, np.array([loops]), step_size)[0] < target
+        assert theory.limit_error(at * 0.999, np.array([loops]), step_size)[0] > target
+
+
+def test_the_measured_need_comes_near_its_limit_as_d_grows():
+    limit = theory.limit_ratio(50, 1e-3, "auto")
+    gaps = [limit - needed_at(features, 48) for features in (10, 20, 80)]
+    assert gaps == sorted(gaps, reverse=True)
+    assert 0 < gaps[-1] < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "step_size"), [("gaussian", "auto"), ("gaussian", "optimal"), ("student", "auto")])
+def test_the_need_of_the_readme_over_twenty_seeds_and_four_thousand_prompts(rows, step_size):
+    """Prints its rows: lowest and highest need for 1e-3 over the seeds, for the median prompt and for 9 of 10."""
+    loops = [5, 7, 10, 15, 20, 30, 50, 200]
+    for seeds, prompts in ((range(20), 64), (range(4), 1000)):
+        settings = ContextSettings(rows=rows, step_size=step_size, prompts=prompts)
+        results = [sweep(settings.replace(seed=seed)) for seed in seeds]
+        for quantile, name in ((1, "median"), (2, "9 of 10")):
+            need = np.array([result.needed_ratio(1e-3, quantile)[loops] for result in results])
+            low, high = np.round(need.min(axis=0), 2), np.round(need.max(axis=0), 2)
+            print(
+                f"{rows}, {step_size}, {len(seeds)} seeds of {prompts} prompts, {name}:",
+                *zip(loops, low, high, strict=True),
+            )
+            known = {"gaussian-auto": (2.75, 3.6), "gaussian-optimal": (2.04, 2.6), "student-auto": (4.15, 9.45)}
+            expected = known[f"{rows}-{step_size}"][quantile - 1]
+            assert low[6] <= expected <= high[6]
+            assert high[6] - low[6] < (0.05 if prompts == 1000 else 1) * expected
 
 
 @pytest.mark.slow

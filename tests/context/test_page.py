@@ -1,6 +1,7 @@
 """The second page through Streamlit's AppTest: stored results at once, redraws without computing, clear words."""
 
 import json
+import re
 import time
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_divergence_and_a_mean_ruled_by_few_are_said():
     at = open_context(step="0.6")
     assert "diverge; most at n/d = 0.5" in words(at)
     assert "**The median is drawn.**" in words(at)
-    assert "divergent ones, rule it" in words(at)
+    assert "49 of its 64 prompts diverge" in words(at)
 
 
 def test_a_long_sweep_says_its_cost_first_and_runs_when_asked():
@@ -148,10 +149,8 @@ def test_a_running_sweep_stops_within_a_second_and_goes_on():
     press(at, "Compute")
     time.sleep(1.5)
     job = at.session_state["job_context"]
-    began = time.monotonic()
     press(at, "Stop")
-    assert job.join(5)
-    assert time.monotonic() - began < 5  # with everything the test itself runs; the step is tested to be short
+    assert job.join(5)  # the step is tested to be short
     done = len(job.records)
     assert 0 < done < 400
     time.sleep(0.3)
@@ -178,10 +177,79 @@ def test_what_cannot_be_is_said_in_one_sentence(query, sentence):
     assert sentence in words(at).replace("\\", "")
 
 
-def test_t_beyond_t_max_is_shown_at_t_max():
-    at = open_context(T="5000")
-    assert "5000 loops are beyond T max: T = 200 is shown" in words(at)
-    assert "n/d for T = 200" in metrics(at)
+def t_controls(at):
+    """T in the number field, on its slider, in the link and in the strip."""
+    (shown,) = (int(label.removeprefix("n/d for T = ")) for label in metrics(at) if label.startswith("n/d for T"))
+    link = at.query_params["T"]
+    in_link = int(link if isinstance(link, str) else link[0])
+    return at.number_input(key="T").value, at.session_state["T_slider"], in_link, shown
+
+
+@pytest.mark.parametrize(("query", "most"), [({"T": "5000"}, 200), ({"T": "99", "T-max": "60", "ratios": "1,4"}, 60)])
+def test_t_beyond_t_max_in_a_link_becomes_t_max_everywhere_with_a_word(query, most):
+    at = open_context(**query)
+    assert t_controls(at) == (most, most, most, most)
+    assert f"T = {query['T']} is beyond T max = {most}. Using {most}" in at.warning[0].value
+
+
+def test_t_typed_beyond_t_max_becomes_t_max_everywhere_with_a_word():
+    at = open_context()
+    at.number_input(key="T").set_value(5000)
+    run(at)
+    assert t_controls(at) == (200, 200, 200, 200)
+    assert "T = 5000 is beyond T max = 200. Using 200; for more, raise T max under Grid." in at.warning[0].value
+    at.number_input(key="T-max").set_value(30)
+    run(at)
+    assert t_controls(at) == (30, 30, 30, 30)
+    assert at.warning[0].value.count("beyond") == 1
+    at.number_input(key="T-max").set_value(60)
+    at.number_input(key="T").set_value(40)
+    run(at)
+    assert t_controls(at)[0] == 40
+    assert not at.warning
+
+
+def test_a_hidden_t_beyond_t_max_is_said_once():
+    at = open_context(T="5000", hide="T")
+    for _ in range(2):
+        assert at.warning[0].value.count("beyond T max = 200") == 1
+        assert "n/d for T = 200" in metrics(at)
+        run(at)
+
+
+PAGE_LANGUAGE = re.compile(r"[A-Za-zα-ωΑ-Ω]_[A-Za-zα-ωΑ-Ω0-9]|\^")
+
+
+@pytest.mark.parametrize("lesson", CONTEXT, ids=lambda lesson: lesson.key)
+def test_no_formula_stands_raw_on_the_page(lesson):
+    at = open_context(lesson=lesson.key)
+    texts = [node.value for node in (*at.caption, *at.markdown, *at.info, *at.warning)]
+    for kind in ("metric", "number_input", "selectbox", "text_input", "toggle"):
+        texts += [f"{node.label} {node.help or ''}" for node in at.get(kind)]
+    for text in texts:
+        plain = re.sub(r"\$[^$]*\$|`[^`]*`|\]\([^)]*\)", "", text)
+        assert not PAGE_LANGUAGE.search(plain), plain
+
+
+def test_the_needs_of_learned_and_constructed_weights_stand_side_by_side_at_the_same_loops():
+    at = open_context(T="150")
+    result = stored()[0]
+    assert metrics(at)["n/d, learned, T = 50"] == f"{result.learned_needed_ratio(1e-3)[-1]:.3g}"
+    assert f"construction there: {result.needed_ratio(1e-3)[50]:.3g}" in words(at)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [("student", "does not hold for these rows"), ("correlated", "Σ alone has 10")]
+)
+def test_kappa_is_not_compared_with_a_limit_of_other_rows(rows, said):
+    at = open_context(rows=rows, prompts="8")
+    assert said in words(at)
+    assert "of Marchenko–Pastur's" not in words(at)
+
+
+def test_nine_of_ten_prompts_are_not_spoken_of_with_fewer_than_ten():
+    assert "9 of 10 of them" not in words(open_context(prompts="9"))
+    assert "9 of 10 of them" in words(open_context(prompts="10"))
 
 
 def test_every_control_has_a_help_text():

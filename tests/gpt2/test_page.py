@@ -31,14 +31,25 @@ def text(at):
     return " ".join(part.value for kind in (at.caption, at.markdown, at.warning, at.error, at.info) for part in kind)
 
 
-def chart(at, place):
-    found = at.get("plotly_chart")[place].proto
-    return json.loads(found.spec), found.alt
+def chart(at, key):
+    """Figure and alt text of the chart with that key; None while it is not there."""
+    found = [node.proto for node in at.get("plotly_chart") if node.proto.id.endswith(f"-{key}")]
+    return (json.loads(found[0].spec), found[0].alt) if found else None
+
+
+def wait_for(at, what):
+    """Run the page again and again until `what` gives something true, and return that."""
+    for _ in range(600):
+        if found := what():
+            return found
+        time.sleep(0.2)
+        run(at)
+    raise AssertionError(f"still waiting: {text(at)}")
 
 
 def test_the_stored_pair_of_the_defaults_is_there_on_the_first_visit_with_where_it_comes_from():
     at = open_page()
-    spec, alt = chart(at, 0)
+    spec, alt = chart(at, "kept")
     assert [trace["name"] for trace in spec["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
     pair = [curve for curve in stored() if curve.settings.replace(mlp=True) == GPT2Settings()]
     assert {metric.label: metric.value for metric in at.metric} == {
@@ -66,7 +77,29 @@ def test_every_stored_pair_can_be_chosen():
 
 
 def label(s):
-    return f"s = {s.signal:g}, d = {s.features}, {s.layers} layers, width {s.width}, seed {s.seed}"
+    rate = f"{'falling' if s.decay else 'constant'} rate {s.learning_rate:g}"
+    size = f"d = {s.features}, M = {s.M}, {s.layers} layers, width {s.width}"
+    return f"s = {s.signal:g}, {size}, {s.steps:,} steps, {rate}, seed {s.seed}"
+
+
+def test_a_single_seed_stands_beside_the_others_of_its_setting():
+    said = text(open_page())
+    risks = {
+        mlp: [c.risk.mean for c in stored() if c.settings.replace(seed=0) == GPT2Settings(mlp=mlp)]
+        for mlp in (True, False)
+    }
+    with_mlp, without = (f"{min(risks[mlp]):.2g} to {max(risks[mlp]):.2g}" for mlp in (True, False))
+    assert f"(0, 1, 2): with MLP {with_mlp}, without {without}; with MLP lower at 3 of 3" in said
+
+
+def test_a_link_opens_the_stored_training_that_comes_nearest():
+    for query, wanted in (
+        ({"seed": "2"}, GPT2Settings(seed=2)),
+        ({"signal": "0", "seed": "1"}, GPT2Settings(signal=0, seed=1)),
+        ({"signal": "5"}, GPT2Settings(signal=5, M=6, learning_rate=0.002, decay=False)),
+    ):
+        at = open_page(**query)
+        assert next(box for box in at.selectbox if box.label == "Stored training").value == label(wanted)
 
 
 def test_both_models_train_on_the_page():
@@ -74,25 +107,17 @@ def test_both_models_train_on_the_page():
     at = open_page(d="2", n="3", signal="1", layers="1", width="8", batch="8", steps="30")
     next(button for button in at.button if button.label == "Train").click()
     run(at)
-    deadline = time.monotonic() + 120
-    while any(button.label == "Stop" for button in at.button):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-        run(at)
-    spec, alt = chart(at, 1)
+    wait_for(at, lambda: "on fresh prompts at the end" in (chart(at, "live") or ("", ""))[1])
+    spec, alt = chart(at, "live")
     assert [trace["name"] for trace in spec["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
-    assert "on fresh prompts at the end" in alt
+    assert alt.count(" ± ") == 2
 
 
 def test_a_width_that_the_heads_do_not_divide_is_said():
     at = open_page(width="33", heads="2")
     next(button for button in at.button if button.label == "Train").click()
     run(at)
-    deadline = time.monotonic() + 60
-    while "no multiple" not in text(at) and time.monotonic() < deadline:
-        time.sleep(0.5)
-        run(at)
-    assert "no multiple of heads = 2" in text(at).replace("\\", "")
+    wait_for(at, lambda: "no multiple of heads = 2" in text(at).replace("\\", ""))
 
 
 def test_a_size_that_a_page_cannot_offer_is_refused_in_one_sentence():
@@ -106,4 +131,5 @@ def test_without_transformers_the_rest_of_the_page_works_and_says_what_to_instal
     monkeypatch.setattr(training.importlib.util, "find_spec", lambda _: None)
     at = open_page()
     assert "pip install -r requirements.txt" in text(at).replace("\\", "")
-    assert at.get("plotly_chart")
+    assert chart(at, "kept") is not None
+    assert chart(at, "live") is None

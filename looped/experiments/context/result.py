@@ -138,6 +138,13 @@ class ContextResult:
         """
         return needed_ratio(self.ratio, self.bands[quantile], target)
 
+    def limit_ratio(self, loops: int) -> float | None:
+        """The need after `loops` loops in the limit of large d, where it is known: Σ = I and a step from the data."""
+        settings = self.settings
+        if settings.rows not in ("gaussian", "rademacher") or not isinstance(settings.step_size, str):
+            return None
+        return theory.limit_ratio(loops, settings.target_error, settings.step_size)
+
     @property
     def learned_ratio(self) -> np.ndarray:
         """n/d at which A was trained, (N,)."""

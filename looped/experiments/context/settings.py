@@ -1,6 +1,6 @@
 """Settings of the sweep over the number of examples, and what it will cost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from looped.fields import FIELDS, Field, SettingsError
@@ -34,31 +34,40 @@ CONTEXT_FIELDS: dict[str, Field] = {
         help="The relative error that counts as reached; nothing is computed again. 1e-12 to 0.9: below is rounding, "
         "above is no progress.",
     ),
-    "features": FIELDS["features"],
+    "features": replace(
+        FIELDS["features"],
+        help="How many numbers describe one example; the loop looks for one weight each. 1 to 200, as on the first "
+        f"page; A is trained for d up to {MAX_LEARNED_FEATURES} only.",
+    ),
     "ratios": Field(
         name="ratios", key="ratios", label="n/d · ratios", kind="numbers", low=0.05, high=200,
         help="The values of n/d that are measured; n is rounded to a whole number. From 0.05, one example for twenty "
-        "features, to 200, where Gaussian data is as well conditioned as it gets.",
+        "features, to 200, where normal rows have a κ of about 1.3.",
     ),
     "loops": Field(
         name="loops", key="T-max", label="T max · loops", kind="whole", low=1, high=10_000, log=True,
-        help="Loops of the longest run. One trace serves every smaller T. 1 to 10,000: the curves are straight long "
-        "before.",
+        help="Loops of the longest run. One trace serves every smaller T. 1 to 10,000: time and memory grow "
+        "with it.",
     ),
     "prompts": FIELDS["prompts"],
     "rows": Field(
         name="rows", key="rows", label="Rows", kind="choice",
         choices=("gaussian", "student", "rademacher", "correlated"),
         help="How an example's features are drawn: independent normal; Student's t with 3 degrees of freedom, heavy "
-        "tails; fair signs ±1; or normal with a covariance of condition number κ_Σ, the same for all prompts.",
+        "tails; fair signs ±1; or normal with a covariance Σ of the κ below, the same for all prompts.",
     ),
     "row_condition_number": Field(
-        name="row_condition_number", key="kappa-sigma", label="κ_Σ · covariance", kind="real", low=1, high=1e4,
+        name="row_condition_number", key="kappa-sigma", label="κ of Σ · covariance", kind="real", low=1, high=1e4,
         log=True,
         help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced in ratio. "
         "1 to 10,000, as for κ itself.",
     ),
-    "step_size": FIELDS["step_size"],
+    "step_size": replace(
+        FIELDS["step_size"],
+        help="auto is 1/λ₁ and optimal 2 divided by the sum of the largest and the smallest eigenvalue, both read "
+        "from each prompt: no other constant step multiplies the slowest mode by less. A number is one η for all "
+        "prompts, above 0 and up to 1,000,000; prompts with λ₁ above 2/η then diverge.",
+    ),
     "seed": FIELDS["seed"],
     "learned": Field(
         name="learned", key="learned", label="Train A too", kind="yes/no",
