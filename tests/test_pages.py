@@ -653,7 +653,7 @@ def coefficients(at):
 def test_what_was_guessed_about_a_file_is_said_and_can_be_set():
     at = upload(open_page(data="csv"), "t.csv", COMMAS.encode())
     assert not at.error
-    assert "Read as UTF-8, separator semicolon, decimal comma, names in line 1." in texts(at, "caption")
+    assert "t.csv is read as UTF-8, separator semicolon, decimal comma, names in line 1." in texts(at, "caption")
     at.selectbox(key="csv_decimal").set_value("point")
     run(at)
     assert "'1,5' in row 2" in at.error[0].value

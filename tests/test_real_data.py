@@ -185,10 +185,12 @@ def test_newton_in_the_loop_reaches_the_coefficients_of_wamplers_problems(base, 
     assert digits([*found.looped, found.looped_intercept], [*right, 1]) > loop_digits
     assert digits([*found.reference, found.reference_intercept], [*right, 1]) > 9
     raw = LinearRegression().fit(table.X, table.y)
-    for coefficients, intercept in (
-        (found.looped, found.looped_intercept), (found.reference, found.reference_intercept), (raw.coef_, raw.intercept_)
-    ):  # fmt: skip
-        print(f"{digits([*coefficients, intercept], [*right, 1]):.1f} digits, first coefficient {coefficients[0]:.4g}")
+    for fitted in (
+        [*found.looped, found.looped_intercept],
+        [*found.reference, found.reference_intercept],
+        [*raw.coef_, raw.intercept_],
+    ):
+        print(f"{digits(fitted, [*right, 1]):.1f} digits, first coefficient {fitted[0]:.4g}")
     assert digits(raw.coef_, right) < 1  # scikit-learn's default drops one direction of the raw columns
     assert (found.raw_rank, found.rank) == (4, 5)
     (better, differs, truncated) = result.report.sentences

@@ -182,8 +182,8 @@ def better(found: Coefficients, table: Table) -> str:
     rounding = 1e-9 * float(table.y.std())
     numbers = (
         f"root mean square residual {looped.residual:.4g} and {reference.residual:.4g} in the unit of "
-        f"'{table.target}'; normal equations ⟨x_j, y − ŷ⟩ = 0 missed by up to {looped.normal_equations:.1e} and "
-        f"{reference.normal_equations:.1e} of ‖x_j‖‖y‖"
+        f"'{table.target}'; normal equations, column · (y − ŷ) = 0, missed by up to {looped.normal_equations:.1e} and "
+        f"{reference.normal_equations:.1e} of ‖column‖‖y‖"
     )
     apart = looped.residual - reference.residual
     if max(looped.residual, reference.residual) <= rounding:

@@ -44,7 +44,7 @@ def _uploaded_sheet() -> tables.Sheet:
     if upload is None:
         st.info(f"No file is chosen: {plain(sheet.name)} is shown.")
     if sheet.reading:
-        st.caption(f"Read as {plain(sheet.reading)}.")
+        st.caption(f"{plain(sheet.name)} is read as {plain(sheet.reading)}.")
     return sheet
 
 
