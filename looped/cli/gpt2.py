@@ -35,8 +35,8 @@ def run(chosen: argparse.Namespace) -> None:
     except CheckpointError as error:
         raise UsageError(f"{error} Leave --resume out to begin.") from None
     settings = trainer.settings
-    say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
     make(chosen.out)
+    say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
     try:
         _train(trainer, chosen.out)
     except OSError as error:

@@ -1,0 +1,259 @@
+"""Streams and signals: closed, full and broken ones lose no result, and nothing ends in a traceback."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from looped import cli
+from looped.cli import streams
+from tests.results import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["compare", *COMMANDS["compare"].split(), "--out", "o"]
+FILES = ["arrays.npz", "curves.csv", "figure.html", "reproduce.py", "result.json"]
+NO_SPACE = "standard output cannot be written to (No space left on device)"
+TABLE = "a,b,y\n1,2,3\n2,4,5\n4,3,7\n5,7,1\n6,1,2\n9,2,4\n"
+
+CASES = {
+    "closed output": (">&-", 0),
+    "full output": (">/dev/full", streams.OUTPUT_FAILED),
+    "broken output": ("| head -c 10", 0),
+    "closed messages": ("2>&-", 0),
+    "full messages": ("2>/dev/full", 0),
+    "both closed": (">&- 2>&-", 0),
+    "broken messages": ("2>&1 >kept | head -c 1", 0),
+}
+"""Redirection of a shell, and the exit status."""
+
+
+def start(folder, *arguments, redirected="", **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "looped", *arguments]
+    if redirected:
+        shell = f'"$@" {redirected}; exit ${{PIPESTATUS[0]}}'
+        command = ["bash", "-c", shell, "bash", *command]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
+
+
+@pytest.fixture(scope="module", name="done")
+def fixture_done(tmp_path_factory):
+    """Status, output and messages of the same run under each redirection, and its folder."""
+    folders = {name: tmp_path_factory.mktemp("run") for name in CASES}
+    done = {}
+    with contextlib.ExitStack() as stack:
+        running = {n: stack.enter_context(start(folders[n], *SMALL, redirected=CASES[n][0])) for n in CASES}
+        for name, process in running.items():
+            out, err = process.communicate()
+            done[name] = (process.returncode, out, err, folders[name])
+    return done
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whatever_becomes_of_the_streams_the_files_are_complete_and_nothing_is_a_traceback(done, case):
+    status, out, err, folder = done[case]
+    assert status == CASES[case][1]
+    assert b"Traceback" not in out + err
+    assert b"Exception" not in out + err
+    assert sorted(path.name for path in (folder / "o").iterdir()) == FILES
+    with np.load(folder / "o" / "arrays.npz") as stored:
+        assert stored["looped"].shape == (9, 5, 4)
+    json.loads((folder / "o" / "result.json").read_text())
+
+
+@pytest.mark.parametrize("case", ["closed messages", "full messages"])
+def test_without_a_place_for_messages_standard_output_holds_the_json_alone(done, case):
+    _, out, _, folder = done[case]
+    assert json.loads(out) == json.loads((folder / "o" / "result.json").read_text())
+
+
+def test_messages_that_nobody_reads_cost_no_result(done):
+    *_, folder = done["broken messages"]
+    assert json.loads((folder / "kept").read_text()) == json.loads((folder / "o" / "result.json").read_text())
+
+
+def test_a_full_standard_output_is_one_line(done):
+    assert done["full output"][2].decode().splitlines()[-1] == f"looped: {NO_SPACE}"
+    assert done["closed output"][2].decode().count("\n") == done["broken output"][2].decode().count("\n") == 3
+
+
+BIG = "compare --n 400 --d 100 --T 10000 --form token --prompts 4"
+LONG = {
+    "context": "context --d 40 --ratios 1,2,4,8 --T-max 2000 --prompts 100",
+    "train": "train --d 3 --steps 5000 --batch 64 --out o",
+    "signal": "signal --steps 100000",
+    "gpt2": "gpt2 --steps 100000",
+}
+"""Commands that go on for long and say so at once."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", LONG)
+def test_a_signal_ends_long_work_in_one_line_with_its_status(tmp_path, command, number):
+    with start(tmp_path, *LONG[command].split()) as process:
+        process.stderr.readline()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert out == b""
+    assert b"Traceback" not in err
+    last = err.decode().splitlines()[-1]
+    assert last == "looped: stopped" + ("; --resume goes on from here" if command == "train" else "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 1, 2, 4])
+def test_a_signal_while_the_program_starts_is_one_line_too(tmp_path, seconds):
+    with start(tmp_path, *BIG.split()) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"looped: stopped\n")
+
+
+@pytest.mark.parametrize("note", ["", "the same command goes on from here"])
+def test_an_interrupted_command_says_how_to_go_on(monkeypatch, capsys, tmp_path, note):
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("looped.experiments.context.Sweep.run", interrupted)
+    out = ["--out", str(tmp_path)] if note else []
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["context", *COMMANDS["context"].split(), *out])
+    assert caught.value.code == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "looped: stopped" + (f"; {note}" if note else "")
+
+
+def test_signals_are_left_as_they_were_found(capsys):
+    before = [signal.getsignal(number) for number in streams.STOPPING]
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.startswith("looped ")
+    assert [signal.getsignal(number) for number in streams.STOPPING] == before
+
+
+def test_the_start_needs_no_pytorch():
+    code = "import looped, looped.cli, sys; print('torch' in sys.modules, looped.Settings().loops)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False 50\n"
+
+
+NAMES = {
+    "not UTF-8": os.fsdecode(b"caf\xe9"),
+    "a line break": "new\nline",
+    "markup": "<script>alert(1)<b>",
+    "long": "n" * 200,
+}
+
+
+def assert_utf8(folder):
+    for path in folder.iterdir():
+        if path.suffix != ".npz":
+            path.read_text(encoding="utf-8")
+    assert "<script>alert" not in (folder / "figure.html").read_text(encoding="utf-8")
+    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_any_name_of_a_table_and_a_folder_can_be_written_and_said(tmp_path, capfd, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    Path(f"{NAMES[kind]}.csv").write_text(TABLE)
+    out = Path(NAMES[kind])
+    cli.main(["compare", "--data", f"{NAMES[kind]}.csv", "--target", "y", "--T", "3", "--out", str(out)])
+    printed, said = capfd.readouterr()
+    summary = assert_utf8(out)
+    assert summary["table"]["name"] == json.loads(printed)["table"]["name"] == f"{NAMES[kind]}.csv"
+    assert len(said.splitlines()) == 3
+    assert all(line.startswith("looped: ") for line in said.splitlines())
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_any_name_of_a_matrix_or_of_weights_can_be_said(tmp_path, capfd, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    np.save(f"{NAMES[kind]}.npy", np.diag([1.5, 0.5]))
+    options = "--model gd-0 --d 2 --n 3 --steps 2 --out signal --H"
+    cli.main(["signal", *options.split(), f"{NAMES[kind]}.npy"])
+    assert_utf8(tmp_path / "signal")
+    Path(f"{NAMES[kind]}.npz").write_bytes(b"")
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["train", "--weights-from", f"{NAMES[kind]}.npz"])
+    out, err = capfd.readouterr()
+    assert (caught.value.code, out, err.count("\n")) == (2, "", 1)
+
+
+TOO_LONG = "n" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (f"compare --T 3 --out {TOO_LONG}", "--out"),
+        (f"context --out {TOO_LONG}", "--out"),
+        (f"train --out {TOO_LONG}", "--out"),
+        (f"train --resume --out {TOO_LONG}", "--out"),
+        (f"train --weights-from {TOO_LONG}", "--weights-from"),
+        (f"signal --steps 2 --out {TOO_LONG}", "--out"),
+        (f"signal --H {TOO_LONG}", "--H"),
+        (f"gpt2 --steps 2 --out {TOO_LONG}", "--out"),
+        (f"gpt2 --resume --out {TOO_LONG}", "--out"),
+        ("compare --T 3 --out taken", "--out"),
+        ("signal --steps 2 --out file", "--out"),
+        ("gpt2 --steps 2 --out file/below", "--out"),
+        ("train --out file", "--out"),
+        ("context --out file", "--out"),
+        ("context --T 50 --T-max 20", "--T"),
+        ("context --T 300", "--T"),
+        ("context --kappa-sigma 4", "--kappa-sigma"),
+        ("context --d 1 --rows correlated --kappa-sigma 4", "--kappa-sigma"),
+        ("context --learned-T 3", "--learned-T"),
+        ("context --learned-ratios 3", "--learned-ratios"),
+        ("signal --d 1 --kappa-H 4", "--kappa-H"),
+        ("signal --d 1 --kappa-Psi 4", "--kappa-Psi"),
+        ("compare --data diabetes --shared-step", "--shared-step"),
+        ("compare --prompts 1 --shared-step", "--shared-step"),
+        ("compare --T 1_0", "--T"),
+        ("compare --kappa 7,5", "--kappa"),
+        ("gpt2 --resume", "--resume"),
+        ("train --resume", "--resume"),
+    ],
+    ids=lambda value: value.replace(TOO_LONG, "nnn…") if isinstance(value, str) else "",
+)
+def test_what_cannot_be_used_or_would_change_nothing_is_refused_before_any_work(
+    tmp_path, capfd, monkeypatch, arguments, option
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "taken" / "curves.csv").mkdir(parents=True)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments.split())
+    out, err = capfd.readouterr()
+    assert (caught.value.code, out, err.count("\n")) == (2, "", 1)
+    assert option in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken"]
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["curves.csv"]
+
+
+@pytest.mark.parametrize("arguments", ["--T 3 --T 4", "--T=3 --T 4", "--T 3 --T=3 --T 4"])
+def test_of_an_option_given_twice_the_last_counts_and_that_is_said(capsys, arguments):
+    cli.main(["compare", *arguments.split()])
+    out, err = capsys.readouterr()
+    assert json.loads(out)["settings"]["loops"] == 4
+    assert err.splitlines()[0] == "looped: --T: given more than once, the last one counts"
+
+
+def test_a_switch_and_its_opposite_are_noted(capsys):
+    cli.main(["compare", "--T", "3", "--shared-step", "--no-shared-step"])
+    out, err = capsys.readouterr()
+    assert json.loads(out)["settings"]["shared_step"] is False
+    assert err.startswith("looped: --no-shared-step: given more than once")
