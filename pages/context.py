@@ -152,9 +152,9 @@ def numbers(result: ContextResult) -> None:
         )
         if (largest := result.largest_of_bound) is not None:
             show_number(
-                "largest error / bound",
+                "error / bound",
                 f"{largest:.3g}",
-                "every n whose prompts all determine w\\*, every loop from 1",
+                "at most, wherever all prompts determine w\\*, loops from 1 on",
                 "The largest error over $e^{-T/(2κ)}$ of all prompts and loops, each at its prompt's own measured κ, "
                 "where that bound is above 1e-12.",
                 passed=largest <= 1,
