@@ -199,8 +199,8 @@ def draw(settings: ContextSettings) -> None:
                 st.caption(typeset(note))
         if place == 2:
             st.markdown(words.CLAIMS)
-            if (note := words.learned_note(result)) is not None:
-                st.caption(typeset(note))
+            if (learned := words.learned_note(result)) is not None:
+                st.caption(typeset(learned))
     with st.expander("What to notice"):
         st.markdown(typeset("\n".join(f"- {line}" for line in words.notice(result))))
     behind = st.expander("Data behind the charts", key="behind_context", on_change="rerun")
