@@ -152,9 +152,9 @@ def numbers(result: ContextResult) -> None:
         )
         if (largest := result.largest_of_bound) is not None:
             show_number(
-                "largest error / bound",
+                "error / bound",
                 f"{largest:.3g}",
-                "every n whose prompts all determine w\\*, every loop from 1",
+                "at most, wherever all prompts determine w\\*, loops from 1 on",
                 "The largest error over $e^{-T/(2κ)}$ of all prompts and loops, each at its prompt's own measured κ, "
                 "where that bound is above 1e-12.",
                 passed=largest <= 1,
@@ -199,8 +199,8 @@ def draw(settings: ContextSettings) -> None:
                 st.caption(typeset(note))
         if place == 2:
             st.markdown(words.CLAIMS)
-            if (note := words.learned_note(result)) is not None:
-                st.caption(typeset(note))
+            if (learned := words.learned_note(result)) is not None:
+                st.caption(typeset(learned))
     with st.expander("What to notice"):
         st.markdown(typeset("\n".join(f"- {line}" for line in words.notice(result))))
     behind = st.expander("Data behind the charts", key="behind_context", on_change="rerun")

@@ -103,7 +103,7 @@ def need_chart(result: ContextResult) -> Picture:
         needed = result.needed_ratio(target, quantile)[loops]
         dash, symbol, width = ("solid", "circle", 3) if quantile == 1 else ("dash", "square-open", 2)
         data.append(line(loops, needed, f"Construction, {name}", dash, symbol, width))
-        columns[f"construction, {name}"] = needed
+        columns[f"construction, {name.partition(' prompt')[0]}"] = needed
         drawn.append(needed)
     rate = sufficient_ratios(result, loops)
     if rate is not None:
@@ -118,7 +118,7 @@ def need_chart(result: ContextResult) -> Picture:
             needed = result.learned_needed_ratio(target, quantile)
             dash, symbol, width = ("solid", "diamond", 3) if quantile == 1 else ("dash", "diamond-open", 2)
             data.append(line(grid.loops, needed, f"Learned A, {name}", dash, symbol, width))
-            columns[f"learned A, {name}"] = _at(loops, grid.loops, needed)
+            columns[f"learned a, {name.partition(' prompt')[0]}"] = _at(loops, grid.loops, needed)
             drawn.append(needed)
         text = " " + _learned_sentence(result)
     span = log_range(np.concatenate(drawn))[0]

@@ -54,12 +54,13 @@ def pairs(curves: Iterable[Curve]) -> dict[GPT2Settings, list[Curve]]:
 
 
 def groups(curves: Iterable[Curve]) -> list[Group]:
-    """Finished pairs by everything but their seed."""
+    """Finished pairs by everything but their seed, the defaults first."""
     found: dict[GPT2Settings, list[tuple[Curve, Curve]]] = {}
     for settings, pair in pairs(curves).items():
         if len(pair) == 2 and all(curve.finished for curve in pair):
             found.setdefault(settings.replace(seed=0), []).append((pair[0], pair[1]))
-    return [Group(settings, sorted(some, key=_seed)) for settings, some in found.items()]
+    in_order = sorted(found, key=lambda settings: (settings != GPT2Settings(), -settings.signal))
+    return [Group(settings, sorted(found[settings], key=_seed)) for settings in in_order]
 
 
 def group_of(settings: GPT2Settings, curves: Iterable[Curve]) -> Group | None:

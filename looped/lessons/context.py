@@ -6,9 +6,9 @@ CONTEXT = (
     Lesson(
         key="three-per-feature",
         title="About three examples per feature",
-        see="With T = 50 loops and d = 10 features half of the prompts have an error of at most 10⁻³ from about n = "
-        "2.8d on, and 9 of 10 from about 3.6d on. Nothing exponential in T is needed, only a κ that is no longer "
-        "large.",
+        see="With normal rows, d = 10, T = 50 loops and η = 1/λ₁ half of the prompts have an error of at most 10⁻³ "
+        "from about n = 2.8d on, and 9 of 10 from about 3.6d on. Nothing exponential in T is needed, only a κ that "
+        "is no longer large.",
         question="T = 50 loops, d = 10 features, an error of 10⁻³ in half of the prompts: 30 examples, 300, or 10¹⁹⁰?",
         answer="About 28. At n = 2.8d the median κ is about 10, and 50 loops leave at most (1 − 1/κ)⁵⁰ of the "
         "distance to w*. In the limit of large d it is n = 3.38d. The 10¹⁹⁰ is derived here from a theorem about "
@@ -27,8 +27,9 @@ CONTEXT = (
     Lesson(
         key="dimension",
         title="Twice the features, about twice the examples",
-        see="At d = 20 half of the prompts need about n = 3.0d for an error of 10⁻³ after 50 loops, at d = 10 about "
-        "2.8d, and in the limit of large d 3.38d. The need in n/d stays bounded, which is what n = O(d) says.",
+        see="At d = 20 half of the prompts with normal rows need about n = 3.0d for an error of 10⁻³ after 50 loops, "
+        "at d = 10 about 2.8d, and in the limit of large d 3.38d. The need in n/d stays bounded, which is what n = "
+        "O(d) says.",
         question="For an error of 10⁻³ after 50 loops the median prompt of d = 10 needs n/d = 2.8. What will d = 20 "
         "need?",
         answer="About 3.0. In the limit of large d the eigenvalues of XᵀX/n follow Marchenko and Pastur's law, which "

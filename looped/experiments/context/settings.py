@@ -57,7 +57,7 @@ CONTEXT_FIELDS: dict[str, Field] = {
         "tails; fair signs ±1; or normal with a covariance Σ of the κ below, the same for all prompts.",
     ),
     "row_condition_number": Field(
-        name="row_condition_number", key="kappa-sigma", label="κ of Σ · covariance", kind="real", low=1, high=1e4,
+        name="row_condition_number", key="kappa-sigma", label="κ of Σ", kind="real", low=1, high=1e4,
         log=True,
         help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced in ratio. "
         "1 to 10,000, as for κ itself.",
