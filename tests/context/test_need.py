@@ -79,7 +79,7 @@ def test_the_need_of_the_readme_over_twenty_seeds_and_four_thousand_prompts(rows
         results = [sweep(settings.replace(seed=seed)) for seed in seeds]
         for quantile, name in ((1, "median"), (2, "9 of 10")):
             need = np.array([result.needed_ratio(1e-3, quantile)[loops] for result in results])
-            low, high = np.round(need.min(axis=0), 2), np.round(need.max(axis=0), 2)
+            low, high = need.min(axis=0).round(2).tolist(), need.max(axis=0).round(2).tolist()
             print(
                 f"{rows}, {step_size}, {len(seeds)} seeds of {prompts} prompts, {name}:",
                 *zip(loops, low, high, strict=True),
