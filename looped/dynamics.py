@@ -138,6 +138,10 @@ class Dynamics:
         a fifth where sums over n > d examples average theirs in the token form. eps·1.5·√(√κ + u²), half in float32,
         for Newton; eps·√κ·(1 + max_t error_t) for GD++, whose tokens keep what was rounded where the error was largest.
         None for softmax attention, and where some mode does not contract.
+
+        The median over 8 prompts was within a factor of 4 of the measured one in 19 of 20 random settings of all
+        algorithms, κ from 1 to 10,000: `pytest -m slow -n 0 -s tests/test_rounding_floor.py`. Far off are GD++ where
+        its tokens grow a lot, and prompts of few examples, whose floors lie up to 30 times above the estimate.
         """
         eps, kappa = torch.finfo(dtype).eps, self.spectrum.condition_number
         single = dtype == torch.float32
