@@ -231,8 +231,8 @@ FIELDS: dict[str, Field] = {
             name="step_size", key="step", option="--step-size", label="η · step size", kind="step", high=1e6,
             choices=("auto", "optimal"),
             help="auto is 1/λ₁, optimal is 2/(λ₁+λ_d), the constant step that is best for the slowest mode. By hand: "
-            "any η above 0; up to 1,000,000; above 2/λ₁ the loop diverges, and the page says so before it runs. Other algorithms have "
-            "their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best two numbers for T and κ on a grid.",
+            "any η above 0; up to 1,000,000; above 2/λ₁ the loop diverges, and the page says so before it runs. Other "
+            "algorithms have their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best two numbers for T and κ on a grid.",
         ),
         Field(
             name="algorithm", key="algorithm", label="Algorithm", kind="choice", choices=tuple(ALGORITHMS),

@@ -113,18 +113,25 @@ class Comparison:
         match self.settings.algorithm:
             case "ridge":
                 of = "of XᵀX/n + ρI"
+            case "gd++":
+                of = "κ(XᵀX/n) times aλ₁ where that is above 1"
             case "preconditioned" if self.dynamics.root is not None:
                 of = "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
             case _:
                 of = "of XᵀX/n"
         loops, why = "√T", ""
         if self._drifts:
-            loops, why = "T", "; T and not √T, as columns are collinear and every loop reads all tokens"
+            loops, why = "T", "; T and not √T, as what is rounded in directions without examples adds up"
         return f"16·eps·(κ + {loops}), at most 1e-3; κ = {self.dynamics.condition_number:.4g}, {of}{why}"
 
     @property
     def _drifts(self) -> bool:
-        """Whether every loop sums up all tokens of examples with collinear columns."""
+        """Whether something is rounded alike in every loop in directions without examples, where nothing pulls back.
+
+        Sums over all tokens of collinear columns are, and heavy ball's βw − βv.
+        """
+        if self.settings.algorithm == "heavy-ball":
+            return self.rank < self.prompts.shape[2]
         return collinear(self.prompts) and reads_tokens(self.settings)
 
     @property
