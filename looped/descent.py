@@ -155,10 +155,11 @@ def thinned(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (B, k, d) and (B, k), k = min(n, d).
     """
     n = X.shape[1]
-    U, s, Vt = np.linalg.svd(X, full_matrices=False)
+    _, s, Vt = np.linalg.svd(X, full_matrices=False)
     s = np.where(s > s[:, :1] * max(X.shape[1:]) * np.finfo(X.dtype).eps, s, 0)
     share = X.dtype.type((s.shape[1] / n) ** 0.5)
-    kept = np.where(s > 0, (U.transpose(0, 2, 1) @ y[..., None])[..., 0], 0)
+    labels = (Vt @ (X.transpose(0, 2, 1) @ y[..., None]))[..., 0]  # S Uᵀy, without the rounding in U
+    kept = np.where(s > 0, labels / np.where(s > 0, s, 1), 0)
     return share * s[..., None] * Vt, share * kept
 
 

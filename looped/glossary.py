@@ -27,7 +27,7 @@ GLOSSARY: dict[str, str] = {
     "β (momentum)": "share of the last move that is made again, heavy ball.",
     "γ, a": "GD++: how far a loop moves the examples, x ← (I − γXᵀX/n)x, and its step size.",
     "C, Σ, μ": "preconditioner C = Σ⁻¹, covariance Σ of the rows, and μ the eigenvalues of C^½(XᵀX/n)C^½.",
-    "rounding floor": "relative error below which rounding rules, an estimate: eps·(1 + the loops a mode remembers).",
+    "rounding floor": "relative error below which rounding rules, an estimate, mostly within a factor of 4.",
     "κ of Σ": "condition number of the covariance Σ that correlated rows are drawn with.",
     "A": "preconditioner: a matrix, one for all prompts, that multiplies the gradient in place of the step size.",
     "Marchenko–Pastur": "how the eigenvalues of XᵀX/n spread for independent rows, in the limit of large n and d.",

@@ -437,19 +437,6 @@ def test_rows_of_one_covariance_have_it():
     assert float(values.sum()) == pytest.approx(6)
 
 
-@pytest.mark.parametrize("form", ["state", "token"])
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("name", "loops"), [("gd", 1000), ("ridge", 600), ("heavy-ball", 300), ("newton", 40)])
-@pytest.mark.parametrize("kappa", [2.0, 30.0])
-def test_the_rounding_floor_is_where_a_converged_error_stays(name, loops, kappa, dtype, form):
-    setting = Settings(algorithm=name, loops=loops, condition_number=kappa, prompts=8, dtype=dtype, form=form)
-    result = compare(setting.replace(step_size="optimal"))
-    assert result.closed_form[-1].max() < 1e-20
-    floor, reached = np.median(result.rounding_floor), np.median(result.errors[-1])
-    assert floor / 30 <= reached <= 4 * floor
-    assert result.curves["rounding_floor"][0] == floor
-
-
 def test_no_rounding_floor_is_drawn_where_nothing_converges():
     assert compare(Settings(step_size=3.0, prompts=2)).rounding_floor is None
     assert compare(Settings(algorithm="softmax", prompts=2)).rounding_floor is None

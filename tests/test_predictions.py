@@ -12,7 +12,6 @@ from looped import Settings, compare
 from looped.dynamics import plan
 from looped.prompts import draw
 
-
 BETA = 0.9
 
 

@@ -141,6 +141,8 @@ def test_the_tolerance_of_every_algorithm_is_the_formula_at_the_kappa_that_is_na
                 values, vectors = np.linalg.eigh(np.linalg.inv(result.prompts.covariance.numpy()))
                 root = vectors * np.sqrt(values) @ vectors.T
                 kappa = max(kappa, np.linalg.cond(root @ H @ root) * np.sqrt(values[-1] / values[0]))
+            if name == "gd++":
+                kappa *= max(1.0, result.step_size[len(kappas)] * np.linalg.eigvalsh(H)[-1])
             kappas.append(kappa)
         assert result.tolerance == pytest.approx(16 * eps * (max(kappas) + 50**0.5), rel=1e-6)
         assert export.summary(result)["verdict"]["tolerance_kappa"] == pytest.approx(max(kappas), rel=1e-6)

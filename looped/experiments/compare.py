@@ -51,7 +51,8 @@ class Comparison:
     closed_form: np.ndarray | None
     """Relative error after each loop from the eigenvalues alone, (T+1, B), float64; None for softmax attention."""
     gd_errors: np.ndarray | None
-    """Another algorithm's rival: relative error of plain gradient descent at its best constant step 2/(λ₁+λ_d), to the
+    """Another algorithm's rival: relative error of plain gradient descent at the constant step 2/(λ₁+λ_d), best
+    for its slowest mode, to the
     least-squares solution, (T+1, B), float64. None where the explicit algorithm is gradient descent."""
     prediction: theory.Prediction
     bounds: list[theory.Bound]
@@ -103,8 +104,35 @@ class Comparison:
     @property
     def tolerance(self) -> float:
         """How large the relative gap may be: `theory.gap_tolerance` at `Dynamics.condition_number`."""
-        drifts = collinear(self.prompts) and reads_tokens(self.settings)
-        return theory.gap_tolerance(self.prompts.X.dtype, self.dynamics.condition_number, self.settings.loops, drifts)
+        kappa, loops = self.dynamics.condition_number, self.settings.loops
+        return theory.gap_tolerance(self.prompts.X.dtype, kappa, loops, self._drifts)
+
+    @property
+    def tolerance_formula(self) -> str:
+        """The formula of `tolerance` with the number and the meaning of its κ."""
+        match self.settings.algorithm:
+            case "ridge":
+                of = "of XᵀX/n + ρI"
+            case "gd++":
+                of = "κ(XᵀX/n) times aλ₁ where that is above 1"
+            case "preconditioned" if self.dynamics.root is not None:
+                of = "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
+            case _:
+                of = "of XᵀX/n"
+        loops, why = "√T", ""
+        if self._drifts:
+            loops, why = "T", "; T and not √T, as what is rounded in directions without examples adds up"
+        return f"16·eps·(κ + {loops}), at most 1e-3; κ = {self.dynamics.condition_number:.4g}, {of}{why}"
+
+    @property
+    def _drifts(self) -> bool:
+        """Whether something is rounded alike in every loop in directions without examples, where nothing pulls back.
+
+        Sums over all tokens of collinear columns are, and heavy ball's βw − βv.
+        """
+        if self.settings.algorithm == "heavy-ball":
+            return self.rank < self.prompts.shape[2]
+        return collinear(self.prompts) and reads_tokens(self.settings)
 
     @property
     def passed(self) -> bool | None:
@@ -120,8 +148,8 @@ class Comparison:
         size = f"The relative gap {self.relative_gap:.1e} is beyond the tolerance {self.tolerance:.1e}"
         if prediction.kind != "converges":
             return (
-                f"{size}. The tolerance is made for loops that contract, and this one does not: rounding grows with "
-                "the iterates, in both methods."
+                f"{size}. The tolerance is made for loops that contract, and this one does not: what is rounded "
+                "adds up over the loops, in both methods."
             )
         if self.settings.algorithm not in ("gd++", "newton") and prediction.away < CONTRACTS:
             return (

@@ -51,6 +51,7 @@ class ComparisonExport(Export):
                 "relative_gap": result.relative_gap,
                 "tolerance": result.tolerance,
                 "scale": result.scale,
+                "tolerance_formula": result.tolerance_formula,
                 "tolerance_kappa": plan.condition_number,
                 "why_failed": result.why_failed,
                 "dtype": result.settings.dtype,
