@@ -10,7 +10,7 @@ from pages.ui import backend
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
-.katex-display { padding-block: 0.4em }
+.katex-display { padding-block: 0.4em 0.6em }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
 </style>"""
 

@@ -99,7 +99,7 @@ COMPARE = (
         question="Will more loops lower that floor? Will more examples?",
         answer="More loops do not. More examples do: at a given spectrum least squares comes closer to w* like "
         "σ/√n, four times n halves the floor (0.45 to 0.57, seeds 0 to 19). Stopping early helps a little here: the "
-        "median distance is smallest after 6 to 11 loops, 1 to 3 % below the floor.",
+        "median distance is smallest after 6 to 11 loops, 0.7 to 10 % below the floor.",
         settings={"noise": 0.5, "loops": 60},
         free=(*ANY_PROMPTS, "loops"),
     ),

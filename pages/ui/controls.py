@@ -65,6 +65,7 @@ class Controls(Generic[S]):
                 step=1.0 if whole else 0.1, format="%g", help=typeset(unused or field.help),
                 width=NUMBER_WIDTH if field.log else "stretch", disabled=bool(unused),
             )  # fmt: skip
+            self._settle(name)
             if not field.log:
                 return
             key, stops = f"{field.key}_slider", _stops(field.low, field.high, default, whole)
@@ -87,12 +88,14 @@ class Controls(Generic[S]):
             field.label, field.choices, field.choices.index(self.defaults[name]), key=field.key,
             help=typeset(unused or field.help), bind="query-params", disabled=bool(unused),
         )  # fmt: skip
+        self._settle(name)
 
     def switch(self, name: str) -> None:
         """On or off for the setting `name`."""
         field = self.fields[name]
         if field.key not in self.hidden:
             st.toggle(field.label, self.defaults[name], key=field.key, help=typeset(field.help), bind="query-params")
+            self._settle(name)
 
     def text(self, name: str) -> None:
         """A line of text for the setting `name`, such as numbers with commas between them."""
@@ -111,10 +114,18 @@ class Controls(Generic[S]):
             field.label, names if now in names else (*names, now), 0, key=field.key,
             help=f"{typeset(field.help)} Type a number to set it.", accept_new_options=True, bind="query-params",
         )  # fmt: skip
+        self._settle(name)
 
     def step_size(self) -> None:
         """The step size: one of its two names, or any number typed in."""
         self.named_or_number("step_size", ("auto", "optimal"))
+
+    def _settle(self, name: str) -> None:
+        """Give a widget that was just drawn again, and began with its link, what was set while it was not drawn."""
+        late = st.session_state.get("late", {})
+        if name in late:
+            st.session_state["corrected"] = {name: late.pop(name)}
+            st.rerun()
 
     def value(self, name: str) -> Any:
         """What is set for `name` now, whether its control is drawn or hidden."""
@@ -175,6 +186,8 @@ class Controls(Generic[S]):
         """Put values by name of the setting into the widgets; for callbacks, before the widgets are drawn."""
         for name, value in changes.items():
             field = self.fields[name]
+            if field.key in st.query_params and field.key not in st.session_state:
+                st.session_state.setdefault("late", {})[name] = value
             if field.kind in ("numbers", "step"):
                 value = field.to_text(value)
             elif field.kind == "whole":

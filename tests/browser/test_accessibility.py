@@ -4,16 +4,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from .conftest import IDLE
+from .conftest import IDLE, ROOT
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("", "?modes=true&inside=true", "context", "signal", "gpt2")
+PAGES = (*sorted(path.stem for path in ROOT.glob("pages/*.py")), "?modes=true&inside=true")
+"""Every page, and the first one with its views open."""
 SERIOUS = ("serious", "critical")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("page_name", PAGES, ids=lambda name: name or "compare")
+@pytest.mark.parametrize("page_name", PAGES)
 def test_axe_finds_no_serious_violation(chromium: Browser, server: str, page_name: str, scheme: str) -> None:
     context = chromium.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
     try:
@@ -28,7 +29,7 @@ def test_axe_finds_no_serious_violation(chromium: Browser, server: str, page_nam
         context.close()
 
 
-@pytest.mark.parametrize("page_name", PAGES, ids=lambda name: name or "compare")
+@pytest.mark.parametrize("page_name", PAGES)
 def test_a_phone_does_not_scroll_sideways(chromium: Browser, server: str, page_name: str) -> None:
     context = chromium.new_context(viewport={"width": 400, "height": 800})
     try:

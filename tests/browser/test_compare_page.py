@@ -3,10 +3,12 @@
 import math
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs, quote, urlparse
 
 import pytest
 from playwright.sync_api import expect
+
+from looped.algorithms import ALGORITHMS
 
 from .conftest import CONTROLS, Visit, idle
 
@@ -291,3 +293,97 @@ def test_the_chart_has_a_text_and_a_table(visit: Visit) -> None:
     expect(first_row.nth(0)).to_have_text("0")
     expect(first_row.nth(1)).to_have_text("1")
     expect(table.locator("[role=columnheader]").nth(1)).to_have_text("looped transformer")
+
+
+FORMULAS = """() => [...document.querySelectorAll('.katex-display')].map(box => [
+    box.scrollHeight - box.clientHeight, box.scrollWidth - box.clientWidth,
+    ...[...box.querySelectorAll('.katex-html > .base')].map(part => {
+        const [inner, outer] = [part.getBoundingClientRect(), box.getBoundingClientRect()];
+        return Math.max(outer.left - inner.left, inner.right - outer.right, inner.right - innerWidth);
+    }),
+])"""
+WORDS = """() => {
+    const copy = document.querySelector('[data-testid=stApp]').cloneNode(true);
+    const aside = '.katex, code, style, script, [data-testid=stDataFrame], [data-testid=stIconMaterial]';
+    copy.querySelectorAll(aside).forEach(part => part.remove());
+    return [...copy.querySelectorAll('*')].flatMap(part => [...part.childNodes])
+        .filter(node => node.nodeType === Node.TEXT_NODE).map(node => node.textContent);
+}"""
+RAW = re.compile(r"[A-Za-zα-ωΑ-Ω‖²)\]]_[A-Za-z0-9α-ωΑ-Ω]|\^[({A-Za-z0-9½−]")
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_no_formula_is_cut_off_and_none_stands_there_as_it_is_typed(visit: Visit, algorithm: str, width: int) -> None:
+    page = visit.open(f"?algorithm={quote(algorithm)}&alpha=-12.5", width=width).page
+    for title in ("What the layer needs for this", "What to notice", "Assumptions, limits and sources"):
+        if (summary := page.locator("summary").get_by_text(title, exact=True)).count():
+            summary.click()
+    page.wait_for_timeout(400)  # an expander opens slowly
+    formulas = page.evaluate(FORMULAS)
+    assert len(formulas) == (1 if algorithm == "gd" else 3)
+    assert max(max(formula) for formula in formulas) <= 1
+    assert [text for text in page.evaluate(WORDS) if RAW.search(text)] == []
+
+
+def lesson_text(visit: Visit) -> str:
+    return visit.page.get_by_test_id("stMainBlockContainer").inner_text()
+
+
+def choose_lesson(visit: Visit, name: str) -> None:
+    with visit.change():
+        visit.page.get_by_role("combobox", name="Lesson").click()
+        visit.page.get_by_role("option", name=re.compile(name)).click()
+
+
+def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None:
+    page, gaussian = visit.open().page, "Independent Gaussian rows have the κ that falls out"
+    choose_lesson(visit, "More examples")
+    assert gaussian in lesson_text(visit)
+    address = page.url
+    page.reload()
+    idle(page)
+    assert page.url == address
+    assert gaussian in lesson_text(visit)
+    assert visit.numbers()["n"] == "20"
+
+    page.get_by_role("link", name="Train it").click()
+    expect(page.get_by_role("heading", name="Train it")).to_be_visible()
+    page.get_by_role("link", name="The loop is the step").click()
+    expect(page.get_by_role("heading", name="The loop is the step")).to_be_visible()
+    idle(page)
+    expect(page.get_by_text(gaussian)).to_be_visible()
+    assert visit.numbers()["n"] == "20"
+
+    choose_lesson(visit, "Over the edge")
+    expect(page.get_by_text("below −1")).to_be_visible()
+    with visit.change():
+        page.get_by_role("button", name="Reset to defaults").click()
+    assert "The circles of explicit gradient descent lie on the transformer's line" in lesson_text(visit)
+    assert "converges" in visit.metrics().values()
+
+
+def test_a_changed_setting_takes_the_lessons_text_away_and_restore_brings_it_back(visit: Visit) -> None:
+    page = visit.open("?lesson=over-the-edge").page
+    assert "lesson" not in query(visit)
+    expect(page.get_by_text("below −1")).to_be_visible()
+    with visit.change():
+        visit.slider("kappa").focus()
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("Settings differ from this lesson's")).to_be_visible()
+    expect(page.get_by_text("below −1")).to_have_count(0)
+    expect(page.get_by_role("button", name="Predict first")).to_have_count(0)
+    with visit.change():
+        page.get_by_role("button", name="Restore", exact=True).click()
+    expect(page.get_by_text("below −1")).to_be_visible()
+    assert visit.numbers()["kappa"] == "5"
+
+
+def test_reset_reaches_a_control_that_is_not_drawn(visit: Visit) -> None:
+    page = visit.open("?data=diabetes&prompts=6&T=12").page
+    with visit.change():
+        page.get_by_role("button", name="Reset to defaults").click()
+    settle(visit)
+    assert query(visit) == {}
+    visit.section("Data")
+    expect(page.get_by_role("spinbutton", name=re.compile("^B"))).to_have_value("64")
