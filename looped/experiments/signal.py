@@ -1,9 +1,9 @@
 """What the MLP adds where tasks share a signal: the best risk of every model, and training that goes there."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from looped.fields import SettingsError
 from looped.signal.bayes import SampledRisk, bayes_risk
 from looped.signal.bounds import GapBounds, gap_bounds
-from looped.signal.lsa_minimum import LSAMinimum, lsa_minimum
+from looped.signal.lsa_minimum import LSAMinimum, lsa_minima, lsa_minimum
 from looped.signal.models import LTB, ReadOut, SignalModel, read_out
 from looped.signal.risks import Optimum, gd0_optimum, gd_optimum
 from looped.signal.settings import SignalSettings
@@ -21,9 +21,10 @@ from looped.threads import in_one_thread
 
 Over = Literal["signal", "M", "noise"]
 """What the risk is drawn against: s, M or σ."""
+OVER: tuple[Over, ...] = ("signal", "M", "noise")
 SWEEP_POINTS = 13
-BAYES_DRAWS = 10_000
-BAYES_WORK = 5e7
+BAYES_DRAWS = 2_500
+BAYES_WORK = 1e7
 """Most multiplications for a sampled Bayes risk: fewer draws at large sizes, and a larger standard error."""
 
 MAX_SECONDS = 1800.0
@@ -32,14 +33,14 @@ MAX_SECONDS = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """The smallest risk that each model can reach on one task."""
+    """The smallest risk of each model on one task: a closed form, or for linear self-attention the smallest found."""
 
     gd: Optimum
     """Of GD-β, which is the infimum of the linear transformer block as well."""
     gd0: Optimum
     """Of GD-0."""
     lsa: LSAMinimum
-    """Of linear self-attention, found numerically."""
+    """The smallest found for linear self-attention; no other is proved to be impossible above `lsa_bound`."""
     bayes: SampledRisk
     """Of the best function of the prompt, by Monte Carlo over the examples' features."""
     bounds: GapBounds
@@ -47,8 +48,13 @@ class Levels:
 
     @property
     def gap(self) -> float:
-        """How much linear self-attention loses for want of an MLP."""
+        """How much more risk linear self-attention has, at its smallest found, than the block."""
         return self.lsa.risk - self.gd.risk
+
+    @property
+    def lsa_bound(self) -> float:
+        """What the risk of linear self-attention is proved not to be below."""
+        return self.gd.risk + self.bounds.valid
 
     def optimum(self, kind: Kind) -> float:
         """The smallest risk of a model."""
@@ -62,23 +68,28 @@ class Levels:
 
 
 @in_one_thread
-def levels(task: SignalTask, seed: int = 0, *, quick: bool = False) -> Levels:
+def levels(task: SignalTask, seed: int = 0) -> Levels:
     """The smallest risks on a task.
 
     Args:
         task: the distribution of the prompts.
-        seed: of the Bayes draws and of the random starts for linear self-attention.
-        quick: one start instead of seven, and a tenth of the Bayes draws: for curves of many tasks.
+        seed: of the Bayes draws; nothing else depends on it.
     """
-    d, M = task.features, task.M
-    draws = (BAYES_DRAWS, BAYES_WORK) if not quick else (BAYES_DRAWS / 10, BAYES_WORK / 10)
-    return Levels(
-        gd=gd_optimum(task),
-        gd0=gd0_optimum(task),
-        lsa=lsa_minimum(task, seed, starts=1 if quick else None),
-        bayes=bayes_risk(task, max(100, int(min(draws[0], draws[1] / (M * d * min(M, d))))), seed),
-        bounds=gap_bounds(task),
-    )
+    return _levels([task], seed)[0]
+
+
+def _levels(tasks: Sequence[SignalTask], seed: int) -> list[Levels]:
+    """Of tasks that share H and Ψ."""
+    sampled: dict[tuple[int, float], SampledRisk] = {}  # β* has no part in the Bayes risk
+    for task in tasks:
+        d, M = task.features, task.M
+        if (M, task.sigma) not in sampled:
+            draws = max(100, int(min(BAYES_DRAWS, BAYES_WORK / (M * d * min(M, d)))))
+            sampled[M, task.sigma] = bayes_risk(task, draws, seed)
+    return [
+        Levels(gd_optimum(task), gd0_optimum(task), lsa, sampled[task.M, task.sigma], gap_bounds(task))
+        for task, lsa in zip(tasks, lsa_minima(tasks), strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,12 @@ class Sweep:
     """Of that setting, (K,)."""
     levels: list[Levels]
     """At each value."""
+
+    def holding(self, settings: SignalSettings, known: Levels) -> Self:
+        """The same with the levels that are known for these settings at their point."""
+        now = getattr(settings, self.over)
+        kept = [known if value == now else level for value, level in zip(self.values, self.levels, strict=True)]
+        return replace(self, levels=kept)
 
 
 @in_one_thread
@@ -108,9 +125,9 @@ def sweep(settings: SignalSettings, over: Over, H: Tensor | None = None, Psi: Te
         grid = np.geomspace(1, min(high, max(4 * now, 40)), SWEEP_POINTS).round()
     else:
         grid = np.linspace(0, min(high, 2 * now or 2), SWEEP_POINTS)
-    values = np.union1d(grid, [now])
+    values = np.union1d(grid[~np.isclose(grid, now)], [now])
     tasks = [settings.replace(**{over: value}).task(H, Psi) for value in values.tolist()]
-    return Sweep(over, values, [levels(task, settings.seed, quick=True) for task in tasks])
+    return Sweep(over, values, _levels(tasks, settings.seed))
 
 
 class SignalTraining:
@@ -137,20 +154,20 @@ class SignalTraining:
             kind: initial_model(kind, self.task, settings.seed) for kind in settings.models
         }
         self.history: dict[Kind, list[Progress]] = {kind: [] for kind in self.models}
+        self.levels = levels(self.task, settings.seed)
+        """The smallest risks on this task. Weights of a training that ends lower become a start, and set the level."""
         self._records = zip(*(train(model, self.task, settings.plan()) for model in self.models.values()), strict=True)
 
     def run(self) -> Iterator[dict[Kind, Progress]]:
         """Go on to the end, a record of every model at a time. Dropping the iterator pauses; another one goes on."""
         for records in self._records:  # not `yield from`, which would end the training with the iterator
             now = dict(zip(self.models, records, strict=True))
+            if "lsa" in now and now["lsa"].risk < self.levels.lsa.risk:
+                found = lsa_minimum(self.task, [self.models["lsa"].effective()])
+                self.levels = replace(self.levels, lsa=found)
             for kind, record in now.items():
                 self.history[kind].append(record)
             yield now
-
-    @cached_property
-    def levels(self) -> Levels:
-        """The smallest risks on the task that is trained on."""
-        return levels(self.task, self.settings.seed)
 
     @property
     def finished(self) -> bool:
@@ -174,8 +191,9 @@ class SignalResult:
 
     @cached_property
     def sweeps(self) -> list[Sweep]:
-        """Over s, M and σ."""
-        return [sweep(self.settings, over, self.H, self.Psi) for over in ("signal", "M", "noise")]
+        """Over s, M and σ; where one meets the settings, with the levels of the training."""
+        swept = (sweep(self.settings, over, self.H, self.Psi) for over in OVER)
+        return [found.holding(self.settings, self.training.levels) for found in swept]
 
 
 def signal(settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> SignalResult:

@@ -15,12 +15,12 @@ from looped.figures.picture import Picture
 from looped.signal.models import GDBeta
 from looped.signal.settings import SignalSettings
 
-SWEPT = {"signal": "Best risk against s", "M": "Best risk against M", "noise": "Best risk against σ"}
+SWEPT = {"signal": "Smallest risk against s", "M": "Smallest risk against M", "noise": "Smallest risk against σ"}
 
 
 @of.register(SignalResult)
 class SignalExport(Export):
-    """Best risks, and models trained towards them."""
+    """Smallest risks, and models trained towards them."""
 
     title = "What the MLP adds"
 
@@ -54,6 +54,13 @@ class SignalExport(Export):
                 "gd_0": best.gd0.risk,
                 "bayes": asdict(best.bayes),
             },
+            "optimum_is": {
+                "gd_beta_and_ltb": "closed form",
+                "lsa": f"smallest found from {best.lsa.starts} starts; proved is only that it is not below lsa_bound",
+                "gd_0": "closed form",
+                "bayes": "exact" if best.bayes.standard_error == 0 else "sampled",
+            },
+            "lsa_bound": best.lsa_bound,
             "gap": best.gap,
             "gap_bounds": {"first": best.bounds.first, "valid": best.bounds.valid},
             "covariances_given": {"H": self.result.H is not None, "Psi": self.result.Psi is not None},

@@ -1,4 +1,4 @@
-"""Figures of the page on tasks that share a signal: best risks, training towards them, what it learns, and the flow."""
+"""Figures of the page on tasks that share a signal: smallest risks, training, what it learns, and the flow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from looped.experiments.signal import Levels, Sweep
 from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
-from looped.signal.bounds import flow_rate
+from looped.signal.bounds import flow_rate, outside_range
 from looped.signal.flow import Flow
 from looped.signal.models import ReadOut
 from looped.signal.risks import Optimum
@@ -23,11 +23,11 @@ AXES = {"signal": "s, with β* = s·(1, …, 1)", "M": "examples in a prompt, M"
 SYMBOLS = {"signal": "s", "M": "M", "noise": "σ"}
 M_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
 RATIO_FOR_LOG = 20
-"""From this ratio of the largest to the smallest best risk on, the risk axis is logarithmic."""
+"""From this ratio of the largest to the smallest risk on, the risk axis is logarithmic."""
 
 
 def risk_chart(sweep: Sweep) -> Picture:
-    """The best risk of every model against s, M or σ, with the lower bound on what attention alone must lose."""
+    """The smallest risk of every model against s, M or σ, for attention alone the smallest found and what is proved."""
     x = sweep.values
     gd = np.array([level.gd.risk for level in sweep.levels])
     lsa = np.array([level.lsa.risk for level in sweep.levels])
@@ -39,10 +39,10 @@ def risk_chart(sweep: Sweep) -> Picture:
     zero = bool((bayes < floor).any())
     data = [
         line(x, gd, "LTB = GD-β, with MLP", "solid", "circle", 3),
-        line(x, lsa, "LSA, attention alone", "solid", "square", 3),
+        line(x, lsa, "LSA, attention alone: smallest found", "solid", "square", 3),
         line(x, gd0, "GD-0", "dash", "x-thin-open"),
         line(x, np.maximum(bayes, floor), "Bayes (0 drawn at the edge)" if zero else "Bayes", "dot", "diamond-open"),
-        line(x, bound, "LSA cannot be below", "dashdot", width=1.5),
+        line(x, bound, "proved: LSA is not below", "dashdot", width=1.5),
     ]
     values = np.concatenate([gd, lsa, gd0, bound, np.maximum(bayes, floor)])
     vertical = (
@@ -54,21 +54,22 @@ def risk_chart(sweep: Sweep) -> Picture:
     now = SYMBOLS[sweep.over]
     gaps = lsa - gd
     alt = (
-        f"Best possible risk against {AXES[sweep.over]}, {'logarithmic' if log else 'linear'} risk axis. At {now} = "
-        f"{x[0]:.4g}: with MLP {gd[0]:.4g}, attention alone {lsa[0]:.4g}, GD-0 {gd0[0]:.4g}, Bayes {bayes[0]:.3g}. At "
-        f"{now} = {x[-1]:.4g}: {gd[-1]:.4g}, {lsa[-1]:.4g}, {gd0[-1]:.4g} and {bayes[-1]:.3g}. The gap between "
-        f"attention alone and the block with an MLP goes from {gaps[0]:.3g} to {gaps[-1]:.3g}."
+        f"Smallest risk against {AXES[sweep.over]}, for attention alone the smallest found, "
+        f"{'logarithmic' if log else 'linear'} risk axis. At {now} = {x[0]:.4g}: with MLP {gd[0]:.4g}, attention alone "
+        f"{lsa[0]:.4g}, GD-0 {gd0[0]:.4g}, Bayes {bayes[0]:.3g}. At {now} = {x[-1]:.4g}: {gd[-1]:.4g}, {lsa[-1]:.4g}, "
+        f"{gd0[-1]:.4g} and {bayes[-1]:.3g}. The gap between attention alone and the block with an MLP goes from "
+        f"{gaps[0]:.3g} to {gaps[-1]:.3g}."
     )
     table = {
-        now: x, "LTB = GD-β": gd, "LSA": lsa, "GD-0": gd0, "Bayes": bayes,
+        now: x, "LTB = GD-β": gd, "LSA, smallest found": lsa, "GD-0": gd0, "Bayes": bayes,
         "Bayes, standard error": np.array([level.bayes.standard_error for level in sweep.levels]),
-        "LSA lower bound": bound,
+        "LSA, proved lower bound": bound,
     }  # fmt: skip
     return Picture(_figure(data, horizontal, vertical), alt, table)
 
 
 def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, steps: int) -> Picture:
-    """Exact risk of the weights against training steps, with the level that each model can reach."""
+    """Exact risk of the weights against training steps, with the smallest risk of each model."""
     data: list[dict[str, Any]] = []
     shown = [np.array([best.gd.risk, best.lsa.risk])]
     columns: dict[str, np.ndarray] = {}
@@ -80,7 +81,7 @@ def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, ste
         shown.append(y[1:])  # random weights may start a thousand times above everything else
     drawn: dict[str, tuple[float, str]] = {
         "optimum with MLP": (best.gd.risk, "dash"),
-        "optimum of attention alone": (best.lsa.risk, "dot"),
+        "smallest found for attention alone": (best.lsa.risk, "dot"),
     }
     if "gd-0" in history:
         drawn["optimum of GD-0"] = (best.gd0.risk, "dashdot")
@@ -100,6 +101,16 @@ def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, ste
     horizontal = {"title": {"text": "training steps"}, "range": [0, steps], "automargin": True}
     axis = _log_axis("exact risk of the weights", np.concatenate(shown))
     return Picture(_figure(data, horizontal, axis), alt, columns or {"step": np.array([0])})
+
+
+def where_training_stands(kind: Kind, record: Progress, steps: int, best: Levels) -> str:
+    """The last record of a training beside the smallest risk of its model, as Markdown."""
+    level = best.optimum(kind)
+    text = f"**{NAMES[kind]}**: step {record.step:,} of {steps:,}, exact risk {record.risk:.5g}"
+    if level > 0:
+        name = "the smallest found" if kind == "lsa" else "its smallest possible risk"
+        text += f", {max(record.risk / level - 1, 0.0):.2%} above {name}, {level:.5g}"
+    return f"{text}."
 
 
 def start_chart(learned: ReadOut | None, task: SignalTask) -> Picture:
@@ -160,22 +171,25 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
 
 
 def flow_chart(flow: Flow, task: SignalTask) -> Picture:
-    """Distance of β to β* along gradient flow, next to the rate that is proved."""
+    """Distance of β to β* along gradient flow, next to the rate that is proved, where its condition holds."""
     times = flow.times.numpy()
     away = (flow.beta - task.beta_star).square().sum(dim=1).numpy()
-    rate = flow_rate(task)
-    bound = away[0] * np.exp(-rate * times)
-    data = [
-        line(times, np.maximum(away, 1e-30), "gradient flow", "solid", "circle", 3),
-        line(times, bound, f"bound e^(−{rate:.3g}·t)", "dash", width=2),
-    ]
     largest = max(float(away[0]), 1e-30)
-    axis = _log_axis("‖β(t) − β*‖²", np.clip(np.concatenate([away, bound]), largest * 1e-12, None))
+    data = [line(times, np.maximum(away, 1e-30), "gradient flow", "solid", "circle", 3)]
+    table = {"t": times, "‖β(t) − β*‖²": away}
     alt = (
         f"Squared distance of β to β* against time under gradient flow, logarithmic: from {away[0]:.3g} to "
-        f"{away[-1]:.2e} at t = {times[-1]:.3g}, where the bound is {bound[-1]:.2e}."
+        f"{away[-1]:.2e} at t = {times[-1]:.3g}"
     )
-    table = {"t": times, "‖β(t) − β*‖²": away, "bound": bound}
+    if outside_range(task, flow.beta[0]):
+        alt += ". No bound is drawn: β(0) − β* is not in the range of H."
+    else:
+        rate = flow_rate(task)
+        table["bound"] = away[0] * np.exp(-rate * times)
+        data.append(line(times, np.maximum(table["bound"], 1e-30), f"bound exp(−{rate:.3g}·t)", "dash", width=2))
+        alt += f", where the bound is {table['bound'][-1]:.2e}."
+    values = np.concatenate([column for name, column in table.items() if name != "t"])
+    axis = _log_axis("‖β(t) − β*‖²", np.clip(values, largest * 1e-12, None))
     return Picture(_figure(data, {"title": {"text": "time t"}, "automargin": True}, axis, height=330), alt, table)
 
 

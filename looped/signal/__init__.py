@@ -6,9 +6,9 @@
 """
 
 from looped.signal.bayes import SampledRisk, bayes, bayes_risk
-from looped.signal.bounds import GapBounds, counter_example, flow_rate, gap_bounds
+from looped.signal.bounds import GapBounds, counter_example, flow_rate, gap_bounds, outside_range
 from looped.signal.flow import Flow, gradient_flow
-from looped.signal.lsa_minimum import LSAMinimum, lsa_minimum
+from looped.signal.lsa_minimum import LSAMinimum, lsa_minima, lsa_minimum
 from looped.signal.models import LSA, LTB, Effective, GDBeta, ReadOut, SignalModel, ltb_from_gd, read_out
 from looped.signal.risks import Optimum, exact_risk, gd0_optimum, gd_optimum, gd_risk
 from looped.signal.tasks import SignalPrompts, SignalTask, draw, load_covariance
@@ -18,6 +18,6 @@ __all__ = [
     "LSA", "LTB", "Effective", "Flow", "GDBeta", "GapBounds", "LSAMinimum", "Optimum", "Progress", "ReadOut",
     "SampledRisk", "SignalModel", "SignalPrompts", "SignalTask", "TrainingPlan", "bayes", "bayes_risk",
     "counter_example", "draw", "exact_risk", "flow_rate", "gap_bounds", "gd0_optimum", "gd_optimum", "gd_risk",
-    "gradient_flow", "initial_model", "load_covariance", "lsa_minimum", "ltb_from_gd", "read_out", "token_units",
-    "train",
+    "gradient_flow", "initial_model", "load_covariance", "lsa_minima", "lsa_minimum", "ltb_from_gd", "outside_range",
+    "read_out", "token_units", "train",
 ]  # fmt: skip

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from looped.signal.tasks import ROUNDING, SignalTask
+
+IN_RANGE = 1e-9
+"""Up to this share outside the range of H, β(0) − β* counts as inside: rounding of the eigenvectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,27 @@ def counter_example() -> SignalTask:
     return SignalTask.shared(20, 5, signal=1.0)
 
 
+def outside_range(task: SignalTask, beta: Tensor) -> float:
+    """Length of the part of β − β* that H does not span, as a share of the whole; 0 if β = β*.
+
+    Gradient flow never moves that part, so the rate of `flow_rate` is proved only where it is 0.
+
+    Args:
+        task: the distribution of the prompts.
+        beta: β, (d,).
+    """
+    values, vectors = torch.linalg.eigh(task.H)
+    away = beta.double() - task.beta_star
+    left = vectors[:, values <= ROUNDING * values[-1]].mT @ away
+    share = float(left.norm() / away.norm().clamp(min=1e-300))
+    return share if share > IN_RANGE else 0.0
+
+
 def flow_rate(task: SignalTask) -> float:
     """2λ⁺_min(H)/(M+1): ‖β(t) − β*‖² falls at least like e^{−rate·t} under gradient flow on ½R of GD-β.
 
-    For β(0) − β* in the range of H and whatever Γ does; λ⁺_min is the smallest non-zero eigenvalue.
+    If β(0) − β* is in the range of H (`outside_range` is 0), and whatever Γ does; λ⁺_min is the smallest non-zero
+    eigenvalue.
 
     Source: arXiv 2402.14951.
     """

@@ -27,13 +27,12 @@ class Optimum:
 def gd_optimum(task: SignalTask) -> Optimum:
     """The best GD-β: β = β*, Γ* = ΨH^½Ω^{-1}H^{-½}, min R = σ² + tr(HΨ) − tr(S²Ω^{-1}).
 
-    Also the infimum of the linear transformer block if rank(H^½Ψ^½) ≥ 2.
+    Also the infimum of the linear transformer block: the part of its prediction that is odd in y − ⟨β*, x⟩ is such a
+    step, the even part is uncorrelated with it and can only add to the risk.
 
-    Source: Theorem 5.2 of arXiv 2402.14951.
+    Source: Theorem 5.2 of arXiv 2402.14951, for the block if rank(H^½Ψ^½) ≥ 2; for any rank derived for this project.
     """
-    inverse = torch.linalg.pinv(task.Omega, hermitian=True)
-    Gamma = task.Psi @ task.root_H @ inverse @ task.inverse_root_H
-    return Optimum(task.beta_star, Gamma, task.c - float((task.S @ task.S @ inverse).trace()))
+    return _best_step(task, task.beta_star, task.Psi)
 
 
 def gd0_optimum(task: SignalTask) -> Optimum:
@@ -41,8 +40,17 @@ def gd0_optimum(task: SignalTask) -> Optimum:
 
     Source: derived for this project.
     """
-    second_moment = task.Psi + torch.outer(task.beta_star, task.beta_star)
-    return gd_optimum(SignalTask(beta_star=0 * task.beta_star, H=task.H, Psi=second_moment, sigma=task.sigma, M=task.M))
+    return _best_step(task, 0 * task.beta_star, task.Psi + torch.outer(task.beta_star, task.beta_star))
+
+
+def _best_step(task: SignalTask, start: Tensor, spread: Tensor) -> Optimum:
+    """The best step from a start, where `spread` is E(β̃ − start)(β̃ − start)ᵀ, (d, d)."""
+    S = task.root_H @ spread @ task.root_H
+    c = float(S.trace()) + task.sigma**2
+    Omega = ((task.M + 1) * S + c * torch.eye(task.features, dtype=torch.float64)) / task.M
+    inverse = torch.linalg.pinv(Omega, hermitian=True)
+    Gamma = spread @ task.root_H @ inverse @ task.inverse_root_H
+    return Optimum(start, Gamma, c - float((S @ S @ inverse).trace()))
 
 
 def gd_risk(task: SignalTask, beta: Tensor, Gamma: Tensor) -> float:
@@ -108,18 +116,3 @@ def whitened_risk(task: SignalTask, delta: Tensor, r: Tensor, U: Tensor) -> Tens
     """R for whitened δ̃ (d,), r (d+1,) and U (d+1, d)."""
     Q, L = moments(task, delta, r)
     return task.c + delta @ delta - 2 * (L * U).sum() + (U * (Q @ U)).sum()
-
-
-def risk_slope(task: SignalTask, delta: Tensor, r: Tensor, U: Tensor) -> Tensor:
-    """Gradient of `whitened_risk` in r, (d+1,): Q and L of `moments` are of degree two and one in r = (b̃; u).
-
-    Written out because autograd takes most of the time of so small a search.
-    """
-    M, S, c, Omega = task.M, task.S, task.c, task.Omega
-    b, u, A, w = r[:-1], r[-1], U[:-1], U[-1]
-    Aw, Omega_b, Sb, ww = A @ w, Omega @ b, S @ b, w @ w
-    in_b = (A.square().sum() * b + (M + 1) * (A @ (A.mT @ b))) / M + u * (Omega @ Aw + 2 / M * (S @ Aw) + c * Aw)
-    in_b = in_b + ww * Omega_b - A @ delta - S @ w
-    in_u = u * (A * (Omega @ A)).sum() + Aw @ (Omega_b + 2 / M * Sb + c * b)
-    in_u = in_u + u * ww * (M + 2) / M * (2 * S.square().sum() + c**2) - (S * A).sum() - c * (delta @ w)
-    return 2 * torch.cat([in_b, in_u[None]])

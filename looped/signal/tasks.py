@@ -3,10 +3,10 @@
 β̃ ~ N(β*, Ψ), x ~ N(0, H), y = ⟨β̃, x⟩ + σε: every prompt has its own β̃, all of them lie around the shared β*.
 """
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO, Self
 
 import numpy as np
@@ -17,6 +17,9 @@ from looped.fields import SettingsError
 
 ROUNDING = 1e-10
 """What counts as zero, relative to the largest eigenvalue or entry of a covariance."""
+SMALLEST, LARGEST = 1e-12, 1e12
+"""Between these is the largest entry of a covariance that is not 0, and up to the second are β* and σ: products of
+four of them must keep clear of the ends of double precision, and training of those of single precision."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,10 +51,12 @@ class SignalTask:
             raise SettingsError("signal", f"β* has the shape {shape}: give one number for each of d ≥ 1 features.")
         if not self.beta_star.isfinite().all():
             raise SettingsError("signal", "β* holds a value that is not finite: give numbers.")
+        if (size := float(self.beta_star.abs().max())) > LARGEST:
+            raise SettingsError("signal", f"β* has an entry of size {size:.3g}: give at most {LARGEST:.0e}.")
         if self.M < 1:
             raise SettingsError("examples", f"M = {self.M} examples are too few: a prompt needs at least 1.")
-        if not (math.isfinite(self.sigma) and self.sigma >= 0):
-            raise SettingsError("noise", f"σ = {self.sigma} is no noise level: give a finite number of at least 0.")
+        if not 0 <= self.sigma <= LARGEST:
+            raise SettingsError("noise", f"σ = {self.sigma} is no noise level: give a number from 0 to {LARGEST:.0e}.")
         object.__setattr__(self, "beta_star", self.beta_star.double())
         for name, label in (("H", "H"), ("Psi", "Ψ")):
             object.__setattr__(self, name, _covariance(getattr(self, name), name, label, self.features))
@@ -200,9 +205,10 @@ def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Ten
         values = np.lib.format.read_array(file, allow_pickle=False)
     except SettingsError:
         raise
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, TokenError):  # the last from NumPy, for a header cut off
         raise SettingsError(name, f"{label}: {shown} is no .npy file of numbers: write one with numpy.save.") from None
-    return _covariance(torch.from_numpy(values.astype(np.float64)), name, label, features)
+    with np.errstate(over="ignore", invalid="ignore"):  # a number beyond float64 is then not finite
+        return _covariance(torch.from_numpy(values.astype(np.float64)), name, label, features)
 
 
 def _label(name: str) -> str:
@@ -220,7 +226,14 @@ def _covariance(matrix: Tensor, name: str, label: str, d: int) -> Tensor:
     matrix = matrix.double()
     if not matrix.isfinite().all():
         raise SettingsError(name, f"{label} holds a value that is not finite: a covariance needs numbers.")
-    difference, size = float((matrix - matrix.mT).abs().max()), float(matrix.abs().max())
+    size = float(matrix.abs().max())
+    if size > LARGEST or 0 < size < SMALLEST:
+        raise SettingsError(
+            name,
+            f"{label} has {size:.3g} as its largest entry: give it in other units, so that this is from {SMALLEST:.0e} "
+            f"to {LARGEST:.0e}.",
+        )
+    difference = float((matrix - matrix.mT).abs().max())
     if difference > ROUNDING * size:
         raise SettingsError(
             name, f"{label} is not symmetric, two entries differ by {difference:.2g}: give a covariance matrix."

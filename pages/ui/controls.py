@@ -62,7 +62,7 @@ class Controls(Generic[S]):
         with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
             value = st.number_input(
                 field.label, float(field.low), float(field.high), float(default), key=field.key, bind="query-params",
-                step=1.0 if whole else 0.1, format="%g", help=typeset(unused or field.help),
+                step=1.0 if whole else 0.1, format="%.10g", help=typeset(unused or field.help),
                 width=NUMBER_WIDTH if field.log else "stretch", disabled=bool(unused),
             )  # fmt: skip
             self._settle(name)

@@ -93,3 +93,44 @@ def paper_lsa_risk(task, r, U):
     four = beta @ H @ beta - 2 * c * u * (beta @ H @ u12) + np.trace(H @ Psi)
     four += u**2 * (2 * tau + (M + 2) / M * c**2) * q
     return task.sigma**2 + one + two + three + four
+
+
+def least_risk_of_reading(task, r):
+    """The least risk of linear self-attention over U for one r = (b; u), features whitened by a Cholesky factor of H.
+
+    With y = ⟨β*, x⟩ + y′ the prediction splits in a part that is odd in y′, one step of gradient descent from β* with
+    Γᵀ = uA + bwᵀ, and an even one, Aᵀ(XᵀX/M)b + u·mean(y′²)·w, which must stand for β*. The parts are uncorrelated, and
+    each adds a moment matrix for U = [A; wᵀ].
+    """
+    lower = np.linalg.cholesky(task.H.numpy())
+    d, M = len(lower), task.M
+    delta, S = lower.T @ task.beta_star.numpy(), lower.T @ task.Psi.numpy() @ lower
+    c = np.trace(S) + task.sigma**2
+    Omega = ((M + 1) * S + c * np.eye(d)) / M
+    b, u = r[:-1], r[-1]
+    read = np.vstack([u * np.eye(d), b[None]])  # Γᵀ = readᵀU
+    odd = read @ Omega @ read.T
+    side = u * (c * b + 2 * S @ b / M)
+    last = u**2 * (M + 2) / M * (2 * np.sum(S * S) + c**2)
+    even = np.block([[((b @ b) * np.eye(d) + (M + 1) * np.outer(b, b)) / M, side[:, None]], [side[None], last]])
+    target = read @ S + np.outer(np.append(b, u * c), delta)
+    return c + delta @ delta - np.sum(target * np.linalg.lstsq(odd + even, target, rcond=None)[0])
+
+
+def searched_elsewhere(task, starts, seed, rows=()):
+    """The smallest risk that scipy's BFGS finds from random starts, by numerical gradients, one start at a time."""
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(seed)
+    scale = np.sqrt(np.trace(task.H.numpy() @ task.Psi.numpy()) + task.sigma**2)
+    random = rng.normal(size=(starts, task.features + 1))
+    random[:, :-1] *= scale * 10 ** rng.uniform(-1.5, 1.5, size=(starts, 1))
+
+    def risk(z):
+        return least_risk_of_reading(task, z * unit)
+
+    ends = []
+    for r in [*rows, *random]:
+        unit = np.append(np.full(task.features, np.linalg.norm(r[:-1]) or scale), abs(r[-1]) or 1.0)
+        ends.append(minimize(risk, r / unit, method="BFGS").fun)
+    return min(ends)

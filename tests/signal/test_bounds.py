@@ -11,7 +11,9 @@ from looped.signal import (
     gd_risk,
     gradient_flow,
     lsa_minimum,
+    outside_range,
 )
+from looped.signal.settings import SignalSettings
 from tests.signal.reference import random_task
 
 
@@ -25,6 +27,40 @@ def test_the_drawn_bounds_hold(seed):
     bounds, actual = gap_bounds(task), gap(task)
     assert 0 < bounds.first <= bounds.valid * (1 + 1e-12)
     assert bounds.valid <= actual * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        random_task(8, d=1, sigma=0.0),
+        random_task(9, d=1, M=1),
+        random_task(6, d=4, rank_Psi=1),
+        random_task(5, d=4, rank_H=1, sigma=0.0),
+        SignalSettings(M=10, noise=0.3, Psi_condition=1e4).task(),
+        SignalSettings(features=14, M=239, signal=60.0, H_condition=430.0, Psi_condition=584.0).task(),
+    ],
+    ids=["d = 1", "d = M = 1", "Ψ of rank 1", "H of rank 1", "κ of Ψ 10⁴", "many examples"],
+)
+def test_the_bounds_hold_for_any_rank(task):
+    bounds = gap_bounds(task)
+    assert 0 < bounds.first <= bounds.valid * (1 + 1e-12)
+    assert bounds.valid <= gap(task) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("H", "start", "share"),
+    [
+        ([1.0, 1, 1], [0.0, 0, 0], 0),
+        ([1.0, 1, 0], [0.0, 0, 0], 1 / 3**0.5),
+        ([1.0, 1, 0], [5.0, -2, 1], 0),  # β(0) − β* = (4, −3, 0)
+        ([1.0, 0, 0], [1.0, 1, 2], 1),
+        ([0.0, 0, 0], [0.0, 0, 0], 1),
+        ([0.0, 0, 0], [1.0, 1, 1], 0),
+    ],
+)
+def test_what_of_the_start_lies_outside_the_range_of_H_is_known(H, start, share):
+    task = SignalTask.shared(3, 4, 1.0, H=torch.diag(torch.tensor(H)).double())
+    assert outside_range(task, torch.tensor(start)) == pytest.approx(share)
 
 
 def test_the_bounds_are_the_formulas():

@@ -11,8 +11,9 @@ from looped.experiments.signal import SignalTraining, levels, signal, sweep
 from looped.fields import SettingsError
 from looped.figures import signal as figures
 from looped.lessons import SIGNAL
-from looped.signal import SignalTask, gd_optimum, gradient_flow, lsa_minimum
+from looped.signal import SignalTask, gd_optimum, gradient_flow
 from looped.signal.settings import SignalSettings
+from tests.signal.reference import searched_elsewhere
 
 QUICK = SignalSettings(features=3, M=4, steps=200, batch=32)
 
@@ -54,12 +55,59 @@ def test_a_sweep_has_the_present_value_among_its_points(over, now):
         assert level.gap >= level.bounds.valid * (1 - 1e-9) - 1e-12
 
 
-def test_one_search_for_attention_alone_ends_where_seven_do():
-    for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
-        root = torch.randn(4, 4, generator=generator, dtype=torch.float64)
-        task = SignalTask.shared(4, 3, 2.0, 0.3, H=root @ root.mT / 4)
-        assert lsa_minimum(task, starts=1).risk == pytest.approx(lsa_minimum(task).risk, rel=1e-6)
+TWO_MINIMA = SignalSettings(
+    M=10, signal=3.0, noise=0.3, H_condition=100.0, Psi_condition=1e4, model="lsa", steps=300, batch=32
+)
+
+
+def test_one_task_has_one_number_in_every_file_and_chart():
+    found = signal(TWO_MINIMA)
+    summary, best = export.summary(found), found.training.levels
+    assert summary["optimum"]["lsa"] == summary["risk_optimum"] == best.lsa.risk == pytest.approx(10.707, abs=1e-3)
+    assert levels(TWO_MINIMA.task()).lsa.risk == best.lsa.risk
+    rows = list(export.of(found).curves()[1])
+    for over, now in (("signal", 3.0), ("M", 10.0), ("noise", 0.3)):
+        here = {series: value for place, series, x, value in rows if place == over and x == pytest.approx(now)}
+        assert here["LSA, smallest found"] == best.lsa.risk
+        assert here["LTB = GD-β"] == best.gd.risk
+        assert here["GD-0"] == best.gd0.risk
+        assert here["Bayes"] == best.bayes.mean
+        assert here["LSA, proved lower bound"] == summary["lsa_bound"]
+    names = [trace.name for trace in export.of(found).pictures()["Training"].figure.data]
+    assert f"smallest found for attention alone, {best.lsa.risk:.4g}" in names
+    # The same task as a point of another sweep: same draws, same starts.
+    other = sweep(TWO_MINIMA.replace(signal=1.5), "signal")
+    place = int(np.argmin(np.abs(other.values - 3.0)))
+    assert other.levels[place].lsa.risk == pytest.approx(best.lsa.risk, rel=1e-12)
+    assert other.levels[place].bayes == best.bayes
+
+
+def test_no_level_but_that_of_bayes_depends_on_the_seed():
+    one, other = levels(TWO_MINIMA.task(), 0), levels(TWO_MINIMA.task(), 1)
+    assert (one.lsa.risk, one.gd.risk, one.gd0.risk) == (other.lsa.risk, other.gd.risk, other.gd0.risk)
+    assert one.bayes != other.bayes
+
+
+def test_a_training_that_ends_below_the_level_becomes_the_level_everywhere(monkeypatch):
+    # A search that finds nothing but GD-0, which training beats.
+    searched = sys.modules["looped.signal.lsa_minimum"]
+    monkeypatch.setattr(searched, "_starts", lambda view: np.append(view.delta[0], 1.0)[None])
+    monkeypatch.setattr(searched, "ROUNDS", ((0, 1),))
+    settings = SignalSettings(features=3, M=4, steps=1500, batch=64, model="lsa")
+    found = signal(settings)
+    searched_alone = levels(settings.task()).lsa.risk
+    trained = found.training.history["lsa"][-1].risk
+    assert trained < searched_alone
+    assert found.training.levels.lsa.risk <= trained
+    summary = export.summary(found)
+    assert summary["risk_optimum"] <= summary["risk_trained"]
+    assert summary["optimum"]["lsa"] == summary["risk_optimum"]
+    for over in found.sweeps:
+        place = int(np.argmin(np.abs(over.values - getattr(settings, over.over))))
+        assert over.levels[place].lsa.risk == summary["risk_optimum"]
+    said = figures.where_training_stands("lsa", found.training.history["lsa"][-1], 1500, found.training.levels)
+    assert f"% above the smallest found, {summary['risk_optimum']:.5g}." in said
+    assert "-" not in said
 
 
 def test_training_can_be_paused_between_any_two_records(result):
@@ -138,6 +186,41 @@ def test_pictures_show_the_numbers_and_set_no_colour(result):
     assert "Nothing is trained yet" in pictures[6].alt
 
 
+def test_a_bound_is_drawn_on_the_flow_only_where_its_condition_holds():
+    zero = torch.zeros(5, 5, dtype=torch.float64)
+    for H, drawn in ((torch.diag(torch.tensor([1.0, 1, 1, 1, 0])), False), (torch.eye(5), True)):
+        task = SignalTask.shared(5, 5, 1.0, H=H.double())
+        flow = gradient_flow(task, zero[0], zero, until=9.0, points=10)
+        picture = figures.flow_chart(flow, task)
+        away = picture.table["‖β(t) − β*‖²"]
+        assert ("bound" in picture.table) == drawn == any("bound" in trace.name for trace in picture.figure.data)
+        assert ("No bound is drawn" in picture.alt) != drawn
+        if drawn:
+            assert (away <= picture.table["bound"] * (1 + 1e-9)).all()
+        else:
+            assert (away >= 1).all()  # the fifth entry of β never moves: the rate would be crossed
+            assert away[0] * np.exp(-2 * 9.0 / 6) < 1
+
+
+@pytest.mark.parametrize(
+    ("H", "Psi"),
+    [(1e12, 1e12), (1e-12, 1e-12), (1e12, 1e-12), (1e-12, 1e12), (0.0, 1.0), (1.0, 0.0)],
+)
+@pytest.mark.parametrize("model", ["pair", "gd-beta", "gd-0"])
+def test_covariances_at_the_ends_of_their_range_train_and_are_written(H, Psi, model):
+    identity = torch.eye(3, dtype=torch.float64)
+    settings = SignalSettings(features=3, M=4, signal=100.0, noise=10.0, steps=30, batch=16, model=model)
+    found = signal(settings, H * identity, Psi * identity)
+    json.dumps(export.summary(found), allow_nan=False)
+    for kind, records in found.training.history.items():
+        level = found.training.levels.optimum(kind)
+        assert np.isfinite(records[-1].risk)
+        assert records[-1].risk >= level * (1 - 1e-9)
+    best = found.training.levels
+    assert best.gd.risk <= best.lsa.risk * (1 + 1e-9)
+    assert best.lsa.risk <= best.gd0.risk * (1 + 1e-9)
+
+
 def test_a_bayes_risk_of_0_is_drawn_at_the_edge_of_a_log_axis_and_said_so():
     picture = figures.risk_chart(sweep(SignalSettings(signal=10.0), "signal"))
     line = next(trace for trace in picture.figure.data if trace.name == "Bayes (0 drawn at the edge)")
@@ -206,6 +289,9 @@ def test_matrices_from_files_are_used_and_stand_in_the_script(tmp_path, capsys):
         (np.full((5, 5), np.nan), "H holds a value that is not finite"),
         (np.array([["a"] * 5] * 5), "does not hold real numbers"),
         (np.ones(3), "H has the shape 3: with d = 5 features it must be 5 × 5."),
+        (1e60 * np.eye(5), "H has 1e+60 as its largest entry: give it in other units, so that this is from 1e-12 to"),
+        (np.full((5, 5), np.inf), "H holds a value that is not finite"),
+        (np.eye(5) * 1j, "does not hold real numbers"),
     ],
 )
 def test_a_file_that_is_no_covariance_is_refused_in_one_line(matrix, sentence, tmp_path, capsys):
@@ -284,9 +370,48 @@ def test_what_the_lessons_say_is_measured():
     assert best["more-context"].gap == pytest.approx(0.518, abs=1e-3)
     assert best["noisy"].gd.risk / best["noisy"].bayes.mean < 1.1
     assert best["figure-1"].bounds.valid == pytest.approx(0.69, abs=5e-3)
+    assert best["strong-signal"].lsa_bound == pytest.approx(48.8, abs=0.05)
+    assert best["more-context"].bounds.valid == pytest.approx(0.116, abs=5e-4)
+    noisy = named["noisy"].task()
+    assert (float((noisy.H @ noisy.Psi).trace()), noisy.sigma**2) == (5, 9)
+    for key in ("figure-1", "more-context"):  # by a search in other coordinates
+        task = named[key].task()
+        assert best[key].lsa.risk == pytest.approx(searched_elsewhere(task, 4, 0, [np.append(task.beta_star, 1.0)]))
     gaps = {sigma: levels(SignalSettings(noise=sigma).task()).gap for sigma in (0.0, 3.0, 10.0)}
     assert list(gaps.values()) == pytest.approx([1.83, 1.36, 1.26], abs=5e-3)
     gaps = {M: levels(SignalSettings(M=M).task()).gap for M in (5, 40, 200, 400)}
     assert [gaps[M] for M in (5, 40, 400)] == pytest.approx([1.83, 0.52, 0.07], abs=5e-3)
     assert gaps[40] * 40 > 1.8 * gaps[5] * 5  # slower than 1/M at first
     assert gaps[400] * 400 == pytest.approx(gaps[200] * 200, rel=0.06)  # like it in the end
+
+
+def test_gd_beta_is_near_bayes_if_the_noise_is_strong_and_can_be_near_it_without():
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        settings = SignalSettings(
+            features=int(rng.integers(1, 20)), M=int(np.exp(rng.uniform(0, 6))),
+            H_condition=float(10 ** rng.uniform(0, 4)), Psi_condition=float(10 ** rng.uniform(0, 4)),
+        )  # fmt: skip
+        task = settings.task()
+        sigma = float(np.sqrt((task.H @ task.Psi).trace() * rng.uniform(1, 3)))
+        if sigma <= 10:
+            best = levels(settings.replace(noise=sigma).task())
+            assert best.gd.risk <= 1.1 * (best.bayes.mean + 3 * best.bayes.standard_error)
+    best = levels(SignalSettings(features=50, M=1).task())
+    assert (best.gd.risk, best.bayes.mean) == pytest.approx((49.04, 49.00), abs=5e-3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_against_s_one_line_is_flat_and_the_others_rise_from_it(seed):
+    rng = np.random.default_rng(seed)
+    settings = SignalSettings(
+        features=int(rng.integers(1, 8)), M=int(np.exp(rng.uniform(0, 5))), signal=float(10 ** rng.uniform(-1, 2)),
+        noise=float(rng.uniform(0, 3)), H_condition=float(10 ** rng.uniform(0, 4)),
+        Psi_condition=float(10 ** rng.uniform(0, 4)),
+    )  # fmt: skip
+    found = sweep(settings, "signal").levels
+    gd, lsa, gd0 = (np.array([getattr(level, name).risk for level in found]) for name in ("gd", "lsa", "gd0"))
+    np.testing.assert_allclose(gd, gd[0], rtol=1e-12)
+    np.testing.assert_allclose([lsa[0], gd0[0]], gd[0], rtol=1e-9)
+    assert (np.diff(lsa) > 0).all()
+    assert (np.diff(gd0) > 0).all()

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import time
 from pathlib import Path
 
@@ -60,12 +61,16 @@ def test_figure_1_stands_there_on_the_first_visit():
     }
     assert len(at.get("plotly_chart")) == 4
     risk, alt = chart(at, 0)
-    assert [trace["name"] for trace in risk["data"]][:3] == ["LTB = GD-β, with MLP", "LSA, attention alone", "GD-0"]
+    assert [trace["name"] for trace in risk["data"]][:3] == [
+        "LTB = GD-β, with MLP",
+        "LSA, attention alone: smallest found",
+        "GD-0",
+    ]
     assert "linear risk axis" in alt
     training, alt = chart(at, 1)
     assert [trace["name"] for trace in training["data"]] == [
         "optimum with MLP, 2.727",
-        "optimum of attention alone, 4.557",
+        "smallest found for attention alone, 4.557",
     ]
     assert "Not begun" in alt
 
@@ -133,6 +138,9 @@ def np_tensor(values):
         (matrix(np.eye(3)), "H has the shape 3 × 3: with d = 5 features it must be 5 × 5"),
         (matrix(-np.eye(5)), "H has the negative eigenvalue"),
         (b"1,2,3", "is no .npy file of numbers"),
+        (matrix(1e60 * np.eye(5)), "H has 1e+60 as its largest entry: give it in other units"),
+        (matrix(np.eye(5) * np.nan), "H holds a value that is not finite"),
+        (matrix(np.eye(5) * 1j), "does not hold real numbers"),
     ],
 )
 def test_a_file_that_is_no_covariance_is_refused_in_one_sentence(content, sentence):
@@ -177,3 +185,56 @@ def test_a_training_that_takes_too_long_is_refused_in_one_sentence():
     next(button for button in at.button if button.label == "Train").click()
     run(at)
     assert "more than 30: choose fewer steps" in text(at)
+
+
+RAW = re.compile(r"[A-Za-zλβΓΨ‖⁺]_\w|\^\S")
+
+
+def raw_symbols(words):
+    """Underscores and carets that stand outside typeset mathematics, links and code."""
+    return RAW.findall(re.sub(r"\$[^$]+\$|`[^`]+`|\(http[^)]+\)", " ", words))
+
+
+def test_symbols_are_set_as_mathematics():
+    at = open_page(d="1", n="2", flow="true", bound="true", **{"kappa-H": "1"})
+    for key in ("flow", "bound"):
+        at.session_state[key] = True
+    run(at)
+    helps = [part.help for kind in (at.metric, at.number_input, at.selectbox) for part in kind if part.help]
+    shown = [part.value for kind in (at.caption, at.markdown) for part in kind]
+    assert any("lambda^+" in words for words in shown)
+    assert {words: found for words in shown + helps if (found := raw_symbols(words))} == {}
+
+
+@pytest.mark.parametrize(("H", "drawn"), [(np.diag([1.0, 1, 1, 1, 0]), False), (np.eye(5), True)])
+def test_the_flows_bound_and_its_condition_stand_there(H, drawn):
+    at = open_page()
+    at.file_uploader(key="upload_H").set_value([("H.npy", matrix(H), "application/octet-stream")])
+    at.session_state["flow"] = True
+    run(at)
+    assert r"If $\beta(0) - \beta^*$ is in the range of $H$, then" in text(at)
+    assert ("Here it is." in text(at)) == drawn
+    assert ("Here it is not, and no bound is drawn:** 0.45 of its length is outside" in text(at)) != drawn
+    flows = [chart(at, place) for place in range(len(at.get("plotly_chart")))]
+    spec = next(spec for spec, alt in flows if alt.startswith("Squared distance"))
+    assert any("bound" in trace["name"] for trace in spec["data"]) == drawn
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"n": "10", "signal": "3", "noise": "0.3", "kappa-H": "100", "kappa-Psi": "1e4"}]
+)
+def test_strip_chart_and_training_level_show_one_number(query):
+    at = open_page(**query)
+    shown = metrics(at)["LSA, no MLP"]
+    risk, _ = chart(at, 0)
+    now = float(query.get("signal", 1))
+    x, y = (numbers(risk["data"][1][axis]) for axis in "xy")
+    assert f"{y[np.argmin(np.abs(x - now))]:.4g}" == shown
+    training, _ = chart(at, 1)
+    assert f"smallest found for attention alone, {shown}" in [trace["name"] for trace in training["data"]]
+    assert "smallest found; proved: not below" in text(at)
+
+
+def test_no_sentence_calls_what_was_found_the_smallest_possible():
+    at = open_page()
+    assert not re.search(r"cannot be below|searches|smallest possible|only if", text(at))

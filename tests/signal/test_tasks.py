@@ -20,8 +20,17 @@ GOOD = {"beta_star": torch.ones(3), "H": I3, "Psi": I3, "sigma": 0.0, "M": 4}
         ({"H": I3 * torch.nan}, "H", "H holds a value that is not finite: a covariance needs numbers."),
         ({"beta_star": torch.ones(3, 1)}, "signal", "β* has the shape 3 × 1: give one number for each of d ≥ 1"),
         ({"beta_star": torch.tensor([1.0, torch.inf, 0])}, "signal", "β* holds a value that is not finite"),
-        ({"sigma": -0.1}, "noise", "σ = -0.1 is no noise level: give a finite number of at least 0."),
+        ({"sigma": -0.1}, "noise", "σ = -0.1 is no noise level: give a number from 0 to 1e+12."),
         ({"sigma": float("nan")}, "noise", "σ = nan is no noise level"),
+        ({"sigma": 1e200}, "noise", "σ = 1e+200 is no noise level"),
+        ({"H": 1e60 * I3}, "H", "H has 1e+60 as its largest entry: give it in other units, so that this is from 1e-12"),
+        ({"H": 1e308 * I3}, "H", "H has 1e+308 as its largest entry"),
+        ({"Psi": 1e-300 * I3}, "Psi", "Ψ has 1e-300 as its largest entry"),
+        (
+            {"beta_star": 1e200 * torch.ones(3).double()},
+            "signal",
+            "β* has an entry of size 1e+200: give at most 1e+12",
+        ),
         ({"M": 0}, "examples", "M = 0 examples are too few: a prompt needs at least 1."),
     ],
 )
@@ -48,12 +57,18 @@ def test_files_of_covariances_are_read_and_refused(tmp_path):
     (tmp_path / "junk.npy").write_bytes(b"not an array")
     (tmp_path / "empty.npy").write_bytes(b"")
     np.savez(tmp_path / "many.npz", np.eye(3))
+    (tmp_path / "cut.npy").write_bytes(b"\x93NUMPY\x01\x00\x0c\x00{'descr': '<f")
+    np.save(tmp_path / "infinite.npy", np.eye(3) * np.longdouble("1e400"))
+    np.save(tmp_path / "whole.npy", np.full((3, 3), 2**63, dtype=np.uint64))
     for name, sentence in {
         "text.npy": "does not hold real numbers",
         "complex.npy": "does not hold real numbers",
         "object.npy": "does not hold real numbers",
         "junk.npy": "is no .npy file of numbers",
         "empty.npy": "is no .npy file of numbers",
+        "cut.npy": "is no .npy file of numbers",
+        "infinite.npy": "holds a value that is not finite",
+        "whole.npy": "Ψ has 9.22e+18 as its largest entry",
         "many.npz": "is no .npy file of numbers",
         "wide.npy": "Ψ has the shape 3 × 4: with d = 3",
         "missing.npy": "cannot be read: No such file or directory.",
