@@ -6,11 +6,12 @@ from looped import threads
 from pages.ui import backend
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
-# and its formulas are cut off below and do not break where a line ends.
+# white on the dark theme's light blue as well, and its formulas are cut off below and do not break where a line ends.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
 .katex-display { padding-block: 0.4em 0.6em }
+[data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
 </style>"""
 

@@ -16,6 +16,7 @@ from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
 from looped.fields import FIELDS
 from looped.prompts import draw
+from pages.ui import backend
 
 from .test_lesson_panel import PAGES
 from .test_pages import numbers, open_page, press, run, texts
@@ -192,6 +193,23 @@ def test_a_loop_stopped_early_may_be_closer_to_the_task_than_least_squares():
     (floor,) = (metric for metric in at.metric if metric.label == "error floor")
     assert floor.value == f"{np.median(result.floor):.3g}"
     assert "stopped early may be closer" in floor.proto.help
+
+
+def test_the_best_loop_and_the_reason_of_a_fail_come_from_the_summary(monkeypatch):
+    whole = backend.export.summary
+
+    def summary(result):
+        found = whole(result)
+        found["least_squares_floor"] |= {"best_loop": 7, "best_error": 0.0625}
+        found["verdict"] |= {"passed": False, "why_failed": "Because of this and that."}
+        return found
+
+    monkeypatch.setattr(backend.export, "summary", summary)
+    said = texts(open_page(noise="2", seed="90210"), "caption").replace("\u2060", "")
+    assert "closest at loop 7: 0.0625" in said
+    assert "after 7 loops that of $w_{t}$ is 0.0625, its smallest" in said
+    assert "**Why FAIL?** Because of this and that." in said
+    backend.comparison.clear()
 
 
 def test_softmax_pushes_examples_that_are_predicted_too_low_as_well():
