@@ -38,7 +38,7 @@ SIGNAL = (
         title="More examples close the gap slowly",
         see="Choose M above the chart: the gap closes slowly, like 1/M only for large M. At M = 40 the smallest risk "
         "found for attention alone is 1.170 where the block has 0.652.",
-        question="The bound says gap ≥ 2/(3(M+1))·‖β*‖²_H. For M = 40 and β* = (1, …, 1) in d = 5?",
+        question="With H = I the simpler bound says gap ≥ 2‖β*‖²/(3(M+1)). How much at M = 40, d = 5, s = 1?",
         answer="2·5/(3·41) = 0.081; the sharper bound that is drawn gives 0.116, and the gap to the smallest risk "
         "found is 0.518.",
         settings={"M": 40},

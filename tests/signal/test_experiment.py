@@ -353,6 +353,7 @@ def test_edges_of_the_settings_work(extreme):
 
 @pytest.mark.parametrize("lesson", SIGNAL, ids=lambda lesson: lesson.key)
 def test_lessons_are_short_and_their_settings_exist(lesson):
+    assert not any(sign in lesson.see + lesson.question + lesson.answer for sign in "_^$")
     assert lesson.see.count(". ") <= 3
     SignalSettings(**lesson.settings)
 
@@ -393,7 +394,7 @@ def test_gd_beta_is_near_bayes_if_the_noise_is_strong_and_can_be_near_it_without
             H_condition=float(10 ** rng.uniform(0, 4)), Psi_condition=float(10 ** rng.uniform(0, 4)),
         )  # fmt: skip
         task = settings.task()
-        sigma = float(np.sqrt((task.H @ task.Psi).trace() * rng.uniform(1, 3)))
+        sigma = float(np.sqrt(float((task.H @ task.Psi).trace()) * rng.uniform(1, 3)))
         if sigma <= 10:
             best = levels(settings.replace(noise=sigma).task())
             assert best.gd.risk <= 1.1 * (best.bayes.mean + 3 * best.bayes.standard_error)
