@@ -148,6 +148,7 @@ def test_the_arrays_have_the_promised_keys_shapes_and_dtype(capsys, tmp_path, la
     assert {name: array.shape for name, array in stored.items()} == {
         "X": (3, 9, 4), "y": (3, 9), "w_star": (3, 4), "step_size": (3,), "P": (D, D), "Q": (D, D),
         "Z0": (3, D, 10), "looped": (13, 3, 4), "explicit": (13, 3, 4),
+        "M": (10,), "R": (10,), "softmax": (), "read": (4, D),
     }  # fmt: skip
     assert {str(array.dtype) for array in stored.values()} == {dtype}
     assert all(np.isfinite(array).all() for array in stored.values())

@@ -389,7 +389,7 @@ def loops_from_file(path):
     iterates = np.empty_like(file["looped"])
     for b, (Z, eta) in enumerate(zip(file["Z0"], file["step_size"], strict=True)):
         for t in range(len(iterates)):
-            iterates[t, b] = file["w_sign"] * Z[file["w_rows"]][:, file["M"] == 0].ravel()
+            iterates[t, b] = (file["read"] @ Z[:, file["M"] == 0]).ravel()
             change = (A - np.eye(D)) @ Z - eta * K @ Z
             for P, Q in heads:
                 scores = Z.T @ Q @ Z

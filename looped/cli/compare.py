@@ -28,7 +28,7 @@ ABOUT = (
     "times as large as every iterate, the gap is relative to a quarter of them. "
     "arrays.npz determines every loop: Z ← Z + ((A − I) Z − η K Z − (η/n) Σ P Z M (ZᵀQZ)) R from Z0, η = step_size, "
     "with the diagonals of the masks M (read) and R (written), A = I and K = 0 where they are not in the file, and the "
-    "sum over heads; if softmax, ZᵀQZ is n times the softmax over the examples. w is w_sign times rows w_rows of the "
+    "sum over heads; where softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the "
     "columns that M leaves out."
 )
 """What stands below the options."""

@@ -130,14 +130,14 @@ class ComparisonExport(Export):
         (T+1, B, d). GD++ has d queries, Z0 (B, D, n+d).
 
         M and R, (n+1,) or (n+d,), are the diagonals of the masks: 1 for a token that is read, and 1 for one that is
-        written. Where the layer has them, its token-wise maps A (skip, else I) and K (decay, else 0), (D, D). softmax
-        says whether every column of scores passes through a softmax over the examples and is multiplied by n. One loop
-        on the tokens of prompt b is
+        written. Where the layer has them, its token-wise maps A (skip, else I) and K (decay, else 0), (D, D). Where
+        softmax is 1, not 0, every column of scores passes through a softmax over the examples and is multiplied by n.
+        One loop on the tokens of prompt b is
 
             Z ← Z + ((A − I) Z − η_b K Z − (η_b/n) Σ_heads P Z M (Zᵀ Q Z)) R
 
-        and the iterate is w_sign times the rows w_rows of the columns that are not read, which is `looped` after each
-        loop, to rounding; from the loop on at which a diverging iterate is held, `looped` repeats the one before.
+        and the iterate is `read` times the columns where M is 0: (d, D) times one column, or (1, D) times d. That is `looped` before the first and after every loop, to rounding; from the loop on at which a
+        diverging iterate is held, `looped` repeats the one before.
         """
         result = self.result
         prompts, weights = result.prompts, result.weights
@@ -145,7 +145,7 @@ class ComparisonExport(Export):
         n = prompts.shape[1]
         unknown = np.full((prompts.shape[0], prompts.shape[2]), np.nan, dtype=result.settings.dtype)
         queries = np.arange(n + weights.queries) >= n
-        rows = [weights.y] if weights.predicts else range(weights.w.start, weights.w.stop)
+        identity = np.eye(weights.width, dtype=result.settings.dtype)
         return {
             "X": prompts.X.numpy(),
             "y": prompts.y.numpy(),
@@ -159,9 +159,8 @@ class ComparisonExport(Export):
             **{name: matrix.numpy() for name, matrix in maps.items() if matrix is not None},
             "M": (~queries).astype(result.settings.dtype),
             "R": (queries | (weights.writes == "all")).astype(result.settings.dtype),
-            "softmax": np.array(result.settings.algorithm == "softmax"),
-            "w_rows": np.array(rows),
-            "w_sign": np.array(-1 if weights.predicts else 1),
+            "softmax": np.array(result.settings.algorithm == "softmax", dtype=result.settings.dtype),
+            "read": -identity[[weights.y]] if weights.predicts else identity[weights.w],
         }
 
     def pictures(self) -> Mapping[str, Picture]:
