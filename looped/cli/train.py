@@ -15,6 +15,7 @@ from looped.cli.options import UsageError, add_out, add_settings, cannot_write, 
 from looped.cli.progress import Bar
 from looped.experiments.trained import Trained, evaluation, trained
 from looped.experiments.trained.file import read_weights
+from looped.experiments.trained.result import written
 from looped.export.files import write as write_files
 from looped.export.train import history_csv
 from looped.fields import SettingsError
@@ -56,10 +57,12 @@ def run(chosen: argparse.Namespace) -> None:
     write(found, chosen.out)
     if chosen.out is not None:
         write_files({"history.csv": history_csv(found).encode()}, chosen.out)
-    for mean, median, tail in found.fresh:
-        say(f"squared error on {found.fresh_prompts:,} fresh prompts: mean {mean:.2e}, median {median:.2e}, 99.9 % "
-            f"point {tail:.2e}")  # fmt: skip
-    say(found.found())
+    for _, median, tail in found.fresh:
+        say(f"squared error on {found.fresh_prompts:,} fresh prompts: median {written(median)}, 99.9 % point "
+            f"{written(tail)}")  # fmt: skip
+    for sentence in (found.overflow(), found.means(), found.found(), found.compared()):
+        if sentence:
+            say(sentence)
     print(summary)
 
 
