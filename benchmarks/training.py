@@ -11,14 +11,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from looped.training import wishart
-from looped.training.evaluate import integrated_risk, query_errors
+from looped.experiments.trained import measure, trained
+from looped.experiments.trained.result import measured, written
+from looped.training.evaluate import query_errors
 from looped.training.settings import TrainSettings
 from looped.training.trainer import Trainer
 
-EVALUATION_SEEDS = (101, 102, 103)
+PROMPTS = 200_000
 RUNS = {
     "full, T = 10": TrainSettings(),
+    "full, T = 3": TrainSettings(loops=3),
     "three untied layers": TrainSettings(loops=3, untied=True),
     "preconditioner, T = 10": TrainSettings(weights="preconditioner"),
     "preconditioner, T = 1": TrainSettings(weights="preconditioner", loops=1),
@@ -28,23 +30,26 @@ RUNS = {
 def main(seeds: int) -> None:
     """Train and judge every run for every seed."""
     for name, settings in RUNS.items():
+        step, risk = measure.best_descent(settings)
+        print(f"{name}: best gradient descent has the mean {risk:.5f}, exact, with a = {step:.4f}")
         for seed in range(seeds):
             trainer = Trainer(settings.replace(seed=seed).training())
             began = time.process_time()
             history = list(trainer.run())
-            line = f"{name}, seed {seed}: {time.process_time() - began:.1f} s"
-            line += f", {history[-1].skipped} steps skipped"
-            stream, finite = trainer.training.stream(), all(map(torch.isfinite, map(torch.sum, trainer.snapshot())))
+            seconds, run, stream = time.process_time() - began, trained(trainer, settings), trainer.training.stream()
+            errors = query_errors(trainer.model.predictions, stream, measure.EVALUATION_SEED, PROMPTS)
+            below, whole = measure.mean_errors(settings, trainer.model, stream, PROMPTS)
+            line = f"{name}, seed {seed}: {seconds:.1f} s, {history[-1].skipped} steps skipped"
+            line += f", median {written(float(errors.median[-1]))}, mean below the limit {measured(below)}"
+            line += "" if whole is None else f", mean {whole.mean:.5f} ± {whole.error:.5f}"
+            fits = run.fits()
+            line += ", a = " + " ".join(f"{fit.a:.3g}" for fit in fits)
+            line += ", γ = " + " ".join(f"{fit.gamma:.3g}" for fit in fits)
+            line += f", unexplained {max(fit.unexplained for fit in fits):.1%}"
             if settings.weights == "preconditioner":
-                risk = integrated_risk(trainer.model, stream, EVALUATION_SEEDS[0], 2_000_000)
-                step, exact = wishart.best_descent(settings.loops, settings.examples, settings.features)
-                line += f", risk {risk.mean:.5f} ± {risk.error:.5f} (tail sampled, 2·10⁶ spectra)"
-                line += f", best multiple of I {exact:.5f} at {step:.3f}"
-            else:
-                small = query_errors(trainer.model.predictions, stream, EVALUATION_SEEDS[0], 20_000)
-                line += f", mean over 20,000 prompts {small.mean[-1]:.2e}, over 200,000"
-                for evaluation_seed in EVALUATION_SEEDS:
-                    line += f" {query_errors(trainer.model.predictions, stream, evaluation_seed).mean[-1]:.2e}"
+                A = trainer.model.A[0].detach()
+                line += f", antisymmetric {float((A - A.T).norm() / 2 / A.norm()):.1%} of the length of A"
+            finite = all(map(torch.isfinite, map(torch.sum, trainer.snapshot())))
             print(line + ("" if finite else ", NOT FINITE"), flush=True)
 
 

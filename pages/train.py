@@ -5,12 +5,13 @@ import streamlit as st
 from looped import export
 from looped.experiments.trained import Trained, TrainingWork
 from looped.experiments.trained.file import MOST_BYTES, weights_from
-from looped.experiments.trained.result import STATISTICS
+from looped.experiments.trained.measure import LEVEL_PROMPTS, best_descent
+from looped.experiments.trained.result import STATISTICS, measured, written
 from looped.experiments.trained.stored import stored
 from looped.fields import SettingsError
 from looped.figures import train as figures
 from looped.lessons import TRAIN, by_key
-from looped.training.settings import TrainSettings, estimate
+from looped.training.settings import TRAIN_FIELDS, TrainSettings, estimate
 from looped.training.trainer import Progress
 from pages.ui import jobs
 from pages.ui.controls import Controls
@@ -103,6 +104,8 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
     run: Trained = default if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
         st.error(plain(run.stopped))
+    if overflow := run.overflow():
+        st.error(plain(overflow))
     numbers(run)
     st.markdown(f"**What it found.** {plain(run.found())} {plain(run.compared())}")
     left, right = st.columns(2)
@@ -112,6 +115,7 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
             if job is not None and isinstance(job.work, TrainingWork) and job.work.trainer is not None:
                 steps = job.work.trainer.training.steps
             figure(figures.loss_chart(run.settings, run.history, steps, run if run.best else default), "loss")
+            st.caption(typeset(levels_explained(run.settings)))
     with right:
         layer = 0
         if len(run.P) > 1:
@@ -132,22 +136,29 @@ def numbers(run: Trained) -> None:
     settings, fits = run.settings, run.fits()
     with st.container(horizontal=True):
         if len(run.fresh):
-            means = run.fresh[:, 0]
             show_number(
-                "mean squared error", f"{means.max():.2g}",
-                f"the worst of {len(means)} × {run.fresh_prompts:,} fresh prompts; median {run.fresh[:, 1].max():.1e}, "
-                f"99.9 % point {run.fresh[:, 2].max():.1e}",
-                "Of the query's prediction after T loops. The error is heavy-tailed: rare prompts with a large λ₁ rule "
-                "the mean, so three numbers are shown.",
+                "median squared error", written(run.fresh[:, 1].max()),
+                f"the largest of {len(run.fresh)} × {run.fresh_prompts:,} fresh prompts; 99.9 % point "
+                f"{written(run.fresh[:, 2].max())}",
+                "Of the query's prediction after T loops. The error is heavy-tailed: rare prompts whose examples have "
+                "a large eigenvalue rule its mean, so the median stands first.",
                 width=235,
             )  # fmt: skip
-        if "trained" in run.tail:
-            risk = run.tail["trained"]
+        if run.limit is not None and "trained" in run.below:
             show_number(
-                "mean, tail sampled", f"{risk.mean:.2g}", f"± {risk.error:.1g} standard error",
-                "Half of these prompts are stretched so that a large λ₁ is common, and weighted back. Plain draws miss "
-                "part of the tail, at any practical number of prompts.",
-                width=160,
+                typeset(f"mean where λ_1 < {run.limit.value:g}"), measured(run.below["trained"]),
+                typeset(f"λ_1 is larger with probability {run.limit.above:.0e}"),
+                typeset("The mean squared error over the prompts whose largest eigenvalue λ_1 of XᵀX/n is below this "
+                        "value, by importance sampling, with its standard error."),
+                width=215,
+            )  # fmt: skip
+        if "trained" in run.whole:
+            show_number(
+                "mean over all prompts", measured(run.whole["trained"]), "by importance sampling",
+                typeset("In half of the prompts λ_1 is multiplied by up to 5, and the prompts are weighted back. The "
+                        "mean is shown only where this reaches the prompts that rule it: for many loops that move the "
+                        "inputs it does not."),
+                width=215,
             )  # fmt: skip
         if len(fits) == 1:
             fit = fits[0]
@@ -160,21 +171,24 @@ def numbers(run: Trained) -> None:
             )  # fmt: skip
         if run.best is not None and settings.loops > 1:
             show_number(
-                "best two numbers", f"{run.best.a:.3g}, {run.best.gamma:.3g}", f"risk {run.best.risk:.1e}",
-                "a and γ of GD++ from a small local search at these T, n and d over prompts with a sampled tail: the "
-                "best known here, not a proof.", width=165,
+                "best two numbers", f"{run.best.a:.3g}, {run.best.gamma:.3g}",
+                f"median {written(run.medians['best two numbers'])}" if "best two numbers" in run.medians else "",
+                typeset("a and γ of GD++ with the smallest mean that a local search found at these T, n and d, over "
+                        "the prompts whose λ_1 is below its limit: the best found here, not a proof."), width=165,
             )  # fmt: skip
         if (distance := run.distance_to_optimum()) is not None:
-            show_number("from the optimum", f"{distance:.2%}", "‖A − Γ*‖/‖Γ*‖",
-                        "Γ* = n/(n+1+d+σ²)·I is the optimum of one layer in closed form.")  # fmt: skip
+            show_number("from the optimum", f"{distance:.2%}", "of its length",
+                        "How far the matrix step is from the optimum of one layer, n/(n + 1 + d + σ²) times the "
+                        "identity, relative to the length of that optimum.")  # fmt: skip
 
 
 def beyond(run: Trained) -> None:
     """The same weights where they were not trained."""
     st.subheader("On fresh prompts, and beyond training")
     statistic = st.segmented_control(
-        "Squared error over prompts", STATISTICS, default="mean", key="statistic", bind="query-params", required=True,
-        help="The mean is ruled by rare prompts with a large λ₁; the median is the typical prompt.",
+        "Squared error over prompts", STATISTICS, default="median", key="statistic", bind="query-params", required=True,
+        help="The median is the typical prompt. A mean of the prompts that were drawn misses the rare ones whose "
+        "examples have a large eigenvalue, and these rule the mean over all prompts.",
     )  # fmt: skip
     charts = [(kind, figures.SWEEPS[kind][0]) for kind in figures.SWEEPS if kind in run.sweeps]
     for place in range(0, len(charts), 2):
@@ -182,19 +196,43 @@ def beyond(run: Trained) -> None:
             with column:
                 st.markdown(f"##### {heading}")
                 figure(figures.sweep_chart(run, kind, statistic), f"sweep_{kind}")
-                st.caption(typeset(EXPLAINED[kind]))
+                st.caption(typeset(explained(run, kind)))
 
 
 EXPLAINED = {
-    "loops": "Weights that are shared can be applied more often than they were trained for. GD tuned here has the best "
-    "single step for these prompts and T loops.",
-    "examples": "Below the trained n the eigenvalues of XᵀX/n spread, λ₁ passes 2/a in more and more prompts, and the "
-    "mean explodes: the axis is cut at 100 times what answering 0 costs. GD's step is tuned again at every n.",
-    "covariance": r"Inputs with a covariance of trace d and condition number $\kappa_\Sigma$, w\* scaled so that "
-    r"labels keep their size. Trained on $\kappa_\Sigma$ = 1 only.",
-    "scale": r"All inputs times a factor, w\* divided by it. A factor of s multiplies every eigenvalue by s².",
+    "examples": "With fewer examples the eigenvalues of XᵀX/n spread wider, and a step that suits the trained n can be "
+    "too large. GD's step is tuned again at every n.",
+    "covariance": r"Inputs with a covariance of trace d and condition number $\kappa_\Sigma$, $w^*$ scaled so that "
+    r"labels keep their size. Trained on $\kappa_\Sigma = 1$ only.",
+    "scale": r"All inputs times a factor, $w^*$ divided by it. A factor of s multiplies every eigenvalue by s².",
     "noise": "Noise on the examples' labels; the query is judged without noise.",
 }
+
+
+def explained(run: Trained, kind: str) -> str:
+    """The caption of one chart of the evaluation."""
+    if kind != "loops":
+        return EXPLAINED[kind]
+    past = (
+        "Untied layers end with the last: nothing can be applied more often than it was trained."
+        if run.settings.untied
+        else "Shared weights can be applied more often than they were trained for."
+    )
+    return (
+        f"{past} GD tuned here has the single step with the smallest mean error after T loops over these very prompts."
+    )
+
+
+def levels_explained(settings: TrainSettings) -> str:
+    """What the levels of the loss chart are."""
+    text = (
+        r"A point is the median of $\lVert w_T - w^*\rVert^2$ over the prompts of one step that are drawn as stated, a "
+        f"level the same median over {LEVEL_PROMPTS:,} fresh prompts."
+    )
+    if settings.loops == 1:
+        return text
+    step, risk = best_descent(settings)
+    return f"{text} Best GD has the single step with the smallest mean: a = {step:.3g}, mean {risk:.3g}, exact."
 
 
 def in_words(settings: TrainSettings) -> str:
@@ -204,6 +242,15 @@ def in_words(settings: TrainSettings) -> str:
     return f"{settings.weights} weights, {settings.loops} {layers}, {sizes}"
 
 
+def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
+    """The settings in which two runs differ, with the value on screen and that on the left."""
+    return "; ".join(
+        f"{field.label} {field.to_text(getattr(shown, name))}, on the left {field.to_text(getattr(chosen, name))}"
+        for name, field in TRAIN_FIELDS.items()
+        if getattr(shown, name) != getattr(chosen, name)
+    )
+
+
 def draw(settings: TrainSettings) -> None:
     """Everything below the lesson."""
     default, provenance = stored()
@@ -211,31 +258,33 @@ def draw(settings: TrainSettings) -> None:
     seconds = estimate(settings).seconds
     with st.container(horizontal=True, vertical_alignment="center"):
         jobs.buttons(JOB, lambda: TrainingWork(settings))
-        own = job is not None and isinstance(job.work, TrainingWork) and job.work.settings == settings
+        asked = job.work.settings if job is not None and isinstance(job.work, TrainingWork) else default.settings
+        differ = plain(differences(asked, settings))
         if job is None and settings != default.settings:
             st.info(
                 f"**These numbers are of another run**, the stored one: {in_words(default.settings)}. Press Train for "
-                f"the settings on the left: about {seconds:.2g} s of one core, and 10 s to evaluate."
+                f"the settings on the left: about {seconds:.2g} s of one core, and then the evaluation."
             )
-        elif job is not None and not own and not job.active:
-            st.info("**These numbers are of another run** than the settings on the left. Train begins with these.")
+        elif job is not None and differ:
+            st.info(
+                f"**These numbers are of another run** than the settings on the left: {differ}. {OTHER_RUN[job.state]}"
+            )
         elif job is None:
             st.caption(f"On screen is the stored run of these very settings. Training takes about {seconds:.2g} s of "
                        "one core.")  # fmt: skip
     jobs.watch(JOB, progress_line)
     jobs.watch(JOB, live, every=CHARTS_EVERY, quiet=True)
     run: Trained = default if job is None else job.snapshot
-    asked = job.work.settings if job is not None and isinstance(job.work, TrainingWork) else run.settings
     differs = asked != settings
     with top_line:
         note = "Link and files are of the run on screen, not of the settings on the left." if differs else ""
         share(controls, asked, lambda: export.of(run), note)
     with st.expander("What to notice"):
-        st.markdown(NOTICE)
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in [*notice(run.settings), *run.noticed()]))
     behind = st.expander("Data behind the charts", key="behind_train", on_change="rerun")
     if behind.open:
         with behind:
-            charts = figures.pictures(run, st.session_state.get("statistic", "mean"))
+            charts = figures.pictures(run, st.session_state.get("statistic", "median"))
             heading = st.selectbox("Chart", list(charts))
             data_table(charts[heading].table, heading)
     with st.expander("Assumptions, limits and sources"):
@@ -243,14 +292,27 @@ def draw(settings: TrainSettings) -> None:
         made_by(provenance)
 
 
-NOTICE = """
-- The loss falls in steps: a loop is added, the loss jumps, and the weights follow. Training all ten loops from the
-  first step diverges, by Gauss–Newton and by Adam.
-- In the trained P and Q nearly everything is zero except two diagonals. Their two numbers alone give the dashed line.
-- Past the trained T, shared weights go on improving: ten loops have taught the matrices something that holds for more.
-- Below the trained n the mean explodes, while the median hardly moves: few prompts, large λ₁.
-- Gradient descent with its step tuned on the same prompts, all n examples, is the fair rival. It is not close.
-"""
+OTHER_RUN = dict.fromkeys(
+    ("new", "waiting", "running"),
+    "That run goes on as it was begun. To train with the settings on the left, press Stop and then Train.",
+) | {
+    "paused": "Resume goes on with that run; Train begins with the settings on the left.",
+    "finished": "Train begins with the settings on the left.",
+    "failed": "Train begins with the settings on the left.",
+}
+"""What happens next, by the state of the job, if its settings are not those on the left."""
+
+
+def notice(settings: TrainSettings) -> list[str]:
+    """What to look at in the loss chart of such a run."""
+    plan = settings.training()
+    if plan.loops == 1 or plan.growth == 0:
+        return []
+    return [
+        f"Training begins with one loop and adds one every {plan.growth} steps, at the thin dotted lines. The loss may "
+        "jump there."
+    ]
+
 
 ASSUMPTIONS = """
 - **Model.** Z ← Z − (1/n) P Z M (Zᵀ Q Z), M = diag(I_n, 0), prediction −Z[d, n], x ~ N(0, I), w\\* ~ N(0, I), labels
@@ -258,12 +320,17 @@ ASSUMPTIONS = """
   read in third-party notes. Full weights: [Ahn et al. 2023](https://arxiv.org/abs/2306.00297). GD++: [von Oswald et al.
   2023](https://arxiv.org/abs/2212.07677).
 - **Generation** is the construction of the first page with its P, Q made trainable, α = 1, and η part of the weights.
-- **Training is ours**: damped Gauss–Newton (Levenberg–Marquardt) on fresh prompts, the loop count growing from 1 to T,
-  half of each batch stretched so that rare prompts with a large λ₁ are seen; Adam for larger weights. Untied layers
-  begin four times, and the best start goes on. No paper states such a recipe; what it finds is measured, not proved.
-- **Levels.** Best GD is the best single step for T loops, its risk exact (moments of Wishart matrices; derived for this
-  project). One layer's optimum is the closed form n/(n+1+d+σ²)·I. *A alone, trained* and *best two numbers* are the
-  best found here.
+- **Training is ours**: damped Gauss–Newton (Levenberg–Marquardt) on fresh prompts, Adam where that costs too much, the
+  loop count growing from 1 to T. Shared weights with T > 1 see half of each batch stretched, so that prompts with a
+  large $\\lambda_1$ are seen. Untied layers trained by Gauss–Newton begin four times, and the best start goes on. What
+  this finds is measured, not proved.
+- **Medians and means.** The mean of the squared error is ruled by rare prompts with a large $\\lambda_1$. For ten loops
+  of GD++ it is so large that no sample shows it. The median stands first, and beside it the mean over the prompts whose
+  $\\lambda_1$ is below a limit that about one prompt in a million exceeds. The mean over all prompts is given where
+  importance sampling reaches the prompts that rule it; there $\\lambda_1$ alone is multiplied, by up to 5.
+- **Levels.** Best GD is the single step for T loops with the smallest mean over all prompts. That mean is exact, from
+  the moments of Wishart matrices, with or without noise. One layer's optimum is the closed form n/(n+1+d+σ²)·I. *A
+  alone, trained* and *best two numbers* are the best found here. All levels in the chart of the loss are medians.
 - **Limits.** Every control's help says its range and why; a run that would take too long is refused with an estimate.
 """
 

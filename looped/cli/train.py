@@ -15,6 +15,7 @@ from looped.cli.progress import Bar
 from looped.cli.streams import give, say
 from looped.experiments.trained import Trained, evaluation, trained
 from looped.experiments.trained.file import read_weights
+from looped.experiments.trained.result import written
 from looped.export.files import utf8
 from looped.export.train import history_csv
 from looped.fields import SettingsError
@@ -57,10 +58,12 @@ def run(chosen: argparse.Namespace) -> None:
         raise cannot_write(chosen.out, error) from None
     summary = export.summary_json(found)
     write(found, chosen.out, {"history.csv": utf8(history_csv(found))})
-    for mean, median, tail in found.fresh:
-        say(f"squared error on {found.fresh_prompts:,} fresh prompts: mean {mean:.2e}, median {median:.2e}, 99.9 % "
-            f"point {tail:.2e}")  # fmt: skip
-    say(found.found())
+    for _, median, tail in found.fresh:
+        say(f"squared error on {found.fresh_prompts:,} fresh prompts: median {written(median)}, 99.9 % point "
+            f"{written(tail)}")  # fmt: skip
+    for sentence in (found.overflow(), found.means(), found.found(), found.compared()):
+        if sentence:
+            say(sentence)
     give(summary)
 
 

@@ -3,17 +3,18 @@
 import base64
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from looped.experiments.trained.file import pack
-from looped.experiments.trained.result import STATISTICS, Trained, one_layer_optimum
+from looped.experiments.trained.measure import best_descent
+from looped.experiments.trained.result import CEILING, STATISTICS, Trained, one_layer_optimum
 from looped.export.files import Export, npz, of, script
 from looped.figures import train as figures
 from looped.figures.picture import Picture
+from looped.training.evaluate import Risk
 from looped.training.settings import TrainSettings
 
 
@@ -48,6 +49,7 @@ class TrainedExport(Export):
             "steps_skipped": int(history["skipped"][-1]) if done else 0,
             "plan": {"optimizer": plan.optimizer, "steps": plan.steps, "batch": plan.batch, "starts": plan.starts},
             "found": run.found(),
+            "overflow": run.overflow(),
             "fits": [
                 {
                     "a": fit.a,
@@ -62,18 +64,27 @@ class TrainedExport(Export):
                 "per_evaluation_seed": [
                     {name: number(value) for name, value in zip(STATISTICS, row, strict=True)} for row in run.fresh
                 ],
+                "medians": {name: number(value) for name, value in run.medians.items()},
+                "overflows_count_as": CEILING,
             },
-            "mean_with_sampled_tail": {
-                name: {"mean": number(risk.mean), "standard_error": number(risk.error)}
-                for name, risk in run.tail.items()
-            },
+            "mean_over_all_prompts": {name: risk_of(risk) for name, risk in run.whole.items()},
+            "best_gradient_descent": dict(zip(("a", "risk"), best_descent(settings), strict=True)),
             "one_layer_optimum": dict(zip(("gamma", "risk"), one_layer_optimum(settings), strict=True)),
             "distance_to_one_layer_optimum": run.distance_to_optimum(),
         }
+        if run.limit is not None:
+            out["mean_below_largest_eigenvalue"] = {
+                "largest_eigenvalue_below": run.limit.value,
+                "probability_above": run.limit.above,
+                "means": {name: risk_of(risk) for name, risk in run.below.items()},
+            }
         if run.best is not None:
-            out["best_two_numbers"] = {"a": run.best.a, "gamma": run.best.gamma, "risk": number(run.best.risk)}
+            best = run.best
+            out["best_two_numbers"] = {"a": best.a, "gamma": best.gamma, "mean_below": number(best.risk)}
         if run.alone is not None:
-            out["preconditioner_alone_risk"] = {"mean": number(run.alone.mean), "standard_error": run.alone.error}
+            out["preconditioner_alone"] = {"median": number(run.alone.median)}
+            if run.alone.risk is not None:
+                out["preconditioner_alone_risk"] = risk_of(run.alone.risk)
         return out
 
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
@@ -134,6 +145,11 @@ def history_csv(run: Trained) -> str:
     return out.getvalue()
 
 
-def number(value: float) -> float | None:
-    """JSON has no infinity and no NaN."""
-    return float(value) if math.isfinite(value) else None
+def number(value: float) -> float:
+    """A squared error for JSON, which has no infinity: an overflow counts as `CEILING`."""
+    return min(float(value), CEILING)
+
+
+def risk_of(risk: Risk) -> dict[str, float]:
+    """A mean and its standard error for JSON."""
+    return {"mean": number(risk.mean), "standard_error": number(risk.error)}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from looped.experiments.trained.measure import best_descent
-from looped.experiments.trained.result import STATISTICS, Sweep, Trained, one_layer_optimum
+from looped.experiments.trained.measure import best_descent, level_medians
+from looped.experiments.trained.result import STATISTICS, Sweep, Trained, written
 from looped.figures.picture import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
 from looped.training.settings import TrainSettings
 
@@ -19,13 +19,14 @@ MOST_CELLS = 8
 SHOWN = 0.02
 """Cells below this share of the largest entry are left without a number."""
 CAP = 100.0
-"""Sweeps are cut at so many times what answering 0 costs, E(x_qᵀw*)² = d."""
+"""Sweeps are cut at so many times what answering 0 costs."""
 MARKS = {
     "trained": ("solid", "circle", 4.0),
     "its two numbers": ("dash", "square-open", 2.0),
     "best two numbers": ("dashdot", "diamond-open", 2.0),
     "constructed GD": ("dot", "x-thin-open", 2.0),
     "GD tuned here": ("longdash", "triangle-up-open", 2.0),
+    "answering 0": ("dot", "line-ew-open", 1.5),
 }
 """Dash, marker and width of every model's line."""
 SWEEPS = {
@@ -37,11 +38,18 @@ SWEEPS = {
 }
 """Heading, axis title and axis type of every sweep."""
 
+STATISTIC_TITLES = {
+    "mean": "mean squared error of the drawn prompts",
+    "median": "median squared error",
+    "99.9 %": "99.9 % point of the squared error",
+}
+"""Axis title of every statistic."""
+
 LEVEL_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
 History = Mapping[str, np.ndarray]
 
 
-def pictures(run: Trained, statistic: str = "mean") -> dict[str, Picture]:
+def pictures(run: Trained, statistic: str = "median") -> dict[str, Picture]:
     """All charts of the page by heading; those of the evaluation as far as it has come."""
     charts = {}
     if len(run.history.get("step", ())):
@@ -54,21 +62,28 @@ def pictures(run: Trained, statistic: str = "mean") -> dict[str, Picture]:
 
 
 def levels(settings: TrainSettings, run: Trained | None = None) -> dict[str, float]:
-    """Squared errors to compare a loss with, by name, from the largest to the smallest."""
-    n, d, T = settings.examples, settings.features, settings.loops
-    named = {"answering 0": float(d), "one layer, closed form": one_layer_optimum(settings)[1]}
-    if T > 1:
-        named[f"best GD, {T} steps"] = best_descent(settings)[1]
-    if run is not None and (run.settings.examples, run.settings.features, run.settings.loops) == (n, d, T):
-        if run.alone is not None and T > 1:
-            named["A alone, trained"] = run.alone.mean
-        if run.best is not None and T > 1:
-            named["best two numbers"] = run.best.risk
+    """Medians of ‖w_T − w*‖² to compare that of a batch with, by name.
+
+    Args:
+        settings: of the run.
+        run: one that has been evaluated; if it is of the same sizes, the levels that take time to find are its own.
+    """
+    if run is not None and not _same_prompts(run.settings, settings):
+        run = None
+    named = level_medians(settings, run)
+    if run is not None and run.alone is not None and settings.loops > 1:
+        named = {**named, "A alone, trained": run.alone.median}
     return named
 
 
+def _same_prompts(one: TrainSettings, other: TrainSettings) -> bool:
+    return all(
+        getattr(one, name) == getattr(other, name) for name in ("task", "loops", "examples", "features", "noise")
+    )
+
+
 def loss_chart(settings: TrainSettings, history: History, steps: int, known: Trained | None = None) -> Picture:
-    """The loss of each step's fresh prompts, log axis, with the levels to compare it with.
+    """The median squared error of each step's fresh prompts, log axis, with medians to compare it with.
 
     Args:
         settings: of the run.
@@ -83,19 +98,19 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
         name: np.asarray(history.get(name, np.zeros(0)))[chosen]
         for name in ("step", "start", "loops", "loss", "median")
     }
+    table = {{"loss": "mean", "median": "median"}.get(name, name): column for name, column in table.items()}
     x, T = table["step"], table["loops"]
-    mean = line(x, table["loss"], "mean of the batch", width=1.2, opacity=0.8)
     median = line(x, table["median"], "median of the batch", width=3.5)
-    for trace in (mean, median):
-        trace |= {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
+    median |= {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
     marks = levels(settings, known)
-    data = [median, mean]
+    data = [median]
     for (name, value), dash in zip(marks.items(), LEVEL_DASHES, strict=False):
         data.append(_level([1, max(steps, 2)], value, name, dash))
-    losses = np.concatenate([table["median"], np.clip(table["loss"], None, CAP * settings.features)])
-    axis, tick = log_range(np.concatenate([losses, list(marks.values())]))
+    axis, tick = log_range(np.clip([*table["median"], *marks.values()], None, CAP * marks["answering 0"]))
     grown = [int(x[place]) for place in np.flatnonzero(np.diff(T, prepend=T[:1]) > 0)] if len(T) else []
-    figure = _figure(data, {"title": {"text": "step"}, "range": [0, max(steps, 2)]}, axis, tick, "squared error")
+    figure = _figure(
+        data, {"title": {"text": "step"}, "range": [0, max(steps, 2)]}, axis, tick, "median of ‖w<sub>T</sub> − w*‖²"
+    )
     figure.update_layout(
         shapes=[
             {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "opacity": 0.25,
@@ -109,10 +124,10 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
         good = np.isfinite(table["median"])
         last = table["median"][good][-1] if good.any() else math.nan
         alt = (
-            f"Loss of {int(step[-1])} of {steps} training steps, log axis: the median squared error of a batch goes "
+            f"Loss of {int(step[-1])} of {steps} training steps, log axis: the median of ‖w_T − w*‖² in a batch goes "
             f"from {table['median'][0]:.2e} to {last:.2e}, with T = {int(T[-1])} loops in the last step."
         )
-    alt += " Levels: " + ", ".join(f"{name} {value:.3g}" for name, value in marks.items()) + "."
+    alt += " Medians to compare with: " + ", ".join(f"{name} {value:.3g}" for name, value in marks.items()) + "."
     return Picture(figure, alt, table)
 
 
@@ -182,19 +197,18 @@ def weights_chart(run: Trained, layer: int = 0) -> Picture:
     return Picture(figure, alt, table)
 
 
-def sweep_chart(run: Trained, kind: str, statistic: str = "mean") -> Picture:
+def sweep_chart(run: Trained, kind: str, statistic: str = "median") -> Picture:
     """Squared error of the query while one thing changes, log axis, cut where answering 0 would be far better."""
     sweep, settings = run.sweeps[kind], run.settings
     heading, title, scale = SWEEPS[kind]
     row = STATISTICS.index(statistic)
-    cap = CAP * settings.features
+    cap = CAP * float(sweep.series["answering 0"][row].max())
     x, table, data = sweep.x, {title.split(",")[0].split("<")[0]: sweep.x}, []
     for name, values in sweep.series.items():
         dash, symbol, width = MARKS[name]
         y = np.where(np.isfinite(values[row]), values[row], np.inf)
         table[name] = y
         data.append(line(x, np.clip(y, 1e-17, cap), name, dash, symbol, width))
-    data.append(_level([x[0], x[-1]], float(settings.features), "answering 0", "dot"))
     shown = np.concatenate([trace["y"] for trace in data])
     axis, tick = log_range(np.clip(shown, 1e-17, cap))
     trained_at = {"loops": settings.loops, "examples": settings.examples, "covariance": 1, "scale": 1,
@@ -203,7 +217,7 @@ def sweep_chart(run: Trained, kind: str, statistic: str = "mean") -> Picture:
         "type": "scatter", "x": [trained_at, trained_at], "y": [10 ** axis[0], 10 ** axis[1]], "mode": "lines",
         "name": "trained here", "line": {"width": 1.5, "dash": "dot"}, "hoverinfo": "skip", "opacity": 0.7,
     }  # fmt: skip
-    figure = _figure([*data, here], {"title": {"text": title}, "type": scale}, axis, tick, f"{statistic} squared error")
+    figure = _figure([*data, here], {"title": {"text": title}, "type": scale}, axis, tick, STATISTIC_TITLES[statistic])
     return Picture(figure, _describe_sweep(sweep, heading, statistic, trained_at, table, cap), table)
 
 
@@ -214,10 +228,10 @@ def _describe_sweep(
     here = int(np.argmin(np.abs(sweep.x - trained_at)))
     text = f"{heading}: {statistic} squared error over {sweep.prompts:,} prompts, log axis. "
     text += f"Where it was trained ({axis} {sweep.x[here]:g}): "
-    text += ", ".join(f"{name} {table[name][here]:.2e}" for name in names) + ". "
+    text += ", ".join(f"{name} {written(table[name][here])}" for name in names) + ". "
     for place, where in ((0, "At the left end"), (-1, "At the right end")):
-        text += f"{where} ({sweep.x[place]:g}): trained {table['trained'][place]:.2e}, "
-        text += f"GD tuned here {table['GD tuned here'][place]:.2e}. "
+        text += f"{where} ({sweep.x[place]:g}): trained {written(table['trained'][place])}, "
+        text += f"GD tuned here {written(table['GD tuned here'][place])}. "
     if any((values > cap).any() for name, values in table.items() if name != axis):
         text += f"Curves are cut at {cap:g}, {CAP:g} times what answering 0 costs."
     return text.strip()

@@ -1,25 +1,28 @@
 """How good weights are on fresh prompts, and the gradient descents they compete with.
 
-The squared error is heavy-tailed: rare prompts with a large λ₁ rule its mean. Mean, median and the 99.9 % point stand
-together therefore, over many prompts.
+The squared error is heavy-tailed: rare prompts with a large λ₁ rule its mean, and for many loops of GD++ that mean is
+so large that no sample shows it. So the median stands first; beside it stands the mean over the prompts whose λ₁ is
+below a stated limit, and the mean over all prompts only where importance sampling reaches the prompts that rule it.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from looped.training.models import LoopedModel, LoopedPredictor
-from looped.training.stream import Batch, PromptStream
+from looped.training.stream import STRETCHES, Batch, PromptStream
 
 PROMPTS = 200_000
 CHUNK = 4_000
 """Prompts evaluated together."""
 
-TAIL_STRETCH = 1.6
-"""How far prompts are stretched to sample the tail; found by the standard error, which is flat from 1.4 to 1.8."""
+RARE = 1e-6
+"""Share of the prompts whose λ₁ is above the limit of `largest_eigenvalue`."""
+SPECTRA = 100_000
+"""Spectra from which that limit is read, for features up to 5; fewer for more."""
 
 Predictor = Callable[[Tensor, Tensor], Tensor]
 """States (B, d+1, d+1) and queries (B, d) to predictions after 0, 1, …, T loops, (T+1, B)."""
@@ -27,7 +30,7 @@ Predictor = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class QueryErrors:
-    """(prediction − x_qᵀw*)² on fresh prompts after 0, 1, …, T loops; each array (T+1,)."""
+    """(prediction − x_qᵀw*)² on fresh prompts after 0, 1, …, T loops; each array (T+1,), infinite after an overflow."""
 
     mean: np.ndarray
     median: np.ndarray
@@ -54,6 +57,7 @@ def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: i
         answer = torch.einsum("bd,bd->b", queries, batch.w_star)
         chunks.append((predict(batch.state, queries) - answer).square())
     errors = torch.cat(chunks, dim=1)  # (T+1, B)
+    errors = torch.where(errors.isfinite(), errors, torch.inf)
     tail = errors.kthvalue(max(1, round(0.999 * prompts)), dim=1).values
     return QueryErrors(
         mean=errors.mean(dim=1).numpy(),
@@ -64,67 +68,100 @@ def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: i
     )
 
 
-def spectra(examples: int, features: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Eigenvalues of H = XᵀX/n for rows x ~ N(0, I), the tail sampled: (count, d), ascending, and weights (count,)."""
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A value of λ₁ that few prompts exceed."""
+
+    value: float
+    """λ₁ of XᵀX/n, rows x ~ N(0, I); three digits."""
+    above: float
+    """Probability that a prompt has a larger λ₁, an estimate to about a fifth."""
+
+
+@cache
+def largest_eigenvalue(examples: int, features: int) -> Limit:
+    """The limit that λ₁ exceeds in about one of a million prompts of n examples and d features."""
     stream = PromptStream(examples=examples, features=features)
-    batches = _tail(stream, seed, count)
-    parts = [
-        (torch.linalg.eigvalsh(batch.state[:, :features, :features]).clamp(min=0.0), weight)
-        for batch, weight in batches
-    ]
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    count = max(CHUNK, SPECTRA * 25 // max(25, features**2))
+    drawn = [(largest, weight) for _, weight, largest in _far(stream, 0, count)]
+    value, order = torch.cat([part[0] for part in drawn]).sort(descending=True)
+    weight = torch.cat([part[1] for part in drawn])[order]
+    quantile = float(f"{float(value[int((weight.cumsum(0) < RARE * count).sum())]):.3g}")
+    return Limit(quantile, float(weight[value > quantile].sum()) / count)
+
+
+def _far(stream: PromptStream, seed: int, count: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
+    """Batches of `PromptStream.draw_far`, `count` prompts in all, with their weights and λ₁."""
+    generator = torch.Generator().manual_seed(seed)
+    for first in range(0, count, CHUNK):
+        batch = stream.draw_far(min(CHUNK, count - first), generator)
+        assert batch.weight is not None
+        assert batch.largest is not None
+        yield batch, batch.weight, batch.largest
+
+
+def spectra(examples: int, features: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of H = XᵀX/n for rows x ~ N(0, I) with λ₁ below its limit, (K, d), and their weights (K,), mean 1.
+
+    A weighted mean is the mean over the prompts below the limit. K is what is left of `count` draws.
+    """
+    stream, limit = PromptStream(examples=examples, features=features), largest_eigenvalue(examples, features)
+    eigenvalues, weights = [], []
+    for batch, drawn, largest in _far(stream, seed, count):
+        below = largest < limit.value
+        eigenvalues.append(torch.linalg.eigvalsh(batch.state[below, :features, :features]).clamp(min=0.0))
+        weights.append(drawn[below])
+    weight = torch.cat(weights)
+    return torch.cat(eigenvalues), weight / weight.mean()
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """A mean over prompts and the standard error of that mean."""
+    """A mean over prompts and the standard error of that mean, 0 where it is exact."""
 
     mean: float
     error: float
 
 
 @torch.no_grad()
-def tail_risk(loss: Callable[[Batch], Tensor], stream: PromptStream, seed: int, count: int) -> Risk:
-    """The mean loss over the stream's prompts, sampled where the loss is: in the rare prompts with a large λ₁ too.
+def risks(loss: Callable[[Batch], Tensor], stream: PromptStream, seed: int, count: int) -> tuple[Risk, Risk]:
+    """The mean loss over the prompts whose λ₁ is below its limit, and that over all prompts, by importance sampling.
 
     Args:
         loss: of each prompt of a batch, (B,).
-        stream: where the prompts come from; they are stretched, and weighted back, see `PromptStream.draw`.
+        stream: where the prompts come from, Σ = I; see `PromptStream.draw_far`.
         seed: of the prompts.
         count: prompts, drawn `CHUNK` at a time.
     """
-    values = torch.cat([weight * loss(batch) for batch, weight in _tail(stream, seed, count)]).double()
-    return Risk(float(values.mean()), float(values.std()) / count**0.5)
+    limit = largest_eigenvalue(stream.examples, stream.features).value
+    drawn = [(loss(batch).double(), weight, largest < limit) for batch, weight, largest in _far(stream, seed, count)]
+    value, weight, below = map(torch.cat, zip(*drawn, strict=True))
+    return _mean(value[below], weight[below]), _mean(value, weight, known=True)
 
 
-def _tail(stream: PromptStream, seed: int, count: int) -> Iterator[tuple[Batch, Tensor]]:
-    generator = torch.Generator().manual_seed(seed)
-    for first in range(0, count, CHUNK):
-        batch = stream.draw(min(CHUNK, count - first), generator, TAIL_STRETCH)
-        assert batch.weight is not None
-        yield batch, batch.weight
+def _mean(value: Tensor, weight: Tensor, known: bool = False) -> Risk:
+    """The weighted mean; the mean weight is 1 where that is `known`, else it is estimated too."""
+    count, total = len(value), float(len(value)) if known else float(weight.sum())
+    mean = float((weight * value).sum()) / total
+    if not np.isfinite(mean):
+        return Risk(np.inf, np.inf)
+    spread = weight * value - mean if known else weight * (value - mean)
+    return Risk(mean, float(spread.square().sum()) ** 0.5 / total if count > 1 else np.inf)
 
 
-@torch.no_grad()
-def integrated_risk(model: LoopedModel, stream: PromptStream, seed: int, count: int) -> Risk:
-    """E‖I − (w_T as a linear map of w*)‖_F²: risk with w* and x_q integrated out, for A alone and Σ = I.
+def reached(degree: int, examples: int, features: int) -> bool:
+    """Whether importance sampling reaches the prompts that rule the mean of an error whose square is a polynomial.
 
-    Only with u = 0 is w_T linear in w*: w_T = [I − (I − AᵀH)^T] w*. The tail is sampled, see `tail_risk`.
+    λ₁^{2·degree} against its density is largest near λ₁ = (4·degree + n + d)/n; λ₁ itself is near (1 + √(d/n))², and it
+    is multiplied by at most the last of `STRETCHES`.
 
-    Raises:
-        ValueError: for other weights, other Σ, or noise.
+    Args:
+        degree: of the error w_T − w* in λ₁.
+        examples: n.
+        features: d.
     """
-    alone = isinstance(model, LoopedPredictor) and model.weights == "preconditioner" and model.tied
-    if not alone or stream.root is not None or stream.noise > 0:
-        raise ValueError("w* can only be integrated out for a tied preconditioner, Σ = I and noiseless labels.")
-    A = model.A[0].double().cpu()
-    identity, d = torch.eye(model.features, dtype=torch.float64), model.features
-
-    def loss(batch: Batch) -> Tensor:
-        left = torch.linalg.matrix_power(identity - A.T @ batch.state[:, :d, :d].double(), model.loops)
-        return left.square().sum((1, 2))
-
-    return tail_risk(loss, stream, seed, count)
+    ruling = (4 * degree + examples + features) / examples
+    return ruling <= STRETCHES[-1] * (1 + (features / examples) ** 0.5) ** 2
 
 
 def tuned_descent(batch: Batch, loops: int) -> tuple[float, Tensor]:

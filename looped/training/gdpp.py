@@ -48,7 +48,8 @@ def fit(P: Tensor, Q: Tensor) -> Fit:
     """Least-squares fit of one layer, P and Q (d+1, d+1), which P → cP, Q → Q/c leaves unchanged.
 
     Raises:
-        ValueError: if P[d, d] is 0, since these weights then answer 0 whatever the prompt and have no such gauge.
+        ValueError: if P[d, d] is 0, since these weights then answer 0 whatever the prompt and have no such gauge, or
+            so near 0 that the weights overflow in it.
     """
     d = len(P) - 1
     corner = float(P[d, d])
@@ -60,7 +61,7 @@ def fit(P: Tensor, Q: Tensor) -> Fit:
     near_Q = torch.diag(torch.tensor([a] * d + [0.0], dtype=torch.float64))
     share_P = (P.cpu() - near_P).square().sum() / P.square().sum().cpu()
     share_Q = (Q.cpu() - near_Q).square().sum() / Q.square().sum().cpu().clamp(min=1e-300)
-    return Fit(a=a, gamma=a * p, unexplained_p=float(share_P), unexplained_q=float(share_Q))
+    return _checked(Fit(a=a, gamma=a * p, unexplained_p=float(share_P), unexplained_q=float(share_Q)))
 
 
 def fit_generation(P: Tensor, Q: Tensor) -> Fit:
@@ -69,7 +70,8 @@ def fit_generation(P: Tensor, Q: Tensor) -> Fit:
     Its write mask keeps the examples where they are, so γ is 0.
 
     Raises:
-        ValueError: if Q[d, d] is 0, since these weights never see the labels and have no such gauge.
+        ValueError: if Q[d, d] is 0, since these weights never see the labels and have no such gauge, or so near 0 that
+            the weights overflow in it.
     """
     d = len(P) - 1
     corner = -float(Q[d, d])
@@ -81,7 +83,13 @@ def fit_generation(P: Tensor, Q: Tensor) -> Fit:
     near_Q = torch.diag(torch.tensor([1.0] * d + [-1.0], dtype=torch.float64))
     share_P = (P - near_P).square().sum() / P.square().sum().clamp(min=1e-300)
     share_Q = (Q - near_Q).square().sum() / Q.square().sum()
-    return Fit(a=a, gamma=0.0, unexplained_p=float(share_P), unexplained_q=float(share_Q))
+    return _checked(Fit(a=a, gamma=0.0, unexplained_p=float(share_P), unexplained_q=float(share_Q)))
+
+
+def _checked(found: Fit) -> Fit:
+    if not all(map(math.isfinite, (found.a, found.gamma, found.unexplained_p, found.unexplained_q))):
+        raise ValueError("The corner that fixes the gauge is too near 0: the weights overflow in it.")
+    return found
 
 
 def residual_factors(a: float, gamma: float, loops: int, eigenvalues: Tensor) -> Tensor:
@@ -94,7 +102,7 @@ def residual_factors(a: float, gamma: float, loops: int, eigenvalues: Tensor) ->
 
 
 def risk(a: float, gamma: float, loops: int, eigenvalues: Tensor, weight: Tensor) -> float:
-    """Query risk for Σ = I with w* and x_q integrated out: the weighted mean over spectra of Σ_k Π_t (1 − a h_t)²."""
+    """The weighted mean over spectra of Σ_k Π_t (1 − a h_t)²: the query risk for Σ = I, w* and x_q integrated out."""
     return float((weight * residual_factors(a, gamma, loops, eigenvalues).square().sum(1)).mean())
 
 

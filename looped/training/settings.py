@@ -18,12 +18,12 @@ TRAIN_FIELDS: dict[str, Field] = {
     "loops": replace(
         FIELDS["loops"], high=30,
         help="How often the trained layer is applied, or the number of layers where they are untied. 1 to 30: every "
-        "loop raises the degree of the loss by more than two, and its tail with it.",
+        "loop raises the degree of the squared error in the data by two or more, which makes its tail heavier.",
     ),
     "examples": replace(
         FIELDS["examples"],
-        help="Examples in every training prompt. Training sees this n only; further down stands what happens at "
-        "others. 1 to 2,000.",
+        help="Examples in every training prompt. Training sees this n only; a chart further down shows other n. "
+        "1 to 2,000.",
     ),
     "features": replace(
         FIELDS["features"], high=40,
@@ -32,7 +32,7 @@ TRAIN_FIELDS: dict[str, Field] = {
     "task": Field(
         name="task", key="task", label="Task", kind="choice", choices=("prediction", "generation"),
         help="prediction: answer the query with its label. generation: the query token becomes w itself, as on the "
-        "first page, trained on ‖w_T − w*‖².",
+        "first page, trained on its squared distance from the task's weights.",
     ),
     "weights": Field(
         name="weights", key="weights", label="Trained weights", kind="choice",
@@ -44,15 +44,19 @@ TRAIN_FIELDS: dict[str, Field] = {
         name="untied", key="untied", label="Untied layers", kind="yes/no",
         help="T layers with weights of their own instead of one layer applied T times. There is nothing past layer T.",
     ),
-    "noise": FIELDS["noise"],
+    "noise": replace(
+        FIELDS["noise"],
+        help="Standard deviation of the noise added to the labels of the examples; the query is judged without noise. "
+        "0 to 10: without noise a label has the variance d, so at d = 1 and 10 the labels are nearly all noise.",
+    ),
     "seed": replace(
         FIELDS["seed"], help="Of the first weights and of every training prompt. Same settings and seed, same bytes."
     ),
     "optimizer": Field(
         name="optimizer", key="optimizer", label="Optimiser", kind="choice",
         choices=("auto", "gauss-newton", "adam", "sgd"),
-        help="auto: Gauss–Newton (Levenberg–Marquardt) on fresh prompts up to 1,000 weights, else Adam. Adam and "
-        "plain stochastic gradient descent clip gradients to length 1.",
+        help="auto: Gauss–Newton (Levenberg–Marquardt) on fresh prompts where a step of it is cheap, with 1,000 "
+        "weights at most, else Adam. Adam and plain stochastic gradient descent clip gradients to length 1.",
     ),
     "steps": Field(
         name="steps", key="steps", label="Steps", kind="whole", low=0, high=20_000,
@@ -70,11 +74,12 @@ TRAIN_FIELDS: dict[str, Field] = {
     ),
     "dtype": replace(
         FIELDS["dtype"],
-        help="Arithmetic of training. float64 by default, for Gauss–Newton squares the condition of its Jacobian.",
+        help="Arithmetic of training. float64 by default: Gauss–Newton squares the condition number of its Jacobian, "
+        "and float32 has too few digits for that.",
     ),
     "device": Field(
         name="device", key="device", label="Device", kind="choice", choices=("cpu", "cuda"),
-        help="Where training runs. The same settings give the same bytes on the same device only.",
+        help="Where training runs. The same settings give the same bytes only on the same device.",
     ),
 }  # fmt: skip
 

@@ -4,11 +4,13 @@ x_i ~ N(0, Σ), w* ~ N(0, Σ^{-1}), y_i = ⟨w*, x_i⟩ + σε_i. The model sees
 G = Σ_i z_i z_iᵀ/n with z_i = (x_i, y_i), a Wishart matrix: O(d²) random numbers, whatever n is.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+STRETCHES = tuple(1 + 0.02 * 200 ** (place / 15) for place in range(16))
+"""What λ₁ is multiplied by in every second prompt of `PromptStream.draw_far`, one after the other, from 1.02 to 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,9 @@ class Batch:
     root: Tensor | None
     """Σ^{1/2}, (d, d); None where Σ = I."""
     weight: Tensor | None = None
-    """(B,): a mean with these over stretched prompts is one over the stated distribution. None where all are 1."""
+    """(B,): the density of a prompt over that of the distribution it was drawn from. None where all are 1."""
+    largest: Tensor | None = None
+    """λ₁ of XᵀX/n before Σ^{1/2} is applied, (B,); known where it was multiplied."""
 
     def residual(self, iterate: Tensor) -> Tensor:
         """Σ^{1/2}(w − w*) for iterates (…, B, d); its squared length is E(x_qᵀw − x_qᵀw*)² over the query x_q."""
@@ -58,40 +62,86 @@ class PromptStream:
         Args:
             prompts: B.
             generator: the source of every random number.
-            stretch: s; every second prompt has its x_i multiplied by √s, w* unchanged, so that rare prompts with a
-                large λ₁ become common, and each is weighted by its density over that of the mixture,
-                1/(½ + ½ s^{−nd/2} exp(½(1 − 1/s) tr XΣ^{-1}Xᵀ)) ≤ 2. With 1 there are no weights.
+            stretch: every second prompt has its x_i multiplied by the square root of this, w* unchanged, so that rare
+                prompts with a large λ₁ become common.
 
-        Source: Bartlett's decomposition (1933); importance sampling with a defensive mixture, Hesterberg (1995).
+        Source: Bartlett's decomposition (1933).
         """
-        n, d, dtype, device = self.examples, self.features, self.dtype, generator.device
-        k = d + 1 if self.noise > 0 else d
+        R = self._factor(prompts, generator)
+        scale = torch.ones(prompts, 1, 1, dtype=self.dtype, device=generator.device)
+        scale[1::2] = stretch**0.5
+        return self._batch(scale * R[..., : self.features], R, generator)
+
+    def draw_far(self, prompts: int, generator: torch.Generator) -> Batch:
+        """Draw B prompts, in every second one λ₁ multiplied by one of `STRETCHES`, with the weights that undo it.
+
+        The eigenvectors, the other eigenvalues, w* and the noise stay as they were drawn. A weighted mean over these
+        prompts estimates the mean over the stated distribution; no weight is above 2.
+
+        Source: importance sampling with a defensive mixture, Hesterberg (1995).
+        """
+        R = self._factor(prompts, generator)
+        x, weight, largest = _multiply_largest(R[..., : self.features], self.examples)
+        return self._batch(x, R, generator, weight, largest)
+
+    def _factor(self, prompts: int, generator: torch.Generator) -> Tensor:
+        """R of B prompts, (B, min(n, k), k): the factor of x alone, k = d, or with a last column for the noise."""
+        n, dtype, device = self.examples, self.dtype, generator.device
+        k = self.features + 1 if self.noise > 0 else self.features
         r = min(n, k)
         R = torch.randn(prompts, r, k, generator=generator, dtype=dtype, device=device).triu(1)
         freedom = torch.arange(n, n - r, -1, dtype=dtype, device=device)
         chi_squared = 2 * torch._standard_gamma((freedom / 2).expand(prompts, r).contiguous(), generator=generator)
         R.diagonal(dim1=1, dim2=2).copy_(chi_squared.sqrt())
-        scale = torch.ones(prompts, 1, 1, dtype=dtype, device=device)
-        scale[1::2] = stretch**0.5
-        whitened = torch.randn(prompts, d, generator=generator, dtype=dtype, device=device)  # Σ^{1/2} w*
-        rows = torch.empty(prompts, r, d + 1, dtype=dtype, device=device)
-        x = scale * R[..., :d]
-        weight = None
-        if stretch != 1:
-            squares = x.square().sum((1, 2))
-            weight = 2 / (1 + (-n * d / 2 * math.log(stretch) + 0.5 * (1 - 1 / stretch) * squares).exp())
+        return R
+
+    def _batch(
+        self, x: Tensor, R: Tensor, generator: torch.Generator,
+        weight: Tensor | None = None, largest: Tensor | None = None,
+    ) -> Batch:  # fmt: skip
+        """Prompts with the rows x, (B, r, d), before Σ^{1/2} is applied, and tasks that are drawn here."""
+        (B, r, d), n = x.shape, self.examples
+        whitened = torch.randn(B, d, generator=generator, dtype=x.dtype, device=x.device)  # Σ^{1/2} w*
+        rows = torch.empty(B, r, d + 1, dtype=x.dtype, device=x.device)
         rows[..., d] = torch.einsum("brd,bd->br", x, whitened)
         if self.noise > 0:
             rows[..., d] += self.noise * R[..., d]
         if self.root is None:
             rows[..., :d] = x
-            return Batch(rows.mT @ rows / n, whitened, None, weight)
-        root = self.root.to(dtype=dtype, device=device)
+            return Batch(rows.mT @ rows / n, whitened, None, weight, largest)
+        root = self.root.to(x)
         rows[..., :d] = x @ root
-        return Batch(rows.mT @ rows / n, torch.linalg.solve(root, whitened.T).T, root, weight)
+        return Batch(rows.mT @ rows / n, torch.linalg.solve(root, whitened.T).T, root, weight, largest)
 
     def queries(self, prompts: int, generator: torch.Generator) -> Tensor:
         """x_q ~ N(0, Σ), (B, d)."""
         shape = (prompts, self.features)
         x = torch.randn(shape, generator=generator, dtype=self.dtype, device=generator.device)
         return x if self.root is None else x @ self.root.to(x)
+
+
+def _multiply_largest(x: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows x (B, r, d) with λ₁ multiplied in every second prompt, the weights of the prompts, and their λ₁.
+
+    The eigenvalues of XᵀX/n have a density proportional to Π_k λ_k^{(N−m−1)/2} e^{−nλ_k/2} Π_{j<k} |λ_j − λ_k| with
+    m = min(n, d) and N = max(n, d), from which the density of the mixture follows.
+    """
+    B, r, d = x.shape
+    m, N = min(n, d), max(n, d)
+    short = x.mT if r < d else x  # the side with m directions last
+    eigenvalues, vectors = torch.linalg.eigh(short.mT @ short / n)
+    largest, others = eigenvalues[:, -1], eigenvalues[:, :-1]
+    top = vectors[:, :, -1:]
+    factor = torch.ones(B, dtype=x.dtype, device=x.device)
+    stretches = torch.tensor(STRETCHES, dtype=x.dtype, device=x.device)
+    factor[1::2] = stretches[torch.arange(B // 2, device=x.device) % len(stretches)]
+    short = short + (factor.sqrt() - 1)[:, None, None] * (short @ top) @ top.mT
+    largest = factor * largest
+
+    def log_density(value: Tensor) -> Tensor:  # of λ₁ given the others, but for a constant; value (B, …)
+        apart = (value[..., None] - others.reshape(B, *[1] * (value.dim() - 1), m - 1)).clamp(min=0)
+        return (N - m - 1) / 2 * value.log() - n * value / 2 + apart.log().sum(-1)
+
+    before = log_density(largest[:, None] / stretches) - stretches.log()
+    ratio = (before - log_density(largest)[:, None]).exp().mean(1)
+    return short.mT if r < d else short, 2 / (1 + ratio), largest

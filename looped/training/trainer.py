@@ -40,9 +40,10 @@ class Progress:
     loops: int
     """Loops trained in it."""
     loss: float
-    """Mean squared error of its prompts before it; NaN for a step that was skipped."""
+    """Mean squared error ‖w_T − w*‖² before it, over those of its prompts that are not stretched; NaN for a step that
+    was skipped."""
     median: float
-    """Their median, which the heavy tail does not move."""
+    """Their median, which the heavy tail hardly moves."""
     skipped: int
     """Non-finite steps skipped so far."""
     stopped: str
@@ -94,6 +95,8 @@ class Trainer:
         before = self._weights()
         batch = self.stream.draw(training.batch, self.generator, training.stretch)
         errors = self.optimizer.step(batch, loops, training.rate_at(done))
+        if errors is not None and training.stretch != 1:
+            errors = errors[::2]
         loss = math.nan if errors is None else float(errors.mean())
         median = math.nan if errors is None else float(errors.median())
         skipped = (self.history[-1].skipped if done else 0) + (errors is None)

@@ -1,75 +1,112 @@
-"""Exact risks of gradient descent on Gaussian prompts, from the moments of Wishart matrices.
+"""The exact mean risk of T gradient steps of one size over Gaussian prompts.
 
-The squared error after T loops is a polynomial of degree 2T in H = XᵀX/n, whose mean a sample hardly shows: rare
-prompts with a large λ₁ rule it. Its exact value needs only E tr(W^k), W = XᵀX, a whole number.
+The risk of T loops is the mean of a polynomial of degree 2T in the eigenvalues of XᵀX/n. A sample hardly shows it: rare
+prompts with a large λ₁ rule it. Its exact value needs only the moments E tr(W^k) of W = XᵀX, which are whole numbers.
 """
 
 from fractions import Fraction
 from functools import cache
-from math import comb
+from math import comb, factorial
 
-MOST_LOOPS = 16
-"""Largest T: the recursion visits every partition of 2T, and Python's whole numbers are slow."""
+ACCURACY = 1e-6
+"""Of the best step, relative to it."""
 
 
 @cache
 def moments(examples: int, features: int, order: int) -> tuple[int, ...]:
-    """E tr(W^k) for k = 0 … `order`, W = XᵀX, X (n, d) of independent N(0, 1).
+    """E tr(W^k) for k = 0 … `order`, W = XᵀX, X (n, d) of independent N(0, 1)."""
+    return (features, *(_moment(examples, features, k) for k in range(1, order + 1)))
 
-    Integration by parts, E X_ia f(X) = E ∂f/∂X_ia, on Σ_ia X_ia (X W^{k−1})_ia p for p a product of traces:
-    E tr(W^k) p = (n+k−1) E tr(W^{k−1}) p + Σ_{j=0}^{k−2} E tr(W^{j+1}) tr(W^{k−2−j}) p
-    + Σ_m 2m E tr(W^{k−1+m}) p/tr(W^m), the last sum over the factors tr(W^m) of p.
-    Every term is of degree one less, so it ends at tr(W⁰) = d.
 
-    Source: derived for this project.
+def _moment(n: int, d: int, k: int) -> int:
+    """E tr(W^k), k at least 1.
+
+    tr(W^k) = Σ_λ 2k Π'_s c(s) / H(2λ) · Z_λ(W) over the partitions λ of k, with zonal polynomials Z_λ and
+    E Z_λ(W) = Π_s (n + c(s)) (d + c(s)). The cell s in row i and column j, from 0, has c(s) = 2j − i; Π' leaves out
+    the first cell; H is the product of the hook lengths. Π' is 0 if λ holds the cell (2, 1), where c = 0, so only
+    λ = (a, b, 1, …, 1) counts.
+
+    Source: Macdonald, Symmetric Functions and Hall Polynomials (1995), VI.10 and VII.2; Hanlon, Stanley and Stembridge
+    (1992).
     """
-    n, d = examples, features
-
-    @cache
-    def mean(traces: tuple[int, ...]) -> int:
-        """E of the product of tr(W^k) over these k."""
-        if not traces:
-            return 1
-        k, rest = traces[0], traces[1:]
-        total = (n + k - 1) * product(k - 1, *rest)
-        total += sum(product(j + 1, k - 2 - j, *rest) for j in range(k - 1))
-        for i, m in enumerate(rest):
-            total += 2 * m * product(k - 1 + m, *rest[:i], *rest[i + 1 :])
-        return total
-
-    def product(*traces: int) -> int:
-        return d ** traces.count(0) * mean(tuple(sorted(filter(None, traces), reverse=True)))
-
-    return tuple(product(k) for k in range(order + 1))
+    first, second = _products(n, d, 0, k), _products(n, d, -1, k)  # of the cells of a row, from its left end
+    column = [(1, 1)]  # of the cells of the first column from the third row on
+    for i in range(2, k):
+        column.append(_times(column[-1], (-i, (n - i) * (d - i))))
+    total = Fraction(first[k][0] * first[k][1], factorial(2 * k))  # λ = (k)
+    for b in range(1, k // 2 + 1):
+        for a in range(b, k - b + 1):
+            c = k - a - b
+            signs, values = _times(_times(first[a], second[b]), column[c])
+            hooks = (2 * a + c) * (2 * a + c + 1) * (2 * b + c - 1) * (2 * b + c)
+            hooks *= factorial(2 * a - 1) * factorial(2 * b - 2) * factorial(c) * factorial(c + 1)
+            total += Fraction(signs * values * (2 * (a - b) + 1), hooks)
+    return int(2 * k * total)
 
 
-def descent_risk(step_size: float, loops: int, examples: int, features: int) -> float:
-    """E Σ_k (1 − aλ_k)^{2T}, the query risk of A = a·I for Σ = I and w* ~ N(0, I), exact up to the last rounding.
+def _products(n: int, d: int, offset: int, most: int) -> list[tuple[int, int]]:
+    """Products of c, without c = 0, and of (n + c)(d + c) over the first 0, 1, … cells of a row, c from `offset` on."""
+    products = [(1, 1)]
+    for j in range(most):
+        c = 2 * j + offset
+        products.append(_times(products[-1], (c or 1, (n + c) * (d + c))))
+    return products
 
-    Args:
-        step_size: a.
-        loops: T, at most `MOST_LOOPS`.
-        examples: n.
-        features: d.
-    """
-    a = Fraction(step_size) / examples
-    traces = moments(examples, features, 2 * loops)
-    return float(sum(comb(2 * loops, k) * (-a) ** k * trace for k, trace in enumerate(traces)))
+
+def _times(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    return one[0] * other[0], one[1] * other[1]
 
 
 @cache
-def best_descent(loops: int, examples: int, features: int) -> tuple[float, float]:
-    """The step a with the least exact `descent_risk`, and that risk.
+def _coefficients(loops: int, examples: int, features: int, noise: float) -> tuple[Fraction, ...]:
+    """Of the powers of a in `descent_risk`.
 
-    The risk is a mean of even powers of 1 − aλ, so it is convex in a; thirds are cut off the interval (0, 2), in which
-    the minimum lies since E λ = 1.
+    Noise adds σ²/n · E Σ_k (1 − (1 − aλ_k)^T)²/λ_k, a polynomial of degree 2T − 1 in λ.
     """
-    low, high = 0.0, 2.0
-    while high - low > 1e-6:
+    n, T, variance = examples, loops, Fraction(noise) ** 2
+    traces = moments(n, features, 2 * T)
+    risk = [Fraction((-1) ** j * comb(2 * T, j) * trace, n**j) for j, trace in enumerate(traces)]
+    for j in range(2, 2 * T + 1):
+        squared = (-1) ** j * (comb(2 * T, j) - 2 * comb(T, j))  # of (1 − (1 − x)^T)²
+        risk[j] += variance * squared * Fraction(traces[j - 1], n**j)
+    return tuple(risk)
+
+
+def descent_risk(step_size: float, loops: int, examples: int, features: int, noise: float = 0.0) -> float:
+    """E‖w_T − w*‖² of T gradient steps, the query risk of A = a·I for Σ = I and w* ~ N(0, I); exact but for rounding.
+
+    Args:
+        step_size: a.
+        loops: T.
+        examples: n.
+        features: d.
+        noise: σ of the examples' labels.
+    """
+    a, total = Fraction(step_size), Fraction(0)
+    for coefficient in reversed(_coefficients(loops, examples, features, noise)):
+        total = coefficient + a * total
+    return float(total) if total < 10**300 else float("inf")
+
+
+@cache
+def best_descent(loops: int, examples: int, features: int, noise: float = 0.0) -> tuple[float, float]:
+    """The step a with the least `descent_risk`, and that risk.
+
+    Without noise the risk is a mean of even powers of 1 − aλ, convex in a, and its minimum lies below 2 since E λ = 1.
+    With noise it need not be convex, so a grid with four steps to each factor 2 comes first.
+    """
+
+    def risk(step: float) -> float:
+        return descent_risk(step, loops, examples, features, noise)
+
+    grid = [2.0 ** (1 - i / 4) for i in range(100)]
+    place = min(range(len(grid)), key=lambda i: risk(grid[i]))
+    low, high = grid[min(place + 1, len(grid) - 1)], grid[max(place - 1, 0)]
+    while high - low > ACCURACY * high:
         left, right = low + (high - low) / 3, high - (high - low) / 3
-        if descent_risk(left, loops, examples, features) < descent_risk(right, loops, examples, features):
+        if risk(left) < risk(right):
             high = right
         else:
             low = left
     step = (low + high) / 2
-    return step, descent_risk(step, loops, examples, features)
+    return step, risk(step)

@@ -1,13 +1,15 @@
 """Weights travel in an arrays.npz, and other files are refused in one sentence."""
 
 import io
+import json
+import re
 import zipfile
 
 import numpy as np
 import pytest
 
 from looped import export
-from looped.experiments.trained import Trained
+from looped.experiments.trained import Trained, evaluate, measure
 from looped.experiments.trained.file import MOST_BYTES, pack, read_weights, unpack, weights_from
 from looped.fields import SettingsError
 from looped.training.settings import TrainSettings
@@ -79,7 +81,18 @@ BAD = {
     "not square": (npz(P=np.ones((3, 4)), Q=np.ones((3, 4))), r"holds P \(3, 4\) and Q \(3, 4\)"),
     "different": (npz(P=np.eye(3), Q=np.eye(4)), r"holds P \(3, 3\) and Q \(4, 4\)"),
     "numbers": (npz(P=np.full((3, 3), np.nan), Q=np.eye(3)), "holds entries that are not finite numbers"),
-    "words": (npz(P=np.full((3, 3), "a"), Q=np.eye(3)), "holds entries that are not finite numbers"),
+    "infinite": (npz(P=np.eye(3), Q=np.full((3, 3), np.inf)), "holds entries that are not finite numbers"),
+    "beyond float64": (npz(P=np.eye(3) * np.longdouble("1e4000"), Q=np.eye(3)), "holds entries that are not finite"),
+    "huge entries": (npz(P=np.eye(3) * 1e60, Q=np.eye(3)), "holds entries above 1e50 in size"),
+    "words": (
+        npz(P=np.full((3, 3), "a"), Q=np.eye(3)),
+        "holds P of type str32 and Q of type float64, not real",
+    ),
+    "complex": (npz(P=np.eye(3), Q=1j * np.eye(3)), "Q of type complex128, not real numbers"),
+    "yes and no": (npz(P=np.eye(3) > 0, Q=np.eye(3)), "holds P of type bool"),
+    "dates": (npz(P=np.zeros((3, 3), "M8[s]"), Q=np.eye(3)), "not real numbers"),
+    "a vector": (npz(P=np.ones(9), Q=np.ones(9)), r"holds P \(9,\) and Q \(9,\)"),
+    "no layers": (npz(P=np.ones((0, 3, 3)), Q=np.ones((0, 3, 3))), "holds P"),
     "too many features": (npz(P=np.eye(60), Q=np.eye(60)), "cannot be looked at here .d = 59 cannot be used"),
     "settings of something else": (npz(P=np.eye(3), Q=np.eye(3), settings="{"), "cannot be looked at here"),
     "huge": (bytes(MOST_BYTES + 1), "is larger than 20 MiB"),
@@ -98,3 +111,44 @@ def test_a_file_that_is_no_weights_gets_one_sentence(name):
 def test_a_missing_file_gets_one_sentence(tmp_path):
     with pytest.raises(SettingsError, match=r"none\.npz cannot be read \(No such file"):
         read_weights(tmp_path / "none.npz", DEFAULT)
+
+
+READ = {
+    "identity": (np.eye(6), np.eye(6), {}),
+    "float16": (np.diag([0.1, 0.1, 1]).astype(np.float16), np.diag([0.5, 0.5, 0]).astype(np.float16), {}),
+    "whole numbers": (np.diag([0, 0, 1]), np.diag([1, 1, 0]).astype(np.uint8), {}),
+    "large": (1e50 * np.eye(3), 1e50 * np.eye(3), {}),
+    "all large": (np.full((3, 3), 1e50), np.full((3, 3), -1e50), {}),
+    "tiny corner": (np.diag([1, 1, 1e-300]), np.eye(3), {}),
+    "tiny": (1e-300 * np.eye(3), 1e-300 * np.eye(3), {}),
+    "zero": (np.zeros((3, 3)), np.zeros((3, 3)), {}),
+    "untied": (np.stack([3 * np.eye(3)] * 6), np.stack([3 * np.eye(3)] * 6), {}),
+    "generation": (np.eye(3), np.eye(3), {"task": "generation", "loops": 30}),
+    "thirty loops": (np.eye(3), np.eye(3), {"loops": 30}),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_weights_that_diverge_are_a_number_or_a_ceiling_everywhere(name, monkeypatch):
+    P, Q, settings = READ[name]
+    monkeypatch.setattr(measure, "_affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
+    run = evaluate(weights_from(npz(P=P, Q=Q), "w.npz", DEFAULT.replace(**settings)))
+    shown = export.of(run)
+    summary = json.loads(shown.summary_json(), parse_constant=lambda text: pytest.fail(f"{text} in the JSON"))
+    said = " ".join([run.found(), run.overflow(), run.means(), run.compared(), *run.noticed()])
+    assert not re.search(r"\b(nan|inf)\b", said), said
+    pictures = shown.pictures()
+    for picture in pictures.values():
+        assert not re.search(r"\b(nan|inf)\b", picture.alt), picture.alt
+    medians = [row["median"] for row in summary["query_squared_error"]["per_evaluation_seed"]]
+    assert all(0 <= median <= 1e300 for median in medians)
+    overflows = max(medians) == 1e300
+    assert ("The loop diverges" in run.overflow()) == overflows
+    assert overflows == (name in ("identity", "large", "all large", "thirty loops", "untied", "tiny corner")), medians
+
+
+def test_an_overflow_in_few_prompts_is_said_to_be_in_some(small):
+    fresh = np.array([[np.inf, 1.0, 2.0], [3.0, 1.0, 2.0]])
+    run = Trained(small.settings, small.P, small.Q, {}, "", fresh=fresh, fresh_prompts=10)
+    assert run.overflow() == "In some of the fresh prompts the loop diverges: their squared error is over 1e300."

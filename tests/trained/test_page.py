@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def test_the_stored_run_stands_there_before_anyone_trains():
     app = page()
     numbers = {metric.label: metric.value for metric in app.metric}
     run = stored()[0]
-    assert numbers["mean squared error"] == f"{run.fresh[:, 0].max():.2g}"
+    assert numbers["median squared error"] == f"{run.fresh[:, 1].max():.1e}"
     assert numbers["a, γ learned"] == f"{run.fits()[0].a:.3g}, {run.fits()[0].gamma:.3g}"
     assert len(charts(app)) == 7
     assert all(alts(app))
@@ -107,6 +108,86 @@ def test_stop_resume_and_evaluating_what_was_reached():
     app.run()
     assert len(charts(app)) == 7
     assert not app.exception
+
+
+def markdown(app):
+    return [element.value for kind in ("markdown", "caption", "info", "error") for element in app.get(kind)]
+
+
+def test_a_setting_changed_while_training_is_named_and_does_not_touch_the_run():
+    app = page(**{**SMALL, "steps": "20000", "batch": "512"})
+    press(app, "Train")
+    job = job_of(app)
+    assert not any("another run" in box.value for box in app.info)
+    app.number_input(key="n").set_value(9).run()
+    (box,) = [box.value for box in app.info if "another run" in box.value]
+    assert "n · examples 8, on the left 9" in box
+    assert "press Stop and then Train" in box
+    assert job_of(app) is job
+    press(app, "Stop")
+    assert job.join(10)
+    app.run()
+    (box,) = [box.value for box in app.info if "another run" in box.value]
+    assert "Resume goes on with that run; Train begins with the settings on the left." in box
+    assert job.work.settings.examples == 8
+    app.number_input(key="n").set_value(8).run()
+    assert not any("another run" in box.value for box in app.info)
+
+
+KINDS = [
+    {}, {"weights": "sparse"}, {"weights": "preconditioner"}, {"task": "generation"}, {"untied": "true"}, {"T": "1"},
+    {"noise": "0.5"}, {"task": "generation", "weights": "preconditioner", "T": "1"},
+    {"untied": "true", "weights": "preconditioner"}, {"n": "1", "d": "3"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_every_kind_of_run_says_only_what_its_numbers_say(kind):
+    app = page(**{**SMALL, "steps": "8", **kind})
+    press(app, "Train")
+    job = job_of(app)
+    assert job.join(60)
+    app.run()
+    assert not app.exception
+    assert job.state == "finished", job.failure
+    said, run = " ".join(markdown(app)).replace("\\", ""), job.snapshot
+    for stale in (
+        "hardly moves",
+        "It is not close",
+        "go on improving",
+        "passes 2/a",
+        "tail sampled",
+        "undreds of times",
+    ):
+        assert stale not in said
+    labels = [metric.label for metric in app.metric]
+    assert labels[0] == "median squared error"
+    assert ("mean over all prompts" in labels) == ("trained" in run.whole)
+    own = run.sweeps["loops"].series["trained"][1]
+    T = run.settings.loops
+    assert f"After T = {T} the median squared error of the trained weights is {own[T]:.1e}" in said
+    best = int(np.argmin(own))
+    assert (f"smallest median at loop {best}, {own[best]:.1e}" in said) == (not run.settings.untied)
+    assert ("Untied layers end with the last" in said) == run.settings.untied
+    assert ("adds one every" in said) == (T > 1)
+    assert (f"mean {measure.best_descent(run.settings)[1]:.3g}, exact" in said) == (T > 1)
+    assert not any(re.search(r"(?<![$\\])(λ₁|κ_Σ|κ_Σ)", text) for text in markdown(app))
+
+
+def test_no_help_of_this_page_is_of_another_page():
+    app = page()
+    helps = [w.help for kind in ("number_input", "selectbox", "toggle", "metric") for w in app.get(kind) if w.help]
+    assert len(helps) > 8
+    assert not any("w* has length" in text for text in helps)
+    (noise,) = [w.help for w in app.number_input if w.key == "noise"]
+    assert "variance d" in noise
+
+
+def test_the_default_view_shows_medians_alone():
+    for chart in charts(page()):
+        title = chart["layout"].get("yaxis", {}).get("title", {}).get("text", "median")
+        assert title.startswith("median")
+        assert not any("mean" in trace.get("name", "") for trace in chart["data"])
 
 
 def test_settings_that_cannot_train_are_refused_in_a_sentence():

@@ -1,17 +1,17 @@
 """Known figures, recomputed; rivals against plain loops written here."""
 
+import math
+
 import pytest
 import torch
 
-from looped.training import wishart
-from looped.training.evaluate import (
-    integrated_risk,
-    query_errors,
-    tail_risk,
-    tuned_descent,
-)
+from looped.training import gdpp, wishart
+from looped.training.evaluate import largest_eigenvalue, query_errors, reached, risks, spectra, tuned_descent
 from looped.training.models import LoopedPredictor
 from looped.training.stream import PromptStream
+from tests.training import exact
+
+SEEDS = range(12)
 
 
 def descent_model(a, d, loops):
@@ -20,26 +20,117 @@ def descent_model(a, d, loops):
     return model
 
 
-@pytest.mark.parametrize(("a", "loops"), [(0.77, 1), (0.6, 4), (0.56, 10)])
-def test_the_integrated_risk_is_the_exact_one_tail_included(a, loops):
-    # Plain draws give 0.024 for the last, so much of its tail do they miss.
-    risk = integrated_risk(descent_model(a, 5, loops), PromptStream(examples=20, features=5), seed=0, count=100_000)
-    exact = wishart.descent_risk(a, loops, 20, 5)
-    assert abs(risk.mean - exact) < 4 * risk.error < 0.2 * exact
+def gdpp_model(a, gamma, d):
+    model = LoopedPredictor(weights="full", features=d, loops=len(a), tied=False)
+    P, Q = gdpp.weights(a, gamma, d)
+    model.load_state_dict({"P": P, "Q": Q})
+    return model
 
 
-def test_the_tail_is_weighted_back_to_the_stated_distribution():
-    d, stream = 5, PromptStream(examples=20, features=5)
-    one = tail_risk(lambda batch: torch.ones(len(batch.state)).double(), stream, 0, 100_000)
-    trace = tail_risk(lambda batch: batch.state[:, :d, :d].diagonal(dim1=1, dim2=2).sum(1), stream, 0, 100_000)
-    assert abs(one.mean - 1) < 4 * one.error < 0.02
-    assert abs(trace.mean - d) < 4 * trace.error < 0.1
+def squares(model):
+    return lambda batch: batch.residual(model(batch.state)).square().sum(1)
 
 
-def test_only_a_preconditioner_has_its_task_integrated_out():
-    model = LoopedPredictor(weights="full", features=5, loops=1)
-    with pytest.raises(ValueError, match="tied preconditioner"):
-        integrated_risk(model, PromptStream(examples=20, features=5), 0, 10)
+THREE_LAYERS = ((0.377, 2.411, 9.663), (0.343, 1.367, 0.0))
+"""a and γ of each layer; the last γ moves inputs that nothing reads."""
+CASES = {
+    "best descent, T = 1": (20, 5, [0.77], [0.0]),
+    "best descent, T = 10": (20, 5, [0.554] * 10, [0.0] * 10),
+    "six numbers, three layers": (20, 5, *THREE_LAYERS),
+    "two numbers, T = 4": (20, 5, [1.2] * 4, [0.15] * 4),
+    "as many features as examples": (5, 5, [0.8] * 3, [0.2] * 3),
+    "more features than examples": (3, 8, [0.1] * 5, [0.0] * 5),
+    "one feature": (8, 1, [1.0] * 3, [0.2] * 3),
+    "many examples": (200, 5, [1.2] * 3, [0.2] * 3),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_error_of_the_mean_over_all_prompts_is_honest_over_twelve_seeds(case):
+    n, d, a, gamma = CASES[case]
+    polynomial = exact.gdpp_square(a, gamma)
+    degree = (len(polynomial) - 1) // 2
+    truth = exact.mean_of(polynomial, n, d, wishart.moments(n, d, len(polynomial) - 1))
+    assert reached(degree, n, d)
+    away = []
+    for seed in SEEDS:
+        _, whole = risks(squares(gdpp_model(a, gamma, d)), PromptStream(examples=n, features=d), seed, 20_000)
+        assert whole.error < 0.25 * whole.mean
+        away.append((whole.mean - truth) / whole.error)
+    assert max(map(abs, away)) < 4
+    assert abs(sum(away)) / len(away) ** 0.5 < 3  # no side is preferred
+    assert sum(abs(z) < 1 for z in away) >= 4
+
+
+def test_six_numbers_of_three_layers_have_the_exact_mean_known():
+    polynomial = exact.gdpp_square(*THREE_LAYERS)
+    assert exact.mean_of(polynomial, 20, 5) == pytest.approx(0.0568, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("degree", "there"), [(1, True), (10, True), (13, True), (30, True), (121, False), (29524, False)]
+)
+def test_the_mean_of_many_loops_that_move_the_inputs_is_out_of_reach(degree, there):
+    assert reached(degree, 20, 5) is there
+
+
+def test_one_feature_exceeds_its_limit_as_often_as_a_chi_squared():
+    # χ²₂/2 is exponential: P(λ₁ > L) = e^{−L}.
+    limit = largest_eigenvalue(2, 1)
+    assert limit.above == pytest.approx(math.exp(-limit.value), rel=0.25)
+    assert 3e-7 < limit.above < 3e-6
+
+
+@pytest.mark.parametrize(("n", "d"), [(20, 5), (1, 40), (40, 10), (2000, 3)])
+def test_few_prompts_exceed_the_limit(n, d):
+    limit = largest_eigenvalue(n, d)
+    assert 5e-7 < limit.above < 2e-6
+    assert limit.value > (1 + (d / n) ** 0.5) ** 2  # where λ₁ lies for large n and d
+
+
+def test_the_mean_below_the_limit_is_the_plain_one_and_its_error_is_honest():
+    # 2.4 million plain draws hold two or three prompts above the limit.
+    model, stream = descent_model(0.554, 5, 10), PromptStream(examples=20, features=5)
+    limit, generator, total, count = largest_eigenvalue(20, 5).value, torch.Generator().manual_seed(77), 0.0, 0
+    for _ in range(40):
+        batch = stream.draw(20_000, generator)
+        eigenvalues = torch.linalg.eigvalsh(batch.state[:, :5, :5])
+        ordinary = eigenvalues[:, -1] < limit
+        total += float((1 - 0.554 * eigenvalues[ordinary]).pow(20).sum())
+        count += int(ordinary.sum())
+    estimates = [risks(squares(model), stream, seed, 20_000)[0] for seed in SEEDS]
+    away = [(risk.mean - total / count) / risk.error for risk in estimates]
+    assert max(map(abs, away)) < 4.5
+
+
+def test_what_is_multiplied_is_weighted_back_to_the_stated_distribution():
+    d, stream = 5, PromptStream(examples=20, features=5, noise=0.3)
+    one = risks(lambda batch: torch.ones(len(batch.state)).double(), stream, 0, 100_000)[1]
+    trace = risks(lambda batch: batch.state[:, :d, :d].diagonal(dim1=1, dim2=2).sum(1), stream, 0, 100_000)[1]
+    label = risks(lambda batch: batch.state[:, d, d], stream, 0, 100_000)[1]
+    for risk, expected in ((one, 1), (trace, d), (label, d + 0.3**2)):
+        assert abs(risk.mean - expected) < 4 * risk.error < 0.03 * expected
+
+
+def test_a_loss_that_overflows_has_an_infinite_mean_and_is_not_a_number_nowhere():
+    stream = PromptStream(examples=8, features=2)
+    for value in (torch.inf, torch.nan):
+        for risk in risks(lambda batch, value=value: torch.full((len(batch.state),), value), stream, 0, 100):
+            assert (risk.mean, risk.error) == (math.inf, math.inf)
+    P = Q = torch.eye(3, dtype=torch.float64)[None]
+    model = LoopedPredictor(weights="full", features=2, loops=12)
+    model.load_state_dict({"P": P, "Q": Q})
+    errors = query_errors(model.predictions, stream, seed=0, prompts=50)
+    assert (errors.mean[-1], errors.median[-1], errors.tail[-1]) == (math.inf,) * 3
+
+
+def test_spectra_are_those_below_the_limit():
+    eigenvalues, weight = spectra(20, 5, 20_000, seed=1)
+    assert float(eigenvalues.max()) < largest_eigenvalue(20, 5).value
+    assert float(weight.mean()) == pytest.approx(1)
+    for a, loops in ((0.77, 1), (0.4, 3), (0.2, 10)):
+        measured = float((weight * (1 - a * eigenvalues).pow(2 * loops).sum(1)).mean())
+        assert wishart.descent_risk(a, loops, 20, 5) == pytest.approx(measured, rel=0.02)
 
 
 def test_query_errors_are_those_of_the_exact_risk():

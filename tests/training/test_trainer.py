@@ -8,12 +8,19 @@ import torch
 
 from looped.training import wishart
 from looped.training.checkpoint import CheckpointError
-from looped.training.evaluate import integrated_risk, query_errors
+from looped.training.evaluate import query_errors, risks
 from looped.training.optimizers import GaussNewton
 from looped.training.plan import Training
 from looped.training.trainer import DIVERGED_AFTER, Trainer
 
 SMALL = {"loops": 3, "features": 2, "examples": 8, "batch": 32, "steps": 12, "growth": 3}
+
+
+def mean_error(trainer, count):
+    """E‖w_T − w*‖² over all prompts."""
+    model = trainer.model
+    loss = lambda batch: batch.residual(model(batch.state)).square().sum(1)  # noqa: E731
+    return risks(loss, trainer.training.stream(), 9, count)[1]
 
 
 def weights_of(trainer):
@@ -184,7 +191,7 @@ def test_one_trained_loop_is_the_closed_form_optimum():
     optimum = n / (n + 1 + d)  # Γ* for H = Ψ = I, σ = 0
     A = trainer.model.A[0].detach()
     assert float((A - optimum * torch.eye(d, dtype=A.dtype)).abs().max()) < 0.03
-    risk = integrated_risk(trainer.model, trainer.training.stream(), seed=9, count=100_000)
+    risk = mean_error(trainer, 100_000)
     assert risk.mean == pytest.approx(d * (1 - optimum), rel=0.01)
 
 
@@ -194,15 +201,14 @@ def test_full_weights_from_random_ones_reach_a_thousandth_and_more():
     list(trainer.run())
     for seed in (101, 102, 103):
         errors = query_errors(trainer.model.predictions, trainer.training.stream(), seed)
-        assert errors.mean[-1] <= 1e-4
-        assert errors.median[-1] <= 1e-6
+        assert errors.median[-1] <= 1e-7
 
 
 @pytest.mark.slow
 def test_a_trained_preconditioner_is_as_good_as_the_best_descent():
     trainer = Trainer(Training.suited(weights="preconditioner"))
     list(trainer.run())
-    risk = integrated_risk(trainer.model, trainer.training.stream(), seed=9, count=2_000_000)
+    risk = mean_error(trainer, 400_000)
     assert risk.mean + 3 * risk.error <= 0.0252
     # Better than any multiple of the identity can be: training adds a skew part to A.
     assert risk.mean + 3 * risk.error < wishart.best_descent(10, 20, 5)[1]

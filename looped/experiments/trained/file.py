@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from looped.experiments.trained.result import Sweep, Trained
+from looped.experiments.trained.result import Alone, Sweep, Trained
 from looped.fields import SettingsError
 from looped.training import gdpp
-from looped.training.evaluate import Risk
+from looped.training.evaluate import Limit, Risk
 from looped.training.settings import TrainSettings
 
 BROKEN = (zipfile.BadZipFile, zlib.error, MemoryError)
 MOST_ARRAY_BYTES = 1024**2
 """Largest array in it: 30 layers of 41 × 41 numbers, the most that is allowed here, take 400 kB."""
+LARGEST_WEIGHT = 1e50
+"""Larger weights are refused: their squares, summed over a matrix and multiplied, leave the range of numbers."""
 MOST_BYTES = 20 * 1024**2
 """Largest file that is read: the largest weights allowed here take 1 MiB, their sweeps little more."""
 
@@ -38,9 +40,14 @@ def pack(run: Trained) -> dict[str, np.ndarray]:
     for kind, sweep in run.sweeps.items():
         named |= {f"sweep.{kind}.x": sweep.x, f"sweep.{kind}.prompts": np.array(sweep.prompts)}
         named |= {f"sweep.{kind}.series.{name}": values for name, values in sweep.series.items()}
-    named |= {f"tail.{name}": np.array([risk.mean, risk.error]) for name, risk in run.tail.items()}
+    named |= {f"median.{name}": np.array(value) for name, value in run.medians.items()}
+    for kind, means in (("below", run.below), ("whole", run.whole)):
+        named |= {f"{kind}.{name}": np.array([risk.mean, risk.error]) for name, risk in means.items()}
+    if run.limit is not None:
+        named["limit"] = np.array([run.limit.value, run.limit.above])
     if run.alone is not None:
-        named["alone"] = np.array([run.alone.mean, run.alone.error])
+        risk = run.alone.risk
+        named["alone"] = np.array([run.alone.median] + ([risk.mean, risk.error] if risk else []))
     if run.best is not None:
         named["best"] = np.array([run.best.a, run.best.gamma, run.best.risk])
     return named
@@ -55,7 +62,12 @@ def unpack(named: Mapping[str, np.ndarray]) -> Trained:
         start = f"sweep.{kind}.series."
         series = {name.removeprefix(start): values for name, values in named.items() if name.startswith(start)}
         sweeps[kind] = Sweep(named[f"sweep.{kind}.x"], series, int(named[f"sweep.{kind}.prompts"]))
-    tail = {name.removeprefix("tail."): Risk(*map(float, named[name])) for name in named if name.startswith("tail.")}
+    below, whole = (
+        {name.removeprefix(kind): Risk(*map(float, named[name])) for name in named if name.startswith(kind)}
+        for kind in ("below.", "whole.")
+    )
+    medians = {name.removeprefix("median."): float(named[name]) for name in named if name.startswith("median.")}
+    alone = list(map(float, named["alone"])) if "alone" in named else []
     P, Q = (named[name] if settings.untied else named[name][None] for name in ("P", "Q"))
     history = {name.removeprefix("history."): named[name] for name in named if name.startswith("history.")}
     return Trained(
@@ -68,8 +80,11 @@ def unpack(named: Mapping[str, np.ndarray]) -> Trained:
         fresh=named["fresh"],
         fresh_prompts=int(named["fresh_prompts"]),
         sweeps=sweeps,
-        tail=tail,
-        alone=Risk(*map(float, named["alone"])) if "alone" in named else None,
+        medians=medians,
+        limit=Limit(*map(float, named["limit"])) if "limit" in named else None,
+        below=below,
+        whole=whole,
+        alone=Alone(alone[0], Risk(*alone[1:]) if alone[1:] else None) if alone else None,
         best=gdpp.Best(*map(float, named["best"])) if "best" in named else None,
     )
 
@@ -104,10 +119,17 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
             said = str(_member(archive, "settings")) if "settings.npy" in archive.namelist() else ""
     except (OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, *BROKEN):
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
-    if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2:
+    if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2 or not P.size:
         raise refused(name, f"holds P {P.shape} and Q {Q.shape}, not two of (d+1, d+1) or (L, d+1, d+1)")
-    if P.dtype.kind not in "fiu" or Q.dtype.kind not in "fiu" or not (np.isfinite(P).all() and np.isfinite(Q).all()):
+    if P.dtype.kind not in "fiu" or Q.dtype.kind not in "fiu":
+        raise refused(name, f"holds P of type {P.dtype.name} and Q of type {Q.dtype.name}, not real numbers")
+    shape = (-1, *P.shape[-2:])
+    with np.errstate(over="ignore"):
+        P, Q = (np.ascontiguousarray(weights, dtype=np.float64) for weights in (P, Q))
+    if not (np.isfinite(P).all() and np.isfinite(Q).all()):
         raise refused(name, "holds entries that are not finite numbers")
+    if max(np.abs(P).max(), np.abs(Q).max()) > LARGEST_WEIGHT:
+        raise refused(name, f"holds entries above {LARGEST_WEIGHT:.0e} in size".replace("e+", "e"))
     untied = P.ndim == 3 and len(P) > 1
     try:
         if said:
@@ -119,9 +141,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
         raise refused(name, f"cannot be looked at here ({str(error).rstrip('.')})") from None
     except RecursionError:
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
-    shape = (-1, *P.shape[-2:])
-    P, Q = (np.ascontiguousarray(weights.reshape(shape), dtype=np.float64) for weights in (P, Q))
-    return Trained(settings, P, Q, {}, f"Weights from {name}.", name)
+    return Trained(settings, P.reshape(shape), Q.reshape(shape), {}, f"Weights from {name}.", name)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -9,11 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from looped.experiments.trained.result import Sweep, Trained
+from looped.experiments.trained.result import Alone, Sweep, Trained, one_layer_optimum
 from looped.prompts import eigenvalues
 from looped.threads import in_one_thread
 from looped.training import gdpp, wishart
-from looped.training.evaluate import Risk, integrated_risk, query_errors, spectra, tail_risk, tuned_descent
+from looped.training.evaluate import (
+    Risk,
+    largest_eigenvalue,
+    query_errors,
+    reached,
+    risks,
+    spectra,
+    tuned_descent,
+)
 from looped.training.models import LoopedModel, LoopedPredictor
 from looped.training.settings import TrainSettings, check, estimate
 from looped.training.stream import Batch, PromptStream
@@ -24,6 +32,8 @@ EVALUATION_SEED = 2_147_000_000
 EVALUATION_SEEDS = 3
 ALONE_SECONDS = 20.0
 """A alone is trained beside the run for comparison if that takes no longer by the estimate."""
+LEVEL_PROMPTS = 4_000
+"""Prompts behind the levels of the loss chart."""
 PAST = 5
 """Loops are followed to so many times the trained T."""
 COVARIANCES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
@@ -37,18 +47,8 @@ EXAMPLES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
 def best_descent(settings: TrainSettings) -> tuple[float, float]:
-    """The best single step a for T loops, Σ = I, and its risk: exact where that is known, else over sampled prompts."""
-    return _best_descent(settings.examples, settings.features, settings.loops, settings.noise)
-
-
-@cache
-def _best_descent(n: int, d: int, T: int, noise: float) -> tuple[float, float]:
-    if noise == 0 and T <= wishart.MOST_LOOPS:
-        return wishart.best_descent(T, n, d)
-    settings = TrainSettings(examples=n, features=d, loops=T, noise=noise)
-    batch, _ = _draw(_stream(settings), _affordable(settings, T, 20_000))
-    step, iterates = tuned_descent(batch, T)
-    return step, float(batch.residual(iterates[-1]).square().sum(1).mean())
+    """The single step a for T loops, Σ = I, with the least exact risk, and that risk."""
+    return wishart.best_descent(settings.loops, settings.examples, settings.features, settings.noise)
 
 
 def model_of(settings: TrainSettings, P: np.ndarray, Q: np.ndarray) -> LoopedModel:
@@ -104,7 +104,7 @@ def evaluation(run: Trained, share: float = 1.0) -> Iterator[Trained]:
         share: of the usual numbers of prompts.
     """
     settings = run.settings
-    T, stream, tail = settings.loops, _stream(settings), dict[str, Risk]()
+    T, stream = settings.loops, _stream(settings)
     prompts = _affordable(settings, T, 200_000, share)
     predict = model_of(settings, run.P, run.Q).predictions
     fresh: list[tuple[float, ...]] = []
@@ -113,15 +113,25 @@ def evaluation(run: Trained, share: float = 1.0) -> Iterator[Trained]:
         fresh.append((float(errors.mean[-1]), float(errors.median[-1]), float(errors.tail[-1])))
         run = replace(run, fresh=np.array(fresh), fresh_prompts=prompts)
         yield run
+    run = replace(run, limit=largest_eigenvalue(settings.examples, settings.features))
     run = replace(run, best=search(settings))
     yield run
     for alone in _train_alone(settings, share):
         run = replace(run, alone=alone)
         yield run
     models = _models(run)
+    count = _affordable(settings, T, 40_000, share)
     for name, model in models.items():
-        tail[name] = tail_risk(_loss(model), stream, EVALUATION_SEED, _affordable(settings, T, 40_000, share))
-        run = replace(run, tail=dict(tail))
+        errors = query_errors(model.predictions, stream, EVALUATION_SEED, prompts)
+        below, whole = mean_errors(settings, model, stream, count)
+        if name == "constructed GD":
+            whole = Risk(best_descent(settings)[1], 0.0)
+        run = replace(
+            run,
+            medians={**run.medians, name: float(errors.median[-1])},
+            below={**run.below, name: below},
+            whole=run.whole if whole is None else {**run.whole, name: whole},
+        )
         yield run
     run = replace(run, sweeps={"loops": _past(settings, models, share)})
     yield run
@@ -138,6 +148,15 @@ def evaluation(run: Trained, share: float = 1.0) -> Iterator[Trained]:
         yield run
 
 
+def mean_errors(
+    settings: TrainSettings, model: LoopedModel, stream: PromptStream, count: int
+) -> tuple[Risk, Risk | None]:
+    """The mean where λ₁ is below its limit, and that over all prompts if importance sampling finds it."""
+    degree = (3**settings.loops - 1) // 2 if model.weights == "full" and settings.task == "prediction" else model.loops
+    below, whole = risks(lambda batch: _squares(model, batch), stream, EVALUATION_SEED, count)
+    return below, whole if reached(degree, settings.examples, settings.features) else None
+
+
 def search(settings: TrainSettings) -> gdpp.Best | None:
     """The best two numbers for T tied loops of prediction without noise, by a small search; else None."""
     if settings.task != "prediction" or settings.untied or settings.noise > 0:
@@ -146,8 +165,8 @@ def search(settings: TrainSettings) -> gdpp.Best | None:
     return gdpp.search(settings.loops, *spectra(settings.examples, settings.features, count, EVALUATION_SEED))
 
 
-def _train_alone(settings: TrainSettings, share: float) -> Iterator[Risk | None]:
-    """None for every step of training A alone at these sizes, and at last its risk; nothing where that is no rival."""
+def _train_alone(settings: TrainSettings, share: float) -> Iterator[Alone | None]:
+    """None for every step of training A alone at these sizes, and at last what it does; nothing if it is no rival."""
     alone = TrainSettings(loops=settings.loops, examples=settings.examples, features=settings.features,
                           weights="preconditioner", seed=settings.seed)  # fmt: skip
     rival = settings.task == "prediction" and not settings.untied and settings.noise == 0 and settings.loops > 1
@@ -156,7 +175,40 @@ def _train_alone(settings: TrainSettings, share: float) -> Iterator[Risk | None]
     trainer = Trainer(alone.training())
     for _ in trainer.run():
         yield None
-    yield integrated_risk(trainer.model, _stream(alone), EVALUATION_SEED, 100_000)
+    stream = _stream(alone)
+    _, whole = mean_errors(alone, trainer.model, stream, _affordable(alone, alone.loops, 100_000, share))
+    yield Alone(_typical(trainer.model, stream), whole)
+
+
+def level_medians(settings: TrainSettings, run: Trained | None = None) -> dict[str, float]:
+    """Medians of ‖w_T − w*‖² over the same fresh prompts, by name, to stand beside the loss of a batch."""
+    return _level_medians(settings, None if run is None else run.best)
+
+
+@cache
+def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, float]:
+    stream, d, T = _stream(settings), settings.features, settings.loops
+
+    def descent(step: float, loops: int) -> float:
+        model = LoopedPredictor(weights="preconditioner", features=d, loops=loops)
+        model.load_state_dict({"A": step * torch.eye(d).double()[None]})
+        return _typical(model, stream)
+
+    named = {"answering 0": descent(0.0, 1), "one layer, closed form": descent(one_layer_optimum(settings)[0], 1)}
+    if T > 1:
+        named[f"best GD, {T} steps"] = descent(best_descent(settings)[0], T)
+    if best is not None and T > 1:
+        P, Q = gdpp.weights([best.a], [best.gamma], d)
+        named["best two numbers"] = _typical(
+            model_of(settings.replace(task="prediction"), P.numpy(), Q.numpy()), stream
+        )
+    return named
+
+
+def _typical(model: LoopedModel, stream: PromptStream) -> float:
+    """The median of ‖w_T − w*‖² over `LEVEL_PROMPTS` fresh prompts."""
+    batch = stream.draw(LEVEL_PROMPTS, torch.Generator().manual_seed(EVALUATION_SEED))
+    return float(_squares(model, batch).median())
 
 
 def _models(run: Trained) -> dict[str, LoopedModel]:
@@ -167,6 +219,7 @@ def _models(run: Trained) -> dict[str, LoopedModel]:
     if settings.task == "prediction":
         if fits and all(fit.a != 0 for fit in fits):
             P, Q = gdpp.weights([fit.a for fit in fits], [fit.gamma for fit in fits], d)
+        if fits and all(fit.a != 0 for fit in fits) and P.isfinite().all():
             models["its two numbers"] = model_of(settings, P.numpy(), Q.numpy())
         if run.best is not None:
             P, Q = gdpp.weights([run.best.a], [run.best.gamma], d)
@@ -194,8 +247,11 @@ def _affordable(settings: TrainSettings, loops: int, most: int, share: float = 1
     return max(500, round(share * min(most, 1_300_000_000 // each)))
 
 
-def _loss(model: LoopedModel) -> Any:
-    return lambda batch: batch.residual(model(batch.state)).square().sum(1)
+@torch.no_grad()
+def _squares(model: LoopedModel, batch: Batch) -> Tensor:
+    """‖Σ^{1/2}(w_T − w*)‖² of each prompt, (B,); infinite where it overflows."""
+    squares = batch.residual(model(batch.state)).square().sum(1)
+    return torch.where(squares.isfinite(), squares, torch.inf)
 
 
 def _draw(stream: PromptStream, prompts: int) -> tuple[Batch, Tensor]:
@@ -224,6 +280,7 @@ def _past(settings: TrainSettings, models: Mapping[str, LoopedModel], share: flo
     rival = LoopedPredictor(weights="preconditioner", features=settings.features, loops=most)
     rival.load_state_dict({"A": step * torch.eye(settings.features).double()[None]})
     series["GD tuned here"] = _statistics(rival.predictions(batch.state, queries), batch, queries)
+    series["answering 0"] = _statistics(torch.zeros(most + 1, prompts).double(), batch, queries)
     return Sweep(np.arange(most + 1.0), series, prompts)
 
 
@@ -244,6 +301,7 @@ def _sweep(
         }
         _, iterates = tuned_descent(batch, settings.loops)
         column["GD tuned here"] = _statistics(torch.einsum("bd,bd->b", iterates[-1], queries), batch, queries)
+        column["answering 0"] = _statistics(torch.zeros(prompts).double(), batch, queries)
         places.append(x)
         columns.append(column)
     return Sweep(
