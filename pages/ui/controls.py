@@ -165,7 +165,6 @@ class Controls(Generic[S]):
                 given[field.key] = state[field.key]
         settings, rejected = self.settings.from_query(given)
         state[f"{self.page}.last"] = self.now = settings
-        self._note_misread(settings)
         return settings, list(rejected.values())
 
     def _note_misread(self, settings: S) -> None:
@@ -190,9 +189,7 @@ class Controls(Generic[S]):
                 st.session_state.setdefault("late", {})[name] = value
             if field.kind in ("numbers", "step"):
                 value = field.to_text(value)
-            elif field.kind == "whole":
-                value = float(value)
-            st.session_state[field.key] = value
+            st.session_state[field.key] = _short(value)
 
     def seed(self) -> None:
         """The seed, with a button that draws another one."""
@@ -270,8 +267,9 @@ class Controls(Generic[S]):
         return notes
 
     def show_repairs(self, settings: S) -> None:
-        """What the link asked for and did not get, until it is dismissed or a setting changes."""
+        """What the link or a typed number asked for and did not get, until dismissed or a setting changes."""
         state = st.session_state
+        self._note_misread(settings)
         if not state.get("repairs"):
             return
         if state.setdefault("repairs_at", settings) != settings:
@@ -296,4 +294,9 @@ def _stops(low: float, high: float, default: float, whole: bool) -> tuple[float,
 
 
 def _set_from_slider(key: str) -> None:
-    st.session_state[key] = st.session_state[f"{key}_slider"]
+    st.session_state[key] = _short(st.session_state[f"{key}_slider"])
+
+
+def _short(value: Any) -> Any:
+    """A whole number as an int, which stands in the link without a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
