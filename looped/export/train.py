@@ -80,7 +80,7 @@ class TrainedExport(Export):
             }
         if run.best is not None:
             best = run.best
-            out["best_two_numbers"] = {"a": best.a, "gamma": best.gamma, "mean_below": number(best.risk)}
+            out["best_two_numbers"] = {"a": best.a, "gamma": best.gamma}
         if run.alone is not None:
             out["preconditioner_alone"] = {"median": number(run.alone.median)}
             if run.alone.risk is not None:

@@ -109,6 +109,26 @@ def test_the_distance_to_the_one_layer_optimum():
     assert one_layer_optimum(TrainSettings(loops=1)) == (pytest.approx(gamma), pytest.approx(d * (1 - gamma)))
 
 
+@pytest.mark.parametrize(
+    ("settings", "there"),
+    [
+        ({"weights": "preconditioner", "loops": 10}, True),
+        ({"weights": "sparse", "loops": 10}, True),
+        ({"task": "generation", "loops": 10}, True),
+        ({"loops": 10}, False),
+        ({"loops": 3, "untied": True}, True),
+        ({"loops": 3}, True),
+    ],
+    ids=str,
+)
+def test_a_mean_over_all_prompts_is_given_where_the_degree_of_the_loops_allows_it(settings, there):
+    settings = TrainSettings(**{"examples": 20, "features": 3, "steps": 2, "batch": 8, **settings})
+    *_, run = _quick(settings)
+    assert ("trained" in run.whole) == there
+    assert run.whole["constructed GD"].error == 0
+    assert ("too rare to be sampled" in run.means()) != there
+
+
 def test_weights_without_a_gauge_are_said_to_be_nothing():
     zero = torch.zeros(1, 3, 3).double()
     run = evaluate(run_of(zero, zero, loops=2, examples=8, features=2), share=0.05)

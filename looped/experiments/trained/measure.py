@@ -152,9 +152,16 @@ def mean_errors(
     settings: TrainSettings, model: LoopedModel, stream: PromptStream, count: int
 ) -> tuple[Risk, Risk | None]:
     """The mean where λ₁ is below its limit, and that over all prompts if importance sampling finds it."""
-    degree = (3**settings.loops - 1) // 2 if model.weights == "full" and settings.task == "prediction" else model.loops
     below, whole = risks(lambda batch: _squares(model, batch), stream, EVALUATION_SEED, count)
+    degree = (3**settings.loops - 1) // 2 if _moves_examples(model) else settings.loops
     return below, whole if reached(degree, settings.examples, settings.features) else None
+
+
+def _moves_examples(model: LoopedModel) -> bool:
+    """Whether a loop moves the inputs or reads the labels as inputs, so that its degree multiplies; else it adds up."""
+    d, (P, Q) = model.features, model.matrices()
+    still = not P[:, :d].any() and not Q[:, d].any() and not Q[:, :, d].any()
+    return isinstance(model, LoopedPredictor) and not still
 
 
 def search(settings: TrainSettings) -> gdpp.Best | None:
