@@ -115,7 +115,7 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
             if job is not None and isinstance(job.work, TrainingWork) and job.work.trainer is not None:
                 steps = job.work.trainer.training.steps
             figure(figures.loss_chart(run.settings, run.history, steps, run if run.best else default), "loss")
-            st.caption(typeset(levels_explained(run.settings)))
+            st.caption(levels_explained(run.settings))
     with right:
         layer = 0
         if len(run.P) > 1:
@@ -142,7 +142,7 @@ def numbers(run: Trained) -> None:
                 f"{written(run.fresh[:, 2].max())}",
                 "Of the query's prediction after T loops. The error is heavy-tailed: rare prompts whose examples have "
                 "a large eigenvalue rule its mean, so the median stands first.",
-                width=235,
+                width=225,
             )  # fmt: skip
         if run.limit is not None and "trained" in run.below:
             show_number(
@@ -150,7 +150,7 @@ def numbers(run: Trained) -> None:
                 typeset(f"λ_1 is larger with probability {run.limit.above:.0e}"),
                 typeset("The mean squared error over the prompts whose largest eigenvalue λ_1 of XᵀX/n is below this "
                         "value, by importance sampling, with its standard error."),
-                width=215,
+                width=200,
             )  # fmt: skip
         if "trained" in run.whole:
             show_number(
@@ -158,7 +158,7 @@ def numbers(run: Trained) -> None:
                 typeset("In half of the prompts λ_1 is multiplied by up to 5, and the prompts are weighted back. The "
                         "mean is shown only where this reaches the prompts that rule it: for many loops that move the "
                         "inputs it does not."),
-                width=215,
+                width=200,
             )  # fmt: skip
         if len(fits) == 1:
             fit = fits[0]
@@ -226,7 +226,7 @@ def explained(run: Trained, kind: str) -> str:
 def levels_explained(settings: TrainSettings) -> str:
     """What the levels of the loss chart are."""
     text = (
-        r"A point is the median of $\lVert w_T - w^*\rVert^2$ over the prompts of one step that are drawn as stated, a "
+        r"A point is the median of $\lVert w_{T} - w^*\rVert^2$ over the prompts of one step that are not stretched, a "
         f"level the same median over {LEVEL_PROMPTS:,} fresh prompts."
     )
     if settings.loops == 1:
@@ -288,10 +288,11 @@ def draw(settings: TrainSettings) -> None:
             heading = st.selectbox("Chart", list(charts))
             data_table(charts[heading].table, heading)
     with st.expander("Assumptions, limits and sources"):
-        st.markdown(ASSUMPTIONS)
+        st.markdown(typeset(ASSUMPTIONS))
         made_by(provenance)
 
 
+# What happens next, by the state of the job, if its settings are not those on the left.
 OTHER_RUN = dict.fromkeys(
     ("new", "waiting", "running"),
     "That run goes on as it was begun. To train with the settings on the left, press Stop and then Train.",
@@ -300,7 +301,6 @@ OTHER_RUN = dict.fromkeys(
     "finished": "Train begins with the settings on the left.",
     "failed": "Train begins with the settings on the left.",
 }
-"""What happens next, by the state of the job, if its settings are not those on the left."""
 
 
 def notice(settings: TrainSettings) -> list[str]:

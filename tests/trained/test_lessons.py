@@ -88,6 +88,35 @@ def test_three_layers_of_their_own_are_better_typically_and_worse_in_the_mean_an
     assert same.mean == pytest.approx(0.015, rel=0.05)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stretch", [1.5, 2.0, 3.0])
+def test_large_tasks_do_not_rule_the_mean_of_three_untied_layers(stretch):
+    # Full weights are not linear in the labels: a rare large w* could rule the mean as a large λ₁ does.
+    trainer = trained("untied")
+    d, B, stream = 5, 4_000, trainer.training.stream()
+    plain, far = [], []
+    for seed in range(4):
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(10):
+            batch = stream.draw_far(B, generator)
+            factor = torch.ones(B, dtype=torch.float64)
+            factor[(torch.arange(B) // 2) % 2 == 1] = stretch
+            labels = torch.ones(B, d + 1, dtype=torch.float64)
+            labels[:, d] = factor
+            w_star = batch.w_star * factor[:, None]
+            density = (w_star.square().sum(1) * (1 - stretch**-2) / 2).exp() * stretch**-d
+            for scale, task, weight, into in (
+                (torch.ones_like(labels), batch.w_star, batch.weight, plain),
+                (labels, w_star, batch.weight * 2 / (1 + density), far),
+            ):
+                state = batch.state * scale[:, :, None] * scale[:, None]
+                with torch.no_grad():
+                    into.append(weight * (trainer.model(state) - task).square().sum(1))
+    one, other = torch.cat(plain), torch.cat(far)
+    error = float((one.var() + other.var()).sqrt()) / len(one) ** 0.5
+    assert abs(float(one.mean() - other.mean())) < 4 * error < 0.4 * float(one.mean())
+
+
 def test_generation_is_gradient_descent_and_leaves_the_examples_alone():
     trainer = trained("generation", batch=512)
     fit = gdpp.fit_generation(*(matrix[0] for matrix in trainer.model.matrices()))

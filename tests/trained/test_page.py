@@ -1,5 +1,6 @@
 """The third page, run without a browser."""
 
+import ast
 import io
 import json
 import re
@@ -181,6 +182,14 @@ def test_no_help_of_this_page_is_of_another_page():
     assert not any("w* has length" in text for text in helps)
     (noise,) = [w.help for w in app.number_input if w.key == "noise"]
     assert "variance d" in noise
+
+
+def test_the_script_prints_no_string_that_explains_its_code():
+    # Streamlit writes every expression that stands alone in a page to the screen.
+    _, *statements = ast.parse(PAGE.read_text()).body
+    assert not [
+        one for one in statements if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+    ]  # fmt: skip
 
 
 def test_the_default_view_shows_medians_alone():
