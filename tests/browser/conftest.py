@@ -49,6 +49,13 @@ def idle(page: Page) -> None:
     page.wait_for_function(DRAWN)
 
 
+def traces(page: Page, key: str) -> list[dict[str, Any]]:
+    """Name and values of every trace of the chart of that key, once it is drawn."""
+    plot = f"document.querySelector('.st-key-{key} .js-plotly-plot')"
+    page.wait_for_function(f"() => !!{plot}?._fullData?.length")
+    return page.evaluate(f"{plot}._fullData.map(({{name, x, y}}) => ({{name, x: [...x ?? []], y: [...y ?? []]}}))")
+
+
 class Visit:
     """A page, what went over its wires, and what a reader sees on it."""
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 from looped import Settings, compare
 from looped.experiments import inside, modes
 
-from .conftest import Visit
+from .conftest import Visit, traces
 
 pytestmark = pytest.mark.browser
 
@@ -183,9 +183,6 @@ def test_one_click_sets_the_optimal_step(visit: Visit) -> None:
         page.get_by_role("button", name=re.compile("Set the optimal step")).click()
     assert "step=optimal" in page.url
     expect(page.get_by_role("button", name=re.compile("Set the optimal step"))).to_be_disabled()
-    now = page.evaluate(
-        "() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot._fullData)"
-        ".find(trace => trace.name?.startsWith('η now'))?.x[0]"
-    )
+    now = next(trace["x"][0] for trace in traces(page, "rate-chart") if trace["name"].startswith("η now"))
     assert now == pytest.approx(found.optimal_step)
     expect(page.get_by_text("2 of it").or_(page.get_by_text("leaves 0.6667 of it"))).to_be_visible()

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import IDLE, Visit
+from .conftest import IDLE, Visit, traces
 
 pytestmark = pytest.mark.browser
 
@@ -18,18 +18,17 @@ def opened(visit: Visit, link: str) -> Page:
     return page
 
 
-def names(page: Page, place: int) -> list[str]:
-    script = "place => document.querySelectorAll('.js-plotly-plot')[place].data.map(trace => trace.name)"
-    return page.evaluate(script, place)
+def names(page: Page, key: str) -> list[str]:
+    return [trace["name"] for trace in traces(page, key)]
 
 
 def test_both_models_train_to_their_levels(visit: Visit) -> None:
     page = opened(visit, "signal?d=3&n=5&steps=1500&batch=64")
-    assert names(page, 0)[:2] == ["LTB = GD-β, with MLP", "LSA, attention alone: smallest found"]
+    assert names(page, "risks")[:2] == ["LTB = GD-β, with MLP", "LSA, attention alone: smallest found"]
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text(re.compile(r"step 1,500 of 1,500")).first).to_be_visible(timeout=120_000)
     expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
-    assert names(page, 1)[:2] == ["LTB, with MLP", "LSA, attention alone"]
+    assert names(page, "training")[:2] == ["LTB, with MLP", "LSA, attention alone"]
     said = page.get_by_test_id("stCaptionContainer").filter(has_text="% above").all_inner_texts()
     above = [float(found[1]) for line in said if (found := re.search(r"([\d.]+)% above", line))]
     assert len(above) == 2
@@ -67,5 +66,5 @@ def test_the_files_of_a_result_can_be_taken_along(visit: Visit) -> None:
 
 def test_the_gpt2_page_shows_stored_curves_with_their_origin(visit: Visit) -> None:
     page = opened(visit, "gpt2")
-    assert names(page, 0)[:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
+    assert names(page, "kept")[:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
     expect(page.get_by_text(re.compile("on one CPU thread, 2026")).first).to_be_visible()

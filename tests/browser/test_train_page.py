@@ -106,6 +106,6 @@ def test_the_first_view_is_drawn_without_training_or_an_outside_request(fresh_vi
     visit = fresh_visit.open("train")
     page = visit.page
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
-    assert page.locator(".js-plotly-plot").count() == 7
+    expect(page.locator(".js-plotly-plot")).to_have_count(7)
     outside = [url for url in visit.requests if visit.server.split("//")[1] not in url and "data:" not in url[:5]]
     assert [url for url in outside if not url.startswith("blob:")] == []
