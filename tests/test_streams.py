@@ -1,6 +1,7 @@
 """Streams and signals: closed, full and broken ones lose no result, and nothing ends in a traceback."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -31,6 +32,7 @@ CASES = {
     "broken messages": ("2>&1 >kept | head -c 1", 0),
 }
 """Redirection of a shell, and the exit status."""
+RARE = ("broken output", "full messages", "both closed")
 
 
 def start(folder, *arguments, redirected="", **options):
@@ -46,20 +48,21 @@ def start(folder, *arguments, redirected="", **options):
 
 @pytest.fixture(scope="module", name="done")
 def fixture_done(tmp_path_factory):
-    """Status, output and messages of the same run under each redirection, and its folder."""
-    folders = {name: tmp_path_factory.mktemp("run") for name in CASES}
-    done = {}
-    with contextlib.ExitStack() as stack:
-        running = {n: stack.enter_context(start(folders[n], *SMALL, redirected=CASES[n][0])) for n in CASES}
-        for name, process in running.items():
+    """For a case the status, output and messages of one and the same run, and its folder; each is run once."""
+
+    @functools.cache
+    def outcome(case):
+        folder = tmp_path_factory.mktemp("run")
+        with start(folder, *SMALL, redirected=CASES[case][0]) as process:
             out, err = process.communicate()
-            done[name] = (process.returncode, out, err, folders[name])
-    return done
+        return process.returncode, out, err, folder
+
+    return outcome
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param(case, marks=[pytest.mark.slow] * (case in RARE)) for case in CASES])
 def test_whatever_becomes_of_the_streams_the_files_are_complete_and_nothing_is_a_traceback(done, case):
-    status, out, err, folder = done[case]
+    status, out, err, folder = done(case)
     assert status == CASES[case][1]
     assert b"Traceback" not in out + err
     assert b"Exception" not in out + err
@@ -69,20 +72,26 @@ def test_whatever_becomes_of_the_streams_the_files_are_complete_and_nothing_is_a
     json.loads((folder / "o" / "result.json").read_text())
 
 
-@pytest.mark.parametrize("case", ["closed messages", "full messages"])
+@pytest.mark.parametrize("case", ["closed messages", pytest.param("full messages", marks=pytest.mark.slow)])
 def test_without_a_place_for_messages_standard_output_holds_the_json_alone(done, case):
-    _, out, _, folder = done[case]
+    _, out, _, folder = done(case)
     assert json.loads(out) == json.loads((folder / "o" / "result.json").read_text())
 
 
+def test_the_demo_does_not_start_where_its_address_cannot_be_written(tmp_path):
+    with start(tmp_path, "app", redirected=">/dev/full") as process:
+        out, err = process.communicate()
+    assert (process.returncode, out, err.decode()) == (streams.OUTPUT_FAILED, b"", f"looped: {NO_SPACE}\n")
+
+
 def test_messages_that_nobody_reads_cost_no_result(done):
-    *_, folder = done["broken messages"]
+    *_, folder = done("broken messages")
     assert json.loads((folder / "kept").read_text()) == json.loads((folder / "o" / "result.json").read_text())
 
 
 def test_a_full_standard_output_is_one_line(done):
-    assert done["full output"][2].decode().splitlines()[-1] == f"looped: {NO_SPACE}"
-    assert done["closed output"][2].decode().count("\n") == done["broken output"][2].decode().count("\n") == 3
+    assert done("full output")[2].decode().splitlines()[-1] == f"looped: {NO_SPACE}"
+    assert done("closed output")[2].decode().count("\n") == 3
 
 
 BIG = "compare --n 400 --d 100 --T 10000 --form token --prompts 4"
@@ -257,3 +266,22 @@ def test_a_switch_and_its_opposite_are_noted(capsys):
     out, err = capsys.readouterr()
     assert json.loads(out)["settings"]["shared_step"] is False
     assert err.startswith("looped: --no-shared-step: given more than once")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_script_of_every_command_gives_the_same_numbers_in_an_empty_folder(tmp_path, command):
+    again = tmp_path / "again"
+    again.mkdir()
+    with start(tmp_path, command, *COMMANDS[command].split(), "--out", "first") as process:
+        out, err = process.communicate()
+    assert process.returncode == 0, err.decode()
+    (again / "reproduce.py").write_bytes((tmp_path / "first" / "reproduce.py").read_bytes())
+    done = subprocess.run(
+        [sys.executable, "reproduce.py"], cwd=again, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == json.loads(out)
+    for name in ("arrays.npz", "curves.csv", "figure.html", "result.json"):
+        assert (again / name).read_bytes() == (tmp_path / "first" / name).read_bytes(), name

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from looped.cli.options import UsageError
+from looped.cli.streams import give
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -26,5 +27,6 @@ def run(chosen: argparse.Namespace) -> None:
         raise UsageError(f"{APP} does not exist: start the demo from a checkout of the repository.")
     if importlib.util.find_spec("streamlit") is None:
         raise UsageError("Streamlit is not installed: run `pip install -r requirements.txt`.")
+    give("")  # Streamlit prints the address there, and ends in a traceback where it cannot
     os.chdir(APP.parent)
     os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(APP), *chosen.streamlit])
