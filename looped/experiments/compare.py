@@ -114,7 +114,7 @@ class Comparison:
             case "ridge":
                 of = "of XᵀX/n + ρI"
             case "gd++":
-                of = "κ(XᵀX/n) times aλ₁ where that is above 1"
+                of = "the larger of κ(XᵀX/n) and aλ₁"
             case "preconditioned" if self.dynamics.root is not None:
                 of = "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
             case _:
