@@ -329,7 +329,7 @@ def _over_examples(left: Tensor, right: Tensor) -> Tensor:
     if n <= BLOCK:
         return left @ right.mT
     rest, blocks = n % BLOCK, (n // BLOCK, BLOCK)
-    parts = [part[..., rest:].unflatten(-1, blocks).transpose(1, 2) for part in (left, right)]  # (B, blocks, ·, BLOCK)
+    parts = [part[..., rest:].reshape(*part.shape[:-1], *blocks).transpose(1, 2) for part in (left, right)]
     return (parts[0] @ parts[1].mT).sum(dim=1) + left[..., :rest] @ right[..., :rest].mT
 
 

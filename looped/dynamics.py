@@ -143,7 +143,7 @@ class Dynamics:
 
         The median over 8 prompts was within a factor of 4 of the measured one in 9 of 10 random settings of all
         algorithms, κ from 1 to 10,000: `pytest -m slow -n 0 -s tests/test_rounding_floor.py`. Of 300, the estimate was
-        from 0.06 to 32 times the measured floor, below κ = 10 at most 7.5 times.
+        from 0.06 to 32 times the measured floor, below κ = 10 at most 7.6 times.
         """
         eps, kappa = torch.finfo(dtype).eps, self.spectrum.condition_number
         single = dtype == torch.float32

@@ -236,3 +236,16 @@ def test_something_else_than_a_table_is_refused_in_one_sentence():
     for wrong in (pandas.DataFrame({"a": [1, 2], "y": [3, 4]}), np.eye(3), "data.csv"):
         with pytest.raises(SettingsError, match="is not a table that compare can read: write it to a file"):
             compare(Settings(data="csv", target="y"), wrong)
+
+
+@pytest.mark.parametrize("name", ["ridge", "heavy-ball"])
+@pytest.mark.parametrize("form", ["state", "token"])
+def test_many_loops_over_fewer_examples_than_features_pass(name, form):
+    for seed in range(6):
+        result = compare(
+            Settings(
+                algorithm=name, form=form, examples=2, features=20, loops=7000, prompts=4, seed=seed, data="gaussian",
+                ridge=1e-4,
+            )
+        )  # fmt: skip
+        assert result.passed, (result.relative_gap, result.tolerance)
