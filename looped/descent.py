@@ -143,9 +143,10 @@ def newton(X: np.ndarray, y: np.ndarray, step_size: np.ndarray, loops: int, labe
 
 
 def thinned(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fewer examples with the same gradient for every w: √(k/n)·SVᵀ and √(k/n)·Uᵀy from X = USVᵀ.
+    """Fewer examples with the same gradient for every w: √(k/n)·UᵀX and √(k/n)·Uᵀy from X = USVᵀ.
 
-    Singular values below their rounding become 0. What of y lies outside the range of X has no part in any gradient.
+    Columns of U whose singular value is below its rounding become 0. What of y lies outside the range of X has no part
+    in any gradient.
 
     Args:
         X: (B, n, d).
@@ -156,11 +157,11 @@ def thinned(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     n = X.shape[1]
     _, s, Vt = np.linalg.svd(X, full_matrices=False)
-    s = np.where(s > s[:, :1] * max(X.shape[1:]) * np.finfo(X.dtype).eps, s, 0)
+    kept = s > s[:, :1] * max(X.shape[1:]) * np.finfo(X.dtype).eps
+    Ut = np.where(kept, 1 / np.where(kept, s, 1), 0)[..., None] * (Vt @ X.transpose(0, 2, 1))
+    Ut = 1.5 * Ut - 0.5 * (Ut @ Ut.transpose(0, 2, 1)) @ Ut  # orthonormal to rounding again: S is rounded with n
     share = X.dtype.type((s.shape[1] / n) ** 0.5)
-    labels = (Vt @ (X.transpose(0, 2, 1) @ y[..., None]))[..., 0]  # S Uᵀy, without the rounding in U
-    kept = np.where(s > 0, labels / np.where(s > 0, s, 1), 0)
-    return share * s[..., None] * Vt, share * kept
+    return share * Ut @ X, share * (Ut @ y[..., None])[..., 0]
 
 
 def _gradient(X: np.ndarray, y: np.ndarray, label_scale: float, gram: bool) -> Callable[[np.ndarray], np.ndarray]:

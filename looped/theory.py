@@ -408,8 +408,8 @@ def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int, drift
         dtype: of the run.
         condition_number: κ, as `Dynamics.condition_number` says.
         loops: T.
-        drifts: whether every loop sums up all examples although their columns are collinear. What that rounds into
-            directions without examples is the same in every loop and is never pulled back, so T stands for √T.
+        drifts: whether every loop may round alike in directions without examples, where nothing pulls back: T then
+            stands for √T.
     """
     return min(16 * torch.finfo(dtype).eps * (condition_number + (loops if drifts else loops**0.5)), 1e-3)
 

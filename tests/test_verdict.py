@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from looped import Settings, SettingsError, compare, cost, export
 from looped.algorithms import ALGORITHMS
+from looped.attention import _over_examples
 from looped.tables import Table
 from tests.strategies import runnable_settings
 
@@ -107,6 +109,33 @@ def test_the_state_of_collinear_examples_writes_nothing_where_there_are_no_examp
     assert np.abs(result.explicit[:, 0] @ nowhere).max() < 1e-14 * largest
 
 
+@pytest.mark.parametrize("loops", [1, 10])
+@pytest.mark.parametrize("n", [3000, 9000])
+@pytest.mark.parametrize("name", [name for name in STEPS if name != "newton"])
+def test_thousands_of_rows_pass(name, n, loops):
+    generator = np.random.default_rng(n)
+    rows = generator.normal(size=(n, 6)) + 10
+    for table in (a_table(rows, rows.sum(1) + generator.normal(size=n)), dummies(n, (12,), noise=0.0)):
+        for form in ("state", "token"):
+            result = run(table, algorithm=name, form=form, loops=loops)
+            assert result.passed, (result.relative_gap, result.tolerance)
+
+
+def test_a_sum_over_thousands_of_examples_is_rounded_like_one_over_a_few_hundred():
+    """Against sums in extended precision: the state's matrix, and what a thin state writes first."""
+    generator = np.random.default_rng(1)
+    X = generator.normal(size=(8000, 12))
+    exact = (X.astype(np.longdouble).T @ X.astype(np.longdouble)) / 8000
+    columns = torch.from_numpy(X.T.copy())[None]
+    found = _over_examples(columns, columns)[0].numpy() / 8000
+    assert np.abs(found - exact).max() < 5 * np.finfo(float).eps
+    table = dummies(8804, (12,), noise=0.0)
+    result = run(table, loops=1)
+    x, y = result.prompts.X[0].numpy().astype(np.longdouble), result.prompts.y[0].numpy().astype(np.longdouble)
+    first = np.longdouble(result.step_size[0]) * (x.T @ y) / len(y)
+    assert np.abs(result.looped[1, 0] - first).max() < 40 * np.finfo(float).eps * np.abs(first).max()
+
+
 def test_collinear_rows_are_no_trouble_either():
     """Fewer rows than columns, some of them twice with other labels: no w fits all, and residuals stay large."""
     generator = np.random.default_rng(3)
@@ -142,7 +171,7 @@ def test_the_tolerance_of_every_algorithm_is_the_formula_at_the_kappa_that_is_na
                 root = vectors * np.sqrt(values) @ vectors.T
                 kappa = max(kappa, np.linalg.cond(root @ H @ root) * np.sqrt(values[-1] / values[0]))
             if name == "gd++":
-                kappa *= max(1.0, result.step_size[len(kappas)] * np.linalg.eigvalsh(H)[-1])
+                kappa = max(kappa, result.step_size[len(kappas)] * np.linalg.eigvalsh(H)[-1])
             kappas.append(kappa)
         assert result.tolerance == pytest.approx(16 * eps * (max(kappas) + 50**0.5), rel=1e-6)
         assert export.summary(result)["verdict"]["tolerance_kappa"] == pytest.approx(max(kappas), rel=1e-6)
@@ -207,3 +236,16 @@ def test_something_else_than_a_table_is_refused_in_one_sentence():
     for wrong in (pandas.DataFrame({"a": [1, 2], "y": [3, 4]}), np.eye(3), "data.csv"):
         with pytest.raises(SettingsError, match="is not a table that compare can read: write it to a file"):
             compare(Settings(data="csv", target="y"), wrong)
+
+
+@pytest.mark.parametrize("name", ["ridge", "heavy-ball"])
+@pytest.mark.parametrize("form", ["state", "token"])
+def test_many_loops_over_fewer_examples_than_features_pass(name, form):
+    for seed in range(6):
+        result = compare(
+            Settings(
+                algorithm=name, form=form, examples=2, features=20, loops=7000, prompts=4, seed=seed, data="gaussian",
+                ridge=1e-4,
+            )
+        )  # fmt: skip
+        assert result.passed, (result.relative_gap, result.tolerance)

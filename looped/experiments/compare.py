@@ -43,7 +43,7 @@ class Comparison:
     explicit: np.ndarray
     """Iterates of the explicit algorithm, (T+1, B, d); of gradient descent for softmax attention, which is none."""
     yardstick: str
-    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "SVᵀ of X = USVᵀ" on
+    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "UᵀX, X = USVᵀ" on
     singular values and vectors, where columns are collinear."""
     w_ref: np.ndarray
     """Where the loop is heading, (B, d), float64: the shortest least-squares solution for the labels αy, or what
@@ -114,7 +114,7 @@ class Comparison:
             case "ridge":
                 of = "of XᵀX/n + ρI"
             case "gd++":
-                of = "κ(XᵀX/n) times aλ₁ where that is above 1"
+                of = "the larger of κ(XᵀX/n) and aλ₁"
             case "preconditioned" if self.dynamics.root is not None:
                 of = "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
             case _:
@@ -128,9 +128,9 @@ class Comparison:
     def _drifts(self) -> bool:
         """Whether something is rounded alike in every loop in directions without examples, where nothing pulls back.
 
-        Sums over all tokens of collinear columns are, and heavy ball's βw − βv.
+        Sums over all tokens of collinear columns are, and what ridge and heavy ball add to them beside attention.
         """
-        if self.settings.algorithm == "heavy-ball":
+        if self.settings.algorithm in ("ridge", "heavy-ball"):
             return self.rank < self.prompts.shape[2]
         return collinear(self.prompts) and reads_tokens(self.settings)
 
@@ -299,7 +299,7 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         dynamics=plan,
         looped=looped,
         explicit=explicit,
-        yardstick="SVᵀ of X = USVᵀ" if thin else "XᵀX" if gram else "X",
+        yardstick="UᵀX, X = USVᵀ" if thin else "XᵀX" if gram else "X",
         w_ref=plan.w_ref.numpy(),
         closed_form=None if plan.errors is None else plan.errors.numpy(),
         gd_errors=None if settings.algorithm in ("gd", "softmax") else _rival_errors(settings, batch, gram),

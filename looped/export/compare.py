@@ -136,8 +136,9 @@ class ComparisonExport(Export):
 
             Z ← Z + ((A − I) Z − η_b K Z − (η_b/n) Σ_heads P Z M (Zᵀ Q Z)) R
 
-        and the iterate is `read` times the columns where M is 0: (d, D) times one column, or (1, D) times d. That is `looped` before the first and after every loop, to rounding; from the loop on at which a
-        diverging iterate is held, `looped` repeats the one before.
+        and the iterate is `read` times the columns where M is 0: (d, D) times one column, or (1, D) times d. That is
+        `looped` before the first and after every loop, to rounding; from the loop on at which a diverging iterate is
+        held, `looped` repeats the one before.
         """
         result = self.result
         prompts, weights = result.prompts, result.weights
