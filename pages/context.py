@@ -50,7 +50,7 @@ def sidebar() -> None:
 
 def keep_t_within_t_max() -> None:
     """Put T back to T max before it is drawn, and say so beside the other values that could not be used."""
-    asked, most = controls.value("shown_loops"), controls.value("loops")
+    asked, most = (round(controls.value(name)) for name in ("shown_loops", "loops"))
     if asked > most:
         controls.replace(
             "shown_loops",

@@ -120,7 +120,7 @@ def kept() -> None:
             f"{', '.join(f'{package} {version}' for package, version in curve.versions.items())}, "
             f"`{command(curve.settings)}`"
         )
-    with st.expander("All stored trainings, over their seeds"):
+    with st.expander("All stored trainings"):
         st.markdown(words.table(everything))
     behind = st.expander("Data behind the stored curves", key="behind_gpt2", on_change="rerun")
     if behind.open:

@@ -297,6 +297,8 @@ def test_no_formula_stands_there_as_it_is_typed(algorithm, data):
 
 def test_the_helps_of_every_setting_are_set_as_mathematics():
     at = open_page()
-    by_key = {node.key: node.proto.help for node in at.sidebar if getattr(node, "key", None)}
+    by_key = {
+        node.key: node.proto.help for node in at.sidebar if getattr(node, "key", None) and hasattr(node.proto, "help")
+    }
     assert "$λ_{d}$" in by_key["step"]
     assert "λ_d" in FIELDS["step_size"].help
