@@ -55,7 +55,7 @@ def keep_t_within_t_max() -> None:
         controls.replace(
             "shown_loops",
             most,
-            f"T = {asked} is beyond T max = {most}. Using {most}; for more, raise T max under Grid.",
+            f"T = {asked} is beyond T max = {most}. Using {most}; for more, raise T max first.",
         )
 
 

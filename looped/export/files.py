@@ -19,7 +19,7 @@ import numpy as np
 from looped.figures.picture import Picture
 from looped.settings import CheckedSettings
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised when the same settings start to give other numbers; CHANGELOG.md says why."""
 PACKAGES = ("looped", "torch", "numpy", "scikit-learn", "plotly")
 

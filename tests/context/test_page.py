@@ -197,7 +197,7 @@ def test_t_typed_beyond_t_max_becomes_t_max_everywhere_with_a_word():
     at.number_input(key="T").set_value(5000)
     run(at)
     assert t_controls(at) == (200, 200, 200, 200)
-    assert "T = 5000 is beyond T max = 200. Using 200; for more, raise T max under Grid." in at.warning[0].value
+    assert "T = 5000 is beyond T max = 200. Using 200; for more, raise T max first." in at.warning[0].value
     at.number_input(key="T-max").set_value(30)
     run(at)
     assert t_controls(at) == (30, 30, 30, 30)
