@@ -133,7 +133,7 @@ def numbers(result: ContextResult) -> None:
                 words.ratio_text(result.learned_needed_ratio(target)[place], result.learned_ratio[0]),
                 f"A trained at the nearest T of its grid{beside}",
                 "The same for the trained preconditioner A: prompts of the same seed, the same error, the same "
-                "median. One A serves all prompts; the construction's step is the one chosen under Step size.",
+                "median. One A serves all prompts; the construction's step is the one chosen under *Step size*.",
             )
         show_number(
             "exponential n",
