@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
 from looped.fields import FIELDS
+from looped.lessons import COMPARE
 from looped.prompts import draw
 from pages.ui import backend
 
@@ -111,7 +112,22 @@ RUNS = [
 
 @pytest.mark.parametrize("query", RUNS, ids=lambda query: " ".join(query.values()))
 def test_no_sentence_says_what_the_run_does_not_show(query):
-    at = open_page(**({"prompts": "8", "T": "40"} | query))
+    no_sentence_contradicts(open_page(**({"prompts": "8", "T": "40"} | query)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", [kind for kind in DATA if kind != "csv"])  # without a file it is diabetes
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("lesson", COMPARE, ids=lambda lesson: lesson.key)
+def test_every_lesson_opens_for_every_algorithm_and_data_and_says_what_is_true(lesson, algorithm, data):
+    at = open_page(lesson=lesson.key, algorithm=algorithm, data=data, prompts="8")
+    own = Settings(**lesson.settings)
+    assert (lesson.see in texts(at)) <= ((own.algorithm, own.data) == (algorithm, data))
+    no_sentence_contradicts(at)
+
+
+def no_sentence_contradicts(at):
+    """Hold what the first page says against a run of its settings."""
     settings = shown(at)
     result, said = compare(settings), texts(at).replace("\u2060", "")
     softmax = settings.algorithm == "softmax"

@@ -96,7 +96,7 @@ def test_the_files_are_those_of_what_is_on_the_screen(visit: Visit, tmp_path: Pa
 def test_the_glossary_is_one_click_away(visit: Visit) -> None:
     page = visit.open().page
     page.get_by_role("button", name="Glossary").click()
-    expect(page.get_by_test_id("stPopoverBody").get_by_text("perfectly round data")).to_be_visible()
+    expect(page.get_by_test_id("stPopoverBody").get_by_text("At 1 all of them are equal")).to_be_visible()
 
 
 def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server(chromium: Browser, tmp_path: Path) -> None:
