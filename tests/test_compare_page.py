@@ -18,6 +18,7 @@ from looped.fields import FIELDS
 from looped.lessons import COMPARE
 from looped.prompts import draw
 from pages.ui import backend
+from pages.ui.parts import typeset
 
 from .test_lesson_panel import PAGES
 from .test_pages import numbers, open_page, press, run, texts
@@ -122,7 +123,7 @@ def test_no_sentence_says_what_the_run_does_not_show(query):
 def test_every_lesson_opens_for_every_algorithm_and_data_and_says_what_is_true(lesson, algorithm, data):
     at = open_page(lesson=lesson.key, algorithm=algorithm, data=data, prompts="8")
     own = Settings(**lesson.settings)
-    assert (lesson.see in texts(at)) <= ((own.algorithm, own.data) == (algorithm, data))
+    assert (typeset(lesson.see) in texts(at)) <= ((own.algorithm, own.data) == (algorithm, data))
     no_sentence_contradicts(at)
 
 
