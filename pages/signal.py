@@ -295,7 +295,7 @@ with top_line:
     st.title("What the MLP adds", width="stretch")
     glossary()
 st.caption(
-    "When tasks share a signal β\\*, linear attention alone can use it only in part; with a linear MLP it becomes one "
+    "When tasks share a signal β\\*, linear attention alone can use it only in part; with a linear MLP it can be one "
     "step of gradient descent from a learned start."
 )
 lesson_panel(controls, SIGNAL)
