@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
-from looped.fields import FIELDS
+from looped.fields import FIELDS, SettingsError
 from looped.lessons import COMPARE
 from looped.prompts import draw
 from pages.ui import backend
@@ -130,19 +130,24 @@ def test_every_lesson_opens_for_every_algorithm_and_data_and_says_what_is_true(l
 def no_sentence_contradicts(at):
     """Hold what the first page says against a run of its settings."""
     settings = shown(at)
+    if not at.get("plotly_chart"):  # refused for its cost, in the words of the backend
+        with pytest.raises(SettingsError) as refused:
+            compare(settings)
+        assert [error.value.replace("\\", "") for error in at.error] == [str(refused.value)]
+        return
     result, said = compare(settings), texts(at).replace("\u2060", "")
     softmax = settings.algorithm == "softmax"
     assert ("lie on the transformer's line" in said) == (result.passed is True)
     if result.passed:
         looped, explicit = (np.median(result.errors, axis=1), np.median(result.explicit_errors, axis=1))
-        clear = looped > 1e3 * result.tolerance
+        clear = looped > 1e3 * result.tolerance * max(1.0, looped.max())  # it is relative to the largest iterate
         np.testing.assert_allclose(looped[clear], explicit[clear], rtol=0.02)
     else:
         assert "circles are explicit" in said
     assert ("Three routes, one curve" in said) == ("They agree up to rounding" in said) == (not softmax)
     if not softmax and result.passed:
         looped, closed = (np.minimum(np.median(error, axis=1), 1e6) for error in (result.errors, result.closed_form))
-        clear = looped > 1e3 * result.tolerance
+        clear = looped > 1e3 * result.tolerance * max(1.0, looped.max())  # it is relative to the largest iterate
         np.testing.assert_allclose(looped[clear], closed[clear], rtol=0.02)
     assert ("straight" in said.replace("not straight", "")) == (settings.algorithm in ("gd", "ridge"))
     title = "not on the squared error" if softmax else f"every pass is one step of {result.algorithm.title}"
@@ -152,7 +157,7 @@ def no_sentence_contradicts(at):
         and result.condition_number > 1.01
     )  # fmt: skip
     assert ("Noise σ" in said) == (settings.noise > 0 and settings.data != "diabetes")
-    for gone in ("no number of loops", "cannot stay below", "shrinks", "exactly", "Why FAIL"):
+    for gone in ("no number of loops", "cannot stay below", "shrinks by", "exactly", "Why FAIL"):
         assert gone not in said or result.passed is False
 
 
