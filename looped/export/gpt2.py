@@ -46,7 +46,7 @@ class GPT2Export(Export):
             "transformers": self.result.curves[0].versions["transformers"],
             "predicting_beta_star_x": self.settings.task().c,
             "optimum_of_one_linear_block": best.gd.risk,
-            "optimum_of_linear_self_attention": best.lsa.risk,
+            "smallest_found_of_linear_self_attention": best.lsa.risk,
             "bayes": asdict(best.bayes),
         }
 
