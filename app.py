@@ -3,7 +3,7 @@
 import streamlit as st
 
 from looped import threads
-from pages.ui import backend
+from looped_ui import backend
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue as well, and its formulas are cut off below and do not break where a line ends.

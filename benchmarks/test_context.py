@@ -1,8 +1,8 @@
 """What the second page costs: the default sweep computed anew, and a move of T that only redraws."""
 
 from looped.experiments.context import ContextSettings, sweep
+from looped.experiments.context.charts import CHARTS
 from looped.experiments.context.stored import answers
-from looped.figures.context import CHARTS
 
 
 def test_default_sweep(best_of_five, benchmark):

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from looped import Settings, theory
+from looped.algorithms.weights import gradient_descent
 from looped.attention import LoopedTransformer
 from looped.prompts import draw
-from looped.weights import gradient_descent
 
 SIZES = [(64, 400, 20, 100), (1000, 200, 20, 10), (1000, 200, 20, 100)]
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from looped import Settings, compare, cost, export, figures
+from looped import Settings, compare, cost, export
+from looped.experiments.compare.charts import error_chart
 
 MOVES = {
     "defaults": Settings(),
@@ -18,7 +19,7 @@ def fitting(settings, quick):
 
 def view(settings):
     result = compare(settings)
-    return export.summary(result), figures.error_chart(result)
+    return export.summary(result), error_chart(result)
 
 
 @pytest.mark.parametrize("move", MOVES)

@@ -11,10 +11,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from looped.experiments.trained import measure, trained
-from looped.experiments.trained.result import measured, written
+from looped.experiments.train import measure, trained
+from looped.experiments.train.result import measured, written
+from looped.experiments.train.settings import TrainSettings
 from looped.training.evaluate import query_errors
-from looped.training.settings import TrainSettings
 from looped.training.trainer import Trainer
 
 PROMPTS = 200_000

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from looped.experiments.compare import Comparison, compare
+    from looped.experiments.compare.result import Comparison, compare
     from looped.fields import SettingsError
     from looped.settings import Settings
 
@@ -18,8 +18,8 @@ __version__ = "0.1.0"
 __all__ = ["Comparison", "Settings", "SettingsError", "__version__", "compare"]
 
 _HOMES = {
-    "Comparison": "looped.experiments.compare",
-    "compare": "looped.experiments.compare",
+    "Comparison": "looped.experiments.compare.result",
+    "compare": "looped.experiments.compare.result",
     "Settings": "looped.settings",
     "SettingsError": "looped.fields",
 }

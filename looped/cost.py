@@ -6,7 +6,7 @@ core, plus a fixed price per loop. `benchmarks/` holds it against measured times
 
 from dataclasses import dataclass, replace
 
-from looped.algorithms import ALGORITHMS
+from looped.algorithms.base import ALGORITHMS
 from looped.fields import SYNTHETIC, SettingsError
 from looped.settings import Settings
 from looped.tables import Table

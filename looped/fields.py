@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from looped.algorithms import ALGORITHMS
+from looped.algorithms.base import ALGORITHMS
 
 SYNTHETIC = ("exact", "gaussian", "correlated")
 """Data sources that draw their own prompts."""

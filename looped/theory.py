@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from looped.algorithms import ALGORITHMS
+from looped.algorithms.base import ALGORITHMS
 from looped.fields import TABLES
 from looped.prompts import Spectrum
 from looped.settings import Settings

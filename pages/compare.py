@@ -4,21 +4,23 @@ from typing import Any
 
 import streamlit as st
 
-from looped import compare, cost, export, figures, tables
-from looped.algorithms import ALGORITHMS
+from looped import compare, cost, export, tables
+from looped.algorithms.base import ALGORITHMS
+from looped.chart import SMALLEST_BAND, Picture
+from looped.experiments.compare import charts
+from looped.experiments.compare.lessons import COMPARE
 from looped.fields import FIELDS, READS_KAPPA, TABLES, SettingsError
-from looped.figures.picture import SMALLEST_BAND
-from looped.lessons import COMPARE, by_key
+from looped.lesson import by_key
 from looped.settings import Settings
-from pages.ui import backend
-from pages.ui.close_up import close_up
-from pages.ui.controls import Controls
-from pages.ui.entry import through_app
-from pages.ui.glossary import glossary
-from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, plain, show_number, typeset
-from pages.ui.share import share
-from pages.ui.table import choose_table
+from looped_ui import backend
+from looped_ui.close_up import close_up
+from looped_ui.controls import Controls
+from looped_ui.entry import through_app
+from looped_ui.glossary import glossary
+from looped_ui.lesson import lesson_panel
+from looped_ui.parts import data_table, figure, plain, show_number, typeset
+from looped_ui.share import share
+from looped_ui.table import choose_table
 
 KAPPA_FALLS = (
     "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose exact under *Data*."
@@ -228,7 +230,7 @@ def in_tex(number: float) -> str:
 def error_figure(settings: Settings, view: backend.View) -> None:
     """The main chart with what is held on it; a display switch changes the drawing alone."""
     state = st.session_state
-    held: list[figures.Held] = state.setdefault("held", [])
+    held: list[charts.Held] = state.setdefault("held", [])
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Hold this curve", on_click=_hold, args=(settings, view.errors), disabled=len(held) >= MOST_HELD,
@@ -237,13 +239,13 @@ def error_figure(settings: Settings, view: backend.View) -> None:
             st.button("Let go", on_click=held.clear, help="Remove the held curves.")
         log = st.toggle("Log loop axis", key="log_t", bind="query-params",
                         help="Shows the early loops of a long run; it starts at loop 1.")  # fmt: skip
-    picture = figures.hold(view.errors, held) if held else view.errors
+    picture = charts.hold(view.errors, held) if held else view.errors
     with place:
-        figure(figures.log_loops(picture) if log else picture, "errors")
+        figure(charts.log_loops(picture) if log else picture, "errors")
 
 
-def _hold(settings: Settings, picture: figures.Picture) -> None:
-    st.session_state["held"].append(figures.keep(picture, settings.changes()))
+def _hold(settings: Settings, picture: Picture) -> None:
+    st.session_state["held"].append(charts.keep(picture, settings.changes()))
 
 
 def real_data(view: backend.View) -> None:

@@ -3,20 +3,21 @@
 import streamlit as st
 
 from looped import export, theory
+from looped.chart import Picture
 from looped.experiments.context import ContextResult, ContextSettings, Progress, Sweep, check, estimate, words
+from looped.experiments.context.charts import CHARTS
+from looped.experiments.context.lessons import CONTEXT
 from looped.experiments.context.settings import MAX_LEARNED_FEATURES
 from looped.experiments.context.stored import answers, stored
 from looped.fields import SettingsError
-from looped.figures.context import CHARTS
-from looped.figures.picture import Picture
-from looped.lessons import CONTEXT, by_key
-from pages.ui import backend, jobs
-from pages.ui.controls import Controls
-from pages.ui.entry import through_app
-from pages.ui.glossary import glossary
-from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, made_by, plain, show_number, typeset
-from pages.ui.share import share
+from looped.lesson import by_key
+from looped_ui import backend, jobs
+from looped_ui.controls import Controls
+from looped_ui.entry import through_app
+from looped_ui.glossary import glossary
+from looped_ui.lesson import lesson_panel
+from looped_ui.parts import data_table, figure, made_by, plain, show_number, typeset
+from looped_ui.share import share
 
 JOB = "context"
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs

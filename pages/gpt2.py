@@ -3,21 +3,22 @@
 import streamlit as st
 
 from looped import export
-from looped.experiments.gpt2 import GPT2Result, GPT2Training, seconds
-from looped.figures.gpt2 import NAMES, curves_chart
-from looped.gpt2 import words
-from looped.gpt2.curves import Curve, command, stored
-from looped.gpt2.settings import PAPER, GPT2Settings
-from looped.gpt2.training import Progress, missing
-from looped.gpt2.words import same_task
-from looped.lessons import GPT2, by_key
-from pages.ui import jobs, risks
-from pages.ui.controls import Controls
-from pages.ui.entry import through_app
-from pages.ui.glossary import glossary
-from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, plain, show_number, typeset
-from pages.ui.share import share
+from looped.experiments.gpt2 import words
+from looped.experiments.gpt2.charts import NAMES, curves_chart
+from looped.experiments.gpt2.curves import Curve, command, stored
+from looped.experiments.gpt2.lessons import GPT2
+from looped.experiments.gpt2.result import GPT2Result, GPT2Training, seconds
+from looped.experiments.gpt2.settings import PAPER, GPT2Settings
+from looped.experiments.gpt2.training import Progress, missing
+from looped.experiments.gpt2.words import same_task
+from looped.lesson import by_key
+from looped_ui import jobs, risks
+from looped_ui.controls import Controls
+from looped_ui.entry import through_app
+from looped_ui.glossary import glossary
+from looped_ui.lesson import lesson_panel
+from looped_ui.parts import data_table, figure, plain, show_number, typeset
+from looped_ui.share import share
 
 JOB = "gpt2"
 

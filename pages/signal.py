@@ -4,21 +4,22 @@ import streamlit as st
 from torch import Tensor
 
 from looped import export
-from looped.experiments.signal import Levels, Over, SignalResult, SignalTraining, Sweep
+from looped.experiments.signal import charts as figures
+from looped.experiments.signal.lessons import SIGNAL
+from looped.experiments.signal.result import Levels, Over, SignalResult, SignalTraining, Sweep
+from looped.experiments.signal.settings import SignalSettings
 from looped.fields import SettingsError
-from looped.figures import signal as figures
-from looped.lessons import SIGNAL, by_key
-from looped.signal import SignalTask, outside_range
-from looped.signal.settings import SignalSettings
-from looped.signal.tasks import read_covariance
-from looped.signal.training import Kind, Progress
-from pages.ui import jobs, risks
-from pages.ui.controls import Controls
-from pages.ui.entry import through_app
-from pages.ui.glossary import glossary
-from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, plain, show_number
-from pages.ui.share import share
+from looped.lesson import by_key
+from looped.shared_signal import SignalTask, outside_range
+from looped.shared_signal.tasks import read_covariance
+from looped.shared_signal.training import Kind, Progress
+from looped_ui import jobs, risks
+from looped_ui.controls import Controls
+from looped_ui.entry import through_app
+from looped_ui.glossary import glossary
+from looped_ui.lesson import lesson_panel
+from looped_ui.parts import data_table, figure, plain, show_number
+from looped_ui.share import share
 
 JOB = "signal"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "M", "σ": "noise"}

@@ -3,23 +3,24 @@
 import streamlit as st
 
 from looped import export
-from looped.experiments.trained import Trained, TrainingWork
-from looped.experiments.trained.file import MOST_BYTES, weights_from
-from looped.experiments.trained.measure import LEVEL_PROMPTS, best_descent
-from looped.experiments.trained.result import STATISTICS, measured, written
-from looped.experiments.trained.stored import stored
+from looped.experiments.train import Trained, TrainingWork
+from looped.experiments.train import charts as figures
+from looped.experiments.train.lessons import TRAIN
+from looped.experiments.train.measure import LEVEL_PROMPTS, best_descent
+from looped.experiments.train.result import STATISTICS, measured, written
+from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings, estimate
+from looped.experiments.train.stored import stored
+from looped.experiments.train.weights_file import MOST_BYTES, weights_from
 from looped.fields import SettingsError
-from looped.figures import train as figures
-from looped.lessons import TRAIN, by_key
-from looped.training.settings import TRAIN_FIELDS, TrainSettings, estimate
+from looped.lesson import by_key
 from looped.training.trainer import Progress
-from pages.ui import jobs
-from pages.ui.controls import Controls
-from pages.ui.entry import through_app
-from pages.ui.glossary import glossary
-from pages.ui.lesson import lesson_panel
-from pages.ui.parts import data_table, figure, made_by, plain, show_number, typeset
-from pages.ui.share import share
+from looped_ui import jobs
+from looped_ui.controls import Controls
+from looped_ui.entry import through_app
+from looped_ui.glossary import glossary
+from looped_ui.lesson import lesson_panel
+from looped_ui.parts import data_table, figure, made_by, plain, show_number, typeset
+from looped_ui.share import share
 
 JOB = "train"
 CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 from looped import Settings, compare
 from looped.experiments import context
-from looped.experiments.gpt2 import gpt2
-from looped.experiments.signal import signal
-from looped.gpt2.settings import GPT2Settings
-from looped.signal.settings import SignalSettings
-from tests.trained.conftest import make as make_trained
+from looped.experiments.gpt2.result import gpt2
+from looped.experiments.gpt2.settings import GPT2Settings
+from looped.experiments.signal.result import signal
+from looped.experiments.signal.settings import SignalSettings
+from tests.experiments.train.conftest import make as make_trained
 
 COMMANDS = {
     "compare": "--T 8 --n 9 --d 4 --prompts 5",

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import example, given, settings
 
 from looped import Settings, cli, compare, export
-from looped.algorithms import ALGORITHMS
+from looped.algorithms.base import ALGORITHMS
+from looped.chart import COLOURS
 from looped.fields import FIELDS
-from looped.figures.picture import COLOURS
 from looped.tables import choose, read_csv
 from tests import results
 from tests.strategies import wild_settings

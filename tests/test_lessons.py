@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from looped import Settings, compare
+from looped.experiments.compare.lessons import COMPARE
 from looped.glossary import GLOSSARY
-from looped.lessons import COMPARE, by_key
+from looped.lesson import by_key
 from looped.tables import diabetes
 from looped.theory import marchenko_pastur_condition_number
 

@@ -16,7 +16,7 @@ COMMANDS = {
     "signal": "what the MLP adds: attention alone and the block with an MLP on tasks that share a signal",
     "gpt2": "GPT-2 with or without its MLP sub-layers on such tasks",
 }
-"""Each command is the module of `looped.cli` of that name, with `add(parser)` and `run(chosen)`; imported when used."""
+"""Each command is `looped.experiments.NAME.command`, with `add(parser)` and `run(chosen)`; imported when used."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,7 +37,9 @@ def _run(arguments: list[str]) -> None:
     for name, what in COMMANDS.items():
         parsers[name] = commands.add_parser(name, help=what, allow_abbrev=False)
         if name in arguments[:1]:
-            modules[name] = importlib.import_module(f"looped.cli.{name.replace('-', '_')}")
+            modules[name] = importlib.import_module(
+                "looped.cli.app" if name == "app" else f"looped.experiments.{name}.command"
+            )
             parsers[name].description = modules[name].__doc__
             modules[name].add(parsers[name])
             parsers[name].note_repeated(arguments[1:])

@@ -3,12 +3,12 @@
 One module per kind of result says what goes into the files; `looped.export.files` writes them.
 """
 
-from looped.export.compare import ComparisonExport
-from looped.export.context import ContextExport
+from looped.experiments.compare.files import ComparisonExport
+from looped.experiments.context.files import ContextExport
+from looped.experiments.gpt2.files import GPT2Export
+from looped.experiments.signal.files import SignalExport
+from looped.experiments.train.files import TrainedExport
 from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions
-from looped.export.gpt2 import GPT2Export
-from looped.export.signal import SignalExport
-from looped.export.train import TrainedExport
 
 __all__ = [
     "RESULTS_VERSION",

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from looped.figures.picture import Picture
+from looped.chart import Picture
 from looped.settings import CheckedSettings
 
 RESULTS_VERSION = 2

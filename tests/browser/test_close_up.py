@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from looped import Settings, compare
-from looped.experiments import inside, modes
+from looped.experiments.compare import inside, modes
 
 from .conftest import Visit, traces
 

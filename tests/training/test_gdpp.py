@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
+from looped.algorithms.weights import gradient_descent
 from looped.training import gdpp
 from looped.training.evaluate import spectra
 from looped.training.models import LoopedPredictor
-from looped.weights import gradient_descent
 from tests.training.test_models import prompts, state_of
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from looped.algorithms.weights import gradient_descent
 from looped.training.models import LoopedGenerator, LoopedPredictor
-from looped.weights import gradient_descent
 
 KINDS = ["preconditioner", "sparse", "full"]
 

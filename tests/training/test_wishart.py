@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from looped.experiments.train.settings import TRAIN_FIELDS
 from looped.training import wishart
-from looped.training.settings import TRAIN_FIELDS
 from looped.training.stream import PromptStream
 from tests.training import exact
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from looped.experiments.compare import relative_distance
+from looped.experiments.compare.result import relative_distance
 from looped.experiments.context.cells import LARGEST_ITERATE, covariance_root, draw_prompts, draw_rows
 from looped.experiments.context.settings import FINAL_STEPS, TRAINING_BATCH, ContextSettings
 from looped.training.models import LoopedModel

@@ -15,7 +15,7 @@ import numpy as np
 from looped.experiments.context.result import ContextResult, LearnedGrid
 from looped.experiments.context.settings import ContextSettings
 from looped.experiments.context.sweep import Sweep
-from looped.experiments.provenance import STORED, provenance
+from looped.provenance import STORED, provenance
 
 COMMAND = "python -m looped.experiments.context.stored"
 SETTINGS = ContextSettings(learned=True)

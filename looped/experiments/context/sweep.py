@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from looped.experiments.context.cells import Cell, cell_steps, groups, join
-from looped.experiments.context.keep import Keeper
 from looped.experiments.context.learned import LearnedCell, train_steps
 from looped.experiments.context.result import ContextResult, collect
 from looped.experiments.context.settings import (
@@ -16,6 +15,7 @@ from looped.experiments.context.settings import (
     prompt_seconds,
     training_seconds,
 )
+from looped.experiments.context.unfinished_cells import Keeper
 from looped.threads import in_one_thread
 
 

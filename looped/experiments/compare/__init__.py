@@ -1,0 +1,1 @@
+"""The constructed transformer next to the explicit algorithm."""

@@ -1,0 +1,126 @@
+"""Run a constructed looped transformer next to explicit gradient descent on the same prompts."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from looped import cost, export, tables
+from looped.algorithms.base import ALGORITHMS
+from looped.cli.options import add_out, add_settings, given, refuse_unread, write
+from looped.cli.streams import give, say
+from looped.dialects import DIALECT, Dialect
+from looped.experiments.compare.result import compare
+from looped.fields import FIELDS, TABLES, SettingsError
+from looped.settings import Settings
+
+SYNTHETIC_ONLY = ("examples", "features", "condition_number", "spectrum", "noise", "prompts")
+"""Settings that a table brings along or that make no sense for one."""
+KAPPA_ONLY = ("condition_number", "spectrum")
+"""Settings that Gaussian rows do not read."""
+
+
+ABOUT = (
+    "The verdict: max |looped − explicit|, relative to the largest iterate, passes up to 16·eps·(κ + √T), "
+    "at most 1e-3. κ is the measured one of XᵀX/n; of XᵀX/n + ρI for ridge; for rows of one covariance with a "
+    "preconditioner C, the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n; at least aλ₁ for GD++. T stands for √T "
+    "where columns are collinear and every loop reads all tokens, and for ridge and heavy ball at a rank below d. "
+    "Where labels are so nearly orthogonal to the features that the terms of the first update are more than four "
+    "times as large as every iterate, the gap is relative to a quarter of them. "
+    "arrays.npz determines every loop: Z ← Z + ((A − I) Z − η K Z − (η/n) Σ P Z M (ZᵀQZ)) R from Z0, η = step_size, "
+    "with the diagonals of the masks M (read) and R (written), A = I and K = 0 where they are not in the file, and the "
+    "sum over heads; where softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the "
+    "columns that M leaves out."
+)
+"""What stands below the options."""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `looped compare`."""
+    command.epilog = ABOUT
+    add_settings(command, Settings, {"data": "|".join(("FILE.csv", *FIELDS["data"].choices[:-1]))})
+    add_settings(command, Dialect)
+    add_out(command)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """`looped compare`: summary to standard output, files to `--out`."""
+    settings, path = _settings(chosen)
+    told = given(chosen, DIALECT)
+    if told and path is None:
+        name, value = next(iter(told.items()))
+        why = "says how a CSV is written: add --data FILE.csv, or leave it out."
+        raise SettingsError(name, f"{DIALECT[name].flag} = {value} {why}")
+    table = tables.load(settings, path, Dialect(**told))
+    if table is not None and table.reading:
+        say(f"{table.name}: {table.reading}")
+    if table is None and chosen.prompts is None:
+        settings = _fewer_prompts(settings)
+    result = compare(settings, table)
+    summary = export.summary_json(result)
+    write(result, chosen.out)
+    if result.rank == 1 and settings.condition_number != 1 and settings.data == "exact":
+        say("min(n, d) = 1 leaves a single eigenvalue, so κ is 1")
+    say(result.prediction.sentence)
+    gap = f"{result.gap:.1e}; relative to the largest iterate {result.relative_gap:.1e}"
+    if result.passed is None:
+        say(f"max |softmax − GD| = {gap}: softmax attention with the same weights takes another step")
+    else:
+        verdict = f"tolerance {result.tolerance:.1e} in {settings.dtype}: {'pass' if result.passed else 'FAIL'}"
+        say(f"max |looped − {result.algorithm.title.replace('gradient descent', 'GD')}| = {gap}, {verdict}")
+    if result.report is not None:
+        for sentence in result.report.sentences:
+            say(sentence)
+    give(summary)
+
+
+def _settings(chosen: argparse.Namespace) -> tuple[Settings, Path | None]:
+    """Settings from the options that were given, and the CSV file if one was."""
+    values = given(chosen, FIELDS)
+    path = None
+    if values.get("data") not in (None, *FIELDS["data"].choices):
+        path = Path(values["data"])
+        values["data"] = "csv"
+    table = values.get("data") in TABLES
+    for name in SYNTHETIC_ONLY if table else ("target", "feature_columns"):
+        if name in values:
+            what = f"{FIELDS[name].flag} = {values[name]}"
+            why = (
+                f"{what} goes with synthetic data, a table brings its own: leave it out."
+                if table
+                else f"{what} goes with a table: add --data FILE.csv."
+            )
+            raise SettingsError(name, why)
+    for name in KAPPA_ONLY if values.get("data") == "gaussian" else ():
+        if name in values:
+            why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out"
+            raise SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}: leave it out.")
+    settings = Settings(**values)
+    if settings.shared_step and (table or settings.prompts == 1):
+        refuse_unread(settings, values, {"shared_step": "several prompts, and this is one"})
+    _refuse_unread(settings.algorithm, values)
+    return settings, path
+
+
+def _refuse_unread(name: str, values: dict[str, Any]) -> None:
+    """Refuse options that were given and that the chosen algorithm does not read."""
+    chosen = ALGORITHMS[name]
+    for other in ALGORITHMS.values():
+        for setting in set(other.reads) & set(values) - set(chosen.reads):
+            why = f"goes with --algorithm {other.name}, and this is {name}: leave it out, or choose {other.name}."
+            raise SettingsError(setting, f"{FIELDS[setting].flag} = {values[setting]} {why}")
+    if not chosen.layouts and "layout" in values:
+        why = f"goes with algorithms that have two layouts, and {name} has one: leave it out."
+        raise SettingsError("layout", f"--layout = {values['layout']} {why}")
+    if not chosen.has_state and values.get("form") == "state":
+        why = f"goes with algorithms whose examples give a constant state, and {name} reads all tokens: leave it out."
+        raise SettingsError("form", f"--form = state {why}")
+
+
+def _fewer_prompts(settings: Settings) -> Settings:
+    """As many of the default number of prompts as the limits allow, said on standard error."""
+    run = cost.sizes(settings)
+    most = cost.most_prompts(run)
+    if 0 < most < run.B:
+        say(f"runs {most} prompts, as many as fit the limits at these sizes, instead of {run.B}")
+        return settings.replace(prompts=most)
+    return settings

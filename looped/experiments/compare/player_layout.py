@@ -1,0 +1,213 @@
+"""Where the views of one pass stand in their figure, wide or narrow, and the axes, titles and labels they have."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from looped.experiments.compare.inside import Inside
+
+TITLES = {
+    "scores": "Scores z<sub>i</sub>ᵀQz: how wrong is each example?",
+    "tokens": "Tokens Z<sub>t</sub>: which of them moves?",
+    "update": "Update Δ<sub>t</sub>",
+    "iterate": "Iterate w<sub>t</sub>",
+    "plane": "Where is w<sub>t</sub> on the loss?",
+    "P": "P: what is written",
+    "Q": "Q: what is compared",
+    "error": "How far is w<sub>t</sub> from its limit?",
+}
+AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(TITLES, 1)}
+"""Number of each view's axes, as Plotly writes them."""
+MARGIN = {"l": 56, "r": 12, "t": 8, "b": 8}
+WEIGHTS_HEIGHT = 140
+"""Of P and Q, pixels."""
+SMALLEST_LETTER = 10
+"""Pixels a block of P or Q must have to be labelled 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Where the views stand: what changes in the layout between a wide and a narrow page."""
+
+    height: int
+    """Of the figure, pixels."""
+    layout: dict[str, Any]
+    """Keys in Plotly's dotted form, for `update_layout` here and `relayout` in the browser."""
+
+
+def on(view: str) -> dict[str, str]:
+    """The axes of a view, as a trace names them."""
+    return {"xaxis": f"x{AXES[view]}", "yaxis": f"y{AXES[view]}"}
+
+
+def arrange(rows: int, *, narrow: bool) -> Arrangement:
+    """Places of the views and their titles: in three rows, or one below the other for a narrow page.
+
+    Args:
+        rows: of a token that are shown; they decide how high the tokens are.
+        narrow: for a page too narrow for three columns.
+    """
+    tall = int(np.clip(22 * rows, 120, 340))
+    bands: list[tuple[int, int, dict[str, tuple[float, float]]]]  # height, gap below, left and right of each view
+    if narrow:
+        top = 96
+        bands = [
+            (100, 36, {"scores": (0, 1)}),
+            (tall, 76, {"tokens": (0, 1)}),
+            (tall, 60, {"update": (0, 0.46), "iterate": (0.54, 1)}),
+            (300, 80, {"plane": (0, 1)}),
+            (140, 76, {"error": (0, 1)}),
+            (WEIGHTS_HEIGHT, 30, {"P": (0, 0.42), "Q": (0.58, 1)}),
+        ]
+    else:
+        top = 26
+        bands = [
+            (100, 36, {"scores": (0, 0.6)}),
+            (tall, 88, {"tokens": (0, 0.6), "update": (0.65, 0.8), "iterate": (0.85, 1)}),
+            (330, 50, {"plane": (0, 0.5)}),
+        ]
+    views: dict[str, tuple[float, float, int, int]] = {}  # left, right, top and height
+    for height, gap, across in bands:
+        views |= {view: (left, right, top, height) for view, (left, right) in across.items()}
+        top += height + gap
+    if not narrow:  # right of the plane, two views share its height
+        beside = views["plane"][2]
+        views |= {"error": (0.61, 1, beside, 110)}
+        views |= {"P": (0.61, 0.77, beside + 190, WEIGHTS_HEIGHT), "Q": (0.84, 1, beside + 190, WEIGHTS_HEIGHT)}
+    keys: dict[str, Any] = {
+        "legend.x": 0 if narrow else 0.65, "legend.y": 1, f"yaxis{AXES['update']}.showticklabels": narrow,
+    }  # fmt: skip
+    for view, (left, right, above, height) in views.items():
+        keys[f"xaxis{AXES[view]}.domain"] = [left, right]
+        keys[f"yaxis{AXES[view]}.domain"] = [1 - (above + height) / top, 1 - above / top]
+        title = list(TITLES).index(view)
+        keys |= {f"annotations[{title}].x": left, f"annotations[{title}].y": 1 - (above - 4) / top}
+    return Arrangement(top + MARGIN["t"] + MARGIN["b"], keys)
+
+
+def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Everything of the layout that is the same on a wide and a narrow page.
+
+    Args:
+        inside: one prompt's record.
+        axes: what its numbers say about single axes.
+    """
+    R, C = inside.examples.shape
+    still = {"fixedrange": True, "zeroline": False, "showgrid": False}
+    rows = {"range": [R - 0.5, -0.5], **still}
+    named = {"tickvals": list(range(R)), "ticktext": row_names(inside)}
+    edges, ticks = query_edges(C), [1, *range(10, C - 1, 10), C] if C > 12 else list(range(1, C + 1))
+    columns = {"range": [0.4, edges[1] + 0.1], **still}
+    base: dict[str, dict[str, Any]] = {
+        "xaxis": {**columns, "showticklabels": False},
+        "yaxis": {"fixedrange": True},
+        "xaxis2": {
+            **columns, "tickvals": [*ticks, sum(edges) / 2], "ticktext": [*map(str, ticks), "<b>query</b>"],
+            "tickangle": 0, "title": {"text": "example i", "standoff": 4},
+        },
+        "yaxis2": {**rows, **named},
+        "xaxis3": {"fixedrange": True},
+        "yaxis3": {**rows, **named},
+        "xaxis4": {"fixedrange": True},
+        "yaxis4": {**rows, "showticklabels": False, "showgrid": True, "tickvals": inside.iterate_rows.tolist()},
+        "xaxis5": {"nticks": 6, "zeroline": False},
+        "yaxis5": {"nticks": 6, "zeroline": False, "scaleanchor": "x5"},
+        "xaxis8": {"title": {"text": "loop t", "standoff": 2}, "nticks": 6, "fixedrange": True},
+        "yaxis8": {"type": "log", "nticks": 4, "exponentformat": "power", "fixedrange": True},
+    }  # fmt: skip
+    groups = slots(inside)
+    centred = {
+        "tickvals": [(start + stop - 1) / 2 for _, start, stop in groups], "ticktext": [name for name, *_ in groups],
+        "ticks": "", "tickangle": 0,
+    }  # fmt: skip
+    for name in ("P", "Q"):
+        base |= {f"xaxis{AXES[name]}": {"range": [-0.5, R - 0.5], **still, **centred}}
+        base |= {f"yaxis{AXES[name]}": {**rows, **centred}}
+    for k in AXES.values():
+        base[f"xaxis{k}"]["anchor"], base[f"yaxis{k}"]["anchor"] = f"y{k}", f"x{k}"
+    titles = [
+        {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom",
+         "showarrow": False, "align": "left", "font": {"size": 13}}
+        for title in TITLES.values()
+    ]  # fmt: skip
+    return {
+        "margin": MARGIN, "bargap": 0.25, "hovermode": "closest", "legend": {"yanchor": "top"},
+        "coloraxis": {"autocolorscale": True, "showscale": False, "cmin": -2, "cmax": 2},
+        **{axis: base[axis] | axes.get(axis, {}) for axis in base},
+        "annotations": titles + [label for name in ("P", "Q") for label in _labels(inside, name)],
+        "shapes": [edge for name in ("P", "Q") for edge in _edges(name, groups, R)],
+    }  # fmt: skip
+
+
+def slots(inside: Inside) -> list[tuple[str, int, int]]:
+    """What the shown rows of a token hold: name, first row, row after the last; x and w may share their rows."""
+    weights, alpha = inside.weights, inside.weights.alpha or inside.weights.y
+    held: dict[tuple[int, int], list[str]] = {}
+    for name, first, stop in (
+        ("x", weights.x.start, weights.x.stop), ("y", weights.y, weights.y + 1),
+        ("w", weights.w.start, weights.w.stop), ("α", alpha, alpha + 1),
+    ):  # fmt: skip
+        shown = np.flatnonzero((inside.rows >= first) & (inside.rows < stop))
+        held.setdefault((int(shown[0]), int(shown[-1]) + 1), []).append(name)
+    return [(", ".join(names), start, stop) for (start, stop), names in sorted(held.items())]
+
+
+def row_names(inside: Inside) -> list[str]:
+    """A name for every shown row: x<sub>1</sub>, …, y."""
+    return [
+        ", ".join(f"{part}<sub>{k}</sub>" if part in "xw" else part for part in label.split(", "))
+        for label, start, stop in slots(inside)
+        for k in range(1, stop - start + 1)
+    ]
+
+
+def weight_rows(inside: Inside, name: str) -> np.ndarray:
+    """The shown rows and columns of P or Q, (R, R)."""
+    matrix: np.ndarray = {"P": inside.weights.P, "Q": inside.weights.Q}[name].numpy()[np.ix_(inside.rows, inside.rows)]
+    return matrix
+
+
+def block(values: np.ndarray) -> str:
+    """The name of a block of P or Q: 0, a number, a multiple of I, or nothing."""
+    if not values.any():
+        return "0"
+    scale = float(values.flat[0])
+    number = f"{scale:g}".replace("-", "−")
+    if values.size == 1:
+        return number
+    if values.shape[0] == values.shape[1] and np.array_equal(values, scale * np.eye(len(values))):
+        return {1.0: "I", -1.0: "−I"}.get(scale, f"{number}·I")
+    return ""
+
+
+def query_edges(examples: int) -> tuple[float, float]:
+    """The query stands right of the examples, a little apart and wide enough to be seen."""
+    return examples + 0.5 + max(0.03 * examples, 0.3), examples + 0.5 + max(0.11 * examples, 1.3)
+
+
+def _labels(inside: Inside, name: str) -> Iterable[dict[str, Any]]:
+    """What the blocks are, beside the diagonal where they have one; single numbers stand in their cells."""
+    shown, groups = weight_rows(inside, name), slots(inside)
+    for _, top, bottom in groups:
+        for _, left, right in groups:
+            text, zero = block(shown[top:bottom, left:right]), not shown[top:bottom, left:right].any()
+            room = min(bottom - top, right - left) * WEIGHTS_HEIGHT / len(shown)
+            if (zero and room < SMALLEST_LETTER) or (not zero and (bottom - top) * (right - left) == 1):
+                continue
+            aside = 0 if zero else 0.25
+            yield {
+                "text": text, "showarrow": False, "font": {"size": 14 if zero else 18}, "xref": f"x{AXES[name]}",
+                "yref": f"y{AXES[name]}", "x": (left + right - 1) / 2 + aside * (right - left),
+                "y": (top + bottom - 1) / 2 - aside * (bottom - top),
+            }  # fmt: skip
+
+
+def _edges(name: str, groups: list[tuple[str, int, int]], rows: int) -> Iterable[dict[str, Any]]:
+    """Lines between the slots."""
+    line = {"type": "line", "line": {"width": 1, "color": "gray"}, "xref": f"x{AXES[name]}", "yref": f"y{AXES[name]}"}
+    for _, _, stop in groups[:-1]:
+        at, ends = {"0": stop - 0.5, "1": stop - 0.5}, {"0": -0.5, "1": rows - 0.5}
+        yield {**line, **{f"x{k}": v for k, v in at.items()}, **{f"y{k}": v for k, v in ends.items()}}
+        yield {**line, **{f"y{k}": v for k, v in at.items()}, **{f"x{k}": v for k, v in ends.items()}}

@@ -1,0 +1,282 @@
+"""What the looped transformer makes of a real table, beside scikit-learn's `LinearRegression`."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold
+
+from looped import prompts
+from looped.algorithms.dynamics import Dynamics, plan
+from looped.algorithms.run import construct, looped_iterates
+from looped.cost import FOLDS
+from looped.fields import FIELDS, SettingsError
+from looped.settings import Settings
+from looped.tables import Table
+
+REFERENCE = (
+    "scikit-learn's LinearRegression on the standardised columns, tol = {:.1e}, mapped back to the units of the table"
+)
+"""What the reference is; tol is the size, beside the largest, below which a singular value is rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well weights fit the examples, computed in float64."""
+
+    residual: float
+    """Root mean square of y − ŷ, in the unit of the target."""
+    normal_equations: float
+    """max_j |⟨x_j, y − ŷ⟩|/(‖x_j‖‖y‖), x_j standardised, y centred, so without unit: 0 at least squares."""
+    r2: float
+    """1 − Σ(y − ŷ)²/Σ(y − ȳ)² over the examples themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """Weights in the units of the table: the prediction is intercept + Σ coefficient · column."""
+
+    columns: tuple[str, ...]
+    looped: np.ndarray
+    """Coefficients after T loops, (d,)."""
+    reference: np.ndarray
+    """scikit-learn's on the standardised columns, (d,)."""
+    looped_intercept: float
+    reference_intercept: float
+    fits: dict[str, Fit]
+    """Of the loop, of the reference, and of LinearRegression as it is, on the raw columns."""
+    tolerance: float
+    """Singular values of the standardised columns below this share of the largest count as 0 in the reference."""
+    distance: float
+    """‖w_T/α − w‖/‖w‖ for the standardised columns, w of the reference; over the target's spread where w is 0."""
+    raw_rank: int
+    """Directions that LinearRegression keeps on the raw columns, where it drops those below 1e-6 of the largest."""
+    rank: int
+    """Those that the reference keeps."""
+
+    @property
+    def table(self) -> dict[str, list[object]]:
+        """One row a column, the intercept last."""
+        looped, reference = [*self.looped, self.looped_intercept], [*self.reference, self.reference_intercept]
+        return {
+            "column": [*self.columns, "(intercept)"],
+            "looped transformer": list(map(float, looped)),
+            "LinearRegression": list(map(float, reference)),
+            "difference": [float(a - b) for a, b in zip(looped, reference, strict=True)],
+        }
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Every row predicted once, from a prompt made of the other folds."""
+
+    target: str
+    y: np.ndarray
+    """(n,), original units."""
+    looped: np.ndarray
+    """ŷ of the looped transformer after T loops, (n,)."""
+    reference: np.ndarray
+    """ŷ of LinearRegression on the standardised columns of the same folds, (n,)."""
+    folds: int
+
+    @cached_property
+    def r2_looped(self) -> float:
+        """1 − Σ(y − ŷ)²/Σ(y − ȳ)² over all held-out rows."""
+        return float(r2_score(self.y, self.looped))
+
+    @cached_property
+    def r2_reference(self) -> float:
+        """The same for LinearRegression."""
+        return float(r2_score(self.y, self.reference))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run says about its table."""
+
+    coefficients: Coefficients
+    held_out: HeldOut | None
+    """None where some fold has no prediction."""
+    why_not: str = ""
+    """Why there is no held-out prediction, as a sentence."""
+    sentences: tuple[str, ...] = ()
+    """Which of the two fits better, what their difference is, and where scikit-learn on the raw columns goes wrong."""
+
+
+def report(settings: Settings, table: Table, batch: prompts.Prompts, dynamics: Dynamics, w: np.ndarray) -> Report:
+    """Coefficients from the last iterate, and the prediction of held-out rows where there is one.
+
+    Args:
+        settings: of the run.
+        table: that was run.
+        batch: its prompt.
+        dynamics: the numbers of the run.
+        w: the last iterate, (d,).
+    """
+    found = coefficients(settings, table, w)
+    sentences = (
+        better(found, table),
+        what_differs(settings, found, batch, dynamics),
+        *([truncates(found)] if found.raw_rank < found.rank else []),
+    )
+    try:
+        return Report(found, held_out(settings, table), sentences=sentences)
+    except SettingsError as error:
+        return Report(found, None, str(error), sentences)
+
+
+def least_squares(table: Table) -> tuple[np.ndarray, float, int]:
+    """LinearRegression on the standardised columns: weights (d,), the tolerance of its rank, and the rank.
+
+    scikit-learn's default, 1e-6, would drop directions that the numbers of the table determine.
+    """
+    X, y = table.standardised()
+    tolerance = max(max(X.shape) * float(np.finfo(X.dtype).eps), table.rounding / float(np.linalg.norm(X, 2)))
+    fitted = LinearRegression(tol=tolerance).fit(X, y)
+    return fitted.coef_, tolerance, int(fitted.rank_)
+
+
+def coefficients(settings: Settings, table: Table, w: np.ndarray) -> Coefficients:
+    """The iterate after the last loop, w_T/α (d,) in original units, beside LinearRegression, and how well both fit."""
+    w = w.astype(np.float64) / settings.label_scale
+    reference, tolerance, rank = least_squares(table)
+    raw = LinearRegression().fit(table.X, table.y)
+    fits = {
+        "looped transformer": fit(table, table.predict(table.X, w)),
+        "LinearRegression": fit(table, table.predict(table.X, reference)),
+        "LinearRegression on the raw columns": fit(table, table.predict(table.X, raw.coef_ * table.scale)),
+    }
+    length, spread = float(np.linalg.norm(reference)), float(table.y.std())
+    looped_units, reference_units = table.original_units(w), table.original_units(reference)
+    return Coefficients(
+        table.columns,
+        looped_units[0],
+        reference_units[0],
+        looped_units[1],
+        reference_units[1],
+        fits,
+        tolerance,
+        float(np.linalg.norm(w - reference)) / (length if length > 1e-12 * spread else spread),
+        int(raw.rank_),
+        rank,
+    )
+
+
+def fit(table: Table, predicted: np.ndarray) -> Fit:
+    """How well predictions ŷ (n,) of the table's own rows fit them."""
+    X, y = table.standardised()
+    residual = table.y - predicted
+    length = float(np.linalg.norm(y))
+    across = float(np.abs(X.T @ residual).max()) / (math.sqrt(table.rows) * length)  # a standardised column is √n long
+    squares = float(residual @ residual)
+    return Fit(math.sqrt(squares / table.rows), across, 1 - squares / length**2)
+
+
+def better(found: Coefficients, table: Table) -> str:
+    """Which of the two fits the examples better, in which units, as a sentence."""
+    looped, reference = found.fits["looped transformer"], found.fits["LinearRegression"]
+    rounding = 1e-9 * float(table.y.std())
+    numbers = (
+        f"root mean square residual {looped.residual:.4g} and {reference.residual:.4g} in the unit of "
+        f"'{table.target}'; normal equations, column · (y − ŷ) = 0, missed by up to {looped.normal_equations:.1e} and "
+        f"{reference.normal_equations:.1e} of ‖column‖‖y‖"
+    )
+    apart = looped.residual - reference.residual
+    if max(looped.residual, reference.residual) <= rounding:
+        return f"The loop and LinearRegression both fit the examples to rounding: {numbers}."
+    if abs(apart) <= max(1e-6 * reference.residual, rounding):
+        return f"The loop and LinearRegression fit the examples equally well: {numbers}."
+    winner, loser = ("LinearRegression", "the loop") if apart > 0 else ("The loop", "LinearRegression")
+    return f"{winner} fits the examples better than {loser}. Loop and LinearRegression: {numbers}."
+
+
+def what_differs(settings: Settings, found: Coefficients, batch: prompts.Prompts, dynamics: Dynamics) -> str:
+    """What the difference between the loop and LinearRegression is made of, and whether more loops reduce it."""
+    after = (
+        f"After T = {settings.loops} loops the two differ by {found.distance:.1e} of the length of the "
+        "weights (for the standardised columns)"
+    )
+    rank = int(batch.spectrum.nonzero.sum())
+    if rank != found.rank:
+        return (
+            f"{after}: in {settings.dtype} the columns have numerical rank {rank}, in float64 {found.rank}, so they "
+            "solve different problems."
+        )
+    if settings.algorithm == "softmax":
+        return f"{after}: softmax attention takes other steps, so more loops need not bring them together."
+    if settings.algorithm == "ridge":
+        return f"{after}: ridge descent ends at the solution of its penalised loss, so more loops leave a difference."
+    prediction = dynamics.predict(batch.X.dtype)
+    if prediction.kind != "converges":
+        return f"{after}: the loop does not converge, so more loops do not bring them together."
+    floor, errors = dynamics.rounding_floor(batch.X.dtype), dynamics.errors
+    if floor is None or errors is None:
+        return f"{after}."
+    rounding, left = max(float(floor[0]), float(torch.finfo(batch.X.dtype).eps)), float(errors[-1, 0])
+    if left <= rounding:
+        return f"{after}: the loop has converged, and what differs is rounding."
+    needed = _loops_needed(settings, dynamics, rounding)
+    if needed is None:
+        return f"{after}."
+    many = f"{needed:,}" if needed < 1e6 else f"{needed:.1e}"
+    limit = int(FIELDS["loops"].high)
+    beyond = f", more than the {limit:,} that can be run" if needed > limit else ""
+    return f"{after}: the loop has not converged, and takes about {many} loops to come down to rounding{beyond}."
+
+
+def _loops_needed(settings: Settings, dynamics: Dynamics, rounding: float) -> int | None:
+    """Loops after which the slowest mode, if it held all of w_ref, would be at the rounding; None for GD++."""
+    spectrum = dynamics.spectrum
+    change = (dynamics.step_size[:, None] * spectrum.eigenvalues)[spectrum.nonzero]
+    if settings.algorithm == "gd++":
+        return None
+    if settings.algorithm == "heavy-ball":
+        beta = dynamics.momentum
+        slowest = max(float(np.abs(np.roots([1.0, -(1 + beta - eta_h), beta])).max()) for eta_h in change.tolist())
+    else:
+        slowest = float((1 - change).abs().max())
+    if not 0 < slowest < 1:
+        return None
+    loops = math.log(rounding) / math.log(slowest)
+    return math.ceil(1 + math.log2(max(loops, 1.0)) if settings.algorithm == "newton" else loops)
+
+
+def truncates(found: Coefficients) -> str:
+    """That LinearRegression as it is drops directions on the raw columns, and what that costs."""
+    raw, reference = found.fits["LinearRegression on the raw columns"], found.fits["LinearRegression"]
+    dropped = found.rank - found.raw_rank
+    return (
+        f"Without standardising, scikit-learn's LinearRegression drops {dropped} of {found.rank} directions here, "
+        f"below 1e-6 of the largest (its default tol), and leaves a root mean square residual of {raw.residual:.3g} "
+        f"instead of {reference.residual:.3g}."
+    )
+
+
+def held_out(settings: Settings, table: Table) -> HeldOut:
+    """Five-fold prediction: each fold's rows are predicted by a transformer that reads the other folds.
+
+    Rows are shuffled with `settings.seed`; features are standardised anew with the rows in the prompt.
+
+    Raises:
+        SettingsError: if a feature is constant on the rows of a prompt, or if the step diverges on them.
+    """
+    folds = min(FOLDS, table.rows)
+    looped, reference = np.empty_like(table.y), np.empty_like(table.y)
+    for train, test in KFold(folds, shuffle=True, random_state=settings.seed).split(table.X):
+        part = table.only(train)
+        batch = prompts.from_table(part, settings)
+        dynamics = plan(settings, batch)
+        prediction = dynamics.predict(batch.X.dtype)
+        if prediction.kind == "diverges":
+            why = f"On the rows of a fold it does not converge. {prediction.sentence} Choose another step or algorithm."
+            raise SettingsError("step_size", why)
+        construction = construct(settings, batch, dynamics)
+        contracts = prediction.kind == "converges"
+        w = looped_iterates(settings, batch, construction, dynamics.step_size, contracts)[-1, 0].astype(np.float64)
+        looped[test] = part.predict(table.X[test], w / settings.label_scale)
+        reference[test] = part.predict(table.X[test], least_squares(part)[0])
+    return HeldOut(table.target, table.y, looped, reference, folds)

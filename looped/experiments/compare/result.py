@@ -1,0 +1,338 @@
+"""Is the loop the step? A constructed looped transformer next to the explicit algorithm on the same prompts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from looped import attention, cost, prompts, tables, theory
+from looped.algorithms import descent, dynamics
+from looped.algorithms.base import ALGORITHMS, Algorithm
+from looped.algorithms.run import collinear, construct, explicit_iterates, looped_iterates, reads_tokens
+from looped.experiments.compare import real_data
+from looped.fields import TABLES, SettingsError
+from looped.settings import Settings
+from looped.threads import in_one_thread
+
+ERROR_CEILING = 1e6
+"""Relative error at which curves of a diverging run are cut; the arrays go on."""
+CANCELLED = 1 / 4
+"""Share of the first update's terms that an iterate counts as at least, for the relative gap."""
+CONTRACTS = 0.05
+"""Share of the slowest mode that a loop takes away at least where rounding must not make a verdict fail."""
+LARGEST_ITERATE = {"float64": 1e100, "float32": 1e30}
+"""Size at which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What both did, how far apart they are, and what the theory said beforehand. Arrays are NumPy."""
+
+    settings: Settings
+    """As asked; `prompts` holds the sizes that were run."""
+    table: tables.Table | None
+    """The real data, if any."""
+    prompts: prompts.Prompts
+    weights: attention.Weights
+    step_size: np.ndarray
+    """η, (B,), in the run's dtype."""
+    dynamics: dynamics.Dynamics
+    """The numbers the algorithm runs with, and how it acts on each eigen-mode."""
+    looped: np.ndarray
+    """Iterates w_t read from the transformer's query token, (T+1, B, d)."""
+    explicit: np.ndarray
+    """Iterates of the explicit algorithm, (T+1, B, d); of gradient descent for softmax attention, which is none."""
+    yardstick: str
+    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "UᵀX, X = USVᵀ" on
+    singular values and vectors, where columns are collinear."""
+    w_ref: np.ndarray
+    """Where the loop is heading, (B, d), float64: the shortest least-squares solution for the labels αy, or what
+    `Dynamics.w_ref` says for ridge and preconditioned descent."""
+    closed_form: np.ndarray | None
+    """Relative error after each loop from the eigenvalues alone, (T+1, B), float64; None for softmax attention."""
+    gd_errors: np.ndarray | None
+    """Another algorithm's rival: relative error of plain gradient descent at the constant step 2/(λ₁+λ_d), best
+    for its slowest mode, to the
+    least-squares solution, (T+1, B), float64. None where the explicit algorithm is gradient descent."""
+    prediction: theory.Prediction
+    bounds: list[theory.Bound]
+    held_from: int | None
+    """Loop from which a diverging prompt's iterates are held, or None."""
+    report: real_data.Report | None
+    """Coefficients and held-out predictions, for a table."""
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """What the weights make of a loop."""
+        return ALGORITHMS[self.settings.algorithm]
+
+    @cached_property
+    def gap(self) -> float:
+        """max |looped − explicit| over all loops, prompts and features."""
+        return float(np.abs(self.looped - self.explicit).max())
+
+    @cached_property
+    def largest_iterate(self) -> float:
+        """max |explicit|."""
+        return float(np.abs(self.explicit).max())
+
+    @cached_property
+    def scale(self) -> float:
+        """What the relative gap is relative to: the largest iterate, or `CANCELLED` of the first update's terms.
+
+        The first update adds up terms of size η·rms(x_j)·rms(αy), x standing for Cx with a preconditioner, and each is
+        rounded at its own size. Where labels are nearly orthogonal to the features the terms cancel, and all iterates
+        are small: there it is the terms that count.
+        """
+        X, y = self.prompts.X.double(), self.prompts.y.double()
+        if self.dynamics.root is not None and self.dynamics.preconditioner is not None:
+            X = X @ self.dynamics.preconditioner
+        terms = torch.linalg.vector_norm(X, dim=1) * torch.linalg.vector_norm(y, dim=1, keepdim=True) / X.shape[1]
+        largest = float((terms * self.dynamics.step_size[:, None]).max()) * abs(self.settings.label_scale)
+        return max(self.largest_iterate, CANCELLED * largest) or 1.0
+
+    @property
+    def relative_gap(self) -> float:
+        """The gap divided by the largest iterate; by `scale` where that is larger."""
+        return self.gap / self.scale
+
+    @property
+    def condition_number(self) -> float:
+        """κ of XᵀX/n on its non-zero eigenvalues as measured, the largest over the prompts."""
+        return float(self.prompts.spectrum.condition_number.max())
+
+    @property
+    def tolerance(self) -> float:
+        """How large the relative gap may be: `theory.gap_tolerance` at `Dynamics.condition_number`."""
+        kappa, loops = self.dynamics.condition_number, self.settings.loops
+        return theory.gap_tolerance(self.prompts.X.dtype, kappa, loops, self._drifts)
+
+    @property
+    def tolerance_formula(self) -> str:
+        """The formula of `tolerance` with the number and the meaning of its κ."""
+        match self.settings.algorithm:
+            case "ridge":
+                of = "of XᵀX/n + ρI"
+            case "gd++":
+                of = "the larger of κ(XᵀX/n) and aλ₁"
+            case "preconditioned" if self.dynamics.root is not None:
+                of = "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
+            case _:
+                of = "of XᵀX/n"
+        loops, why = "√T", ""
+        if self._drifts:
+            loops, why = "T", "; T and not √T, as what is rounded in directions without examples adds up"
+        return f"16·eps·(κ + {loops}), at most 1e-3; κ = {self.dynamics.condition_number:.4g}, {of}{why}"
+
+    @property
+    def _drifts(self) -> bool:
+        """Whether something is rounded alike in every loop in directions without examples, where nothing pulls back.
+
+        Sums over all tokens of collinear columns are, and what ridge and heavy ball add to them beside attention.
+        """
+        if self.settings.algorithm in ("ridge", "heavy-ball"):
+            return self.rank < self.prompts.shape[2]
+        return collinear(self.prompts) and reads_tokens(self.settings)
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the relative gap is within the tolerance; None for softmax attention, whose gap is a finding."""
+        return None if self.settings.algorithm == "softmax" else self.relative_gap <= self.tolerance
+
+    @property
+    def why_failed(self) -> str | None:
+        """Why the gap is beyond the tolerance, from this run's own numbers, as a sentence; None where it is not."""
+        if self.passed is not False:
+            return None
+        prediction = self.prediction
+        size = f"The relative gap {self.relative_gap:.1e} is beyond the tolerance {self.tolerance:.1e}"
+        if prediction.kind != "converges":
+            return (
+                f"{size}. The tolerance is made for loops that contract, and this one does not: what is rounded "
+                "adds up over the loops, in both methods."
+            )
+        if self.settings.algorithm not in ("gd++", "newton") and prediction.away < CONTRACTS:
+            return (
+                f"{size}. Mode {prediction.mode} hardly contracts: a loop takes {prediction.away:.2g} of its error "
+                "away, so what is rounded in many loops adds up, in both methods."
+            )
+        if self.settings.dtype == "float32":
+            return f"{size}. All modes contract; float32 has 7 digits, and κ = {self.condition_number:.3g} costs most."
+        return f"{size}, although all modes contract: please report these settings."
+
+    @cached_property
+    def rounding_floor(self) -> np.ndarray | None:
+        """The relative error below which rounding rules, (B,), an estimate; None where the loop does not converge."""
+        floor = self.dynamics.rounding_floor(getattr(torch, self.settings.dtype))
+        return None if floor is None or self.prediction.kind != "converges" else floor.numpy()
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """‖w_t − w_ref‖/‖w_ref‖ of the looped transformer, (T+1, B), float64."""
+        return relative_distance(self.looped, self.w_ref)
+
+    @cached_property
+    def explicit_errors(self) -> np.ndarray:
+        """‖w_t − w_ref‖/‖w_ref‖ of the explicit algorithm, (T+1, B), float64."""
+        return relative_distance(self.explicit, self.w_ref)
+
+    @cached_property
+    def rank(self) -> int:
+        """Numerical rank of X in the run's dtype: non-zero eigenvalues of XᵀX/n, the fewest over the prompts.
+
+        A singular value counts as 0 up to max(n, d)·eps times the largest.
+        """
+        return int(self.prompts.spectrum.nonzero.sum(dim=1).min())
+
+    @cached_property
+    def task(self) -> np.ndarray | None:
+        """αw*, (B, d), float64, where w* is known."""
+        w_star = self.prompts.w_star
+        return None if w_star is None else self.settings.label_scale * w_star.double().numpy()
+
+    @cached_property
+    def floor(self) -> np.ndarray | None:
+        """‖w_ref − αw*‖/‖αw*‖, (B,): how far least squares itself stays from the task.
+
+        None where w* is unknown, or where both are the same (noiseless, rank d).
+        """
+        if self.task is None or (self.settings.noise == 0 and self.rank == self.prompts.shape[2]):
+            return None
+        return relative_distance(self.w_ref[None], self.task)[0]
+
+    @cached_property
+    def task_errors(self) -> np.ndarray | None:
+        """‖w_t − αw*‖/‖αw*‖ of the looped transformer, (T+1, B); None as for `floor`."""
+        return None if self.floor is None or self.task is None else relative_distance(self.looped, self.task)
+
+    @cached_property
+    def best_loop(self) -> tuple[int, float] | None:
+        """The loop with the smallest median of `task_errors`, and that median; None as for `floor`.
+
+        It may lie below the floor: a loop that stops early follows less of the noise than least squares does.
+        """
+        if self.task_errors is None:
+            return None
+        median = np.median(self.task_errors, axis=1)
+        loop = int(median.argmin())
+        return loop, float(median[loop])
+
+    @cached_property
+    def ceiling_from(self) -> int | None:
+        """First loop at which a prompt's error passes the ceiling, or None."""
+        over = (self.errors > ERROR_CEILING).any(axis=1)
+        return int(over.argmax()) if over.any() else None
+
+    @cached_property
+    def curves(self) -> dict[str, np.ndarray]:
+        """What the chart draws, each (T+1,): medians and 10–90 % over prompts, and the bounds; cut at the ceiling."""
+        curves: dict[str, np.ndarray] = {}
+        for name, values in (
+            ("looped", self.errors),
+            ("explicit", self.explicit_errors),
+            ("closed_form", self.closed_form),
+            ("gd", self.gd_errors),
+            ("task", self.task_errors),
+        ):
+            if values is not None:
+                p10, median, p90 = np.quantile(np.minimum(values, ERROR_CEILING), [0.1, 0.5, 0.9], axis=1)
+                curves |= {f"{name}_median": median, f"{name}_p10": p10, f"{name}_p90": p90}
+        if self.floor is not None:
+            curves["floor_median"] = np.full(self.settings.loops + 1, np.median(self.floor))
+        if self.rounding_floor is not None:
+            curves["rounding_floor"] = np.full(self.settings.loops + 1, np.median(self.rounding_floor))
+        for bound in self.bounds:
+            if bound.values is not None:
+                curves[bound.key] = bound.values.numpy()
+        return curves
+
+
+@in_one_thread
+def compare(settings: Settings, table: tables.Table | None = None) -> Comparison:
+    """Run the constructed looped transformer and the explicit algorithm on the same prompts.
+
+    Args:
+        settings: of the run. `data="diabetes"` loads its table by itself.
+        table: the real data for `data="csv"`; its n, d and κ replace those of the settings, and B is 1.
+
+    Returns:
+        Iterates of both, the gap between them, errors, predictions and bounds.
+
+    Raises:
+        SettingsError: if the run would take too long or too much memory, naming the most prompts that fit, or if the
+            table cannot be used.
+    """
+    if not isinstance(table, tables.Table | None):
+        raise SettingsError(
+            "data",
+            f"A {type(table).__name__} is not a table that compare can read: write it to a file, with "
+            "frame.to_csv('data.csv', index=False) from pandas, and pass "
+            "looped.tables.choose(looped.tables.read_csv('data.csv'), 'name of the target column').",
+        )
+    if table is None:
+        table = tables.load(settings)
+    elif settings.data not in TABLES:
+        raise SettingsError("data", f"data = {settings.data} draws its own prompts: choose csv to run a table.")
+    else:
+        settings = settings.replace(target=table.target, feature_columns=table.columns)
+    run = cost.sizes(settings, table)
+    cost.check(run)
+    dtype = getattr(torch, settings.dtype)
+    batch = prompts.draw(settings) if table is None else prompts.from_table(table, settings)
+    plan = dynamics.plan(settings, batch)
+    prediction = plan.predict(batch.X.dtype)
+    construction = construct(settings, batch, plan)
+    looped = looped_iterates(settings, batch, construction, plan.step_size, prediction.kind == "converges")
+    thin = collinear(batch) and ALGORITHMS[settings.algorithm].has_state
+    gram = run.gram and not thin
+    explicit = explicit_iterates(settings, batch, plan, gram)
+    held_from = None
+    if prediction.kind != "converges" or not (np.isfinite(looped[-1]).all() and np.isfinite(explicit[-1]).all()):
+        held_from = _hold(looped, explicit, LARGEST_ITERATE[settings.dtype])
+    exact_labels = batch.w_star is not None and settings.noise == 0
+    return Comparison(
+        settings=settings,
+        table=table,
+        prompts=batch,
+        weights=construction,
+        step_size=plan.step_size.to(dtype).numpy(),
+        dynamics=plan,
+        looped=looped,
+        explicit=explicit,
+        yardstick="UᵀX, X = USVᵀ" if thin else "XᵀX" if gram else "X",
+        w_ref=plan.w_ref.numpy(),
+        closed_form=None if plan.errors is None else plan.errors.numpy(),
+        gd_errors=None if settings.algorithm in ("gd", "softmax") else _rival_errors(settings, batch, gram),
+        prediction=prediction,
+        bounds=theory.bounds(settings, batch.spectrum, plan.step_size, exact_labels),
+        held_from=held_from,
+        report=None if table is None else real_data.report(settings, table, batch, plan, looped[-1, 0]),
+    )
+
+
+def relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """‖w_t − w‖/‖w‖ for iterates (T+1, B, d) and w (B, d); the absolute distance where w is 0."""
+    difference = iterates - target
+    length = np.linalg.norm(target, axis=1)
+    distance: np.ndarray = np.sqrt(np.einsum("tbd,tbd->tb", difference, difference)) / np.where(length > 0, length, 1.0)
+    return distance
+
+
+def _rival_errors(settings: Settings, batch: prompts.Prompts, gram: bool) -> np.ndarray:
+    eta = theory.step_sizes(batch.spectrum, settings.replace(step_size="optimal")).to(batch.X.dtype).numpy()
+    X, y, alpha = batch.X.numpy(), batch.y.numpy(), settings.label_scale
+    iterates = descent.gradient_descent(X, y, eta, settings.loops, alpha, gram)
+    return relative_distance(iterates, batch.least_squares(alpha).numpy())
+
+
+def _hold(looped: np.ndarray, explicit: np.ndarray, limit: float) -> int | None:
+    """From the loop where either iterate of a prompt passes `limit`, repeat both one loop earlier (in place)."""
+    with np.errstate(invalid="ignore"):
+        inside = (np.abs(looped) <= limit).all(axis=2) & (np.abs(explicit) <= limit).all(axis=2)
+    first = np.where(inside.all(axis=0), len(looped), (~inside).argmax(axis=0))  # (B,)
+    for b, loop in enumerate(first):
+        looped[loop:, b] = looped[loop - 1, b]
+        explicit[loop:, b] = explicit[loop - 1, b]
+    earliest = int(first.min())
+    return earliest if earliest < len(looped) else None

@@ -1,0 +1,338 @@
+"""The second page's figures: error against n/d, the (n/d × T) map, the need for examples, κ and its bound."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from looped import theory
+from looped.chart import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, Picture, band, line, log_range
+from looped.experiments.context.result import ContextResult
+from looped.experiments.context.words import TENTHS, ratio_text
+
+TINY = 1e-17
+"""Errors are drawn from here on: below is rounding."""
+MAP_LOOPS = 60
+"""Values of T in the map at most, evenly spaced in ratio."""
+CURVE_POINTS = 200
+EXPONENTIAL = "n > 64 T²d⁴8⁴ᵀ, derived here<br>from a theorem on learned weights"
+EDGES = "((1+√(d/n))/(1−√(d/n)))²,<br>independent rows, large d"
+BOUND = "e<sup>−T/(2κ)</sup>"
+LIMIT = "Construction, limit of large d"
+RATE = "n = c·d from the rate and κ"
+LIMIT_LOOPS = 40
+"""Values of T at which the limit of large d is worked out."""
+DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("circle", "square-open", "diamond-open", "x-thin-open")
+
+
+def ratio_chart(result: ContextResult) -> Picture:
+    """Median error after T loops against n/d: the T shown with its 10–90 % band, and a tenth, a quarter and 4 of it."""
+    settings, T = result.settings, result.settings.shown
+    others = sorted({max(1, T // 10), max(1, T // 4), min(4 * T, settings.loops)} - {T})
+    x, data = result.ratio, []
+    for place, loops in enumerate([T, *others]):
+        y = np.maximum(result.median[:, loops], TINY)
+        data.append(line(x, y, f"T = {loops}", DASHES[place], SYMBOLS[place], 4 if loops == T else 1.8))
+    data.append(_level(x, settings.target_error, "target"))
+    low, high = (np.maximum(result.bands[row, :, T], TINY) for row in (0, 2))
+    if settings.prompts >= SMALLEST_BAND:
+        data += band(x, low, high, f"10–90 % of prompts, T = {T}")
+    measured = np.maximum(result.median[:, [T, *others]], TINY)
+    figure = _figure(data, _ratio_axis(result), _error_axis(np.append(measured, settings.target_error)))
+    table = {"n/d": x, "n": result.n}
+    table |= {f"median, T = {loops}": result.median[:, loops] for loops in [T, *others]}
+    table |= {f"10 %, T = {T}": result.bands[0, :, T], f"90 %, T = {T}": result.bands[2, :, T]}
+    table |= {f"mean, T = {T}": result.mean[:, T]}
+    needed = result.needed_ratio(settings.target_error)[T]
+    alt = (
+        f"Median error to w* over {settings.prompts} prompts against n/d, both axes logarithmic, d = "
+        f"{settings.features}. After T = {T} loops it is {result.median[0, T]:.2e} at n/d = {x[0]:.3g} and "
+        f"{result.median[-1, T]:.2e} at n/d = {x[-1]:.3g}. {_needed_sentence(result, needed, T)}"
+    )
+    return Picture(figure, alt, table)
+
+
+def map_chart(result: ContextResult) -> Picture:
+    """log₁₀ of the median error for every n/d and T, with the level line of the target error."""
+    settings = result.settings
+    loops = _spread(settings.loops, MAP_LOOPS)
+    x, keep = np.unique(result.ratio, return_index=True)
+    z = np.log10(np.maximum(result.median[keep][:, loops], TINY)).T  # (T, R)
+    needed = result.needed_ratio(settings.target_error)
+    reach = np.flatnonzero(np.isfinite(needed) & (needed > x[0]) & (np.arange(len(needed)) > 0))
+    data: list[dict[str, Any]] = [
+        {
+            "type": "heatmap", "x": x, "y": loops, "z": z, "zmax": 0.0, "zmin": max(float(z.min()), -16.0),
+            "colorbar": {"title": {"text": "error"}, "thickness": 14, **_decade_ticks(float(z.min()))},
+            "customdata": 10**z,
+            "hovertemplate": "n/d %{x:.3g}<br>T %{y}<br>median error %{customdata:.2e}<extra></extra>",
+        },
+        line(needed[reach], reach, f"error = {settings.target_error:g}", "solid", "circle-open", 3),
+    ]  # fmt: skip
+    shown = {
+        "type": "scatter", "mode": "lines", "x": [x[0], x[-1]], "y": [settings.shown] * 2, "hoverinfo": "skip",
+        "name": f"T = {settings.shown}", "line": {"dash": "dot", "width": 2},
+    }  # fmt: skip
+    figure = _figure([*data, shown], _ratio_axis(result), _loop_axis(settings.loops))
+    where = "From no measured n/d on is the target reached"
+    if reach.size:
+        where = (
+            f"The level line of {settings.target_error:g} runs from n/d = {needed[reach[0]]:.3g} at T = {reach[0]} to "
+            f"n/d = {needed[reach[-1]]:.3g} at T = {reach[-1]}"
+        )
+    elif np.isfinite(needed[1:]).any():
+        first = int(np.flatnonzero(np.isfinite(needed[1:]))[0]) + 1
+        where = f"The target {settings.target_error:g} is reached at every measured n/d at T = {first}"
+    alt = (
+        f"Map of the median error over n/d from {x[0]:.3g} to {x[-1]:.3g} and T from 1 to {settings.loops}, "
+        f"logarithmic axes. Its smallest value is {10 ** z.min():.1e}. {where}."
+    )
+    long = {"n/d": np.repeat(x, len(loops)), "T": np.tile(loops, len(x)), "median error": 10 ** z.T.ravel()}
+    return Picture(figure, alt, long)
+
+
+def need_chart(result: ContextResult) -> Picture:
+    """The smallest n/d that reaches the target against T: constructed, learned, and from the rate."""
+    settings, target = result.settings, result.settings.target_error
+    loops = _spread(settings.loops, CURVE_POINTS)
+    prompts = {1: "median prompt"} | ({2: "9 of 10 prompts"} if settings.prompts >= TENTHS else {})
+    data, columns, drawn = [], {"T": loops}, [result.ratio[[0, -1]]]
+    for quantile, name in prompts.items():
+        needed = result.needed_ratio(target, quantile)[loops]
+        dash, symbol, width = ("solid", "circle", 3) if quantile == 1 else ("dash", "square-open", 2)
+        data.append(line(loops, needed, f"Construction, {name}", dash, symbol, width))
+        columns[f"construction, {name.partition(' prompt')[0]}"] = needed
+        drawn.append(needed)
+    rate = sufficient_ratios(result, loops)
+    if rate is not None:
+        some = _spread(settings.loops, LIMIT_LOOPS)
+        limit = np.array([result.limit_ratio(int(T)) for T in some], dtype=float)
+        data.append(line(some, limit, LIMIT, "dashdot", width=2))
+        data.append(line(loops, rate, RATE, "dot", width=2))
+        columns |= {"construction, limit of large d": _at(loops, some, limit), "c from the rate": rate}
+    text = ""
+    if (grid := result.learned) is not None:
+        for quantile, name in prompts.items():
+            needed = result.learned_needed_ratio(target, quantile)
+            dash, symbol, width = ("solid", "diamond", 3) if quantile == 1 else ("dash", "diamond-open", 2)
+            data.append(line(grid.loops, needed, f"Learned A, {name}", dash, symbol, width))
+            columns[f"learned a, {name.partition(' prompt')[0]}"] = _at(loops, grid.loops, needed)
+            drawn.append(needed)
+        text = " " + _learned_sentence(result)
+    span = log_range(np.concatenate(drawn))[0]
+    vertical = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, "automargin": True, **_ticks(*span)}
+    figure = _figure(data, _loop_axis(settings.loops), vertical)
+    at = [T for T in (10, 50, 200, settings.loops) if settings.loops >= T]
+    found = " ".join(_needed_sentence(result, result.needed_ratio(target)[T], T) for T in dict.fromkeys(at))
+    return Picture(
+        figure,
+        f"Smallest measured n/d at which the median error is at most {target:g}, against T, logarithmic axes. "
+        f"{found}{text}",
+        columns,
+    )
+
+
+def requirement_chart(result: ContextResult) -> Picture:
+    """n against T: the exponential requirement, n = c·d, and what was measured; the axis counts decades of n."""
+    settings, target, d = result.settings, result.settings.target_error, result.settings.features
+    loops = _spread(settings.loops, CURVE_POINTS)
+    exponential = np.array([theory.exponential_requirement(int(T), d) for T in loops])
+    measured = np.log10(result.needed_ratio(target)[loops] * d)
+    rate = sufficient_ratios(result, loops)
+    data = [
+        line(loops, exponential, EXPONENTIAL, "dash", "triangle-up-open", 2),
+        line(loops, measured, "measured, construction", "solid", "circle", 3),
+    ]
+    columns = {"T": loops, "log10 n, exponential": exponential, "log10 n, construction measured": measured}
+    if rate is not None:
+        data.insert(1, line(loops, np.log10(rate * d), "n = c·d: construction, from its rate and κ", "dot", width=2))
+        columns["log10 n, c·d"] = np.log10(rate * d)
+    learned = ""
+    if (grid := result.learned) is not None:
+        needed = np.log10(result.learned_needed_ratio(target) * d)
+        data.append(line(grid.loops, needed, "measured, learned A", "dashdot", "diamond", 3))
+        columns["log10 n, learned A measured"] = _at(loops, grid.loops, needed)
+        learned = " " + _learned_sentence(result)
+    top = float(exponential.max())
+    step = next(k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if top / k <= 8)
+    ticks = np.arange(0, top + step, step)
+    vertical = {
+        "title": {"text": "n, examples"}, "range": [0, 1.04 * top], "tickvals": ticks, "automargin": True,
+        "ticktext": [f"10<sup>{tick:.0f}</sup>" for tick in ticks],
+    }  # fmt: skip
+    figure = _figure(data, _loop_axis(settings.loops), vertical)
+    T = settings.loops
+    need = result.needed_ratio(target)[T]
+    found = (
+        f"the construction was measured to need n = {need * d:.3g}{' or fewer' if need <= result.ratio[0] else ''}"
+        if np.isfinite(need)
+        else "no measured n is enough"
+    )
+    alt = (
+        f"Examples needed against T at d = {d}, n on a logarithmic axis up to 10 to the power {top:.0f}. At T = {T} "
+        f"the requirement derived here from a theorem on learned weights is 10 to the power {exponential[-1]:.0f}; for "
+        f"an error of {target:g} {found}.{learned}"
+    )
+    return Picture(figure, alt, columns)
+
+
+def condition_chart(result: ContextResult) -> Picture:
+    """κ of XᵀX/n as the rows have it, median and 10–90 % of prompts, against Marchenko and Pastur's edges."""
+    settings, x = result.settings, result.ratio
+    median, (low, high) = result.median_kappa, np.quantile(result.kappa, [0.1, 0.9], axis=1)
+    fine = np.unique(np.concatenate([np.geomspace(x[0], x[-1], CURVE_POINTS), x]))
+    edges = np.array([theory.marchenko_pastur_condition_number(float(ratio)) for ratio in fine])
+    own, near = result.marchenko_pastur, result.nearest(4)
+    limit = 10 * float(high.max())
+    data = [
+        line(x, median, "κ measured, median", "solid", "circle", 3),
+        line(fine, np.where(edges <= limit, edges, np.nan), EDGES, "dash", width=2),
+    ]
+    if settings.prompts >= SMALLEST_BAND:
+        data += band(x, low, high, "10–90 % of prompts")
+    span, tick = log_range(np.concatenate([low, high]))
+    vertical = {"title": {"text": "κ of XᵀX/n"}, "type": "log", "range": span, **tick, "automargin": True,
+                "exponentformat": "power"}  # fmt: skip
+    figure = _figure(data, _ratio_axis(result), vertical)
+    alt = (
+        f"Condition number of the data against n/d, logarithmic axes, d = {settings.features}, {settings.rows} rows. "
+        f"At n/d = {x[near]:.3g} the median is {median[near]:.3g}, "
+    )
+    if np.isfinite(own[near]):
+        alt += f"{median[near] / own[near]:.2f} of Marchenko and Pastur's limit for independent rows, {own[near]:.3g}."
+    else:
+        alt += "where Marchenko and Pastur's limit for independent rows is infinite."
+    table = {"n/d": x, "κ median": median, "κ 10 %": low, "κ 90 %": high, "Marchenko–Pastur": own,
+             "median / Marchenko–Pastur": median / own}  # fmt: skip
+    return Picture(figure, alt, table)
+
+
+def bound_chart(result: ContextResult) -> Picture | None:
+    """Error after T loops against e^(−T/(2κ)) at the measured κ, for n ≥ d; None where the bound applies nowhere."""
+    settings, T = result.settings, result.settings.shown
+    if (share := result.largest_of_bound) is None:
+        return None
+    where = np.flatnonzero(np.isfinite(result.of_bound))
+    x, kappa = result.ratio[where], result.median_kappa[where]
+    bound, worst = np.exp(-T / (2 * kappa)), np.exp(-T / (2 * result.kappa[where].max(axis=1)))
+    low, median, high = np.maximum(result.bands[:, where, T], TINY)
+    data = [
+        line(x, median, "Looped transformer, median", "solid", "circle", 3),
+        line(x, bound, f"{BOUND} at the median κ", "dash", "triangle-up-open"),
+        line(x, worst, f"{BOUND} at the largest κ", "dot", "triangle-down-open"),
+    ]
+    if settings.prompts >= SMALLEST_BAND:
+        data += band(x, low, high, "10–90 % of prompts")
+    figure = _figure(data, _ratio_axis(result, x), _error_axis(np.concatenate([median, high, bound])))
+    alt = (
+        f"Median error after T = {T} loops and the bound, the exponential of −T/(2κ) at the measured κ, against n/d, "
+        f"logarithmic axes. The largest error over its bound, of all prompts and loops from 1 on, is {share:.3g}. At "
+        f"n/d = {x[-1]:.3g} the error is {median[-1]:.1e}, the bound {bound[-1]:.1e}."
+    )
+    table = {"n/d": x, "error, median": median, "error, 90 %": high, "median κ": kappa, "bound at median κ": bound,
+             "largest κ": result.kappa[where].max(axis=1), "bound at largest κ": worst,
+             "largest error/bound, T ≥ 1": result.of_bound[where]}  # fmt: skip
+    return Picture(figure, alt, table)
+
+
+CHARTS: dict[str, tuple[Callable[[ContextResult], Picture | None], tuple[str, ...]]] = {
+    "Error against n/d": (ratio_chart, ("shown_loops", "target_error")),
+    "Error for every n/d and T": (map_chart, ("shown_loops", "target_error")),
+    "Smallest n/d that reaches the target": (need_chart, ("target_error",)),
+    "The two requirements": (requirement_chart, ("target_error",)),
+    "The κ that the rows have": (condition_chart, ()),
+    "Error and bound at the measured κ": (bound_chart, ("shown_loops",)),
+}
+"""All charts of the page by heading, in their order, and what each reads of the settings that only figures read."""
+
+
+def pictures(result: ContextResult) -> dict[str, Picture]:
+    """All charts by heading; the bound's only where it applies."""
+    drawn = {heading: chart(result) for heading, (chart, _) in CHARTS.items()}
+    return {heading: picture for heading, picture in drawn.items() if picture is not None}
+
+
+def sufficient_ratios(result: ContextResult, loops: np.ndarray) -> np.ndarray | None:
+    """c of n = c·d for each T, where the rate and Marchenko and Pastur's κ apply: Σ = I and a step from the data."""
+    settings = result.settings
+    if settings.rows not in ("gaussian", "rademacher") or not isinstance(settings.step_size, str):
+        return None
+    return np.array([theory.sufficient_ratio(int(T), settings.target_error, settings.step_size) for T in loops])
+
+
+def _needed_sentence(result: ContextResult, needed: float, T: int) -> str:
+    target = result.settings.target_error
+    if not np.isfinite(needed):
+        return f"From no measured n/d on does it reach {target:g} after T = {T} loops."
+    if needed <= result.ratio[0]:
+        return f"The smallest measured n/d, {needed:.3g}, already reaches {target:g} after T = {T} loops."
+    return f"From n/d = {needed:.3g} on it reaches {target:g} after T = {T} loops."
+
+
+def _learned_sentence(result: ContextResult) -> str:
+    assert result.learned is not None
+    needed = result.learned_needed_ratio(result.settings.target_error)
+    found = [
+        f"{ratio_text(ratio, result.learned_ratio[0])} at T = {T}"
+        for T, ratio in zip(result.learned.loops, needed, strict=True)
+        if np.isfinite(ratio)
+    ]
+    return f"With the trained A it is n/d: {', '.join(found)}." if found else "The trained A reaches it nowhere."
+
+
+def _at(loops: np.ndarray, some: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values at some loops on the grid of all: each at the nearest one, NaN elsewhere."""
+    out = np.full(len(loops), np.nan)
+    for T, value in zip(some, values, strict=True):
+        if loops[-1] >= T:
+            out[np.abs(loops - T).argmin()] = value
+    return out
+
+
+def _spread(most: int, count: int) -> np.ndarray:
+    """Whole numbers from 1 to `most`, about evenly spaced in ratio."""
+    return np.unique(np.geomspace(1, most, count).round().astype(int))
+
+
+def _level(x: np.ndarray, value: float, name: str) -> dict[str, Any]:
+    return line(x[[0, -1]], np.full(2, value), f"{name} {value:g}", "longdashdot", width=1.5)
+
+
+def _figure(data: list[dict[str, Any]], horizontal: dict[str, Any], vertical: dict[str, Any]) -> go.Figure:
+    layout = {"height": 400, "margin": NARROW_MARGIN, "legend": LEGEND_BELOW, "xaxis": horizontal, "yaxis": vertical}
+    return go.Figure({"data": data, "layout": layout})
+
+
+def _ratio_axis(result: ContextResult, x: np.ndarray | None = None) -> dict[str, Any]:
+    low, high = np.log10((result.ratio if x is None else x)[[0, -1]])
+    if high - low < 0.02:
+        low, high = low - 0.1, high + 0.1
+    return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], "automargin": True,
+            **_ticks(low, high)}  # fmt: skip
+
+
+def _ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of a log axis written out: at 1, 2 and 5 of every decade, at 1 alone on a long axis; limits in log10."""
+    mantissas = (1, 2, 5) if high - low < 2.7 else (1,)
+    values = [mantissa * 10.0**decade for decade in range(-2, 6) for mantissa in mantissas]
+    return {"tickvals": values, "ticktext": [f"{value:,g}" for value in values]}
+
+
+def _loop_axis(loops: int) -> dict[str, Any]:
+    high = max(float(np.log10(loops)), 0.3)
+    return {"title": {"text": "T, loops"}, "type": "log", "range": [0.0, high], "automargin": True, **_ticks(0, high)}
+
+
+def _error_axis(values: np.ndarray) -> dict[str, Any]:
+    span, tick = log_range(values)
+    title = {"text": "relative error ‖w<sub>T</sub> − w*‖ / ‖w*‖"}
+    return {"title": title, "type": "log", "range": span, **tick, "exponentformat": "power",
+            "hoverformat": ".2e", "automargin": True}  # fmt: skip
+
+
+def _decade_ticks(least: float) -> dict[str, Any]:
+    step = 1 if least > -5 else 2 if least > -10 else 4
+    values = list(range(0, int(np.floor(max(least, -16.0))) - 1, -step))
+    return {"tickvals": values, "ticktext": [f"10<sup>{value}</sup>" if value else "1" for value in values]}

@@ -1,0 +1,96 @@
+"""Train a GPT-2 with or without its MLP sub-layers on tasks that share a signal; on CUDA where there is a device.
+
+With --out, a checkpoint and the curve so far are written every minute, and --resume goes on from there.
+"""
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, make, write
+from looped.cli.streams import Stopped, give, say, stopped_by
+from looped.experiments.gpt2.curves import CHECKPOINT, keep
+from looped.experiments.gpt2.result import GPT2Result
+from looped.experiments.gpt2.settings import GPT2Settings
+from looped.experiments.gpt2.training import GPT2Trainer
+from looped.training.checkpoint import CheckpointError
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `looped gpt2`."""
+    add_settings(command, GPT2Settings)
+    command.add_argument(
+        "--device", default="auto", metavar="auto|cpu|cuda", help="Where to train. Default: auto, CUDA if there is one."
+    )
+    command.add_argument(
+        "--resume", action="store_true", help=f"Go on from {CHECKPOINT} in the --out folder; begin if there is none."
+    )
+    add_out(command)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """`looped gpt2`: summary to standard output, checkpoints and files to `--out`."""
+    try:
+        trainer = _trainer(chosen)
+    except CheckpointError as error:
+        raise UsageError(f"{error} Leave --resume out to begin.") from None
+    settings = trainer.settings
+    make(chosen.out)
+    say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
+    try:
+        _train(trainer, chosen.out)
+    except OSError as error:
+        raise cannot_write(chosen.out, error) from None
+    except KeyboardInterrupt as stop:
+        if chosen.out is not None:
+            stop.add_note("--resume goes on from here")
+        raise
+    if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
+        say("plotly is not installed: the curve and the checkpoint are the only files")
+        return
+    from looped import export
+
+    result = GPT2Result(settings, [trainer])
+    summary = export.summary_json(result)
+    write(result, chosen.out)
+    give(summary)
+
+
+def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
+    """To the end or until interrupted, with a line for every record, or for every checkpoint in the folder.
+
+    A signal takes effect between two steps: amid one, what is saved would not repeat.
+    """
+    steps = trainer.settings.steps
+    told: list[int] = []
+    with stopped_by(lambda number, _frame: told.append(number)):
+        if folder is None:
+            while not trainer.finished and not told:
+                if record := trainer.step():
+                    say(f"step {record.step} of {steps}: {record.loss:.4g}")
+        else:
+            for curve in keep(trainer, folder, lambda: bool(told)):
+                loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
+                say(f"step {trainer.steps} of {steps}: {loss}, {curve.seconds:.0f} s")
+    if not trainer.finished:
+        raise Stopped(*told[:1])
+
+
+def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:
+    """A new one, or the one of the folder."""
+    settings = GPT2Settings(**given(chosen, GPT2Settings.table))
+    if not chosen.resume:
+        return GPT2Trainer(settings, chosen.device)
+    if chosen.out is None:
+        raise UsageError("argument --resume: it needs --out, the folder of the run to go on with.")
+    make(chosen.out)
+    path = Path(chosen.out) / CHECKPOINT
+    if not path.exists():
+        say(f"there is no {path} yet: a new run begins")
+        return GPT2Trainer(settings, chosen.device)
+    trainer = GPT2Trainer.resume(path, chosen.device)
+    if trainer.settings != settings:
+        raise UsageError(
+            f"argument --resume: {path} was trained with {trainer.settings.changes()}: give the same options."
+        )
+    return trainer

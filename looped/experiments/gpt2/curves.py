@@ -1,0 +1,134 @@
+"""Training curves of GPT-2 with where they come from: made here and now, or stored with the package."""
+
+import datetime
+import importlib.metadata
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from looped.experiments.gpt2.settings import GPT2Settings
+from looped.experiments.gpt2.training import GPT2Trainer, Progress
+from looped.shared_signal.bayes import SampledRisk
+
+FORMAT = "looped gpt2 curve 1"
+STORED = Path(__file__).parents[2] / "stored"
+"""Its gpt2-*.json are curves that come with the package, each the curve.json of the command it names."""
+SAVE_EVERY = 60.0
+"""Seconds by the clock between two checkpoints."""
+CHECKPOINT, CURVE = "checkpoint.pt", "curve.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One training of one GPT-2."""
+
+    settings: GPT2Settings
+    history: list[Progress]
+    risk: SampledRisk | None
+    """At the end, on prompts of its own; none before."""
+    device: str
+    """In words."""
+    seconds: float
+    """Of training: CPU seconds, or by the clock on a GPU."""
+    date: str
+    """Of the last step, year-month-day."""
+    versions: dict[str, str]
+
+    @property
+    def steps(self) -> int:
+        """Made so far, up to the last record."""
+        return self.history[-1].step if self.history else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps were made."""
+        return self.risk is not None
+
+    @classmethod
+    def of(cls, trainer: GPT2Trainer) -> Self:
+        """The curve of a trainer as it stands; the final risk is measured if it has finished."""
+        on_cuda = trainer.device.type == "cuda"
+        packages = ("torch", "transformers")
+        return cls(
+            settings=trainer.settings,
+            history=list(trainer.history),
+            risk=trainer.risk() if trainer.finished else None,
+            device=f"one {torch.cuda.get_device_name()}" if on_cuda else "one CPU thread",
+            seconds=round(trainer.seconds, 1),
+            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            versions={"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages},
+        )
+
+    def to_json(self) -> str:
+        """One JSON object, a record of the history on each line."""
+        values = {
+            "format": FORMAT,
+            "command": command(self.settings),
+            "settings": self.settings.to_dict(),
+            "risk": None if self.risk is None else asdict(self.risk),
+            "device": self.device,
+            "seconds": self.seconds,
+            "date": self.date,
+            "versions": self.versions,
+        }
+        rows = ",\n".join(json.dumps(astuple(record)) for record in self.history)
+        return json.dumps(values, indent=1).removesuffix("\n}") + f',\n "history": [\n{rows}\n]}}\n'
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(
+            settings=GPT2Settings(**values["settings"]),
+            history=[Progress(*record) for record in values["history"]],
+            risk=None if values["risk"] is None else SampledRisk(**values["risk"]),
+            device=values["device"],
+            seconds=values["seconds"],
+            date=values["date"],
+            versions=values["versions"],
+        )
+
+
+def command(settings: GPT2Settings) -> str:
+    """The command line that trains with these settings."""
+    options = []
+    for name, field in settings.table.items():
+        value = getattr(settings, name)
+        if field.kind == "yes/no":
+            options.append(field.flag if value else f"--no-{field.key}")
+        elif value != settings.defaults()[name]:
+            options.append(f"{field.flag} {field.to_text(value)}")
+    return " ".join(["python -m looped gpt2", *options])
+
+
+def stored() -> list[Curve]:
+    """The curves that come with the package, by file name."""
+    return [Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("gpt2-*.json"))]
+
+
+def keep(trainer: GPT2Trainer, folder: Path, told_to_stop: Callable[[], bool]) -> Iterator[Curve]:
+    """Train; every minute and at the end write a checkpoint and the curve so far, and give the curve.
+
+    Args:
+        trainer: to be trained.
+        folder: for the two files, made if need be.
+        told_to_stop: asked before every step; True ends it there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = time.monotonic()
+    while True:
+        ends = trainer.finished or told_to_stop()
+        if ends or time.monotonic() - written > SAVE_EVERY:
+            trainer.save(folder / CHECKPOINT)
+            curve, written = Curve.of(trainer), time.monotonic()
+            (folder / CURVE).write_text(curve.to_json(), encoding="utf-8")
+            yield curve
+        if ends:
+            return
+        trainer.step()

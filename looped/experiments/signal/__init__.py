@@ -1,0 +1,1 @@
+"""Tasks that share a signal: attention alone and the block with an MLP."""

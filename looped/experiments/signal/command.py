@@ -1,0 +1,61 @@
+"""Train a model on tasks that share a signal, and hold its risk against the smallest one known."""
+
+import argparse
+from pathlib import Path
+
+from torch import Tensor
+
+from looped import export
+from looped.cli.options import add_out, add_settings, given, make, refuse_unread, write
+from looped.cli.streams import give, say
+from looped.experiments.signal.result import SignalResult, SignalTraining
+from looped.experiments.signal.settings import SignalSettings
+from looped.fields import SettingsError
+from looped.shared_signal.tasks import load_covariance
+
+MATRICES = {"H": "H_condition", "Psi": "Psi_condition"}
+"""Options that name a file, and the setting that it replaces."""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `looped signal`."""
+    add_settings(command, SignalSettings)
+    for name, what in (("H", "features x"), ("Psi", "tasks around β*")):
+        command.add_argument(
+            f"--{name}", type=Path, metavar="FILE.npy", help=f"Covariance of the {what}, (d, d), from numpy.save."
+        )
+    add_out(command)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """`looped signal`: summary to standard output, files to `--out`."""
+    asked = given(chosen, SignalSettings.table)
+    for name, replaced in MATRICES.items():
+        if getattr(chosen, name) is not None and replaced in asked:
+            option = SignalSettings.table[replaced].flag
+            raise SettingsError(replaced, f"{option} = {asked[replaced]} goes without --{name}: leave one of them out.")
+    settings = SignalSettings(**asked)
+    if settings.features == 1:
+        refuse_unread(settings, asked, dict.fromkeys(MATRICES.values(), "two features or more, one has κ = 1"))
+    H, Psi = (_matrix(chosen, name, settings.features) for name in MATRICES)
+    training = SignalTraining(settings, H, Psi)
+    for note in training.task.notes:
+        say(note)
+    make(chosen.out)
+    for done, records in enumerate(training.run()):
+        if done % 10 == 0 or training.finished:
+            step = next(iter(records.values())).step
+            say(f"step {step} of {settings.steps}: " + ", ".join(f"{k} {r.risk:.4g}" for k, r in records.items()))
+    result = SignalResult(settings, training, H, Psi)
+    for kind, history in training.history.items():
+        best = training.levels.optimum(kind)
+        how = "smallest found" if kind == "lsa" else "smallest possible"
+        say(f"{kind}: trained to {history[-1].risk:.5g}, the {how} is {best:.5g}")
+    summary = export.summary_json(result)
+    write(result, chosen.out)
+    give(summary)
+
+
+def _matrix(chosen: argparse.Namespace, name: str, features: int) -> Tensor | None:
+    path = getattr(chosen, name)
+    return None if path is None else load_covariance(path, name, features)

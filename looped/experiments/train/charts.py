@@ -1,0 +1,265 @@
+"""The third page's figures: the loss while training, the weights it found, and what they do on fresh prompts."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
+from looped.experiments.train.measure import best_descent, level_medians
+from looped.experiments.train.result import STATISTICS, Sweep, Trained, written
+from looped.experiments.train.settings import TrainSettings
+
+MOST_POINTS = 1000
+"""Steps drawn at most, evenly spaced."""
+MOST_CELLS = 8
+"""Numbers are written into the cells of matrices up to this size."""
+SHOWN = 0.02
+"""Cells below this share of the largest entry are left without a number."""
+CAP = 100.0
+"""Sweeps are cut at so many times what answering 0 costs."""
+MARKS = {
+    "trained": ("solid", "circle", 4.0),
+    "its two numbers": ("dash", "square-open", 2.0),
+    "best two numbers": ("dashdot", "diamond-open", 2.0),
+    "constructed GD": ("dot", "x-thin-open", 2.0),
+    "GD tuned here": ("longdash", "triangle-up-open", 2.0),
+    "answering 0": ("dot", "line-ew-open", 1.5),
+}
+"""Dash, marker and width of every model's line."""
+SWEEPS = {
+    "loops": ("Past the trained T", "loop t", "linear"),
+    "examples": ("At other n", "n, examples", "log"),
+    "covariance": ("With other covariances", "κ<sub>Σ</sub>, condition number of the inputs' covariance", "log"),
+    "scale": ("With scaled inputs", "factor on all inputs", "log"),
+    "noise": ("With label noise", "σ of the labels", "linear"),
+}
+"""Heading, axis title and axis type of every sweep."""
+
+STATISTIC_TITLES = {
+    "mean": "mean squared error of the drawn prompts",
+    "median": "median squared error",
+    "99.9 %": "99.9 % point of the squared error",
+}
+"""Axis title of every statistic."""
+
+LEVEL_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
+History = Mapping[str, np.ndarray]
+
+
+def pictures(run: Trained, statistic: str = "median") -> dict[str, Picture]:
+    """All charts of the page by heading; those of the evaluation as far as it has come."""
+    charts = {}
+    if len(run.history.get("step", ())):
+        charts["Loss"] = loss_chart(run.settings, run.history, run.settings.training().steps, run)
+    charts["Weights"] = weights_chart(run)
+    for kind, (heading, _, _) in SWEEPS.items():
+        if kind in run.sweeps:
+            charts[heading] = sweep_chart(run, kind, statistic)
+    return charts
+
+
+def levels(settings: TrainSettings, run: Trained | None = None) -> dict[str, float]:
+    """Medians of ‖w_T − w*‖² to compare that of a batch with, by name.
+
+    Args:
+        settings: of the run.
+        run: one that has been evaluated; if it is of the same sizes, the levels that take time to find are its own.
+    """
+    if run is not None and not _same_prompts(run.settings, settings):
+        run = None
+    named = level_medians(settings, run)
+    if run is not None and run.alone is not None and settings.loops > 1:
+        named = {**named, "A alone, trained": run.alone.median}
+    return named
+
+
+def _same_prompts(one: TrainSettings, other: TrainSettings) -> bool:
+    return all(
+        getattr(one, name) == getattr(other, name) for name in ("task", "loops", "examples", "features", "noise")
+    )
+
+
+def loss_chart(settings: TrainSettings, history: History, steps: int, known: Trained | None = None) -> Picture:
+    """The median squared error of each step's fresh prompts, log axis, with medians to compare it with.
+
+    Args:
+        settings: of the run.
+        history: columns of its progress; may be empty.
+        steps: its budget, where the axis ends.
+        known: a run of the same sizes that has been evaluated, for the levels that take time to find.
+    """
+    step = np.asarray(history.get("step", np.zeros(0)))
+    chosen = np.unique(np.linspace(0, len(step) - 1, min(len(step), MOST_POINTS)).round().astype(int))
+    chosen = chosen if len(step) else np.zeros(0, dtype=int)
+    table = {
+        name: np.asarray(history.get(name, np.zeros(0)))[chosen]
+        for name in ("step", "start", "loops", "loss", "median")
+    }
+    table = {{"loss": "mean", "median": "median"}.get(name, name): column for name, column in table.items()}
+    x, T = table["step"], table["loops"]
+    median = line(x, table["median"], "median of the batch", width=3.5)
+    median |= {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
+    marks = levels(settings, known)
+    data = [median]
+    for (name, value), dash in zip(marks.items(), LEVEL_DASHES, strict=False):
+        data.append(_level([1, max(steps, 2)], value, name, dash))
+    axis, tick = log_range(np.clip([*table["median"], *marks.values()], None, CAP * marks["answering 0"]))
+    grown = [int(x[place]) for place in np.flatnonzero(np.diff(T, prepend=T[:1]) > 0)] if len(T) else []
+    figure = _figure(
+        data, {"title": {"text": "step"}, "range": [0, max(steps, 2)]}, axis, tick, "median of ‖w<sub>T</sub> − w*‖²"
+    )
+    figure.update_layout(
+        shapes=[
+            {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "opacity": 0.25,
+             "line": {"width": 1, "dash": "dot"}}
+            for at in grown
+        ]
+    )  # fmt: skip
+    if not len(step):
+        alt = f"Empty chart of the loss against {steps} steps, log axis, before training."
+    else:
+        good = np.isfinite(table["median"])
+        last = table["median"][good][-1] if good.any() else math.nan
+        alt = (
+            f"Loss of {int(step[-1])} of {steps} training steps, log axis: the median of ‖w_T − w*‖² in a batch goes "
+            f"from {table['median'][0]:.2e} to {last:.2e}, with T = {int(T[-1])} loops in the last step."
+        )
+    alt += " Medians to compare with: " + ", ".join(f"{name} {value:.3g}" for name, value in marks.items()) + "."
+    return Picture(figure, alt, table)
+
+
+def weights_chart(run: Trained, layer: int = 0) -> Picture:
+    """P and Q of a layer beside the constructed ones and the best two numbers, in the gauge that has a fixed corner."""
+    settings, d = run.settings, run.settings.features
+    P, Q = run.P[layer].astype(float), run.Q[layer].astype(float)
+    generates = settings.task == "generation"
+    corner = -Q[d, d] if generates else P[d, d]
+    fixed = "Q[d, d] = −1" if generates else "P[d, d] = 1"
+    if corner != 0:
+        P, Q = (P * corner, Q / corner) if generates else (P / corner, Q * corner)
+    step = best_descent(settings)[0]
+    signs = np.diag([1.0] * d + [-1.0])
+    constructed = (
+        (np.diag([step] * d + [0.0]), signs) if generates else (np.diag([0.0] * d + [1.0]), np.diag([step] * d + [0.0]))
+    )
+    columns = {"trained": (P, Q), "constructed GD": constructed}
+    if run.best is not None:
+        p = run.best.gamma / run.best.a
+        columns["best two numbers"] = (np.diag([p] * d + [1.0]), np.diag([run.best.a] * d + [0.0]))
+    data: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"height": 500, "margin": {"l": 10, "r": 10, "t": 30, "b": 10}, "annotations": []}
+    width, gap = 1 / len(columns), 0.05
+    for row, matrix in enumerate("PQ"):
+        most = max(float(np.abs(pair[row]).max()) for pair in columns.values()) or 1.0
+        for column, (name, pair) in enumerate(columns.items()):
+            number = row * len(columns) + column + 1
+            place = "" if number == 1 else str(number)
+            low = column * width + (gap / 2 if column else 0)
+            high = (column + 1) * width - (gap / 2 if column < len(columns) - 1 else 0)
+            bottom, top = (0.53, 0.97) if row == 0 else (0.0, 0.44)
+            hidden = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False}
+            layout[f"xaxis{place}"] = {**hidden, "domain": [low, high], "anchor": f"y{place}", "fixedrange": True}
+            layout[f"yaxis{place}"] = {
+                **hidden, "domain": [bottom, top], "anchor": f"x{place}", "autorange": "reversed", "fixedrange": True,
+            }  # fmt: skip
+            layout["annotations"].append(
+                {"text": f"{matrix}, {name}", "x": (low + high) / 2, "y": top, "xref": "paper", "yref": "paper",
+                 "xanchor": "center", "yanchor": "bottom", "showarrow": False}
+            )  # fmt: skip
+            trace = {
+                "type": "heatmap", "z": pair[row], "zmin": -most, "zmax": most, "colorscale": "RdBu", "xgap": 1,
+                "ygap": 1, "showscale": False, "xaxis": f"x{place}", "yaxis": f"y{place}",
+                "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
+            }  # fmt: skip
+            if d < MOST_CELLS:
+                text = [
+                    [f"{value:.2g}" if abs(value) >= SHOWN * most else "" for value in cells] for cells in pair[row]
+                ]
+                trace |= {"text": text, "texttemplate": "%{text}", "textfont": {"size": 10}}
+            data.append(trace)
+    figure = go.Figure({"data": data, "layout": layout})
+    fits = run.fits()
+    others = ", ".join(list(columns)[1:])
+    alt = f"Heat maps of P and Q, {d + 1} by {d + 1}, in the gauge {fixed}: trained beside {others}."
+    if fits:
+        fit = fits[layer]
+        alt += (
+            f" The trained weights are near a = {fit.a:.3g}, γ = {fit.gamma:.3g}; "
+            f"{fit.unexplained_p:.2%} of P and {fit.unexplained_q:.2%} of Q are left."
+        )
+    i, j = np.indices((d + 1, d + 1)).reshape(2, -1)
+    table: dict[str, np.ndarray] = {"row": i, "column": j}
+    for name, pair in columns.items():
+        table |= {f"P, {name}": pair[0].ravel(), f"Q, {name}": pair[1].ravel()}
+    return Picture(figure, alt, table)
+
+
+def sweep_chart(run: Trained, kind: str, statistic: str = "median") -> Picture:
+    """Squared error of the query while one thing changes, log axis, cut where answering 0 would be far better."""
+    sweep, settings = run.sweeps[kind], run.settings
+    heading, title, scale = SWEEPS[kind]
+    row = STATISTICS.index(statistic)
+    cap = CAP * float(sweep.series["answering 0"][row].max())
+    x, table, data = sweep.x, {title.split(",")[0].split("<")[0]: sweep.x}, []
+    for name, values in sweep.series.items():
+        dash, symbol, width = MARKS[name]
+        y = np.where(np.isfinite(values[row]), values[row], np.inf)
+        table[name] = y
+        data.append(line(x, np.clip(y, 1e-17, cap), name, dash, symbol, width))
+    shown = np.concatenate([trace["y"] for trace in data])
+    axis, tick = log_range(np.clip(shown, 1e-17, cap))
+    trained_at = {"loops": settings.loops, "examples": settings.examples, "covariance": 1, "scale": 1,
+                  "noise": settings.noise}[kind]  # fmt: skip
+    here = {
+        "type": "scatter", "x": [trained_at, trained_at], "y": [10 ** axis[0], 10 ** axis[1]], "mode": "lines",
+        "name": "trained here", "line": {"width": 1.5, "dash": "dot"}, "hoverinfo": "skip", "opacity": 0.7,
+    }  # fmt: skip
+    figure = _figure([*data, here], {"title": {"text": title}, "type": scale}, axis, tick, STATISTIC_TITLES[statistic])
+    return Picture(figure, _describe_sweep(sweep, heading, statistic, trained_at, table, cap), table)
+
+
+def _describe_sweep(
+    sweep: Sweep, heading: str, statistic: str, trained_at: float, table: Mapping[str, np.ndarray], cap: float
+) -> str:
+    axis, *names = table
+    here = int(np.argmin(np.abs(sweep.x - trained_at)))
+    text = f"{heading}: {statistic} squared error over {sweep.prompts:,} prompts, log axis. "
+    text += f"Where it was trained ({axis} {sweep.x[here]:g}): "
+    text += ", ".join(f"{name} {written(table[name][here])}" for name in names) + ". "
+    for place, where in ((0, "At the left end"), (-1, "At the right end")):
+        text += f"{where} ({sweep.x[place]:g}): trained {written(table['trained'][place])}, "
+        text += f"GD tuned here {written(table['GD tuned here'][place])}. "
+    if any((values > cap).any() for name, values in table.items() if name != axis):
+        text += f"Curves are cut at {cap:g}, {CAP:g} times what answering 0 costs."
+    return text.strip()
+
+
+def _level(x: list[float] | list[int], value: float, name: str, dash: str) -> dict[str, Any]:
+    return {
+        "type": "scatter", "x": x, "y": [value, value], "mode": "lines", "name": f"{name}: {value:.3g}",
+        "line": {"width": 1.5, "dash": dash}, "hoverinfo": "skip",
+    }  # fmt: skip
+
+
+def _figure(
+    data: list[dict[str, Any]], horizontal: dict[str, Any], axis: list[float], tick: dict[str, Any], title: str
+) -> go.Figure:
+    return go.Figure(
+        {
+            "data": data,
+            "layout": {
+                "height": 430,
+                "margin": NARROW_MARGIN | {"t": 25},
+                "hovermode": "x unified",
+                "legend": LEGEND_BELOW,
+                "xaxis": {"automargin": True, **horizontal},
+                "yaxis": {
+                    "title": {"text": title}, "type": "log", "range": axis, **tick, "exponentformat": "power",
+                    "hoverformat": ".3e", "automargin": True,
+                },
+            },
+        }
+    )  # fmt: skip

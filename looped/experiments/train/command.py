@@ -1,0 +1,144 @@
+"""Train a looped transformer on fresh prompts, and say what it found.
+
+With --out the run is kept in DIR/run.pt on the way, and --resume goes on from there.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from looped import export
+from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, make, write
+from looped.cli.progress import Bar
+from looped.cli.streams import give, say
+from looped.experiments.train import Trained, evaluation, trained
+from looped.experiments.train.files import history_csv
+from looped.experiments.train.result import written
+from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings, check, estimate
+from looped.experiments.train.weights_file import read_weights
+from looped.export.files import utf8
+from looped.fields import SettingsError
+from looped.training.checkpoint import CheckpointError
+from looped.training.trainer import Trainer
+
+CHECKPOINT = "run.pt"
+SAVE_EVERY = 5.0
+"""Seconds between two checkpoints."""
+OF_A_FILE = ("loops", "examples", "noise")
+"""Settings under which weights from a file can be looked at."""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `looped train`."""
+    add_settings(command, TrainSettings)
+    command.add_argument(
+        "--resume", action="store_true", help=f"Go on from {CHECKPOINT} in the folder of --out; --steps may be new."
+    )
+    command.add_argument(
+        "--weights-from", type=Path, metavar="FILE.npz", help="Look at the P and Q of a file instead of training."
+    )
+    add_out(command)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """`looped train`: summary to standard output, files to `--out`."""
+    asked = given(chosen, TRAIN_FIELDS)
+    try:
+        begun = _from_file(chosen, asked) if chosen.weights_from else _train(chosen, asked)
+        with Bar() as bar:
+            for piece, found in enumerate(evaluation(begun), start=1):
+                bar.show(min(1.0, piece / _pieces(found)), "evaluation")
+    except KeyboardInterrupt as stop:
+        if chosen.out is not None and not chosen.weights_from:
+            stop.add_note("--resume goes on from here")
+        raise
+    except OSError as error:
+        raise cannot_write(chosen.out, error) from None
+    summary = export.summary_json(found)
+    write(found, chosen.out, {"history.csv": utf8(history_csv(found))})
+    for _, median, tail in found.fresh:
+        say(f"squared error on {found.fresh_prompts:,} fresh prompts: median {written(median)}, 99.9 % point "
+            f"{written(tail)}")  # fmt: skip
+    for sentence in (found.overflow(), found.means(), found.found(), found.compared()):
+        if sentence:
+            say(sentence)
+    give(summary)
+
+
+def _train(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
+    """Begin or go on, with a bar, and keep the run on the way."""
+    path = None if chosen.out is None else chosen.out / CHECKPOINT
+    settings, trainer = _resumed(path, asked) if chosen.resume else _begun(TrainSettings(**asked))
+    make(chosen.out)
+    if path is not None:
+        trainer.save(path)
+    steps, saved = trainer.training.steps, time.monotonic()
+    say(f"{steps} steps, about {estimate(settings).seconds:.2g} s of one core")
+    try:
+        with Bar() as bar:
+            for progress in trainer.run():
+                bar.show(
+                    progress.step / steps, f"step {progress.step}, T = {progress.loops}, loss {progress.median:.2e}"
+                )
+                if path is not None and time.monotonic() - saved > SAVE_EVERY:
+                    trainer.save(path)
+                    saved = time.monotonic()
+    finally:
+        if path is not None:
+            trainer.save(path)
+    say(trainer.history[-1].stopped)
+    return trained(trainer, settings)
+
+
+def _begun(settings: TrainSettings) -> tuple[TrainSettings, Trainer]:
+    check(settings)
+    trainer = Trainer(settings.training())
+    trainer.note = settings.to_json()
+    return settings, trainer
+
+
+def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, Trainer]:
+    """The run in the folder, with another budget if one is asked for."""
+    if path is None:
+        raise UsageError("--resume needs the folder to go on in: add --out DIR.")
+    try:
+        trainer = Trainer.resume(path)
+        settings = TrainSettings.from_json(trainer.note)
+    except (CheckpointError, SettingsError) as error:
+        raise UsageError(f"{error} Leave --resume out to begin.") from None
+    for name, value in asked.items():
+        if name != "steps" and TRAIN_FIELDS[name].read(value) != getattr(settings, name):
+            kept = TRAIN_FIELDS[name].to_text(getattr(settings, name))
+            raise SettingsError(
+                name, f"{TRAIN_FIELDS[name].flag} = {value} is not what this run has been trained with: it is {kept}."
+            )
+    if "steps" in asked:
+        settings = settings.replace(steps=asked["steps"])
+        check(settings)
+        trainer = Trainer.resume(path, settings.training().steps)
+        trainer.note = settings.to_json()
+    return settings, trainer
+
+
+def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
+    """Weights from a file, looked at under the T, n and noise that were asked for."""
+    if chosen.resume:
+        raise UsageError("--weights-from looks at weights and --resume trains: leave one of them out.")
+    found = read_weights(chosen.weights_from, TrainSettings(**asked))
+    for name in asked:
+        if name not in OF_A_FILE and (want := TRAIN_FIELDS[name].read(asked[name])) != getattr(found.settings, name):
+            has = TRAIN_FIELDS[name].to_text(getattr(found.settings, name))
+            raise SettingsError(
+                name,
+                f"{TRAIN_FIELDS[name].flag} = {want} does not go with {found.name}, which has {has}: leave it out.",
+            )
+    if found.settings.untied and "loops" in asked and int(asked["loops"]) != found.settings.loops:
+        raise SettingsError("loops", f"{found.name} has {found.settings.loops} untied layers: leave --T out.")
+    return replace(found, settings=found.settings.replace(**{name: asked[name] for name in OF_A_FILE if name in asked}))
+
+
+def _pieces(found: Trained) -> int:
+    """About how many pieces an evaluation has, most of them the steps of A alone."""
+    return 15 + (200 if found.settings.task == "prediction" and not found.settings.untied else 0)

@@ -1,0 +1,228 @@
+"""A training run and what was found out about its weights."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from looped.experiments.train.settings import TrainSettings
+from looped.training import gdpp
+from looped.training.evaluate import Limit, Risk
+
+STATISTICS = ("mean", "median", "99.9 %")
+"""Rows of every evaluation, each over the prompts that were drawn; a mean over them misses rare prompts."""
+
+CEILING = 1e300
+"""Squared errors from here on count as this much: the loop has overflowed."""
+
+SMALL = 1e-3
+"""Inputs that move by less than this share of the step do not count as moving."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Squared errors of the query while one thing changes."""
+
+    x: np.ndarray
+    """What it changes to, (K,)."""
+    series: Mapping[str, np.ndarray]
+    """Model to its `STATISTICS`, each (3, K)."""
+    prompts: int
+    """Fresh prompts at each x."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What A alone reaches at the sizes of a run."""
+
+    median: float
+    """Of ‖w_T − w*‖² over fresh prompts."""
+    risk: Risk | None
+    """The mean over all prompts; None where importance sampling does not find it."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training run, or weights from a file, and what they do."""
+
+    settings: TrainSettings
+    P: np.ndarray
+    """(L, d+1, d+1), L = 1 where the layers are tied."""
+    Q: np.ndarray
+    history: Mapping[str, np.ndarray]
+    """A column for each field of `Progress`; empty for weights from a file."""
+    stopped: str
+    """Why training ended."""
+    name: str = ""
+    """Of the file the weights are from."""
+    fresh: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    """`STATISTICS` of the trained model's squared error after T loops, for each of some evaluation seeds, (S, 3)."""
+    fresh_prompts: int = 0
+    """Fresh prompts behind each row of `fresh`."""
+    sweeps: Mapping[str, Sweep] = field(default_factory=dict)
+    """loops, examples, covariance, scale and noise."""
+    medians: Mapping[str, float] = field(default_factory=dict)
+    """Model to the median of its squared error after T loops, over the prompts of the first row of `fresh`."""
+    limit: Limit | None = None
+    """The λ₁ that few prompts exceed."""
+    below: Mapping[str, Risk] = field(default_factory=dict)
+    """Model to its mean squared error after T loops over the prompts whose λ₁ is below the limit."""
+    whole: Mapping[str, Risk] = field(default_factory=dict)
+    """Model to its mean squared error after T loops over all prompts; without those whose mean no sample shows."""
+    alone: Alone | None = None
+    """A alone, trained at these sizes; None where that was not tried."""
+    best: gdpp.Best | None = None
+    """The best two numbers found at these sizes; None where there is no such family or nobody searched."""
+
+    def fits(self) -> list[gdpp.Fit]:
+        """The two-number fit of every layer; empty if its weights have no gauge.
+
+        Nothing reads the inputs after the last layer moved them: where its weights are not shared with another, the
+        rows of P that move inputs do nothing and count as 0, and so does its γ.
+        """
+        P = self.P.astype(float)
+        if self.settings.task == "prediction" and len(P) == self.settings.loops:
+            P[-1, :-1] = 0.0
+        how = gdpp.fit if self.settings.task == "prediction" else gdpp.fit_generation
+        try:
+            return [how(torch.from_numpy(one), torch.from_numpy(two)) for one, two in zip(P, self.Q, strict=True)]
+        except ValueError:
+            return []
+
+    def found(self) -> str:
+        """What was learned, in words and numbers."""
+        fits = self.fits()
+        if not fits:
+            return (
+                "The corner of these weights that fixes their scale is 0, or nearly: they are no gradient descent of "
+                "any kind."
+            )
+        if len(fits) > 1:
+            text = "Layer by layer the nearest gradient descent has a = " + _listed(fit.a for fit in fits)
+            if self.settings.task == "prediction":
+                text = text.replace("gradient descent", "member of GD++")
+                text += " and γ = " + _listed(fit.gamma for fit in fits[:-1])
+        elif not self._moves_inputs:
+            text = f"The nearest gradient descent has the step a = {fits[0].a:.3g}"
+        else:
+            text = f"The nearest member of GD++ has a = {fits[0].a:.3g} and γ = {fits[0].gamma:.3g}"
+        left_P, left_Q = max(fit.unexplained_p for fit in fits), max(fit.unexplained_q for fit in fits)
+        return f"{text}. It leaves {left_P:.2%} of P and {left_Q:.2%} of Q unexplained."
+
+    def compared(self) -> str:
+        """How far its two numbers and the best two numbers known are from it; empty before they are measured."""
+        if not {"trained", "its two numbers"} <= set(self.medians):
+            return ""
+        alone = "These two numbers alone have" if self._moves_inputs else "This step alone has"
+        if len(self.fits()) > 1:
+            alone = "These numbers alone have"
+        text = (
+            f"{alone} the median squared error {written(self.medians['its two numbers'])} after T loops, the trained "
+            f"weights {written(self.medians['trained'])}"
+        )
+        if self.best is None or "best two numbers" not in self.medians:
+            return f"{text}."
+        return (
+            f"{text}; the best two numbers found here, a = {self.best.a:.3g} and γ = {self.best.gamma:.3g}, have "
+            f"{written(self.medians['best two numbers'])}."
+        )
+
+    def means(self) -> str:
+        """The mean squared error where λ₁ is below its limit, and over all prompts where that is known, in words."""
+        if self.limit is None or "trained" not in self.below:
+            return ""
+        text = f"Mean squared error over prompts with λ₁ below {self.limit.value:g}: {measured(self.below['trained'])}"
+        text += f" (λ₁ is larger with probability {self.limit.above:.1e})"
+        if "trained" in self.whole:
+            return f"{text}; over all prompts {measured(self.whole['trained'])}."
+        return f"{text}; over all prompts the mean is ruled by prompts too rare to be sampled."
+
+    def overflow(self) -> str:
+        """How much of the loop overflows on fresh prompts, in one sentence; empty if nothing does."""
+        if not len(self.fresh) or np.isfinite(self.fresh).all():
+            return ""
+        if not np.isfinite(self.fresh[:, 1]).all():
+            return f"The loop diverges: in at least half of the fresh prompts the squared error is {written(np.inf)}."
+        return f"In some of the fresh prompts the loop diverges: their squared error is {written(np.inf)}."
+
+    def noticed(self) -> list[str]:
+        """What the medians of the sweeps show, one sentence each; none before they are measured."""
+        return [
+            *self._past_the_loops(),
+            *self._at_other_examples(),
+        ]
+
+    def _past_the_loops(self) -> list[str]:
+        if "loops" not in self.sweeps:
+            return []
+        sweep, T = self.sweeps["loops"], self.settings.loops
+        medians = {name: values[STATISTICS.index("median")] for name, values in sweep.series.items()}
+        own, rival = medians["trained"], medians["GD tuned here"]
+        said = [
+            f"After T = {T} the median squared error of the trained weights is {written(own[T])}, that of gradient "
+            f"descent with its step tuned on the same prompts {written(rival[T])}."
+        ]
+        last = int(sweep.x[-1])
+        if last > T:
+            best = int(np.argmin(own))
+            said.append(
+                f"Applied up to {last} times, the trained weights have their smallest median at loop {best}, "
+                f"{written(own[best])}; at loop {last} it is {written(own[last])}, and gradient descent has "
+                f"{written(rival[last])}."
+            )
+        return said
+
+    def _at_other_examples(self) -> list[str]:
+        if "examples" not in self.sweeps:
+            return []
+        sweep = self.sweeps["examples"]
+        own = sweep.series["trained"][STATISTICS.index("median")]
+        rival = sweep.series["GD tuned here"][STATISTICS.index("median")]
+        return [
+            f"Trained on n = {self.settings.examples}, the weights have the median {written(own[0])} at n = "
+            f"{sweep.x[0]:g} and {written(own[-1])} at n = {sweep.x[-1]:g}; gradient descent tuned there has "
+            f"{written(rival[0])} and {written(rival[-1])}."
+        ]
+
+    @property
+    def _moves_inputs(self) -> bool:
+        """Whether the fit of the only layer has a γ that counts."""
+        fits = self.fits()
+        moves = len(fits) == 1 and abs(fits[0].gamma) >= SMALL * abs(fits[0].a)
+        return moves and self.settings.task == "prediction"
+
+    def distance_to_optimum(self) -> float | None:
+        """‖A − Γ*‖/‖Γ*‖ at T = 1, A being the step that the weights take in the gauge of `fits`; else None.
+
+        Γ* = n/(n + 1 + d + σ²)·I for w* ~ N(0, I), x ~ N(0, I): arXiv 2306.00297, arXiv 2402.14951.
+        """
+        settings, d = self.settings, self.settings.features
+        if settings.loops != 1:
+            return None
+        P, Q = self.P[0].astype(float), self.Q[0].astype(float)
+        step = P[d, d] * Q[:d, :d].T if settings.task == "prediction" else -Q[d, d] * P[:d, :d]
+        optimum = one_layer_optimum(settings)[0] * np.eye(d)
+        return float(np.linalg.norm(step - optimum) / np.linalg.norm(optimum))
+
+
+def one_layer_optimum(settings: TrainSettings) -> tuple[float, float]:
+    """γ of the closed-form optimum Γ* = γI of one layer, and its risk d(1 − γ), the query without noise."""
+    gamma = settings.examples / (settings.examples + 1 + settings.features + settings.noise**2)
+    return gamma, settings.features * (1 - gamma)
+
+
+def written(value: float) -> str:
+    """A squared error in two digits; one that overflows as the ceiling it is above."""
+    return f"{value:.1e}" if value < CEILING else f"over {CEILING:.0e}".replace("e+", "e")
+
+
+def measured(risk: Risk) -> str:
+    """A mean and its standard error in words."""
+    if not risk.error:
+        return f"{written(risk.mean)}, exact"
+    return f"{written(risk.mean)} ± {risk.error:.0e}" if risk.error < CEILING else written(risk.mean)
+
+
+def _listed(numbers: Iterable[float]) -> str:
+    return ", ".join(f"{number:.3g}" for number in numbers)

@@ -1,0 +1,161 @@
+"""A training run as named arrays: what arrays.npz holds, and weights read back from it."""
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from looped.experiments.train.result import Alone, Sweep, Trained
+from looped.experiments.train.settings import TrainSettings
+from looped.fields import SettingsError
+from looped.training import gdpp
+from looped.training.evaluate import Limit, Risk
+
+BROKEN = (zipfile.BadZipFile, zlib.error, MemoryError)
+MOST_ARRAY_BYTES = 1024**2
+"""Largest array in it: 30 layers of 41 × 41 numbers, the most that is allowed here, take 400 kB."""
+LARGEST_WEIGHT = 1e50
+"""Larger weights are refused: their squares, summed over a matrix and multiplied, leave the range of numbers."""
+MOST_BYTES = 20 * 1024**2
+"""Largest file that is read: the largest weights allowed here take 1 MiB, their sweeps little more."""
+
+
+def pack(run: Trained) -> dict[str, np.ndarray]:
+    """P and Q (d+1, d+1), or (L, d+1, d+1) untied, and all else of the run under dotted names."""
+    one = not run.settings.untied
+    named = {
+        "P": run.P[0] if one else run.P,
+        "Q": run.Q[0] if one else run.Q,
+        "settings": np.array(run.settings.to_json()),
+        "stopped": np.array(run.stopped),
+        "name": np.array(run.name),
+        "fresh": run.fresh,
+        "fresh_prompts": np.array(run.fresh_prompts),
+    }
+    named |= {f"history.{name}": column for name, column in run.history.items()}
+    for kind, sweep in run.sweeps.items():
+        named |= {f"sweep.{kind}.x": sweep.x, f"sweep.{kind}.prompts": np.array(sweep.prompts)}
+        named |= {f"sweep.{kind}.series.{name}": values for name, values in sweep.series.items()}
+    named |= {f"median.{name}": np.array(value) for name, value in run.medians.items()}
+    for kind, means in (("below", run.below), ("whole", run.whole)):
+        named |= {f"{kind}.{name}": np.array([risk.mean, risk.error]) for name, risk in means.items()}
+    if run.limit is not None:
+        named["limit"] = np.array([run.limit.value, run.limit.above])
+    if run.alone is not None:
+        risk = run.alone.risk
+        named["alone"] = np.array([run.alone.median] + ([risk.mean, risk.error] if risk else []))
+    if run.best is not None:
+        named["best"] = np.array([run.best.a, run.best.gamma, run.best.risk])
+    return named
+
+
+def unpack(named: Mapping[str, np.ndarray]) -> Trained:
+    """The inverse of `pack`."""
+    settings = TrainSettings.from_json(str(named["settings"]))
+    kinds = [name.split(".")[1] for name in named if name.startswith("sweep.") and name.endswith(".x")]
+    sweeps = {}
+    for kind in kinds:
+        start = f"sweep.{kind}.series."
+        series = {name.removeprefix(start): values for name, values in named.items() if name.startswith(start)}
+        sweeps[kind] = Sweep(named[f"sweep.{kind}.x"], series, int(named[f"sweep.{kind}.prompts"]))
+    below, whole = (
+        {name.removeprefix(kind): Risk(*map(float, named[name])) for name in named if name.startswith(kind)}
+        for kind in ("below.", "whole.")
+    )
+    medians = {name.removeprefix("median."): float(named[name]) for name in named if name.startswith("median.")}
+    alone = list(map(float, named["alone"])) if "alone" in named else []
+    P, Q = (named[name] if settings.untied else named[name][None] for name in ("P", "Q"))
+    history = {name.removeprefix("history."): named[name] for name in named if name.startswith("history.")}
+    return Trained(
+        settings=settings,
+        P=P,
+        Q=Q,
+        history=history,
+        stopped=str(named["stopped"]),
+        name=str(named["name"]),
+        fresh=named["fresh"],
+        fresh_prompts=int(named["fresh_prompts"]),
+        sweeps=sweeps,
+        medians=medians,
+        limit=Limit(*map(float, named["limit"])) if "limit" in named else None,
+        below=below,
+        whole=whole,
+        alone=Alone(alone[0], Risk(*alone[1:]) if alone[1:] else None) if alone else None,
+        best=gdpp.Best(*map(float, named["best"])) if "best" in named else None,
+    )
+
+
+def read_weights(path: Path, settings: TrainSettings) -> Trained:
+    """`weights_from` for a file on this machine."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else bytes(MOST_BYTES + 1)
+    except OSError as error:
+        raise refused(path.name, f"cannot be read ({error.strerror})") from None
+    return weights_from(content, path.name, settings)
+
+
+def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
+    """P and Q from an arrays.npz of this program, or from any .npz with such arrays; nothing in it is executed.
+
+    What the file says of its own run (T, n, task) replaces what `settings` say. It is not evaluated.
+
+    Args:
+        content: of the file.
+        name: of the file, for messages.
+        settings: in force where the file says nothing; its d and the number of layers are those of the arrays.
+
+    Raises:
+        SettingsError: one sentence, for a damaged or a foreign file or weights that cannot be looked at here.
+    """
+    if len(content) > MOST_BYTES:
+        raise refused(name, f"is larger than {MOST_BYTES // 1024**2} MiB")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            P, Q = _member(archive, "P"), _member(archive, "Q")
+            said = str(_member(archive, "settings")) if "settings.npy" in archive.namelist() else ""
+    except (OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, *BROKEN):
+        raise refused(name, "is damaged, or holds no arrays P and Q") from None
+    if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2 or not P.size:
+        raise refused(name, f"holds P {P.shape} and Q {Q.shape}, not two of (d+1, d+1) or (L, d+1, d+1)")
+    if P.dtype.kind not in "fiu" or Q.dtype.kind not in "fiu":
+        raise refused(name, f"holds P of type {P.dtype.name} and Q of type {Q.dtype.name}, not real numbers")
+    shape = (-1, *P.shape[-2:])
+    with np.errstate(over="ignore"):
+        P, Q = (np.ascontiguousarray(weights, dtype=np.float64) for weights in (P, Q))
+    if not (np.isfinite(P).all() and np.isfinite(Q).all()):
+        raise refused(name, "holds entries that are not finite numbers")
+    if max(np.abs(P).max(), np.abs(Q).max()) > LARGEST_WEIGHT:
+        raise refused(name, f"holds entries above {LARGEST_WEIGHT:.0e} in size".replace("e+", "e"))
+    untied = P.ndim == 3 and len(P) > 1
+    try:
+        if said:
+            settings = TrainSettings.from_json(said)
+        settings = settings.replace(features=P.shape[-1] - 1, untied=untied)
+        if untied:
+            settings = settings.replace(loops=len(P))
+    except SettingsError as error:
+        raise refused(name, f"cannot be looked at here ({str(error).rstrip('.')})") from None
+    except RecursionError:
+        raise refused(name, "is damaged, or holds no arrays P and Q") from None
+    return Trained(settings, P.reshape(shape), Q.reshape(shape), {}, f"Weights from {name}.", name)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """One array; how large it says it is is read before room is made for it."""
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(file)
+        if math.prod(shape) * dtype.itemsize > MOST_ARRAY_BYTES:
+            raise ValueError(f"{name} is too large")
+    with archive.open(f"{name}.npy") as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def refused(name: str, why: str) -> SettingsError:
+    """The sentence for a file of weights."""
+    return SettingsError("weights_from", f"{name} {why}: choose an arrays.npz that `looped train` wrote.")

@@ -1,0 +1,52 @@
+"""Training and its evaluation as one piece of work that can be stopped between two steps and looked at."""
+
+from collections.abc import Iterator
+
+from looped.experiments.train.measure import evaluation, trained
+from looped.experiments.train.result import Trained
+from looped.experiments.train.settings import TrainSettings, check
+from looped.training.trainer import Progress, Trainer
+
+
+class TrainingWork:
+    """Train from the first step, or from weights that are there, and then evaluate.
+
+    Args:
+        settings: of the run.
+        begun: weights from a file, or of a run that was stopped: these are evaluated, nothing is trained.
+
+    Raises:
+        SettingsError: for settings that cannot be trained here.
+    """
+
+    def __init__(self, settings: TrainSettings, begun: Trained | None = None) -> None:
+        self.settings = settings
+        self.found = begun
+        self.trainer: Trainer | None = None
+        if begun is None:
+            check(settings)
+            self.trainer = Trainer(settings.training())
+        self._pieces: Iterator[Trained] | None = None
+
+    @property
+    def training(self) -> bool:
+        """Whether there are steps left to make."""
+        return self.trainer is not None and not self.trainer.finished
+
+    def run(self) -> Iterator[Progress | None]:
+        """One record a step of training, then None for every piece of the evaluation."""
+        if self.trainer is not None:
+            yield from self.trainer.run()
+        if self._pieces is None:
+            self.found = self.snapshot()
+            self._pieces = evaluation(self.found)
+        for found in self._pieces:
+            self.found = found
+            yield None
+
+    def snapshot(self) -> Trained:
+        """The run as it stands."""
+        if self.found is not None:
+            return self.found
+        assert self.trainer is not None
+        return trained(self.trainer, self.settings)

@@ -1,0 +1,83 @@
+"""The Bayes predictor, below which no function of the prompt can get, and its risk."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from looped.shared_signal.tasks import SignalTask
+
+CHUNK = 4_000_000
+"""Numbers held at once while the Bayes risk is sampled."""
+
+
+def bayes(task: SignalTask, E: Tensor) -> Tensor:
+    """The Bayes predictor, ridge regression centred at β*.
+
+    f = ⟨β* + Ψ^½(KᵀK + σ²I)^{-1}Kᵀ(y − Xβ*), x⟩ with K = XΨ^½; at σ = 0 the pseudo-inverse of K.
+
+    Args:
+        task: the distribution the prompts come from, known exactly.
+        E: tokens, (B, d+1, M+1).
+
+    Returns:
+        Prediction for each prompt, (B,), float64.
+    """
+    E = E.double()
+    Xt, y, x = E[:, :-1, :-1], E[:, -1, :-1], E[:, :-1, -1]
+    left, s, right = torch.linalg.svd(Xt.mT @ task.root_Psi, full_matrices=False)
+    floor = s[:, :1] * max(Xt.shape[1:]) * torch.finfo(s.dtype).eps
+    present = s > floor
+    shrunk = torch.where(present, s / torch.where(present, s.square() + task.sigma**2, 1.0), 0.0)
+    residual = y - task.beta_star @ Xt
+    along = torch.bmm(residual[:, None], left)[:, 0] * shrunk  # (B, min(M, d))
+    correction = torch.bmm(along[:, None], right)[:, 0] @ task.root_Psi
+    return ((task.beta_star + correction) * x).sum(dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SampledRisk:
+    """A risk by Monte Carlo."""
+
+    mean: float
+    standard_error: float
+    draws: int
+
+
+def bayes_risk(task: SignalTask, draws: int = 20_000, seed: int = 0) -> SampledRisk:
+    """Risk of the Bayes predictor: only the examples' features are sampled, all else is integrated out.
+
+    σ² + E tr(HΣ_X), Σ_X the covariance of β̃ given the examples. With H^½Ψ^½ = A diag(√λ) Bᵀ of rank k and Z (M, k)
+    standard normal it is σ² + E tr[(Λ^{-1} + ZᵀZ/σ²)^{-1}] = σ² + tr Λ − E tr[ΛZᵀ(ZΛZᵀ + σ²I)^{-1}ZΛ]. At σ = 0 and
+    M ≥ k the examples determine the label, and the risk is exactly 0.
+
+    Args:
+        task: the distribution of the prompts.
+        draws: sets of M examples, at least 2.
+        seed: of their generator.
+
+    Source: Gaussian conditioning, derived for this project.
+    """
+    eigenvalues = torch.linalg.eigvalsh(task.S)
+    eigenvalues = eigenvalues[eigenvalues > eigenvalues[-1] * 1e-10]
+    k, M, noise = len(eigenvalues), task.M, task.sigma**2
+    if k == 0 or (noise == 0 and k <= M):
+        return SampledRisk(noise, 0.0, draws)
+    generator = torch.Generator().manual_seed(seed)
+    chunk = max(1, CHUNK // (M * k + min(M, k) ** 2))
+    values = [_left_over(eigenvalues, noise, M, min(chunk, draws - at), generator) for at in range(0, draws, chunk)]
+    sampled = noise + torch.cat(values)
+    return SampledRisk(float(sampled.mean()), float(sampled.std()) / draws**0.5, draws)
+
+
+def _left_over(eigenvalues: Tensor, noise: float, M: int, draws: int, generator: torch.Generator) -> Tensor:
+    """tr(HΣ_X) for each of some draws of the examples, (draws,), by the smaller of the two inverses."""
+    k = len(eigenvalues)
+    scaled = torch.randn(draws, M, k, generator=generator, dtype=torch.float64) * eigenvalues.sqrt()  # Z Λ^½
+    if k > M:
+        factor = torch.linalg.cholesky(scaled @ scaled.mT + noise * torch.eye(M, dtype=torch.float64))
+        explained = torch.linalg.solve_triangular(factor, scaled * eigenvalues.sqrt(), upper=False)
+        return eigenvalues.sum() - explained.square().sum(dim=(1, 2))
+    factor = torch.linalg.cholesky(scaled.mT @ scaled + noise * torch.eye(k, dtype=torch.float64))
+    root = torch.linalg.solve_triangular(factor, torch.diag(eigenvalues.sqrt()).expand(draws, k, k), upper=False)
+    return noise * root.square().sum(dim=(1, 2))

@@ -1,0 +1,168 @@
+"""Train any of the models on fresh prompts, and report on the way. Knows nothing of threads or screens."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from looped.fields import SettingsError
+from looped.shared_signal.adam import Adam
+from looped.shared_signal.models import LSA, LTB, GDBeta, SignalModel
+from looped.shared_signal.risks import exact_risk
+from looped.shared_signal.tasks import SignalTask, draw
+from looped.threads import in_one_thread
+
+Kind = Literal["lsa", "ltb", "gd-beta", "gd-0"]
+STEPS_AT_ONCE = 50
+"""Steps whose prompts are drawn in one go: cheaper than one draw a step, and part of what a seed means."""
+NUMBERS_AT_ONCE = 10_000_000
+"""Entries of E drawn in one go at most, 40 MB; fewer steps then."""
+
+SECONDS_A_STEP, SECONDS_A_NUMBER = 5e-4, 1.5e-8
+"""CPU time of a step, and of every entry of E in it, on the machine of the README's figures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlan:
+    """How to train. The paper gives the batch of its Figure 1 only: all other numbers are this project's choice.
+
+    Gradients are not clipped: their noise is skewed, and shortening the long ones moves the point where training ends
+    (measured with norm 1: linear self-attention 0.2 % above its minimum instead of 0.04 %).
+    """
+
+    steps: int = 8000
+    batch: int = 128
+    """Fresh prompts a step."""
+    learning_rate: float = 1e-2
+    """Of Adam, at its highest: it rises over `warm_up` and falls to 0 along a half cosine."""
+    warm_up: int = 100
+    """Steps over which the rate rises from 0."""
+    second_moment_decay: float = 0.99
+    """β₂ of Adam: shorter than customary, for the squared error is heavy-tailed and early gradients are huge."""
+    seed: int = 0
+    """Of the initial weights and, separately, of the prompts: all models of one seed and task see the same prompts."""
+    report_every: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "report_every"):
+            if getattr(self, name) < 1:
+                raise SettingsError(name, f"{name} = {getattr(self, name)} is too few: give at least 1.")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        return self.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training stands."""
+
+    step: int
+    """Steps done; 0 is the start."""
+    loss: float
+    """Mean squared error of the batches since the last record; NaN at the start."""
+    risk: float
+    """Exact risk of the present weights."""
+    learning_rate: float
+    """Of the last step."""
+
+
+def token_units(task: SignalTask) -> Tensor:
+    """The root mean square of each row of E, (d+1,), rounded to a power of two; 1 for a row that is always 0."""
+    signal = float(task.beta_star @ task.H @ task.beta_star)
+    squares = torch.cat([task.H.diagonal(), torch.tensor([task.c + signal], dtype=torch.float64)])
+    return torch.where(squares > 0, squares.sqrt().log2().round().exp2(), 1.0)
+
+
+def initial_model(kind: Kind, task: SignalTask, seed: int, dtype: torch.dtype = torch.float32) -> SignalModel:
+    """A model before training: random weights, N(0, 1/rows) for tokens in their `token_units`, or β = 0 and Γ = 0.
+
+    Args:
+        kind: lsa, ltb, gd-beta or gd-0.
+        task: what it will be trained on.
+        seed: of the weights.
+        dtype: of the weights, and of training.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    model: SignalModel
+    match kind:
+        case "lsa":
+            model = LSA(task.features, generator=generator, dtype=dtype)
+        case "ltb":
+            model = LTB(task.features, generator=generator, dtype=dtype)
+        case "gd-beta" | "gd-0":
+            zero = torch.zeros(task.features, task.features, dtype=dtype)
+            model = GDBeta(zero[0], zero, learn_beta=kind == "gd-beta")
+        case _:
+            raise SettingsError("model", f"There is no model '{kind}': choose lsa, ltb, gd-beta or gd-0.")
+    model.rescale(token_units(task).to(dtype))
+    return model
+
+
+@in_one_thread
+def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None) -> Iterator[Progress]:
+    """Train a model in place by Adam on the squared error of fresh prompts, in the dtype of its weights.
+
+    Adam sees weights for tokens in their `token_units`, where all of them are of one size: a shared signal of
+    10·(1, …, 1) makes labels 45 times as large as features, and without units the block stays at the level of linear
+    self-attention (d = 20, M = 40). Between records, and only then, the model is in these units.
+
+    At the end a linear transformer block is put into the form whose g ends in 1 (`LTB.normalise`), the same function.
+
+    Args:
+        model: as `initial_model` gives it, or trained before.
+        task: the distribution of the prompts.
+        plan: how to train.
+
+    Yields:
+        A record before the first step, after every `report_every` steps, and after the last.
+    """
+    plan = plan or TrainingPlan()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    dtype = parameters[0].dtype
+    units = token_units(task).to(dtype)
+    optimiser = Adam(parameters, (0.9, plan.second_moment_decay))
+    losses = torch.zeros((), dtype=dtype)
+    since = 0
+    yield Progress(0, math.nan, exact_risk(task, model.effective()), 0.0)
+    model.rescale(1 / units)
+    for step, (E, y) in enumerate(_stream(task, plan, units)):
+        rate = plan.rate(step)
+        loss = (model(E) - y).square().mean()
+        optimiser.step(loss, rate)
+        losses += loss.detach()
+        since += 1
+        done = step + 1
+        if done % plan.report_every == 0 or done == plan.steps:
+            model.rescale(units)
+            if done == plan.steps and isinstance(model, LTB):
+                model.normalise()
+            mean = float(losses * units[-1].square()) / since
+            yield Progress(done, mean, exact_risk(task, model.effective()), rate)
+            model.rescale(1 / units)
+            losses.zero_()
+            since = 0
+    model.rescale(units)
+
+
+def seconds(task: SignalTask, plan: TrainingPlan) -> float:
+    """CPU seconds that training one model takes, about."""
+    return plan.steps * (SECONDS_A_STEP + SECONDS_A_NUMBER * plan.batch * (task.features + 1) * (task.M + 1))
+
+
+def _stream(task: SignalTask, plan: TrainingPlan, units: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """E (B, d+1, M+1) and y (B,) for every step, in units of their own."""
+    # Another stream than that of the weights, which are seeded with the plain number.
+    generator = torch.Generator().manual_seed(plan.seed + 2**40)
+    a_step = plan.batch * (task.features + 1) * (task.M + 1)
+    at_once = max(1, min(STEPS_AT_ONCE, NUMBERS_AT_ONCE // a_step))
+    for start in range(0, plan.steps, at_once):
+        prompts = draw(task, at_once * plan.batch, generator, units.dtype)
+        E, y = prompts.E / units[:, None], prompts.y / units[-1]
+        for k in range(min(at_once, plan.steps - start)):
+            rows = slice(k * plan.batch, (k + 1) * plan.batch)
+            yield E[rows], y[rows]

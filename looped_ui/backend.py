@@ -1,0 +1,110 @@
+"""The backend behind a cache: what a page needs to draw, computed once for equal settings."""
+
+import gc
+from dataclasses import dataclass
+from functools import cached_property
+from threading import BoundedSemaphore
+from typing import Any
+
+import streamlit as st
+import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
+
+from looped import Settings, compare, export, tables
+from looped.chart import Picture
+from looped.dialects import Dialect
+from looped.experiments import context
+from looped.experiments.compare import inside, modes
+from looped.experiments.compare.charts import error_chart, prediction_chart
+from looped.experiments.compare.inside_charts import player
+from looped.experiments.context.charts import CHARTS
+
+AT_ONCE = BoundedSemaphore(2)
+"""Computations at the same time; more only wait for each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the first page draws; small, so that many can be kept."""
+
+    summary: dict[str, Any]
+    """As in result.json."""
+    errors: Picture
+    """The error chart."""
+    predictions: Picture | None
+    """ŷ against y on held-out rows, for a table."""
+
+
+@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+def comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table | None) -> View:
+    """Looped transformer next to explicit gradient descent; `data` stands for the table in the cache's key."""
+    del data
+    with AT_ONCE:
+        result = compare(settings, _table)
+        predictions = None
+        if result.report is not None and result.report.held_out is not None:
+            predictions = prediction_chart(result.report.held_out)
+        return View(export.summary(result), error_chart(result), predictions)
+
+
+@st.cache_resource(max_entries=8, ttl="1h", show_spinner=False)
+def sweep(settings: context.ContextSettings) -> context.ContextResult:
+    """A small sweep over n/d."""
+    with AT_ONCE:
+        return context.sweep(settings)
+
+
+@st.cache_resource(max_entries=128, ttl="1h", show_spinner=False)
+def sweep_chart(heading: str, settings: context.ContextSettings, _result: context.ContextResult) -> Picture | None:
+    """One chart of a sweep; `settings` stand for the result in the cache's key."""
+    del settings
+    return CHARTS[heading][0](_result)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One prompt of a run from close by."""
+
+    modes: modes.Modes
+    inside: inside.Inside
+
+    @cached_property
+    def player(self) -> Picture:
+        """The views of the loop, without controls: 0.1 s of Plotly's checks, spent when they are first looked at."""
+        return player(self.inside, controls=False)
+
+
+@st.cache_resource(max_entries=16, ttl="1h", show_spinner=False)
+def look(settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None) -> Look:
+    """What `comparison` does not keep, of one prompt counted from 0: its error by mode, and the loop's inside."""
+    del data
+    with AT_ONCE:
+        result = compare(settings, _table)
+        return Look(modes.split(result, prompt), inside.record(result, prompt))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def sheet(
+    data: str, upload: str = "", dialect: Dialect | None = None, _content: bytes = b"", _name: str = ""
+) -> tables.Sheet:
+    """The table behind a data source, before columns are chosen; `upload` stands for the content in the cache's key.
+
+    Raises:
+        SettingsError: as `tables.read_csv`, or if there are not two columns to choose from.
+    """
+    del upload
+    if data == "diabetes":
+        return tables.diabetes()
+    read = tables.read_csv(_content, _name, dialect)
+    if (count := len(read.numeric)) < 2:
+        name, trouble = next(iter(read.troubles.items()))
+        has = f"{_name} has {count or 'no'} column{'s' * (count != 1)} of numbers and needs a target and a feature"
+        raise tables.refuse(f"{has}: column '{name}' {trouble}; read as {read.reading}.")
+    return read
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Run the default once, on the first visit, so that no slider move pays for the start of PyTorch."""
+    comparison(Settings(), (), None)
+    gc.collect()
+    gc.freeze()

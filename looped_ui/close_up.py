@@ -1,0 +1,123 @@
+"""One prompt from close by, below the chart: its error by eigen-mode, and what happens inside the loop."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from looped import Settings, tables
+from looped.experiments.compare import inside_charts as inside_figures
+from looped.experiments.compare import mode_charts as mode_figures
+from looped.experiments.compare.modes import STEADY
+from looped_ui import backend
+from looped_ui.controls import Controls
+from looped_ui.parts import data_table, figure, typeset, unbroken
+from looped_ui.player import step_player
+
+TOLERANCES = [10.0**-power for power in range(1, 13)]
+
+
+def close_up(
+    controls: Controls[Settings],
+    settings: Settings,
+    identity: tuple[str, ...],
+    table: tables.Table | None,
+    prompts: int,
+) -> None:
+    """Two views of one prompt; nothing is computed while both are closed.
+
+    Args:
+        controls: of the page, for the click that sets the optimal step.
+        settings: as run.
+        identity: stands for the table in the cache's key.
+        table: the real data, if any.
+        prompts: how many there are to choose from.
+    """
+    by_mode = st.expander("Eigen-modes: which part of the error is slow?", key="modes", bind="query-params")
+    within = st.expander("Inside the loop: what does one pass compute?", key="inside", bind="query-params")
+    opened = [view for view in (by_mode, within) if view.open]
+    if not opened:
+        return
+    if settings.algorithm not in STEADY:
+        for view in opened:
+            view.info(
+                "This view knows algorithms that multiply each mode by the same number in every loop: choose "
+                f"{', '.join(STEADY[:-1])} or {STEADY[-1]} under *Algorithm*."
+            )
+        return
+    with opened[0]:
+        tools = st.container(horizontal=True, vertical_alignment="bottom")
+        with tools:
+            prompt = _choose_prompt(prompts)
+    look = backend.look(settings, identity, prompt, table)
+    if by_mode.open:
+        with by_mode:
+            _modes(controls, settings, look, tools)
+    if within.open:
+        with within:
+            _inside(look)
+
+
+def _choose_prompt(prompts: int) -> int:
+    if prompts == 1:
+        return 0
+    number = st.number_input(
+        "Prompt", 1, prompts, key="prompt", width=150, bind="query-params",
+        help=f"Which of the {prompts} prompts is looked at, here and in the other view.",
+    )  # fmt: skip
+    return int(number) - 1
+
+
+def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look, tools: DeltaGenerator) -> None:
+    modes = look.modes
+    tolerance = tools.select_slider(
+        "Tolerance", TOLERANCES, 1e-3, key="tolerance", format_func=lambda value: f"{value:.0e}", width=260,
+        bind="query-params", help=typeset("A star marks the loop at which a mode falls to it, in units of ‖w_ref‖."),
+    )  # fmt: skip
+    slow, needed = modes.slowest, modes.loops_to(tolerance)[modes.slowest]
+    grows = abs(modes.factors[slow]) > 1
+    until = "it never falls" if needed == float("inf") else f"{needed:,.0f} loops until it is"
+    sentence = (
+        f"**{'Growing' if grows else 'Slowest'}: mode {slow + 1}**, λ = {modes.eigenvalues[slow]:.4g}. Every loop "
+        f"{'multiplies it by' if grows else 'leaves'} {abs(modes.factors[slow]):.4g}{'' if grows else ' of it'}; "
+        f"{until} below {tolerance:.0e}. States and closed form differ by at most {modes.gap:.1e}."
+    )
+    st.markdown(unbroken(sentence))
+    left, right = st.columns([3, 2])
+    by_loop = mode_figures.mode_chart(modes, tolerance, settings.dtype)
+    by_step = mode_figures.rate_chart(modes)
+    with left:
+        st.markdown("**Error of each mode, by number, against loops**")
+        figure(by_loop, "mode-chart")
+    with right:
+        st.markdown("**What one loop leaves, by step size**")
+        figure(by_step, "rate-chart")
+    with st.container(horizontal=True):
+        if controls.fields["step_size"].key not in controls.hidden:
+            st.button(
+                typeset(f"Set the optimal step, 2/(λ₁+λ_d) = {modes.optimal_step:.4g}"), key="set_optimal",
+                on_click=controls.set, args=({"step_size": "optimal"},), disabled=settings.step_size == "optimal",
+            )  # fmt: skip
+        with st.popover("Data behind these charts"):
+            data_table(by_loop.table, "Every drawn mode", whole=True)
+            data_table(by_step.table, "Four step sizes", whole=True)
+    if len(modes.shown) < len(modes.eigenvalues):
+        ranks = ", ".join(str(k + 1) for k in modes.shown)
+        st.caption(f"Of {len(modes.eigenvalues)} modes these are drawn: {ranks}.")
+
+
+def _inside(look: backend.Look) -> None:
+    inside = look.inside
+    decay = "" if inside.weights.decay is None else " − ηKz"
+    st.caption(
+        "At loop t the query z scores every example, zᵢᵀQz, and their sum, weighted by the scores, moves it: "
+        f"Δ = −(η/n) P Z M (ZᵀQz){decay}. Play, or step with the arrow keys."
+    )
+    step_player(
+        look.player,
+        inside_figures.captions(inside),
+        inside_figures.arrange(inside, narrow=False),
+        inside_figures.arrange(inside, narrow=True),
+    )
+    if inside.cut:
+        st.caption(inside.cut)
+    with st.popover("Data behind these views"):
+        data_table(look.player.table, "Every shown loop")

@@ -1,0 +1,302 @@
+"""One widget for each setting, bound to the link, and the repair of links that ask for what cannot be."""
+
+import math
+import re
+import secrets
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from looped.fields import Field
+from looped.settings import CheckedSettings
+from looped_ui.parts import plain, typeset
+from looped_ui.typing import misread
+
+NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
+MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
+S = TypeVar("S", bound=CheckedSettings)
+OWN = ("v", "lesson", "hide", "embed", "embed_options")
+"""Parameters of every link that are no settings."""
+SWITCH = "true|false"
+DISPLAY = {
+    "log_t": SWITCH, "modes": SWITCH, "inside": SWITCH, "prompt": "[1-9][0-9]{0,3}", "tolerance": "1e-(0?[1-9]|1[0-2])",
+    "statistic": "mean|median|99.9 %",
+}  # fmt: skip
+"""Parameters that change what is shown of a result and not the result, and what each may be."""
+
+
+class Controls(Generic[S]):
+    """The controls of one page.
+
+    A control that the link's `hide=` names is not drawn; its value is then the link's.
+
+    Args:
+        page: its name, as in its address.
+        settings: what the controls set.
+        lessons: settings by name of the lesson that a link may ask for; what else the link says comes on top.
+    """
+
+    def __init__(self, page: str, settings: type[S], lessons: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.page = page
+        self.settings = settings
+        self.fields: dict[str, Field] = settings.table
+        self.defaults = settings.defaults()
+        self.lessons = lessons or {}
+        self.now = settings()
+        """What the page was last read to show."""
+        self.hidden = frozenset(st.query_params.get("hide", "").split(","))
+
+    def number(self, name: str, *, unused: str = "") -> None:
+        """A number for the setting `name` and, where its range spans decades, a logarithmic slider that only sets it.
+
+        Args:
+            name: of the setting.
+            unused: why the number has no effect now; the control is drawn grey with this as its help.
+        """
+        field, default = self.fields[name], self.defaults[name]
+        if field.key in self.hidden:
+            return
+        whole = field.kind == "whole"  # and yet read as a float: an int would make 1 of 1e3 and 2 of 2.5
+        with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
+            value = st.number_input(
+                field.label, float(field.low), float(field.high), float(default), key=field.key, bind="query-params",
+                step=1.0 if whole else 0.1, format="%.10g", help=typeset(unused or field.help),
+                width=NUMBER_WIDTH if field.log else "stretch", disabled=bool(unused),
+            )  # fmt: skip
+            self._settle(name)
+            if not field.log:
+                return
+            key, stops = f"{field.key}_slider", _stops(field.low, field.high, default, whole)
+            if value not in stops:  # a stop of its own, which stays until another number is typed
+                st.session_state[f"{key}_typed"] = value
+            stops = tuple(sorted({*stops, st.session_state.get(f"{key}_typed", value)}))
+            if st.session_state.get(key) != value:
+                st.session_state[key] = value
+            st.select_slider(
+                f"{field.label} (slider)", stops, key=key, format_func=lambda stop: f"{stop:g}",
+                label_visibility="collapsed", on_change=_set_from_slider, args=(field.key,), disabled=bool(unused),
+            )  # fmt: skip
+
+    def choice(self, name: str, *, unused: str = "") -> None:
+        """A list of choices for the setting `name`; grey, with `unused` as its help, if it has no effect now."""
+        field = self.fields[name]
+        if field.key in self.hidden:
+            return
+        st.selectbox(
+            field.label, field.choices, field.choices.index(self.defaults[name]), key=field.key,
+            help=typeset(unused or field.help), bind="query-params", disabled=bool(unused),
+        )  # fmt: skip
+        self._settle(name)
+
+    def switch(self, name: str) -> None:
+        """On or off for the setting `name`."""
+        field = self.fields[name]
+        if field.key not in self.hidden:
+            st.toggle(field.label, self.defaults[name], key=field.key, help=typeset(field.help), bind="query-params")
+            self._settle(name)
+
+    def text(self, name: str) -> None:
+        """A line of text for the setting `name`, such as numbers with commas between them."""
+        field = self.fields[name]
+        if field.key not in self.hidden:
+            default = field.to_text(self.defaults[name])
+            st.text_input(field.label, default, key=field.key, help=typeset(field.help), bind="query-params")
+
+    def named_or_number(self, name: str, names: tuple[str, ...]) -> None:
+        """One of the `names`, or any number typed in, for the setting `name`."""
+        field = self.fields[name]
+        if field.key in self.hidden:
+            return
+        now = str(st.session_state.get(field.key, st.query_params.get(field.key, names[0])))
+        st.selectbox(
+            field.label, names if now in names else (*names, now), 0, key=field.key,
+            help=f"{typeset(field.help)} Type a number to set it.", accept_new_options=True, bind="query-params",
+        )  # fmt: skip
+        self._settle(name)
+
+    def step_size(self) -> None:
+        """The step size: one of its two names, or any number typed in."""
+        self.named_or_number("step_size", ("auto", "optimal"))
+
+    def _settle(self, name: str) -> None:
+        """Give a widget that was just drawn again, and began with its link, what was set while it was not drawn."""
+        late = st.session_state.get("late", {})
+        if name in late:
+            st.session_state["corrected"] = {name: late.pop(name)}
+            st.rerun()
+
+    def value(self, name: str) -> Any:
+        """What is set for `name` now, whether its control is drawn or hidden."""
+        field = self.fields[name]
+        if field.key in self.hidden or field.key not in st.session_state:
+            return getattr(self.settings.from_query(st.query_params.to_dict())[0], name)
+        return st.session_state[field.key]
+
+    def replace(self, name: str, value: Any, why: str) -> None:
+        """Give a widget that is not drawn yet another value; `show_repairs` says why."""
+        state, field = st.session_state, self.fields[name]
+        before = [] if "repairs_at" in state else state.get("repairs", [])
+        state["repairs"] = [*before, plain(why)]
+        state.pop("repairs_at", None)
+        if field.key in state:
+            self.set({name: value})
+        else:  # the widget takes its first value from the link
+            st.query_params[field.key] = field.to_text(value)
+            st.rerun()
+
+    def read(self, without: tuple[str, ...] = ()) -> tuple[S, list[str]]:
+        """The settings that the widgets show, and a sentence for each value that had to be changed.
+
+        A widget's limits hold in the browser only, so every value is read again here.
+
+        Args:
+            without: settings that stay at their defaults.
+        """
+        state, query = st.session_state, st.query_params
+        given: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            if name in without:
+                continue
+            if field.key in self.hidden and field.key in query:
+                given[field.key] = query[field.key]
+            elif field.key in state:
+                given[field.key] = state[field.key]
+        settings, rejected = self.settings.from_query(given)
+        state[f"{self.page}.last"] = self.now = settings
+        return settings, list(rejected.values())
+
+    def _note_misread(self, settings: S) -> None:
+        """A sentence for `show_repairs` about a number that is not what was typed."""
+        with st.sidebar:
+            found = misread()
+        if found is None:
+            return
+        key, what = found
+        for name, field in self.fields.items():
+            if field.key == key:
+                why = "its comma was read as a decimal point" if what == "comma" else "what was typed is not a number"
+                note = f"{key}: {why}. Using {field.to_text(getattr(settings, name))}."
+                st.session_state["repairs"] = [plain(note)]
+                st.session_state.pop("repairs_at", None)
+
+    def set(self, changes: Mapping[str, Any]) -> None:
+        """Put values by name of the setting into the widgets; for callbacks, before the widgets are drawn."""
+        for name, value in changes.items():
+            field = self.fields[name]
+            if field.key in st.query_params and field.key not in st.session_state:
+                st.session_state.setdefault("late", {})[name] = value
+            if field.kind in ("numbers", "step"):
+                value = field.to_text(value)
+            st.session_state[field.key] = _short(value)
+
+    def seed(self) -> None:
+        """The seed, with a button that draws another one."""
+        self.number("seed")
+        if self.fields["seed"].key not in self.hidden:
+            st.button("New seed", key="new_seed", on_click=self._new_seed)
+
+    def _new_seed(self) -> None:
+        self.set({"seed": secrets.randbelow(10_000)})
+
+    def reset(self) -> None:
+        """Every control back to its default, and the lesson to the one of the defaults."""
+        self.set(self.defaults)
+        st.session_state.pop(f"{self.page}.lesson", None)
+
+    def repair_link(self) -> None:
+        """Put a link right before its widgets are drawn, and remember what was wrong for `show_repairs`.
+
+        A bound widget turns whatever it cannot use into its default and says nothing. So the query is read here
+        first: what cannot be used is replaced in the link by the nearest value, and the page runs again. Coming from
+        another page, where Streamlit drops that page's parameters, the page's own last settings return.
+        """
+        state, query = st.session_state, st.query_params
+        if "corrected" in state:  # second run of a correction that found its widgets bound already
+            self.set(state.pop("corrected"))
+            return
+        given = {key: query.get_all(key) for key in query}
+        known = {field.key: name for name, field in self.fields.items()}
+        before, state["page"] = state.get("page"), self.page
+        entering = before != self.page
+        if entering and before is not None and not known.keys() & given.keys():
+            last = state.get(f"{self.page}.last")
+            self.set(self.defaults if last is None else {name: getattr(last, name) for name in self.fields})
+            return
+        texts = {key: values[-1] for key, values in given.items()}
+        lesson = self.lessons.get(texts.get("lesson", ""), {}) if entering else {}
+        asked = {self.fields[name].key: self.fields[name].to_text(value) for name, value in lesson.items()} | texts
+        settings, rejected = self.settings.from_query(asked)
+        usable = {key: self.fields[name].to_text(getattr(settings, name)) for key, name in known.items()}
+        repeated = {key for key in known if len(given.get(key, ())) > 1}
+        wrong = repeated | set(rejected) | {key for key in asked.keys() - given.keys() if key in known}
+        if entering:  # a widget may not read every spelling of a good number, such as 1e3
+            wrong |= {key for key in known if key in given and given[key] != [usable[key]]}
+        notes = [rejected[key] for key in given if key in rejected and key not in repeated]
+        notes += [f"{key} stands in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
+        if entering:
+            unknown = [key for key in given if key not in known and key not in (*OWN, *DISPLAY)]
+            notes += [f"{key} is not a setting of this page. It is left alone." for key in unknown]
+            notes += self._foreign(texts)
+        if notes:
+            state["repairs"] = [plain(note) for note in notes]
+            state.pop("repairs_at", None)
+        if not wrong:
+            return
+        if entering and before is None:  # nothing is bound yet: put the link right and let it seed the widgets
+            query.from_dict({key: usable[key] if key in wrong else given[key] for key in {**given, **asked}})
+        else:  # a bound key can be set only through its widget, one run later
+            state["corrected"] = {known[key]: getattr(settings, known[key]) for key in asked if key in known}
+        st.rerun()
+
+    def _foreign(self, texts: Mapping[str, str]) -> list[str]:
+        """Sentences about a link version, a lesson, a display or hidden controls that do not exist here."""
+        notes = []
+        version, lesson = texts.get("v", ""), texts.get("lesson", "")
+        ours = self.settings.link_version()
+        if version and version != ours:
+            notes.append(f"v = {version} is another version of links than {ours}: some values may mean something else.")
+        if lesson and lesson not in self.lessons:
+            notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
+        for key, pattern in DISPLAY.items():
+            if key in texts and not re.fullmatch(pattern, texts[key]):
+                notes.append(f"{key} = {texts[key]} cannot be used. Its usual value is shown.")
+        keys = {field.key for field in self.fields.values()} | {"lesson", ""}
+        notes += [f"hide = {key} names no control of this page." for key in sorted(self.hidden - keys)]
+        return notes
+
+    def show_repairs(self, settings: S) -> None:
+        """What the link or a typed number asked for and did not get, until dismissed or a setting changes."""
+        state = st.session_state
+        self._note_misread(settings)
+        if not state.get("repairs"):
+            return
+        if state.setdefault("repairs_at", settings) != settings:
+            _forget_repairs()
+            return
+        st.warning("\n".join(f"- {note}" for note in state["repairs"]), title="Some values could not be used")
+        st.button("Dismiss", on_click=_forget_repairs)
+
+
+def _forget_repairs() -> None:
+    for key in ("repairs", "repairs_at"):
+        st.session_state.pop(key, None)
+
+
+@cache
+def _stops(low: float, high: float, default: float, whole: bool) -> tuple[float, ...]:
+    """Round numbers from low to high, the default among them."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    round_numbers = (float(f"{mantissa}e{decade}") for decade in decades for mantissa in MANTISSAS)
+    inside = {number for number in round_numbers if low <= number <= high and (not whole or number == int(number))}
+    return tuple(sorted({float(number) for number in (*inside, low, high, default)}))
+
+
+def _set_from_slider(key: str) -> None:
+    st.session_state[key] = _short(st.session_state[f"{key}_slider"])
+
+
+def _short(value: Any) -> Any:
+    """A whole number as an int, which stands in the link without a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,80 @@
+"""Small pieces that every page draws the same way."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import streamlit as st
+
+from looped.chart import Picture
+
+CHART_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"], "scrollZoom": False}
+
+
+def plain(text: str) -> str:
+    """Text from outside (a link, a file name, a column name) as it is: no Markdown, no links, no images, one line."""
+    text = re.sub(r"(?i)www(?=\.)|(?<=:)(?=//)|@", lambda found: f"{found[0]}\u2060", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]()<>#$|~:!&])", r"\\\1", text)
+
+
+SYMBOL = re.compile(
+    r"(?P<kept>\$[^$]+\$|`[^`]*`)"  # mathematics and code stay as they are
+    r"|(?P<letter>(?<![A-Za-z0-9_\\])[a-zα-ω]|(?<![a-z0-9_\\])[A-ZΑ-Ω])"
+    r"(?:_(?P<below>[A-Za-z0-9Α-Ωα-ω]+)|\^(?:(?P<above>−?½|[A-Za-z0-9]+)|\((?P<power>(?:[^()]|\([^()]*\))*)\)))"
+    r"|(?<=[²‖)\]])_(?P<norm>[A-Za-z0-9]+)"
+    r"|(?P<star>(?<=[αβwΓ])\*(?!\*))"
+)
+
+
+def typeset(text: str) -> str:
+    """Our own Markdown with symbols such as w_t, λ_k and C^½ set as mathematics, and the star of w* as a star."""
+    return SYMBOL.sub(_symbol, text)
+
+
+def _symbol(found: re.Match[str]) -> str:
+    letter, below = found["letter"], found["below"] or found["norm"]
+    if found["kept"]:
+        return found[0]
+    if found["star"]:
+        return r"\*"
+    if below:
+        words = rf"\mathrm{{{below}}}" if len(below) > 1 else below
+        return rf"${letter or ''}_{{{words}}}$"
+    power = (found["above"] or found["power"]).replace("½", "1/2")
+    return rf"${letter}^{{{power}}}$"
+
+
+def unbroken(text: str) -> str:
+    """The text without line breaks inside numbers such as 1e-06: a word joiner after every hyphen."""
+    return text.replace("-", "-\u2060")
+
+
+def figure(picture: Picture, key: str, height: Literal["content", "stretch"] = "content") -> None:
+    """A chart with its text for those who do not see it; as high as it says, or as its container."""
+    st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt, height=height)
+
+
+def show_number(
+    label: str, value: str, below: str, explanation: str, *, width: int = 155, passed: bool | None = None
+) -> None:
+    """One number of a strip, a line below it, its meaning behind the help sign, and a verdict if it has one."""
+    with st.container(border=True, width=width, height="stretch", gap="xxsmall"):
+        st.metric(typeset(label), value, help=typeset(explanation))
+        verdict = "" if passed is None else ":green-badge[PASS] " if passed else ":red-badge[FAIL] "
+        st.caption(verdict + unbroken(typeset(below)))
+
+
+def made_by(provenance: Mapping[str, Any]) -> None:
+    """Where the result comes from that a page shows first."""
+    versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
+    st.caption(
+        f"The stored default was made by `{provenance['command']}` on {provenance['date']} with {versions} "
+        f"({provenance['hardware']})."
+    )
+
+
+def data_table(columns: Mapping[str, Any], alt: str, *, whole: bool = False) -> None:
+    """Numbers in columns, with enough digits; `whole` shows every row without scrolling."""
+    plain: dict[str, Any] = {"column": st.column_config.TextColumn(width="small")} if "column" in columns else {}
+    plain |= {name: st.column_config.NumberColumn(format="%.6g") for name in columns if name not in ("loop", "column")}
+    st.dataframe(dict(columns), hide_index=True, column_config=plain, height="content" if whole else "auto", alt=alt)

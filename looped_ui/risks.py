@@ -1,0 +1,66 @@
+"""What the page on shared signals computes, behind a cache; `identity` stands for given matrices in the cache's key."""
+
+import hashlib
+
+import streamlit as st
+import torch
+from torch import Tensor
+
+from looped.experiments.gpt2.settings import GPT2Settings
+from looped.experiments.signal import result as signal
+from looped.experiments.signal.settings import SignalSettings
+from looped.shared_signal import Flow, SignalTask, counter_example, flow_rate, gradient_flow
+from looped_ui.backend import AT_ONCE
+
+Matrices = tuple[Tensor | None, Tensor | None]
+"""H and Ψ where they are given."""
+FLOW_UNTIL = 3.0
+"""Last time of the flow, in units of one over the proved rate."""
+
+
+def digest(*matrices: Tensor | None) -> str:
+    """Another text for other matrices; empty for none."""
+    if all(matrix is None for matrix in matrices):
+        return ""
+    parts = (b"-" if matrix is None else matrix.numpy().tobytes() for matrix in matrices)
+    return hashlib.sha256(b"|".join(parts)).hexdigest()[:16]
+
+
+@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> signal.Levels:
+    """The smallest risks."""
+    del identity
+    with AT_ONCE:
+        return signal.levels(settings.task(*_matrices), settings.seed)
+
+
+@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices: Matrices) -> signal.Sweep:
+    """The smallest risks over one setting."""
+    del identity
+    with AT_ONCE:
+        return signal.sweep(settings, over, *_matrices)
+
+
+@st.cache_resource(max_entries=16, ttl="1h", show_spinner="Following the flow …")
+def flow(settings: SignalSettings, identity: str, _matrices: Matrices) -> Flow:
+    """Gradient flow of GD-β from β = 0 and Γ = 0."""
+    del identity
+    with AT_ONCE:
+        task = settings.task(*_matrices)
+        start = torch.zeros(task.features, task.features, dtype=torch.float64)
+        return gradient_flow(task, start[0], start, FLOW_UNTIL / max(flow_rate(task), 1e-12), points=61)
+
+
+@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+def gpt2_levels(settings: GPT2Settings) -> signal.Levels:
+    """The smallest risks of one linear layer on the task of a GPT-2."""
+    with AT_ONCE:
+        return signal.levels(settings.task(), settings.seed)
+
+
+@st.cache_resource(show_spinner=False)
+def failing_bound() -> tuple[SignalTask, signal.Levels]:
+    """The counter-example to the bound in print, and what holds there."""
+    task = counter_example()
+    return task, signal.levels(task)

@@ -1,0 +1,79 @@
+"""What a visitor takes along: a link to exactly this, a link for a class, and the files."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from looped.export.files import FILES, Export
+from looped.settings import CheckedSettings
+from looped_ui.controls import DISPLAY, Controls
+from looped_ui.lesson import lesson_now
+from looped_ui.parts import plain
+
+CONTENTS = {
+    "result.json": ("JSON", "application/json", "Settings, seed, versions, verdicts and scalars."),
+    "curves.csv": ("CSV", "text/csv", "Every curve that is drawn, one number a line."),
+    "figure.html": ("HTML", "text/html", "The charts as one interactive page that works offline."),
+    "reproduce.py": ("Python", "text/x-python", "A script that gives the same numbers in any folder."),
+    "arrays.npz": ("NPZ", "application/octet-stream", "The arrays behind the curves, for NumPy."),
+}
+"""What each file is called on the page, its type, and what is in it."""
+
+
+def share(
+    controls: Controls[Any], settings: CheckedSettings, result: Callable[[], Export] | None, note: str = ""
+) -> None:
+    """A panel with links and files, filled when it is opened.
+
+    Args:
+        controls: of the page.
+        settings: that are shown.
+        result: gives what the files are made of, asked only when a file is; none while there is nothing to export.
+        note: what a link cannot carry, or why there are no files.
+    """
+    panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
+    if not panel.open:
+        return
+    with panel:
+        st.markdown("**Link to exactly this.** It carries every setting and the version of the links.")
+        if note:
+            st.caption(plain(note))
+        parameters = settings.to_query() | {"lesson": lesson_now(controls.page)} | _display()
+        st.code(_link(parameters), language=None, wrap_lines=True)
+        st.markdown("**Link for a class.** It fixes the lesson and hides the controls you choose.")
+        names = {field.key: field.label for field in controls.fields.values()} | {"lesson": "Choice of the lesson"}
+        hide = st.multiselect(
+            "Controls to hide", list(names), ["lesson"], key=f"{controls.page}_hide", format_func=names.__getitem__
+        )
+        embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
+        extra = ({"hide": ",".join(hide)} if hide else {}) | ({"embed": "true"} if embed else {})
+        st.code(_link(parameters | extra), language=None, wrap_lines=True)
+        if result is None:
+            return
+        st.markdown("**Files.** All but the CSV, numbers alone, carry settings, seed and versions.")
+        with st.container(horizontal=True):
+            for name in FILES:
+                label, kind, what = CONTENTS[name]
+                st.download_button(
+                    label, partial(_content, result, name), name, kind, key=f"{controls.page}_{name}", help=what,
+                    on_click="ignore",
+                )  # fmt: skip
+
+
+def _content(result: Callable[[], Export], name: str) -> bytes:
+    return result().file(name)
+
+
+def _display() -> dict[str, str]:
+    """What is shown of the result, where it is not as usual."""
+    now = {key: st.session_state.get(key) for key in DISPLAY}
+    texts = {key: f"{value:.0e}" if isinstance(value, float) else str(value) for key, value in now.items() if value}
+    return {key: text.lower() if text == "True" else text for key, text in texts.items()}
+
+
+def _link(parameters: dict[str, str]) -> str:
+    address = (st.context.url or "").split("?")[0]
+    return f"{address}?{urlencode({key: value for key, value in parameters.items() if value != ''})}"

@@ -1,0 +1,489 @@
+"""The contract of every algorithm: its construction's loop is one step of it, and what is said beforehand holds.
+
+The references are written from the formulas, prompt by prompt, and share nothing with the package.
+"""
+
+import dataclasses
+import typing
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from looped import Settings, compare, figures
+from looped.algorithms import dynamics
+from looped.algorithms import weights as constructions
+from looped.algorithms.base import ALGORITHMS
+from looped.algorithms.run import construct, looped_iterates
+from looped.attention import LinearAttention, LoopedTransformer, SoftmaxAttention
+from looped.fields import FIELDS
+from looped.prompts import Prompts, draw
+from tests.strategies import runnable_settings
+
+RHO, BETA, P_GAMMA = 0.3, 0.6, 0.044
+SIZES = [(1, 1, 1), (3, 4, 3), (30, 40, 7), (25, 9, 15), (12, 12, 12)]
+DTYPES = ["float64", "float32"]
+STILL = [name for name, algorithm in ALGORITHMS.items() if algorithm.has_state]
+MOVING = ["gd++", "newton"]
+STEPS = [name for name in ALGORITHMS if name != "softmax"]
+
+
+def preconditioner(d):
+    """Any symmetric positive definite matrix, eigenvalues at most 1."""
+    root = np.random.default_rng(5).normal(size=(d, d))
+    C = np.eye(d) + root @ root.T / d
+    return C / np.linalg.eigvalsh(C)[-1]
+
+
+def ridge(X, y, eta, loops, alpha):
+    w = np.zeros(X.shape[1])
+    for _ in range(loops):
+        yield w
+        w = w - eta * (sum(x * (x @ w - alpha * y_i) for x, y_i in zip(X, y, strict=True)) / len(X) + RHO * w)
+    yield w
+
+
+def preconditioned(X, y, eta, loops, alpha):
+    w, C = np.zeros(X.shape[1]), preconditioner(X.shape[1])
+    for _ in range(loops):
+        yield w
+        w = w - eta * C @ sum(x * (x @ w - alpha * y_i) for x, y_i in zip(X, y, strict=True)) / len(X)
+    yield w
+
+
+def gradient_descent(X, y, eta, loops, alpha):
+    w = np.zeros(X.shape[1])
+    for _ in range(loops):
+        yield w
+        w = w - eta * sum(x * (x @ w - alpha * y_i) for x, y_i in zip(X, y, strict=True)) / len(X)
+    yield w
+
+
+def heavy_ball(X, y, eta, loops, alpha):
+    w = before = np.zeros(X.shape[1])
+    for _ in range(loops):
+        yield w
+        slope = sum(x * (x @ w - alpha * y_i) for x, y_i in zip(X, y, strict=True)) / len(X)
+        w, before = w - eta * slope + BETA * (w - before), w
+    yield w
+
+
+def gdpp(X, y, eta, loops, alpha):
+    """w ← w − aC²Xᵀ(Xw − αy)/n, C ← C − γCHC²."""
+    n, d = X.shape
+    H, C, w = X.T @ X / n, np.eye(d), np.zeros(d)
+    for _ in range(loops):
+        yield w
+        w = w - eta * C @ C @ X.T @ (X @ w - alpha * y) / n
+        C = C - P_GAMMA * eta * C @ H @ C @ C
+    yield w
+
+
+def newton(X, y, eta, loops, alpha):
+    """M_0 = (η/n) I on the span of the examples, M ← 2M − MSM, w = MXᵀαy, one loop late."""
+    n, d = X.shape
+    S, M = X.T @ X, eta / n * np.linalg.pinv(X) @ X
+    yield np.zeros(d)
+    for _ in range(loops):
+        yield M @ X.T @ (alpha * y)
+        M = 2 * M - M @ S @ M
+
+
+def softmax(X, y, eta, loops, alpha):
+    """Gradient descent on log Σ exp(⟨x_i, w⟩ − αy_i), by automatic differentiation."""
+    X, y = torch.from_numpy(X), torch.from_numpy(y)
+    w = torch.zeros(X.shape[1], dtype=torch.float64)
+    for _ in range(loops):
+        yield w.numpy()
+        w = w.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(torch.logsumexp(X @ w - alpha * y, 0), w)
+        w = (w - eta * slope).detach()
+    yield w.numpy()
+
+
+REFERENCES = {
+    "gd": gradient_descent, "ridge": ridge, "preconditioned": preconditioned, "heavy-ball": heavy_ball, "gd++": gdpp,
+    "newton": newton, "softmax": softmax,
+}  # fmt: skip
+
+
+def build(name, d, layout, dtype):
+    match name:
+        case "ridge":
+            return constructions.ridge(d, layout, RHO, dtype)
+        case "preconditioned":
+            return constructions.preconditioned(d, layout, torch.from_numpy(preconditioner(d)), dtype)
+        case "heavy-ball":
+            return constructions.heavy_ball(d, layout, BETA, dtype)
+        case "gd++":
+            return constructions.gdpp(d, P_GAMMA, dtype)
+        case "newton":
+            return constructions.newton(d, dtype)
+    return constructions.gradient_descent(d, layout, dtype)
+
+
+def cases():
+    for name, algorithm in ALGORITHMS.items():
+        for layout in ("compact", "slots") if algorithm.layouts else ("compact",):
+            for form in ("state", "token") if algorithm.has_state else ("token",):
+                yield name, layout, form
+
+
+def scale(name):
+    return {"gd++": 5.0, "softmax": 0.3}.get(name, 0.9)
+
+
+def run(name, weights, form, batch, eta, loops, alpha=1.0):
+    with torch.inference_mode():
+        transformer = LoopedTransformer(loops, form, softmax=name == "softmax")
+        return weights.read(transformer(weights.embed(batch, alpha), weights, eta)).numpy()
+
+
+def expected(name, batch, eta, loops, alpha=1.0):
+    paths = [
+        list(REFERENCES[name](X.double().numpy(), y.double().numpy(), float(step), loops, alpha))
+        for X, y, step in zip(batch.X, batch.y, eta, strict=True)
+    ]
+    return np.array(paths).transpose(1, 0, 2)
+
+
+def tolerance(dtype, kappa, loops):
+    return min(16 * np.finfo(dtype).eps * (kappa + np.sqrt(loops)), 1e-3)
+
+
+def prompts_and_steps(name, n, d, dtype="float64", **changes):
+    batch = draw(Settings(examples=n, features=d, prompts=2, dtype=dtype, noise=0.1, **changes))
+    return batch, (scale(name) / batch.spectrum.largest).to(batch.X.dtype)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "T={},n={},d={}".format(*size))
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "layout", "form"), list(cases()))
+def test_one_loop_of_the_construction_is_one_step_of_the_algorithm(name, layout, form, dtype, size):
+    loops, n, d = size
+    batch, eta = prompts_and_steps(name, n, d, dtype)
+    looped = run(name, build(name, d, layout, batch.X.dtype), form, batch, eta, loops, alpha=-1.5)
+    reference = expected(name, batch, eta, loops, alpha=-1.5)
+    assert np.abs(looped - reference).max() <= tolerance(dtype, 5, loops) * np.abs(reference).max()
+    assert np.abs(looped[1]).max() > 0
+
+
+@pytest.mark.parametrize(("name", "layout"), sorted({case[:2] for case in cases()}))
+def test_flipping_the_sign_of_any_weight_breaks_it(name, layout):
+    loops, n, d = 12, 9, 2
+    batch, eta = prompts_and_steps(name, n, d)
+    reference = expected(name, batch, eta, loops)
+    limit = tolerance("float64", 5, loops) * np.abs(reference).max()
+    right = build(name, d, layout, torch.float64)
+    assert np.abs(run(name, right, "token", batch, eta, loops) - reference).max() <= limit
+    for part in ("P", "Q", "skip", "decay"):
+        matrix = getattr(right, part)
+        for place in [] if matrix is None else matrix.nonzero().tolist():
+            wrong = matrix.clone()
+            wrong[tuple(place)] *= -1
+            gap = np.abs(run(name, dataclasses.replace(right, **{part: wrong}), "token", batch, eta, loops) - reference)
+            assert not np.nanmax(gap) <= 1e3 * limit, (part, place)
+
+
+@pytest.mark.parametrize(("name", "layout"), sorted({case[:2] for case in cases()}))
+def test_the_layer_is_the_formula_with_masks_maps_and_heads(name, layout):
+    n, d = 6, 3
+    batch, eta = prompts_and_steps(name, n, d)
+    weights = build(name, d, layout, torch.float64)
+    Z = weights.embed(batch, 2.0)
+    generator = torch.Generator().manual_seed(0)
+    Z[..., n:] = torch.randn(Z[..., n:].shape, generator=generator, dtype=torch.float64)
+    q, D = Z.shape[-1] - n, weights.width
+    M = np.diag([1.0] * n + [0.0] * q)
+    R = np.eye(n + q) if weights.writes == "all" else np.diag([0.0] * n + [1.0] * q)
+    A = np.eye(D) if weights.skip is None else weights.skip.numpy()
+    K = np.zeros((D, D)) if weights.decay is None else weights.decay.numpy()
+    layer = SoftmaxAttention() if name == "softmax" else LinearAttention()
+    after = layer(Z, weights, eta).numpy()
+    heads = list(zip(weights.P.reshape(-1, D, D).numpy(), weights.Q.reshape(-1, D, D).numpy(), strict=True))
+    for b in range(2):
+        z, step = Z[b].numpy(), eta[b].item()
+        total = np.zeros_like(z)
+        for P, Q in heads:
+            scores = z.T @ Q @ z
+            if name == "softmax":
+                scores = n * np.exp(scores) / np.exp(scores)[:n].sum(axis=0)
+            total += P @ z @ M @ scores / n
+        formula = z + ((A - np.eye(D)) @ z - step * K @ z - step * total) @ R
+        np.testing.assert_allclose(after[b], formula, atol=1e-13 * np.abs(formula).max())
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_weights_that_move_the_examples_have_no_constant_state_and_say_so(name):
+    batch, eta = prompts_and_steps(name, 9, 3)
+    weights = build(name, 3, "compact", torch.float64)
+    Z = weights.embed(batch, 1.0)
+    assert weights.moves(Z[..., :9], eta)
+    assert float((LinearAttention()(Z, weights, eta) - Z)[..., :9].abs().max()) > 0.01
+    with pytest.raises(ValueError, match="move the examples"):
+        LoopedTransformer(3, "state")(Z, weights, eta)
+
+
+@pytest.mark.parametrize("layout", ["compact", "slots"])
+@pytest.mark.parametrize("name", [name for name in STILL if name != "softmax"])
+def test_the_other_constructions_leave_the_examples_alone(name, layout):
+    batch, eta = prompts_and_steps(name, 9, 3)
+    weights = build(name, 3, layout, torch.float64)
+    Z = weights.embed(batch, 1.0)
+    for _ in range(5):
+        after = LinearAttention()(Z, weights, eta)
+        assert torch.equal(after[..., :-1], Z[..., :-1])
+        Z = after
+    assert not weights.moves(Z[..., :-1], eta)
+
+
+def test_softmax_attention_has_no_state():
+    batch, eta = prompts_and_steps("softmax", 9, 3)
+    weights = constructions.gradient_descent(3, "slots")
+    with pytest.raises(ValueError, match="no state"):
+        LoopedTransformer(3, "state", softmax=True)(weights.embed(batch, 1.0), weights, eta)
+
+
+@pytest.mark.parametrize("layout", ["compact", "slots"])
+def test_softmax_attention_layer_by_layer_is_the_looped_one(layout):
+    batch, eta = prompts_and_steps("softmax", 9, 3)
+    weights = constructions.gradient_descent(3, layout)
+    Z = weights.embed(batch, 1.0)
+    for _ in range(6):
+        Z = SoftmaxAttention()(Z, weights, eta)
+    np.testing.assert_allclose(Z[:, weights.w, -1], run("softmax", weights, "token", batch, eta, 6)[-1], atol=1e-14)
+
+
+def test_softmax_with_the_same_weights_is_measured_not_judged():
+    result = compare(Settings(algorithm="softmax", prompts=16, loops=100))
+    assert result.passed is None
+    assert result.relative_gap > 0.1
+    assert result.closed_form is None
+    assert result.explicit_errors[-1].max() < 1e-8
+    assert (result.errors[-1] > 0.1).all()
+    assert result.prediction.kind == "unknown"
+    alt = figures.error_chart(result).alt
+    assert "does something else" in alt
+    assert "within" not in alt
+
+
+@settings(max_examples=120)
+@given(runnable_settings(max_loops=60, max_examples=40, max_features=12), st.sampled_from(STEPS), st.data())
+def test_every_algorithm_stays_within_the_tolerance_on_random_shapes(setting, name, more):
+    setting = setting.replace(
+        algorithm=name,
+        ridge=more.draw(st.sampled_from([1e-3, 0.1, 10.0])),
+        momentum=more.draw(st.sampled_from(["auto", 0.5, 0.95])),
+        data=more.draw(st.sampled_from(["exact", "gaussian", "correlated"])),
+    )
+    result = compare(setting)
+    for array in (result.looped, result.explicit, result.errors, *result.curves.values()):
+        assert np.isfinite(array).all()
+    if result.prediction.kind == "converges":
+        assert result.relative_gap <= result.tolerance, result.prediction.sentence
+
+
+@pytest.mark.parametrize("step", ["auto", "optimal", 0.3])
+@pytest.mark.parametrize(("n", "d"), [(40, 10), (6, 9), (1, 4)])
+@pytest.mark.parametrize("data", ["exact", "correlated"])
+@pytest.mark.parametrize("name", STEPS)
+def test_the_closed_form_is_the_error_of_the_iteration(name, data, n, d, step):
+    setting = Settings(
+        algorithm=name, data=data, loops=25, examples=n, features=d, noise=0.2, step_size=step, prompts=3
+    )
+    result = compare(setting)
+    reference = result.explicit_errors
+    largest = np.maximum.accumulate(reference, axis=0)  # what was rounded at the largest error stays
+    finite = reference < 1e100
+    gap = np.abs(result.closed_form - reference)[finite] / largest[finite]
+    assert gap.max() <= 1e-10 * max(1.0, result.dynamics.condition_number**0.5)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_every_algorithm_ends_at_its_limit(name):
+    for n in (30, 4):
+        setting = Settings(algorithm=name, examples=n, features=6, loops=800, noise=0.3, prompts=3, data="correlated")
+        setting = setting.replace(step_size="optimal", label_scale=2.0, condition_number=4.0)
+        result = compare(setting)
+        for b in range(3):
+            X, y = result.prompts.X[b].numpy(), 2 * result.prompts.y[b].numpy()
+            limit = np.linalg.pinv(X) @ y
+            if name == "ridge":
+                limit = np.linalg.solve(X.T @ X / n + 0.1 * np.eye(6), X.T @ y / n)
+            elif name == "preconditioned":
+                C = np.linalg.inv(result.prompts.covariance.numpy())
+                limit = C @ X.T @ np.linalg.pinv(X @ C @ X.T) @ y
+            np.testing.assert_allclose(result.w_ref[b], limit, rtol=1e-9, atol=1e-10)
+        assert result.errors[-1].max() < 1e-7, n
+
+
+def test_ridge_and_momentum_are_read_and_another_algorithm_does_not_read_them():
+    base = Settings(prompts=2, loops=10)
+    assert np.abs(compare(base.replace(ridge=5.0, momentum=0.9, gamma=3.0)).looped - compare(base).looped).max() == 0
+    for name, changes in (("ridge", {"ridge": 5.0}), ("heavy-ball", {"momentum": 0.9}), ("gd++", {"gamma": 0.01})):
+        one, other = compare(base.replace(algorithm=name)), compare(base.replace(algorithm=name, **changes))
+        assert np.abs(one.looped - other.looped).max() > 1e-3
+
+
+@pytest.mark.parametrize("kappa", [2.0, 30.0, 1000.0])
+def test_the_best_momentum_is_polyaks_and_no_other_is_faster(kappa):
+    batch = draw(Settings(condition_number=kappa, prompts=2))
+    plan = dynamics.plan(Settings(algorithm="heavy-ball", step_size="optimal", condition_number=kappa), batch)
+    high, low = batch.spectrum.largest, batch.spectrum.smallest
+    np.testing.assert_allclose(plan.step_size, 4 / (high.sqrt() + low.sqrt()) ** 2, rtol=1e-12)
+    assert plan.momentum == pytest.approx(((kappa**0.5 - 1) / (kappa**0.5 + 1)) ** 2, rel=1e-9)
+    values, eta = batch.spectrum.eigenvalues[0].numpy(), float(plan.step_size[0])
+
+    def slowest(beta):
+        return max(np.abs(np.roots([1, -(1 + beta - eta * value), beta])).max() for value in values)
+
+    best = slowest(plan.momentum)
+    assert best == pytest.approx(plan.momentum**0.5, rel=1e-5)
+    assert plan.predict(torch.float64).factor == pytest.approx(plan.momentum**0.5, rel=1e-6)
+    assert all(slowest(beta) >= best - 1e-6 for beta in np.linspace(0.01, 0.99, 60))
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "words"),
+    [
+        ("ridge", lambda high: 2 / (high + 0.1), "2/(λ₁+ρ)"),
+        ("heavy-ball", lambda high: 2 * 1.5 / high, "2(1+β)/λ₁"),
+        ("newton", lambda high: 2 / high, "2/λ₁"),
+        ("preconditioned", lambda high: 2 / high, "2/μ₁"),
+    ],
+)
+def test_divergence_is_predicted_on_both_sides_of_the_limit(name, limit, words):
+    base = Settings(algorithm=name, momentum=0.5, prompts=1, loops=400)
+    edge = limit(float(draw(base).spectrum.largest[0]))
+    below, above = (compare(base.replace(step_size=factor * edge)) for factor in (0.97, 1.03))
+    assert below.prediction.kind == "converges"
+    assert below.errors[-1].max() < 0.1
+    assert above.prediction.kind == "diverges"
+    assert above.errors.max() > 1e3
+    assert words in below.prediction.sentence
+    assert words in above.prediction.sentence
+    for result in (below, above):
+        assert np.isfinite(result.looped).all()
+
+
+def test_gdpp_runs_away_when_gamma_is_above_its_limit_and_says_so():
+    base = Settings(algorithm="gd++", prompts=3, loops=40, step_size=0.5)
+    high = float(draw(base).spectrum.largest[0])
+    below, above = compare(base.replace(gamma=0.9 / high)), compare(base.replace(gamma=2.2 / high))
+    assert (below.prediction.kind, above.prediction.kind) == ("converges", "diverges")
+    assert "run away" in above.prediction.sentence
+    assert above.errors.max() > 1e3
+    grows = compare(base.replace(step_size=60.0, gamma=1e-3))
+    assert grows.prediction.kind == "diverges"
+    assert grows.prediction.factor == pytest.approx(grows.closed_form[-1].max(), rel=1e3)
+
+
+def test_newton_needs_twenty_loops_where_gradient_descent_needs_two_thousand():
+    setting = Settings(condition_number=100.0, prompts=8)
+    fast = compare(setting.replace(algorithm="newton", loops=20))
+    slow = compare(setting.replace(loops=2000))
+    assert fast.errors[-1].max() < 1e-8
+    assert 1e-10 < slow.errors[-1].max() < 1e-7
+    assert fast.gd_errors[-1].max() > 0.1
+
+
+def test_newton_on_examples_without_full_rank_is_predicted_to_diverge():
+    X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    X[:, 3] = X[:, 2]
+    batch = Prompts(X=X[None], y=X[None, :, 0], w_star=None)
+    prediction = dynamics.plan(Settings(algorithm="newton"), batch).predict(torch.float64)
+    assert prediction.kind == "diverges"
+    assert "rank 3 < 4" in prediction.sentence
+
+
+def test_two_numbers_of_gdpp_beat_the_best_gradient_descent_by_four_orders():
+    """T = 10, n = 20, d = 5, rows N(0, I), one step for all prompts: squared error of a prediction at x ~ N(0, I)."""
+    base = Settings(loops=10, examples=20, features=5, data="gaussian", prompts=1000)
+    gdpp_run = compare(base.replace(algorithm="gd++", step_size=4.97, gamma=0.217))
+    assert gdpp_run.passed
+    values = draw(base).spectrum.eigenvalues.numpy()
+    steps = np.linspace(0.3, 0.9, 61)
+    best = min(((1 - a * values) ** 20).mean() for a in steps)
+    ours = np.median(gdpp_run.errors[-1] ** 2)
+    plain = min(np.median(((1 - a * values) ** 20).mean(axis=1)) for a in steps)
+    assert (gdpp_run.errors[-1] ** 2).mean() * 1e3 < best
+    assert ours * 1e4 < plain
+    assert np.allclose(gdpp_run.closed_form[-1], gdpp_run.errors[-1], rtol=1e-4, atol=1e-12)
+
+
+def test_the_best_two_numbers_of_gdpp_leave_less_than_the_fixed_ones_and_less_than_gradient_descent():
+    base = Settings(loops=10, condition_number=8.0, prompts=4)
+    auto, best = (compare(base.replace(algorithm="gd++", step_size=step)) for step in ("auto", "optimal"))
+    assert best.errors[-1].max() < 0.2 * auto.errors[-1].max()
+    assert best.errors[-1].max() < 1e-2 * best.gd_errors[-1].max()
+
+
+def test_a_preconditioner_can_only_know_what_prompts_have_in_common():
+    base = Settings(prompts=4, loops=60, condition_number=100.0, step_size="optimal")
+    same = compare(base.replace(algorithm="preconditioned"))
+    assert np.abs(same.looped - compare(base).looped).max() == 0
+    shared = compare(base.replace(algorithm="preconditioned", data="correlated", examples=100))
+    assert np.median(shared.errors[-1]) < 1e-6 * np.median(shared.gd_errors[-1])
+
+
+def test_rows_of_one_covariance_have_it():
+    setting = Settings(data="correlated", examples=2000, features=6, prompts=40, condition_number=50.0)
+    batch = draw(setting)
+    measured = torch.einsum("bni,bnj->ij", batch.X, batch.X) / (40 * 2000)
+    np.testing.assert_allclose(measured, batch.covariance, atol=0.05)
+    values = torch.linalg.eigvalsh(batch.covariance)
+    assert float(values[-1] / values[0]) == pytest.approx(50, rel=1e-9)
+    assert float(values.sum()) == pytest.approx(6)
+
+
+def test_no_rounding_floor_is_drawn_where_nothing_converges():
+    assert compare(Settings(step_size=3.0, prompts=2)).rounding_floor is None
+    assert compare(Settings(algorithm="softmax", prompts=2)).rounding_floor is None
+    assert "rounding_floor" not in compare(Settings(step_size=3.0, prompts=2)).curves
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_rival_is_plain_gradient_descent_at_its_best_constant_step(name):
+    setting = Settings(algorithm=name, prompts=3, loops=20)
+    result = compare(setting)
+    if name == "gd":
+        assert result.gd_errors is None
+        return
+    rival = compare(setting.replace(algorithm="gd", step_size="optimal"))
+    np.testing.assert_array_equal(result.gd_errors, rival.explicit_errors)
+    np.testing.assert_array_equal(result.curves["gd_median"], rival.curves["explicit_median"])
+    assert figures.error_chart(result).figure.data[3].name == figures.compare.GD_RIVAL
+
+
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "gd"])
+def test_bounds_of_gradient_descent_are_not_drawn_for_another_loop(name):
+    result = compare(Settings(algorithm=name, prompts=2))
+    assert all(bound.values is None for bound in result.bounds)
+    assert "about gradient descent" in result.bounds[0].why_not
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_transformer_runs_alone_without_the_explicit_algorithm(name, monkeypatch):
+    setting = Settings(algorithm=name, prompts=2, loops=5)
+    batch = draw(setting)
+    plan = dynamics.plan(setting, batch)
+    for solver in ("gradient_descent", "ridge", "preconditioned", "heavy_ball", "gdpp", "newton"):
+        monkeypatch.delattr(f"looped.algorithms.descent.{solver}")
+    weights = construct(setting, batch, plan)
+    assert np.isfinite(looped_iterates(setting, batch, weights, plan.step_size)).all()
+
+
+def test_every_algorithm_stands_in_the_table_with_what_it_needs():
+    hint = typing.get_type_hints(Settings)["algorithm"]
+    assert typing.get_args(hint) == FIELDS["algorithm"].choices == tuple(ALGORITHMS)
+    for name, algorithm in ALGORITHMS.items():
+        assert algorithm.name == name
+        assert name in FIELDS["algorithm"].help
+        assert algorithm.needs.endswith(".")
+        assert algorithm.source.endswith(".")
+        assert set(algorithm.reads) <= set(FIELDS)
+        for text in (algorithm.equation, algorithm.layer):
+            assert text.count("{") == text.count("}")
+            assert text.count(r"\big(") == text.count(r"\big)")

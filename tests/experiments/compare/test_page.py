@@ -1,0 +1,723 @@
+"""The first page through Streamlit's AppTest: what it draws is what `looped.compare` gives, whatever the link says."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+from streamlit.testing.v1 import AppTest
+
+from looped import Settings, compare
+from looped.algorithms.base import ALGORITHMS
+from looped.experiments.compare.lessons import COMPARE
+from looped.tables import choose, diabetes
+from looped_ui import backend
+from looped_ui.parts import typeset
+
+ROOT = Path(__file__).parents[3]
+LOOPED, EXPLICIT = "Looped transformer", "Explicit gradient descent"
+TINY = np.finfo(float).eps / 20  # a log axis has no 0: the chart draws at least this
+
+CSV = "\n".join(["size,rooms,name,price", *(f"{i},{(i * i) % 7},n{i},{3 * i + (i * 5) % 4}" for i in range(1, 21))])
+BAD_CSVS = {
+    "empty": (b"", "is empty"),
+    "picture": (b"\x89PNG\r\n\x1a\n\x00", "is not a CSV"),
+    "ragged": (b"a,b\n1,2\n3,4,5\n6,7\n", "same number of values"),
+    "numbers for a header": (b"1,2\n3,4\n5,6\n7,9\n", "column names"),
+}
+
+
+def open_page(script="pages/compare.py", **query):
+    at = AppTest.from_file(ROOT / script, default_timeout=30)
+    for key, value in query.items():
+        at.query_params[key] = value
+    return run(at)
+
+
+def run(at):
+    at.run()
+    assert not at.exception
+    return at
+
+
+def spec(at, place=0):
+    return json.loads(at.get("plotly_chart")[place].proto.spec)
+
+
+def alt(at, place=0):
+    return at.get("plotly_chart")[place].proto.alt
+
+
+def numbers(values):
+    """A Plotly array, plain or as base64."""
+    if isinstance(values, dict):
+        return np.frombuffer(base64.b64decode(values["bdata"]), np.dtype(values["dtype"])).astype(float)
+    return np.array(values, dtype=float)
+
+
+def traces(at, place=0):
+    """Name to (x, y) of every named line."""
+    return {trace["name"]: (numbers(trace["x"]), numbers(trace["y"])) for trace in spec(at, place)["data"]}
+
+
+def type_in(at, key, text):
+    """Type into a list of choices that takes new ones."""
+    box = at.selectbox(key=key)
+    box.options.append(text)  # AppTest sends only what stands in the list
+    box.set_value(text)
+    return run(at)
+
+
+def texts(at, *kinds):
+    kinds = kinds or ("info", "warning", "error", "caption", "markdown", "title", "subheader")
+    return "\n".join(str(element.value) for kind in kinds for element in getattr(at, kind))
+
+
+def place_of(at, wanted):
+    """Position on the page of the first element that `wanted` accepts."""
+    return next(place for place, node in enumerate(at.main) if wanted(node))
+
+
+def queried(at, key):
+    value = at.query_params.get(key)
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def value(at, key):
+    """What the number input of a setting shows."""
+    return at.number_input(key=key).value
+
+
+def press(at, label):
+    next(found for found in at.button if found.label == label).click()
+    return run(at)
+
+
+def assert_draws(at, settings):
+    """Both lines of the chart are the medians of the errors of both sides, at the loops on the axis."""
+    result, drawn = compare(settings), traces(at)
+    for name, iterates in ((LOOPED, result.looped), (EXPLICIT, result.explicit)):
+        errors = np.linalg.norm(iterates - result.w_ref, axis=2) / np.linalg.norm(result.w_ref, axis=1)
+        x, y = drawn[name]
+        assert (x[0], x[-1]) == (0, settings.loops)
+        expected = np.maximum(np.median(np.minimum(errors, 1e6), axis=1)[x.astype(int)], TINY)
+        np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-17)
+
+
+@pytest.mark.parametrize("script", ["pages/compare.py", "app.py"])
+def test_the_first_run_draws_looped_and_explicit_with_the_numbers_of_compare(script):
+    at = open_page(script)
+    assert at.title[0].value == "The loop is the step"
+    assert len(at.get("plotly_chart")) == 1
+    assert_draws(at, Settings())
+    x, _ = traces(at)[LOOPED]
+    np.testing.assert_array_equal(x, np.arange(51))
+
+
+def test_the_chart_has_a_text_with_its_own_numbers():
+    at = open_page()
+    result = compare(Settings())
+    assert f"{np.median(result.errors[-1]):.2e} at loop 50" in alt(at)
+    assert "explicit gradient descent" in alt(at)
+
+
+def test_the_chart_shows_closed_form_and_the_bounds_of_its_step():
+    drawn = traces(open_page(kappa="4", T="30"))
+    t = np.arange(31)
+    np.testing.assert_allclose(drawn["Closed form (1−ηλ)ᵗ"][1], drawn[LOOPED][1], rtol=1e-9)
+    bounds = {name: y for name, (_, y) in drawn.items() if name.startswith("Bound")}
+    assert len(bounds) == 2
+    expected = sorted([np.exp(-t / 8).tolist(), (0.75**t).tolist()])
+    np.testing.assert_allclose(sorted(y.tolist() for y in bounds.values()), expected, rtol=1e-12)
+
+
+def test_the_verdict_strip_shows_gap_condition_number_and_error():
+    at = open_page()
+    result = compare(Settings())
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert shown["max |loop − GD|"] == f"{result.gap:.1e}"
+    assert shown["κ measured"] == "5"
+    assert shown["error after T = 50"] == f"{np.median(result.errors[-1]):.3g}"
+    assert "PASS" in texts(at)
+    strip = texts(at, "caption").replace("\u2060", "")
+    assert f"tolerance {16 * np.finfo(float).eps * (5 + 50**0.5):.1e} in float64" in strip
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "change"),
+    [
+        ("T", 20, {"loops": 20}),
+        ("n", 15, {"examples": 15}),
+        ("d", 4, {"features": 4}),
+        ("kappa", 25.0, {"condition_number": 25.0}),
+    ],
+    ids=["T", "n", "d", "κ"],
+)
+@pytest.mark.parametrize("by", ["number", "slider"])
+def test_moving_a_main_control_redraws_the_chart(key, value, change, by):
+    at = open_page()
+    before = spec(at)["data"]
+    if by == "number":
+        at.number_input(key).set_value(value)
+    else:
+        slider = at.select_slider(f"{key}_slider")
+        slider.set_value(float(slider.options[5]))
+    run(at)
+    if by == "slider":
+        change = {next(iter(change)): at.number_input(key).value}
+        assert at.number_input(key).value == at.select_slider(f"{key}_slider").value
+    assert spec(at)["data"] != before
+    assert_draws(at, Settings(**change))
+
+
+@pytest.mark.parametrize("key", ["T", "n", "d", "kappa"])
+def test_every_slider_reaches_both_ends_of_its_range_and_its_number(key):
+    at = open_page()
+    slider = at.select_slider(f"{key}_slider")
+    low, high = {"T": (1, 10_000), "n": (1, 2_000), "d": (1, 200), "kappa": (1, 10_000)}[key]
+    assert [float(slider.options[0]), float(slider.options[-1])] == [low, high]
+    assert at.number_input(key).min == low
+    assert at.number_input(key).max == high
+
+
+@pytest.mark.parametrize(
+    ("widget", "key", "value", "change"),
+    [
+        ("selectbox", "step", "optimal", {"step_size": "optimal"}),
+        ("selectbox", "spectrum", "outlier", {"spectrum": "outlier"}),
+        ("selectbox", "data", "gaussian", {"data": "gaussian"}),
+        ("selectbox", "layout", "slots", {"layout": "slots"}),
+        ("selectbox", "form", "token", {"form": "token"}),
+        ("number_input", "seed", 5, {"seed": 5}),
+        ("number_input", "prompts", 3, {"prompts": 3}),
+        ("number_input", "alpha", -2.0, {"label_scale": -2.0}),
+        ("toggle", "shared", True, {"shared_step": True}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_other_controls_reach_the_run(widget, key, value, change):
+    at = open_page(T="30", data="gaussian") if key == "shared" else open_page(T="30")
+    base = Settings(loops=30, data="gaussian" if key == "shared" else "exact")
+    getattr(at, widget)(key=key).set_value(value)
+    assert_draws(run(at), base.replace(**change))
+
+
+def test_a_link_sets_every_main_field():
+    at = open_page(T="33", n="21", d="6", kappa="12.5", seed="4")
+    shown = {key: at.number_input(key).value for key in ("T", "n", "d", "kappa", "seed")}
+    assert shown == {"T": 33, "n": 21, "d": 6, "kappa": 12.5, "seed": 4}
+    assert not at.warning
+    assert_draws(at, Settings(loops=33, examples=21, features=6, condition_number=12.5, seed=4))
+
+
+def test_a_link_sets_the_other_fields_too():
+    at = open_page(T="12", prompts="5", step="0.25", layout="slots", form="token", alpha="-2", noise="0.5")
+    settings = Settings(loops=12, prompts=5, step_size=0.25, layout="slots", form="token", label_scale=-2, noise=0.5)
+    assert not at.warning
+    assert_draws(at, settings)
+
+
+def test_the_app_honours_a_link_as_the_page_does():
+    at = open_page("app.py", T="7", n="0")
+    assert at.number_input("T").value == 7
+    assert at.number_input("n").value == 1
+    assert "n = 0" in texts(at, "warning")
+    assert_draws(at, Settings(loops=7, examples=1))
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "used", "change"),
+    [
+        ("T", "20000", 10_000, {}),
+        ("T", "0", 1, {"loops": 1}),
+        ("T", "-5", 1, {"loops": 1}),
+        ("T", "1e999", 10_000, {}),
+        ("T", "7.6", 8, {"loops": 8}),
+        ("n", "0", 1, {"examples": 1}),
+        ("n", "abc", 40, {}),
+        ("n", "", 40, {}),
+        ("d", "500", 200, {"features": 200}),
+        ("kappa", "0.5", 1.0, {"condition_number": 1.0}),
+        ("kappa", "nan", 5.0, {}),
+        ("kappa", "inf", 10_000.0, {"condition_number": 10_000.0}),
+        ("seed", "-1", 0, {}),
+        ("noise", "11", 10.0, {"noise": 10.0}),
+        ("alpha", "0", 1.0, {}),
+    ],
+    ids=lambda value: value or "nothing" if isinstance(value, str) else "",
+)
+def test_a_bad_value_in_a_link_becomes_the_nearest_and_is_named(key, asked, used, change):
+    at = open_page(**{key: asked})
+    assert at.number_input(key).value == used
+    assert f"{key} = {asked}" in texts(at, "warning").replace("\\", "")
+    assert f"Using {used:g}." in texts(at, "warning").replace("\\", "")
+    if change and key != "d":  # at d = 200 fewer prompts are run
+        assert_draws(at, Settings(**change))
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "used"),
+    [("step", "-1", "auto"), ("data", "moon", "exact"), ("layout", "wide", "compact"), ("dtype", "int8", "float64")],
+)
+def test_a_bad_choice_in_a_link_becomes_the_default_and_is_named(key, asked, used):
+    at = open_page(**{key: asked})
+    assert at.selectbox(key=key).value == used
+    assert f"{key} = {asked}" in texts(at, "warning")
+    assert_draws(at, Settings())
+
+
+def test_every_bad_value_of_a_link_is_named():
+    at = open_page(T="0", n="abc", d="1000", kappa="nan", seed="7")
+    warning = texts(at, "warning")
+    assert all(f"{bad} cannot be used" in warning for bad in ("T = 0", "n = abc", "d = 1000", "kappa = nan"))
+    assert "seed" not in warning
+
+
+def test_a_value_that_stands_twice_in_a_link_is_used_once_and_named():
+    at = open_page(T=["5", "7"])
+    assert at.number_input("T").value == 7
+    assert "T stands in the link 2 times" in texts(at, "warning")
+    assert_draws(at, Settings(loops=7))
+
+
+def test_markdown_in_a_link_stays_text():
+    at = open_page(T="**x** [a](http://x.test)")
+    assert "[a](" not in texts(at, "warning")
+    assert "\\[a\\]" in texts(at, "warning")
+
+
+def test_the_warning_goes_when_it_is_dismissed_or_a_control_is_moved():
+    at = open_page(T="0")
+    at.button[0].click()
+    assert not run(at).warning
+    again = open_page(T="0")
+    again.number_input("n").set_value(20)
+    assert not run(again).warning
+    assert again.number_input("T").value == 1
+
+
+def test_the_link_is_repaired():
+    assert queried(open_page(T="20000"), "T") == "10000"
+
+
+@pytest.mark.parametrize("by", ["link", "hand"])
+def test_divergence_is_predicted_in_words_before_the_metrics_and_the_chart_stays_finite(by):
+    at = open_page(step="3") if by == "link" else open_page()
+    if by == "hand":
+        type_in(at, "step", "3")
+    assert "Diverges" in at.error[0].value
+    assert "Predicted before running" in at.error[0].value
+    assert "η = 3 is above 2/λ₁" in at.error[0].value
+    verdict = place_of(at, lambda node: node.type == "error")
+    assert verdict < place_of(at, lambda node: node.type == "metric")
+    assert verdict < place_of(at, lambda node: node.type == "plotly_chart")
+    for x, y in traces(at).values():
+        assert np.isfinite(x).all()
+        assert np.isfinite(y).all()
+        assert y.max() <= 1e6
+    assert traces(at)[LOOPED][1][-1] == 1e6
+    assert all(np.isfinite(spec(at)["layout"]["yaxis"]["range"]))
+    assert "1,000,000" in texts(at, "caption")
+    assert not any(name.startswith("Bound") for name in traces(at))
+    assert "No bound is drawn" in texts(at, "caption")
+    assert_draws(at, Settings(step_size=3.0))
+
+
+def test_convergence_is_predicted_with_the_factor_of_the_slowest_mode():
+    at = open_page(kappa="10")
+    assert not at.error
+    assert (at.metric[0].label, at.metric[0].value) == ("Predicted", "converges")
+    assert "leaves 0.9 of the error" in texts(at, "caption")
+
+
+def test_a_step_typed_in_that_is_no_number_is_refused_in_words():
+    at = type_in(open_page(), "step", "fast")
+    assert "step = fast" in texts(at, "warning")
+    assert_draws(at, Settings())
+
+
+def test_fewer_examples_than_features_are_explained_and_no_bound_is_drawn():
+    at = open_page(n="6", d="10")
+    assert "n < d" in texts(at, "caption")
+    assert "n = 6 cannot determine d = 10 weights" in texts(at, "caption")
+    assert "No bound is drawn" in texts(at, "caption")
+    assert not any(name.startswith("Bound") for name in traces(at))
+    assert_draws(at, Settings(examples=6, features=10))
+    assert "No bound is drawn" not in texts(open_page(), "caption")
+
+
+@pytest.mark.parametrize("query", [{"n": "1", "d": "10"}, {"n": "10", "d": "1"}], ids=["n = 1", "d = 1"])
+def test_a_single_eigenvalue_forces_the_condition_number_to_1_and_says_so(query):
+    at = open_page(**query)
+    assert "κ is 1" in texts(at, "caption")
+    assert {metric.label: metric.value for metric in at.metric}["κ measured"] == "1"
+
+
+def test_noise_shows_the_floor_and_the_distance_to_the_task():
+    at = open_page(noise="0.3")
+    result = compare(Settings(noise=0.3))
+    task = result.prompts.w_star.numpy()
+    floor = np.median(np.linalg.norm(result.w_ref - task, axis=1))
+    drawn = traces(at)
+    np.testing.assert_allclose(drawn["Least squares to αw*"][1], np.full(51, floor), rtol=1e-9)
+    to_task = np.median(np.linalg.norm(result.looped - task, axis=2), axis=1)
+    np.testing.assert_allclose(drawn["Distance to αw*"][1], to_task, rtol=1e-9)
+    assert {metric.label: metric.value for metric in at.metric}["error floor"] == f"{floor:.3g}"
+    assert "Noise σ = 0.3" in texts(at, "caption")
+    assert "No bound is drawn" in texts(at, "caption")
+    assert_draws(at, Settings(noise=0.3))
+
+
+def test_many_loops_lower_the_prompts_and_a_button_runs_all_of_them():
+    at = open_page(T="10000")
+    assert "of 64 prompts are run" in texts(at, "caption")
+    assert "median of 64 prompts" not in alt(at)
+    (button,) = (button for button in at.button if button.label == "Run all 64")
+    button.click()
+    run(at)
+    assert "median of 64 prompts" in alt(at)
+    assert "prompts are run" not in texts(at, "caption")
+    assert not [button for button in at.button if button.label.startswith("Run")]
+
+
+def test_a_run_beyond_every_limit_is_refused_in_words():
+    at = open_page(T="10000", n="2000", d="200", form="token")
+    assert "choose the state form" in at.error[0].value
+    assert not at.get("plotly_chart")
+
+
+def test_diabetes_shows_coefficients_beside_linear_regression():
+    at = open_page(data="diabetes", T="10000", step="optimal")
+    table = choose(diabetes(), "target")
+    fitted = LinearRegression().fit(table.X, table.y)
+    (shown,) = (frame.value for frame in at.dataframe if "LinearRegression" in frame.value.columns)
+    assert shown["column"].tolist() == [*table.columns, "(intercept)"]
+    np.testing.assert_allclose(shown["LinearRegression"], [*fitted.coef_, fitted.intercept_], rtol=1e-12)
+    np.testing.assert_allclose(shown["looped transformer"], [*fitted.coef_, fitted.intercept_], rtol=1e-8)
+    assert all(at.number_input(key).disabled for key in ("n", "d", "kappa"))
+    assert not at.number_input("T").disabled
+    assert "held-out" in alt(at, 1)
+    x, y = traces(at, 1)["held-out row"]
+    np.testing.assert_array_equal(np.sort(x), np.sort(table.y))
+    assert 1 - ((x - y) ** 2).sum() / ((x - x.mean()) ** 2).sum() == pytest.approx(0.4977, abs=1e-3)
+
+
+def test_choosing_diabetes_and_coming_back_keeps_the_controls():
+    at = open_page(n="21", kappa="9")
+    before = spec(at)["data"]
+    at.selectbox(key="data").set_value("diabetes")
+    assert "What it learned" in run(at).subheader[0].value
+    at.selectbox(key="data").set_value("exact")
+    assert spec(run(at))["data"] == before
+
+
+def test_target_and_features_of_the_table_can_be_chosen():
+    at = open_page(data="diabetes")
+    at.selectbox(key="target").set_value("bmi")
+    run(at)
+    at.multiselect(key="columns").set_value(["age", "bp"])
+    run(at)
+    (shown,) = (frame.value for frame in at.dataframe if "LinearRegression" in frame.value.columns)
+    table = choose(diabetes(), "bmi", ("age", "bp"))
+    result = compare(Settings(data="diabetes", target="bmi", feature_columns=("age", "bp")), table)
+    expected = result.report.coefficients
+    assert shown["column"].tolist() == ["age", "bp", "(intercept)"]
+    np.testing.assert_allclose(shown["looped transformer"][:2], expected.looped, rtol=1e-9)
+
+
+def upload(at, name, content):
+    at.file_uploader[0].set_value((name, content, "text/csv"))
+    return run(at)
+
+
+def test_without_a_file_the_diabetes_data_is_shown_and_said():
+    at = open_page(data="csv")
+    assert "No file is chosen: diabetes" in texts(at, "info")
+    assert len(at.get("plotly_chart")) == 2
+
+
+def test_an_uploaded_csv_is_run_on_its_numeric_columns():
+    at = upload(open_page(data="csv", T="300"), "houses.csv", CSV.encode())
+    assert "houses.csv" in texts(at, "caption")
+    assert "name" in next(caption.value for caption in at.caption if "Left out" in caption.value)
+    (shown,) = (frame.value for frame in at.dataframe if "LinearRegression" in frame.value.columns)
+    assert shown["column"].tolist() == ["size", "rooms", "(intercept)"]
+    raw = np.loadtxt(CSV.splitlines(), delimiter=",", skiprows=1, usecols=(0, 1, 3))
+    fitted = LinearRegression().fit(raw[:, :2], raw[:, 2])
+    np.testing.assert_allclose(shown["LinearRegression"], [*fitted.coef_, fitted.intercept_], rtol=1e-10)
+    np.testing.assert_allclose(shown["looped transformer"], [*fitted.coef_, fitted.intercept_], rtol=1e-8)
+
+
+@pytest.mark.parametrize("bad", BAD_CSVS)
+def test_a_bad_csv_is_refused_in_words_and_the_last_good_table_stays(bad):
+    content, words = BAD_CSVS[bad]
+    at = upload(open_page(data="csv"), "houses.csv", CSV.encode())
+    before = spec(at)["data"]
+    upload(at, "bad.csv", content)
+    assert words in at.error[0].value
+    assert "The last table is kept" in at.error[0].value
+    assert spec(at)["data"] == before
+    assert "houses.csv" in texts(at, "caption")
+
+
+def test_a_csv_without_two_columns_of_numbers_is_refused_and_the_last_good_table_stays():
+    at = upload(open_page(data="csv"), "houses.csv", CSV.encode())
+    before = spec(at)["data"]
+    upload(at, "words.csv", b"a,b\nx,1\ny,2\nz,4\n")
+    assert "words.csv" in at.error[0].value
+    assert "kept" in at.error[0].value
+    assert spec(at)["data"] == before
+
+
+def test_a_bad_first_file_still_shows_a_chart():
+    at = upload(open_page(data="csv"), "bad.csv", b"\x00\x01")
+    assert "binary" in at.error[0].value
+    assert len(at.get("plotly_chart")) == 2
+
+
+def test_taking_the_file_away_keeps_the_last_table_and_says_so():
+    at = upload(open_page(data="csv"), "houses.csv", CSV.encode())
+    at.file_uploader[0].set_value(None)
+    run(at)
+    assert "No file is chosen: houses.csv is shown." in texts(at, "info")
+
+
+def test_a_column_that_is_constant_within_a_fold_does_not_take_the_page_down():
+    lines = ["a,rare,y", *(f"{i},{int(i == 7)},{i * i % 5 + i}" for i in range(20))]
+    at = upload(open_page(data="csv"), "rare.csv", "\n".join(lines).encode())
+    assert "rare" in texts(at, "info")
+    assert "constant" in texts(at, "info")
+    assert at.get("plotly_chart")
+
+
+@pytest.mark.parametrize("data", ["exact", "diabetes", "csv"])
+def test_every_control_has_a_help_text(data):
+    at = open_page(data=data)
+    with_input = {
+        "number_input", "selectbox", "toggle", "multiselect", "select_slider", "file_uploader", "slider", "checkbox",
+        "radio", "text_input", "button_group", "text_area",
+    }  # fmt: skip
+    widgets = [node for node in at.sidebar if node.type in with_input]
+    assert len(widgets) > 12
+    helped = {widget.label for widget in widgets if widget.proto.help}
+    for widget in widgets:
+        twin = widget.label.removesuffix(" (slider)")  # its label is hidden, the number beside it carries the help
+        assert widget.label in helped or twin in helped, widget.label
+
+
+def test_the_four_main_controls_come_first_and_begin_with_their_letters():
+    labels = [node.label for node in open_page().sidebar if node.type == "number_input"]
+    assert [label[0] for label in labels[:4]] == ["T", "n", "d", "κ"]
+
+
+def test_the_table_behind_the_chart_holds_its_numbers():
+    at = open_page(T="12")
+    assert not at.dataframe
+    at.session_state["behind"] = True
+    run(at)
+    (shown,) = (frame.value for frame in at.dataframe if "loop" in frame.value.columns)
+    np.testing.assert_array_equal(shown["loop"], np.arange(13))
+    np.testing.assert_allclose(shown["looped transformer"], traces(at)[LOOPED][1], rtol=1e-12)
+
+
+def test_a_link_to_a_lesson_sets_what_the_lesson_sets_and_the_rest_of_the_link_on_top():
+    at = open_page(lesson="conditioning", T="300")
+    assert (value(at, "kappa"), value(at, "T")) == (100, 300)
+    assert "it sets the slope in the long run" in texts(at, "markdown")
+    assert_draws(at, Settings(condition_number=100.0, loops=300))
+
+
+def test_choosing_a_lesson_sets_its_settings_and_resets_all_others():
+    at = open_page(n="77", kappa="3")
+    box = at.selectbox(key="compare_lesson")
+    box.set_value("noise")
+    run(at)
+    lesson = next(lesson for lesson in COMPARE if lesson.key == "noise")
+    assert_draws(at, Settings(**lesson.settings))
+
+
+@pytest.mark.parametrize("lesson", COMPARE, ids=lambda lesson: lesson.key)
+def test_every_lesson_can_be_opened_by_its_link(lesson):
+    at = open_page(lesson=lesson.key)
+    assert typeset(lesson.see) in texts(at, "markdown")
+    assert typeset(lesson.question) in texts(at, "markdown")
+    assert not at.warning
+
+
+def test_hidden_controls_are_not_drawn_and_keep_the_links_value():
+    at = open_page(hide="kappa,T,lesson", kappa="20", T="30")
+    assert [box.key for box in at.number_input if box.key in ("T", "kappa")] == []
+    assert all(box.key != "compare_lesson" for box in at.selectbox)
+    assert_draws(at, Settings(condition_number=20.0, loops=30))
+
+
+def test_hiding_a_control_never_changes_a_result():
+    shown, hidden = open_page(seed="5", data="gaussian"), open_page(seed="5", data="gaussian", hide="data,seed,n,d")
+    assert spec(shown)["data"] == spec(hidden)["data"]
+
+
+def test_a_link_of_another_version_or_lesson_is_named():
+    at = open_page(v="99", lesson="nothing", hide="bogus", log_t="perhaps", tolerance="junk")
+    said = texts(at, "warning")
+    for name in ("v = 99", "lesson = nothing", "hide = bogus", "log\\_t = perhaps", "tolerance = junk"):
+        assert name in said
+
+
+def test_a_held_curve_stays_while_the_settings_change():
+    at = open_page()
+    before = traces(at)[LOOPED]
+    press(at, "Hold this curve")
+    at.number_input(key="kappa").set_value(50.0)
+    run(at)
+    held = next(curve for name, curve in traces(at).items() if name.startswith("Held"))
+    np.testing.assert_array_equal(held[1], before[1])
+    assert_draws(at, Settings(condition_number=50.0))
+    press(at, "Let go")
+    assert not any(name.startswith("Held") for name in traces(at))
+
+
+def test_the_log_axis_changes_the_drawing_alone():
+    at = open_page(T="2000")
+    linear = traces(at)[LOOPED]
+    at.toggle(key="log_t").set_value(True)
+    run(at)
+    np.testing.assert_array_equal(traces(at)[LOOPED][1], linear[1])
+    assert spec(at)["layout"]["xaxis"]["type"] == "log"
+    assert linear[0][1] == 1
+
+
+def test_a_new_seed_draws_other_prompts_and_reset_brings_the_default_back():
+    at = open_page(kappa="9")
+    press(at, "New seed")
+    assert value(at, "kappa") == 9
+    press(at, "Reset to defaults")
+    assert (value(at, "kappa"), value(at, "seed")) == (5, 0)
+    assert_draws(at, Settings())
+
+
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name not in ("gd", "softmax")])
+def test_every_algorithm_is_drawn_beside_its_explicit_twin_and_gradient_descent(name):
+    at = open_page(algorithm=name, T="12")
+    result, drawn = compare(Settings(algorithm=name, loops=12)), traces(at)
+    twin = next(label for label in drawn if label.startswith("Explicit"))
+    assert ALGORITHMS[name].title in twin
+    for label, iterates in ((LOOPED, result.looped), (twin, result.explicit)):
+        errors = np.linalg.norm(iterates - result.w_ref, axis=2) / np.linalg.norm(result.w_ref, axis=1)
+        np.testing.assert_allclose(drawn[label][1], np.maximum(np.median(errors, axis=1), TINY), rtol=1e-9)
+    assert any(label.startswith("Plain gradient descent") for label in drawn)
+    assert ":green-badge[PASS]" in texts(at, "caption")
+    assert {field for field in ("ridge", "momentum", "gamma") if any(
+        box.key == field for box in (*at.number_input, *at.selectbox))} == set(ALGORITHMS[name].reads)  # fmt: skip
+
+
+def test_softmax_has_no_verdict_and_says_so():
+    at = open_page(algorithm="softmax")
+    assert "No verdict before running" in texts(at, "info")
+    assert "not meant to agree" in texts(at, "caption")
+    assert "badge" not in texts(at, "caption")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.stem)
+def test_every_page_goes_through_the_app_and_its_address_is_its_name(path):
+    assert "through_app()" in path.read_text(encoding="utf-8")
+    assert f'st.Page("pages/{path.name}"' in (ROOT / "app.py").read_text(encoding="utf-8")
+    assert f'url_path="{path.stem}"' in (ROOT / "app.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.stem)
+def test_no_page_computes(path):
+    assert not re.search(r"^import (numpy|torch)", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_what_changes_the_display_alone_never_runs_the_transformer_again(monkeypatch):
+    at = open_page(seed="123")
+    monkeypatch.setattr(backend, "compare", lambda *_: pytest.fail("it was computed again"))
+    at.toggle(key="log_t").set_value(True)
+    run(at)
+    press(at, "Hold this curve")
+    press(at, "Let go")
+    at.session_state["behind"] = True
+    run(at)
+
+
+COMMAS = "a;b;y\n1,5;2,25;3,1\n2,5;1,25;4,0\n4,5;2,0;9,2\n5,5;0,25;6,0\n3,5;1,5;2,5\n"
+
+
+def coefficients(at):
+    return next(frame.value for frame in at.dataframe if "LinearRegression" in frame.value.columns)
+
+
+def test_what_was_guessed_about_a_file_is_said_and_can_be_set():
+    at = upload(open_page(data="csv"), "t.csv", COMMAS.encode())
+    assert not at.error
+    assert "t.csv is read as UTF-8, separator semicolon, decimal comma, names in line 1." in texts(at, "caption")
+    at.selectbox(key="csv_decimal").set_value("point")
+    run(at)
+    assert "'1,5' in row 2" in at.error[0].value
+    assert "no columns of numbers" in at.error[0].value
+    at.selectbox(key="csv_decimal").set_value("auto")
+    assert not run(at).error
+
+
+def test_a_file_without_names_asks_on_the_page_and_is_read_when_told():
+    text = COMMAS.replace(",", ".").replace(";", ",").split("\n", 1)[1]
+    at = upload(open_page(data="csv"), "t.csv", text.encode())
+    assert "choose header = no" in at.error[0].value
+    at.selectbox(key="csv_header").set_value("no")
+    assert not run(at).error
+    assert coefficients(at)["column"].tolist() == ["column 1", "column 2", "(intercept)"]
+    before = coefficients(at)["looped transformer"].tolist()
+    at.selectbox(key="csv_header").set_value(
+        "yes"
+    )  # the first row becomes names: other numbers, not those of the cache
+    assert not run(at).error
+    assert coefficients(at)["column"].tolist() == ["1.5", "2.25", "(intercept)"]
+    assert coefficients(at)["looped transformer"].tolist() != before
+
+
+def test_columns_left_out_are_named_with_the_reason():
+    text = "name,a,b,y\nx,1,2,3\ny,4,,1\nz,2,5,5\nw,3,1,4\n"
+    at = upload(open_page(data="csv"), "t.csv", text.encode())
+    left_out = next(caption.value for caption in at.caption if "Left out" in caption.value)
+    left_out = left_out.replace("\\", "")
+    assert "name holds text ('x' in row 2)" in left_out
+    assert "b has 1 missing value, the first in row 3" in left_out
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [({"target": "nope"}, ["'nope'", "'target' is predicted"]), ({"columns": "age,zzz"}, ["'zzz'"])],
+    ids=["target", "columns"],
+)
+def test_a_link_that_names_a_column_which_is_not_there_is_told(query, words):
+    at = open_page(data="diabetes", **query)
+    (warning,) = [warning.value for warning in at.warning if "has no usable column" in warning.value]
+    assert all(word in warning for word in words)
+    at.number_input("T").set_value(7)
+    assert "has no usable column" in texts(run(at), "warning")
+    at.selectbox(key="target").set_value("bmi")
+    assert "has no usable column" not in texts(run(at), "warning")
+
+
+def test_the_columns_of_a_link_wait_for_the_file():
+    at = open_page(data="csv", target="a", columns="y")
+    assert "has no usable column 'a', 'y'" in texts(at, "warning")
+    upload(at, "t.csv", COMMAS.encode())
+    assert not at.warning
+    assert coefficients(at)["column"].tolist() == ["y", "(intercept)"]
+    assert at.selectbox(key="target").value == "a"
+
+
+def test_the_page_says_which_of_the_two_fits_better_and_that_raw_columns_are_truncated():
+    gdp = [21e12, 8.5e12, 3.1e12, 14.9e12, 5.6e12, 1.2e12, 11.3e12, 2.7e12]
+    rate = [2.1, 3.4, 1.9, 4.2, 2.8, 3.9, 1.5, 3.0]
+    lines = ["gdp,rate,y", *(f"{g},{r},{2e-12 * g + 5 * r + 3}" for g, r in zip(gdp, rate, strict=True))]
+    at = upload(open_page(data="csv", T="5000"), "t.csv", "\n".join(lines).encode())
+    shown = coefficients(at)
+    for column in ("looped transformer", "LinearRegression"):
+        np.testing.assert_allclose(shown[column], [2e-12, 5, 3], rtol=1e-9)
+    assert "both fit the examples to rounding" in texts(at, "caption")
+    assert "drops 1 of 2 directions here" in texts(at, "caption")

@@ -1,0 +1,326 @@
+"""The first page for every algorithm and every kind of data: its buttons, and its sentences beside its numbers."""
+
+import ast
+import itertools
+import json
+import re
+import secrets
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from looped import Settings, compare
+from looped.algorithms.base import ALGORITHMS
+from looped.experiments.compare.lessons import COMPARE
+from looped.fields import FIELDS, SettingsError
+from looped.prompts import draw
+from looped_ui import backend
+from looped_ui.parts import typeset
+
+from .test_lesson_panel import PAGES
+from .test_pages import numbers, open_page, press, run, texts
+
+ROOT = Path(__file__).parents[3]
+DATA = ("exact", "gaussian", "correlated", "diabetes", "csv")
+SMALL = {"T": "12", "prompts": "6"}
+
+
+def curves(at):
+    """Name to heights of every named line of the error chart."""
+    spec = json.loads(at.get("plotly_chart")[0].proto.spec)
+    return {trace["name"]: numbers(trace["y"]) for trace in spec["data"]}
+
+
+def shown(at):
+    return at.session_state["compare.last"]
+
+
+def holds_the_curve(at, _):
+    held = [name for name in curves(at) if name.startswith("Held: ")]
+    at.number_input(key="T").set_value(20)
+    own = "Softmax attention" if shown(at).algorithm == "softmax" else "Looped transformer"
+    before = curves(at)[own]
+    kept = curves(run(at))
+    assert len(held) == 1
+    np.testing.assert_array_equal(kept[held[0]], before)
+    assert len(kept[own]) == 21
+    for key, other in (("algorithm", "newton"), ("algorithm", "softmax"), ("data", "gaussian"), ("data", "diabetes")):
+        at.selectbox(key=key).set_value(other)
+        np.testing.assert_array_equal(curves(run(at))[held[0]], before)
+    at.toggle(key="log_t").set_value(True)
+    np.testing.assert_array_equal(curves(run(at))[held[0]], before)
+    press(at, "Let go")
+    assert not [name for name in curves(at) if name.startswith("Held: ")]
+
+
+def draws_another_seed(at, before):
+    assert shown(at) == before.replace(seed=4321)
+
+
+def brings_the_defaults(at, _):
+    assert shown(at) == Settings()
+
+
+def brings_the_lesson(at, _):
+    assert shown(at) == Settings()
+    assert at.selectbox(key="compare_lesson").value == "one-step"
+
+
+def sets_the_optimal_step(at, before):
+    assert shown(at) == before.replace(step_size="optimal")
+
+
+OUTCOMES = {
+    "Hold this curve": holds_the_curve,
+    "New seed": draws_another_seed,
+    "Reset to defaults": brings_the_defaults,
+    "Restore": brings_the_lesson,
+    "Set the optimal step": sets_the_optimal_step,
+}
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_button_does_what_it_says_for_every_algorithm_and_data(monkeypatch, algorithm, data):
+    monkeypatch.setattr(secrets, "randbelow", lambda _: 4321)
+    query = {**SMALL, "algorithm": algorithm, "data": data, "modes": "true", "lesson": "one-step"}
+    at = open_page(**query)
+    labels = [button.label for button in at.button if not button.disabled]
+    steady = algorithm in ("gd", "ridge", "preconditioned")
+    assert len(labels) == (5 if steady else 4)
+    for label in labels:
+        (name,) = (name for name in OUTCOMES if label.startswith(name))  # a new button needs an outcome here
+        at = open_page(**query)
+        before = shown(at)
+        OUTCOMES[name](press(at, label), before)
+
+
+RUNS = [
+    {"algorithm": algorithm, **change}
+    for algorithm, change in itertools.product(
+        ALGORITHMS,
+        (
+            {}, {"step": "optimal"}, {"step": "3"}, {"step": "0.05"}, {"n": "5"}, {"noise": "1"}, {"data": "gaussian"},
+            {"data": "correlated", "kappa": "30"}, {"data": "diabetes"}, {"kappa": "1"}, {"n": "5", "noise": "1"},
+            {"dtype": "float32", "T": "80"},
+        ),
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", RUNS, ids=lambda query: " ".join(query.values()))
+def test_no_sentence_says_what_the_run_does_not_show(query):
+    no_sentence_contradicts(open_page(**({"prompts": "8", "T": "40"} | query)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", [kind for kind in DATA if kind != "csv"])  # without a file it is diabetes
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("lesson", COMPARE, ids=lambda lesson: lesson.key)
+def test_every_lesson_opens_for_every_algorithm_and_data_and_says_what_is_true(lesson, algorithm, data):
+    at = open_page(lesson=lesson.key, algorithm=algorithm, data=data, prompts="8")
+    own = Settings(**lesson.settings)
+    assert (typeset(lesson.see) in texts(at)) <= ((own.algorithm, own.data) == (algorithm, data))
+    no_sentence_contradicts(at)
+
+
+def no_sentence_contradicts(at):
+    """Hold what the first page says against a run of its settings."""
+    settings = shown(at)
+    if not at.get("plotly_chart"):  # refused for its cost, in the words of the backend
+        with pytest.raises(SettingsError) as refused:
+            compare(settings)
+        assert [error.value.replace("\\", "") for error in at.error] == [str(refused.value)]
+        return
+    result, said = compare(settings), texts(at).replace("\u2060", "")
+    softmax = settings.algorithm == "softmax"
+    assert ("lie on the transformer's line" in said) == (result.passed is True)
+    if result.passed:
+        looped, explicit = (np.median(result.errors, axis=1), np.median(result.explicit_errors, axis=1))
+        clear = looped > 1e3 * result.tolerance * max(1.0, looped.max())  # it is relative to the largest iterate
+        np.testing.assert_allclose(looped[clear], explicit[clear], rtol=0.02)
+    else:
+        assert "circles are explicit" in said
+    assert ("Three routes, one curve" in said) == ("They agree up to rounding" in said) == (not softmax)
+    if not softmax and result.passed:
+        looped, closed = (np.minimum(np.median(error, axis=1), 1e6) for error in (result.errors, result.closed_form))
+        clear = looped > 1e3 * result.tolerance * max(1.0, looped.max())  # it is relative to the largest iterate
+        np.testing.assert_allclose(looped[clear], closed[clear], rtol=0.02)
+    assert ("straight" in said.replace("not straight", "")) == (settings.algorithm in ("gd", "ridge"))
+    title = "not on the squared error" if softmax else f"every pass is one step of {result.algorithm.title}"
+    assert title in said
+    assert ("Raise κ and the line flattens" in said) == (
+        settings.algorithm == "gd" and settings.data == "exact" and settings.step_size == "auto"
+        and result.condition_number > 1.01
+    )  # fmt: skip
+    assert ("Noise σ" in said) == (settings.noise > 0 and settings.data != "diabetes")
+    for gone in ("no number of loops", "cannot stay below", "shrinks by", "exactly", "Why FAIL"):
+        assert gone not in said or result.passed is False
+
+
+@pytest.mark.parametrize("query", [{}, {"spectrum": "linear"}, {"spectrum": "two-level"}, {"spectrum": "outlier"},
+                                   {"n": "6", "kappa": "20"}, {"kappa": "60", "d": "3"}], ids=str)  # fmt: skip
+def test_a_larger_kappa_flattens_the_line_and_the_optimal_step_steepens_it(query):
+    at = open_page(**query, prompts="8")
+    settings = shown(at).replace(loops=2000)
+    assert "Raise κ and the line flattens in the long run" in texts(at)
+
+    def factor(settings):  # per loop, where rounding is still far away
+        error = np.median(compare(settings).errors, axis=1)
+        late = int(np.flatnonzero(error > 1e-11)[-1])
+        return (error[late] / error[late - 5]) ** 0.2
+
+    now = factor(settings)
+    assert factor(settings.replace(condition_number=2 * settings.condition_number)) > now
+    assert factor(settings.replace(step_size="optimal")) < now
+    more = factor(settings.replace(examples=10 * settings.examples))
+    if "Raise n with κ fixed" in texts(at):
+        assert more == pytest.approx(now, rel=1e-3)
+    else:
+        assert settings.examples < settings.features
+
+
+@pytest.mark.parametrize("step", ["auto", "optimal", 0.1, 1.2])
+@pytest.mark.parametrize("algorithm", ["gd", "ridge"])
+def test_in_the_long_run_the_largest_factor_is_what_a_loop_multiplies_the_error_by(algorithm, step):
+    settings = Settings(algorithm=algorithm, step_size=step, loops=60, prompts=5, condition_number=30, seed=3)
+    result = compare(settings)
+    penalty = settings.ridge if algorithm == "ridge" else 0.0
+    X = result.prompts.X.numpy()
+    eigenvalues = np.stack([np.linalg.eigvalsh(x.T @ x / len(x)) for x in X])
+    largest = np.abs(1 - result.step_size[:, None] * (eigenvalues + penalty)).max(axis=1)
+    np.testing.assert_allclose(result.errors[-1] / result.errors[-2], largest, rtol=0.02)
+
+
+def test_newton_squares_and_gdpp_multiplies_by_another_number_in_every_loop():
+    for name, check in (
+        ("newton", lambda left: np.testing.assert_allclose(left[2:], left[1:-1] ** 2, rtol=1e-6, atol=1e-14)),
+        ("gd++", lambda left: np.testing.assert_array_less(1e-3, np.ptp(left[1:] / left[:-1], axis=0))),
+    ):
+        result = compare(Settings(algorithm=name, loops=6, prompts=1, features=4, condition_number=9.0))
+        x = result.prompts.X[0].numpy()
+        _, vectors = np.linalg.eigh(x.T @ x / len(x))
+        along = np.abs((result.looped[:, 0] - result.w_ref[0]) @ vectors)
+        check(along / along[0])
+
+
+def test_a_loop_stopped_early_may_be_closer_to_the_task_than_least_squares():
+    """Which is why no text calls the floor of least squares a floor of the loop."""
+    result = compare(Settings(noise=2.0))
+    assert np.median(result.task_errors, axis=1).min() < np.median(result.floor)
+    at = open_page(noise="2")
+    (floor,) = (metric for metric in at.metric if metric.label == "error floor")
+    assert floor.value == f"{np.median(result.floor):.3g}"
+    assert "stopped early may be closer" in floor.proto.help
+
+
+def test_the_best_loop_and_the_reason_of_a_fail_come_from_the_summary(monkeypatch):
+    whole = backend.export.summary
+
+    def summary(result):
+        found = whole(result)
+        found["least_squares_floor"] |= {"best_loop": 7, "best_error": 0.0625}
+        found["verdict"] |= {"passed": False, "why_failed": "Because of this and that."}
+        return found
+
+    monkeypatch.setattr(backend.export, "summary", summary)
+    said = texts(open_page(noise="2", seed="90210"), "caption").replace("\u2060", "")
+    assert "closest at loop 7: 0.0625" in said
+    assert "after 7 loops that of $w_{t}$ is 0.0625, its smallest" in said
+    assert "**Why FAIL?** Because of this and that." in said
+    backend.comparison.clear()
+
+
+def test_softmax_pushes_examples_that_are_predicted_too_low_as_well():
+    """As its needs say: the weights of w ← w − ηΣ s_i x_i are positive, also where the residual is negative."""
+    result = compare(Settings(algorithm="softmax"))
+    batch, below = draw(Settings()), []
+    for w in result.looped:
+        residual = torch.einsum("bnd,bd->bn", batch.X, torch.from_numpy(w)) - batch.y
+        weight = torch.softmax(residual, dim=1)
+        assert weight.min() > 0
+        below.append(float(torch.where(residual < 0, weight, 0.0).sum(dim=1).median()))
+    assert 0.1 < below[0] < 0.3
+    assert 0.4 < below[-1] < 0.6
+    assert "predicted too low" in ALGORITHMS["softmax"].needs
+
+
+def strings():
+    """File, line and value of every string of the pages and of what they show, joined as Python joins them."""
+    files = [*ROOT.glob("pages/**/*.py"), *ROOT.glob("looped/lessons/*.py"), *ROOT.glob("looped/**/settings.py")]
+    files += [ROOT / "looped" / name for name in ("fields.py", "algorithms.py", "glossary.py", "theory.py")]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield (
+                    path,
+                    node.lineno,
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values),
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield path, node.lineno, node.value
+
+
+POINTER = re.compile(r"under (\*?)([A-Z][a-z]{2,}(?: [a-z]+)*)(\*?)")
+
+
+def test_what_a_text_says_stands_under_a_name_does_so():
+    pages = {name: AppTest.from_file(ROOT / "pages" / f"{name}.py", default_timeout=60) for name in PAGES}
+    labels = {}
+    for name, at in pages.items():
+        run(at)
+        labels[name] = {expander.label for expander in at.expander}
+        labels[name] |= {node.label for node in at.sidebar if getattr(node, "label", "")}
+    found = 0
+    for path, line, text in strings():
+        for star, name, end in POINTER.findall(text):
+            owner = path.stem if path.stem in labels else "compare"
+            assert star == end == "*", f"{path}:{line}: write under *{name}*"
+            assert name in labels[owner], f"{path}:{line}: nothing is called {name}"
+            found += 1
+    assert found >= 8
+
+
+RAW = re.compile(r"[A-Za-zα-ωΑ-Ω‖²)\]]_\{?[A-Za-z0-9α-ωΑ-Ω]|\^[({A-Za-z0-9½−]")
+
+
+def visible(at):
+    """Everything a visitor can read, helps included, without mathematics, code and links."""
+    kinds = ("markdown", "caption", "metric", "info", "warning", "error", "title", "subheader")
+    said = [str(node.value) for node in (*at.main, *at.sidebar) if node.type in kinds]
+    said += [str(getattr(node, "label", "")) for node in (*at.main, *at.sidebar, *at.expander)]
+    said += [str(getattr(node.proto, "help", "")) for node in (*at.main, *at.sidebar) if hasattr(node, "proto")]
+    for chart in at.get("plotly_chart"):
+        said += drawn(json.loads(chart.proto.spec))
+    return [re.sub(r"\$[^$]*\$|`[^`]*`|\]\([^)]*\)|\w+\.\w{2,4}\b", " ", text) for text in said]
+
+
+def drawn(spec):
+    """Names, titles and labels of a figure."""
+    layout = spec["layout"]
+    words = [trace.get("name", "") for trace in spec["data"]]
+    words += [word for trace in spec["data"] for word in trace.get("text", []) if isinstance(word, str)]
+    words += [axis["title"].get("text", "") for key, axis in layout.items() if "axis" in key and "title" in axis]
+    return words + [note.get("text", "") for note in layout.get("annotations", [])]
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_no_formula_stands_there_as_it_is_typed(algorithm, data):
+    for query in ({}, {"step": "3", "noise": "1", "n": "5"}):
+        at = open_page(**SMALL, **query, algorithm=algorithm, data=data, modes="true", inside="true")
+        at.session_state["glossary"] = True
+        found = [text for text in visible(run(at)) if RAW.search(text)]
+        assert found == []
+
+
+def test_the_helps_of_every_setting_are_set_as_mathematics():
+    at = open_page()
+    by_key = {
+        node.key: node.proto.help for node in at.sidebar if getattr(node, "key", None) and hasattr(node.proto, "help")
+    }
+    assert "$λ_{d}$" in by_key["step"]
+    assert "λ_d" in FIELDS["step_size"].help

@@ -1,0 +1,140 @@
+"""What the lessons of the second page claim, measured over several seeds."""
+
+import re
+
+import numpy as np
+import pytest
+
+from looped import theory
+from looped.experiments.context import ContextSettings, estimate, sweep
+from looped.experiments.context.lessons import CONTEXT
+from looped.lesson import by_key
+
+LESSONS = by_key(CONTEXT)
+SEEDS = range(4)
+
+
+def run(key, **changes):
+    return sweep(ContextSettings(**{**LESSONS[key].settings, **changes}))
+
+
+def needed(result, quantile=1):
+    return result.needed_ratio(1e-3, quantile)[result.settings.shown]
+
+
+def number(key, pattern):
+    """The number that the lesson's text gives."""
+    lesson = LESSONS[key]
+    found = re.search(pattern.replace("#", r"([\d.]+)"), f"{lesson.see} {lesson.question} {lesson.answer}")
+    assert found is not None, pattern
+    return float(found[1])
+
+
+@pytest.fixture(scope="module", name="default")
+def fixture_default():
+    """The default sweep with 1,000 prompts."""
+    return run("three-per-feature", prompts=1000)
+
+
+@pytest.fixture(scope="module", name="student")
+def fixture_student():
+    return run("heavy-tails", prompts=1000, loops=50)
+
+
+def test_the_first_lesson_is_the_default_and_all_run_at_once():
+    assert ContextSettings(**CONTEXT[0].settings) == ContextSettings()
+    assert len(LESSONS) == len(CONTEXT)
+    assert all(estimate(ContextSettings(**lesson.settings)) < 0.6 for lesson in CONTEXT)
+
+
+def test_three_per_feature_is_for_half_of_the_prompts_and_nine_of_ten_need_more(default):
+    assert needed(default) == pytest.approx(number("three-per-feature", "from about n = #d on"), abs=0.1)
+    assert needed(default, 2) == pytest.approx(number("three-per-feature", "9 of 10 from about #d on"), abs=0.1)
+    assert 10 * needed(default) == pytest.approx(number("three-per-feature", "About #. At"), abs=1)
+    place = default.nearest(number("three-per-feature", "At n = #d"))
+    assert np.median(default.kappa[place]) == pytest.approx(number("three-per-feature", "κ is about #,"), rel=0.05)
+    limit = theory.limit_ratio(50, 1e-3, "auto")
+    assert limit == pytest.approx(number("three-per-feature", "limit of large d it is n = #d"), abs=0.005)
+    assert theory.exponential_requirement(50, 10) == pytest.approx(190, abs=0.5)
+    assert "10¹⁹⁰" in LESSONS["three-per-feature"].question
+
+
+def test_more_loops_need_fewer_examples_and_never_less_than_one_per_feature(default):
+    assert default.needed_ratio(1e-3)[200] == pytest.approx(number("more-loops", "2.8 to #:"), abs=0.05)
+    for seed in SEEDS:
+        need = run("more-loops", seed=seed).needed_ratio(1e-3)[1:]
+        need = need[np.isfinite(need)]
+        assert (np.diff(need) <= 1e-12).all()
+        assert need[-1] > 1
+    steps = np.diff([theory.exponential_requirement(T, 10) for T in range(1, 200)])
+    assert (steps > 3.6).all()
+    assert steps[-1] == pytest.approx(3.6, abs=0.05)
+
+
+def test_dimension_needs_about_the_same_ratio(default):
+    for seed in SEEDS:
+        assert needed(run("dimension", seed=seed)) == pytest.approx(number("dimension", "need about n = #d"), abs=0.25)
+    assert needed(default) == pytest.approx(number("dimension", "at d = 10 about #d"), abs=0.1)
+    assert theory.limit_ratio(50, 1e-3, "auto") == pytest.approx(number("dimension", "large d #d"), abs=0.005)
+
+
+@pytest.mark.parametrize("features", [1, 2, 5, 10, 20])
+def test_the_median_kappa_of_small_d_is_below_marchenko_and_pasturs(features):
+    result = sweep(ContextSettings(features=features, loops=1, prompts=200))
+    assert (np.median(result.kappa, axis=1) < result.marchenko_pastur).all()
+
+
+def test_too_few_examples_leave_a_floor_and_kappa_is_worst_at_n_equal_to_d():
+    for seed in SEEDS:
+        result = run("too-few", seed=seed)
+        under = result.ratio < 1
+        np.testing.assert_allclose((result.floor[under] ** 2).mean(axis=1), 1 - result.ratio[under], atol=0.08)
+        kappa = dict(zip(result.ratio.tolist(), np.median(result.kappa, axis=1), strict=True))
+        assert max(kappa, key=kappa.get) in (0.9, 1, 1.1)
+        assert kappa[1] > 10 * max(kappa[0.5], kappa[2])
+    for ratio in (0.1, 0.5, 0.9):
+        kappas = [theory.marchenko_pastur_condition_number(r) for r in (ratio, 1 / ratio)]
+        assert kappas[0] == pytest.approx(kappas[1])
+
+
+def test_heavy_tails_need_more_and_most_prompts_much_more(default, student):
+    assert needed(student) == pytest.approx(number("heavy-tails", "Half of them about #;"), abs=0.1)
+    assert needed(student, 2) == pytest.approx(number("heavy-tails", "9 of 10 about #,"), abs=0.3)
+    assert needed(default, 2) == pytest.approx(number("heavy-tails", "against #, over 4,000"), abs=0.1)
+    assert needed(default) == pytest.approx(number("heavy-tails", "need n/d = # for"), abs=0.1)
+    for seed in SEEDS:
+        tails = run("heavy-tails", seed=seed)
+        assert len(tails.ruled_by_few(50)) > len(sweep(ContextSettings(seed=seed)).ruled_by_few(50))
+        assert 7 < needed(tails, 2) < 17
+
+
+def test_one_step_for_all_diverges_where_examples_are_few():
+    assert number("one-step-for-all", "2/η = #") == pytest.approx(2 / 0.6, abs=0.005)
+    shares = (run("one-step-for-all", prompts=1000, ratios=(0.5, 1, 2, 4), loops=1).growth > 2).mean(axis=1)
+    for pattern, share in zip(("# % diverge at n = d/2", "# % at n = d,", "# % at 2d"), shares[:3], strict=True):
+        said = number("one-step-for-all", pattern) / 100
+        assert share == pytest.approx(said, abs=4 * (said * (1 - said) / 1000) ** 0.5)
+    assert shares[3] < 0.002
+    for seed in SEEDS:
+        result = run("one-step-for-all", seed=seed)
+        few = (result.ratio >= 0.5) & (result.ratio <= 1)
+        assert (result.mean[few, 50] > 10 * result.median[few, 50]).all()
+
+
+def test_the_largest_eigenvalue_lies_below_its_limit_in_the_median():
+    for features, n in ((10, 5), (10, 10), (10, 40)):
+        X = np.random.default_rng(0).standard_normal((2000, n, features))
+        largest = np.linalg.norm(X, 2, axis=(1, 2)) ** 2 / n
+        assert np.median(largest) < (1 + (features / n) ** 0.5) ** 2
+
+
+def test_correlated_rows_tend_to_the_condition_number_of_their_covariance():
+    result = run("correlated", prompts=1000, loops=50)
+    below = (result.kappa[-1] < 10).mean()
+    assert below == pytest.approx(number("correlated", "# % of 4,000 prompts") / 100, abs=0.04)
+    for seed in SEEDS:
+        seen = run("correlated", seed=seed)
+        median = np.median(seen.kappa, axis=1)
+        assert median[seen.nearest(4)] > median[-1] == pytest.approx(10.5, abs=0.9)
+        assert seen.median[-1, 50] > seen.median[-4, 50] / 3  # the error at n = 50d is hardly below that at 16d
+        assert np.isnan(needed(seen))

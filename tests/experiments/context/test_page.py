@@ -1,0 +1,267 @@
+"""The second page through Streamlit's AppTest: stored results at once, redraws without computing, clear words."""
+
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+
+from looped.experiments.context import ContextSettings, sweep
+from looped.experiments.context.lessons import CONTEXT
+from looped.experiments.context.stored import stored
+from looped_ui import backend
+from tests.experiments.compare.test_page import alt, numbers, open_page, press, run, spec
+
+HEADINGS = [
+    "Error against n/d",
+    "Error for every n/d and T",
+    "Smallest n/d that reaches the target",
+    "The two requirements",
+    "The κ that the rows have",
+    "Error and bound at the measured κ",
+]
+
+
+@pytest.fixture(autouse=True)
+def fixture_no_caches_between_tests():
+    backend.sweep.clear()
+    backend.sweep_chart.clear()
+
+
+def open_context(**query):
+    return open_page("pages/context.py", **query)
+
+
+def line(at, chart, name):
+    trace = next(trace for trace in spec(at, chart)["data"] if trace.get("name") == name)
+    return numbers(trace["x"]), numbers(trace["y"])
+
+
+def metrics(at):
+    return {box.label: box.value for box in at.metric}
+
+
+def words(at):
+    return " ".join(node.value for node in (*at.caption, *at.markdown, *at.info, *at.warning, *at.error))
+
+
+def never(*_, **__):
+    raise AssertionError("this must not compute")
+
+
+def test_the_first_view_is_the_stored_result_with_all_charts(monkeypatch):
+    monkeypatch.setattr("looped.experiments.context.sweep", never)
+    at = open_context()
+    assert at.title[0].value == "How many examples?"
+    assert [box.value for box in at.subheader] == HEADINGS
+    result = stored()[0]
+    x, y = line(at, 0, "T = 50")
+    np.testing.assert_allclose(x, result.ratio)
+    np.testing.assert_allclose(y, np.maximum(result.median[:, 50], 1e-17))
+    assert metrics(at)["n/d for T = 50"] == f"{result.needed_ratio(1e-3)[50]:.3g}"
+    place = list(result.learned.loops).index(50)
+    assert metrics(at)["n/d, learned, T = 50"] == f"{result.learned_needed_ratio(1e-3)[place]:.3g}"
+    assert metrics(at)["exponential n"] == "10¹⁹⁰"
+    assert line(at, 2, "Learned A, median prompt")[0].tolist() == result.learned.loops.tolist()
+    assert all(alt(at, chart) for chart in range(6))
+
+
+def test_the_page_says_where_the_stored_result_was_made():
+    made = stored()[1]
+    (said,) = (node.value for node in open_context().caption if node.value.startswith("The stored default was made"))
+    for part in (made["command"], made["date"], made["hardware"], f"torch {made['versions']['torch']}"):
+        assert part in said
+
+
+def test_a_need_met_at_the_smallest_ratio_is_an_upper_limit():
+    shown = metrics(open_context(**{"target-error": "0.9"}))
+    assert shown["n/d for T = 50"] == "≤ 0.5"
+    assert shown["n/d, learned, T = 50"] == "≤ 1"
+
+
+def test_moving_t_or_the_target_only_redraws(monkeypatch):
+    at = open_context()
+    monkeypatch.setattr("looped.experiments.context.sweep", never)
+    at.number_input(key="T").set_value(100)
+    run(at)
+    _, y = line(at, 0, "T = 100")
+    np.testing.assert_allclose(y, np.maximum(stored()[0].median[:, 100], 1e-17))
+    at.number_input(key="target-error").set_value(1e-6)
+    run(at)
+    needed = stored()[0].needed_ratio(1e-6)[100]
+    assert metrics(at)["n/d for T = 100"] == f"{needed:.3g}"
+    assert "error = 1e-06" in [trace.get("name") for trace in spec(at, 1)["data"]]
+
+
+def test_another_seed_is_computed_at_once_without_learned_weights():
+    at = open_context(seed="5")
+    _, y = line(at, 0, "T = 50")
+    expected = sweep(ContextSettings(seed=5))
+    np.testing.assert_allclose(y, np.maximum(expected.median[:, 50], 1e-17))
+    assert "n/d, learned, T = 50" not in metrics(at)
+
+
+@pytest.mark.parametrize("lesson", CONTEXT, ids=lambda lesson: lesson.key)
+def test_every_lesson_can_be_opened_by_its_link(lesson):
+    at = open_context(lesson=lesson.key)
+    assert len(at.get("plotly_chart")) >= 5
+    for name, value in lesson.settings.items():
+        field = ContextSettings.table[name]
+        given = at.query_params[field.key]
+        assert field.read(given[0] if isinstance(given, list) else given) == field.read(value)
+
+
+def test_fewer_examples_than_features_are_explained_and_have_no_bound():
+    at = open_context(ratios="0.2,0.5", prompts="16")
+    assert "**n < d.**" in words(at)
+    assert "No bound is drawn" in words(at)
+    assert "Error and bound at the measured κ" not in [box.value for box in at.subheader]
+    assert "nan" not in " ".join(metrics(at).values())
+
+
+def test_divergence_and_a_mean_ruled_by_few_are_said():
+    at = open_context(step="0.6")
+    assert "diverge; most at n/d = 0.5" in words(at)
+    assert "**The median is drawn.**" in words(at)
+    assert "49 of its 64 prompts diverge" in words(at)
+
+
+def test_a_long_sweep_says_its_cost_first_and_runs_when_asked():
+    at = open_context(**{"T-max": "10000", "prompts": "64", "ratios": "1,2,3,4,5,6"})
+    assert "This sweep takes about" in at.info[0].value
+    assert "Until then the charts show the stored default" in words(at)
+    np.testing.assert_allclose(line(at, 0, "T = 50")[0], stored()[0].ratio)
+    press(at, "Compute")
+    deadline = time.monotonic() + 60
+    while at.info:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+        run(at)
+    assert line(at, 0, "T = 50")[0].tolist() == [1, 2, 3, 4, 5, 6]
+    assert "Until then" not in words(at)
+
+
+def test_a_running_sweep_stops_within_a_second_and_goes_on():
+    at = open_context(**{"learned": "true", "seed": "3", "learned-ratios": "1,2,4", "learned-T": "50"})
+    assert len(at.get("plotly_chart")) == 6
+    assert "Until then the charts show the construction alone" in words(at)
+    press(at, "Compute")
+    time.sleep(1.5)
+    job = at.session_state["job_context"]
+    press(at, "Stop")
+    assert job.join(5)  # the step is tested to be short
+    done = len(job.records)
+    assert 0 < done < 400
+    time.sleep(0.3)
+    assert len(job.records) == done
+    assert "paused" in at.get("progress")[0].proto.text
+    press(at, "Resume")
+    time.sleep(1)
+    assert len(job.records) > done
+    press(at, "Reset")
+    assert job.join(5)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"prompts": "1000", "T-max": "10000"}, "This sweep needs about"),
+        ({"d": "40", "learned": "true"}, "d = 40 is too large to train A"),
+        ({"d": "200", "ratios": "200"}, "One prompt of n = 40,000 examples"),
+        ({"ratios": "0,zero"}, "ratios = zero cannot be used, it is not a number"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_sentence(query, sentence):
+    at = open_context(**query)
+    assert sentence in words(at).replace("\\", "")
+
+
+def t_controls(at):
+    """T in the number field, on its slider, in the link and in the strip."""
+    (shown,) = (int(label.removeprefix("n/d for T = ")) for label in metrics(at) if label.startswith("n/d for T"))
+    link = at.query_params["T"]
+    in_link = int(link if isinstance(link, str) else link[0])
+    return at.number_input(key="T").value, at.session_state["T_slider"], in_link, shown
+
+
+@pytest.mark.parametrize(("query", "most"), [({"T": "5000"}, 200), ({"T": "99", "T-max": "60", "ratios": "1,4"}, 60)])
+def test_t_beyond_t_max_in_a_link_becomes_t_max_everywhere_with_a_word(query, most):
+    at = open_context(**query)
+    assert t_controls(at) == (most, most, most, most)
+    assert f"T = {query['T']} is beyond T max = {most}. Using {most}" in at.warning[0].value
+
+
+def test_t_typed_beyond_t_max_becomes_t_max_everywhere_with_a_word():
+    at = open_context()
+    at.number_input(key="T").set_value(5000)
+    run(at)
+    assert t_controls(at) == (200, 200, 200, 200)
+    assert "T = 5000 is beyond T max = 200. Using 200; for more, raise T max first." in at.warning[0].value
+    at.number_input(key="T-max").set_value(30)
+    run(at)
+    assert t_controls(at) == (30, 30, 30, 30)
+    assert at.warning[0].value.count("beyond") == 1
+    at.number_input(key="T-max").set_value(60)
+    at.number_input(key="T").set_value(40)
+    run(at)
+    assert t_controls(at)[0] == 40
+    assert not at.warning
+
+
+def test_a_hidden_t_beyond_t_max_is_said_once():
+    at = open_context(T="5000", hide="T")
+    for _ in range(2):
+        assert at.warning[0].value.count("beyond T max = 200") == 1
+        assert "n/d for T = 200" in metrics(at)
+        run(at)
+
+
+PAGE_LANGUAGE = re.compile(r"[A-Za-zα-ωΑ-Ω]_[A-Za-zα-ωΑ-Ω0-9]|\^")
+
+
+@pytest.mark.parametrize("lesson", CONTEXT, ids=lambda lesson: lesson.key)
+def test_no_formula_stands_raw_on_the_page(lesson):
+    at = open_context(lesson=lesson.key)
+    texts = [node.value for node in (*at.caption, *at.markdown, *at.info, *at.warning)]
+    for kind in ("metric", "number_input", "selectbox", "text_input", "toggle"):
+        texts += [f"{node.label} {node.help or ''}" for node in at.get(kind)]
+    for text in texts:
+        plain = re.sub(r"\$[^$]*\$|`[^`]*`|\]\([^)]*\)", "", text)
+        assert not PAGE_LANGUAGE.search(plain), plain
+
+
+def test_the_needs_of_learned_and_constructed_weights_stand_side_by_side_at_the_same_loops():
+    at = open_context(T="150")
+    result = stored()[0]
+    assert metrics(at)["n/d, learned, T = 50"] == f"{result.learned_needed_ratio(1e-3)[-1]:.3g}"
+    assert f"construction there: {result.needed_ratio(1e-3)[50]:.3g}" in words(at)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [("student", "does not hold for these rows"), ("correlated", "Σ alone has 10")]
+)
+def test_kappa_is_not_compared_with_a_limit_of_other_rows(rows, said):
+    at = open_context(rows=rows, prompts="8")
+    assert said in words(at)
+    assert "of Marchenko–Pastur's" not in words(at)
+
+
+def test_nine_of_ten_prompts_are_not_spoken_of_with_fewer_than_ten():
+    assert "9 of 10 of them" not in words(open_context(prompts="9"))
+    assert "9 of 10 of them" in words(open_context(prompts="10"))
+
+
+def test_every_control_has_a_help_text():
+    at = open_context(rows="correlated")
+    for node in (*at.number_input, *at.selectbox, *at.toggle, *at.text_input):
+        if node.key in {field.key for field in ContextSettings.table.values()}:
+            assert len(node.help) > 40, node.key
+
+
+def test_the_alt_text_of_every_chart_speaks_of_its_own_numbers():
+    at = open_context()
+    texts = [alt(at, chart) for chart in range(6)]
+    assert len(set(texts)) == 6
+    assert all(any(character.isdigit() for character in text) for text in texts)
+    assert json.dumps(texts).count("NaN") == 0

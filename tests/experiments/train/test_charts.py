@@ -1,0 +1,112 @@
+"""The third page's charts draw the run's own numbers, and say them."""
+
+import numpy as np
+import pytest
+
+from looped.experiments.train import charts as figures
+from looped.experiments.train.result import STATISTICS
+from looped.experiments.train.settings import TrainSettings
+from looped.training import wishart
+
+
+def traces(picture):
+    return {trace.name: trace for trace in picture.figure.data}
+
+
+def test_the_loss_is_one_statistic_beside_levels_of_the_same(small):
+    picture = figures.loss_chart(small.settings, small.history, 40, small)
+    drawn = traces(picture)
+    assert (drawn["median of the batch"]["y"] == small.history["median"]).all()
+    assert not any("mean" in name for name in drawn)
+    levels = figures.levels(small.settings, small)
+    assert list(levels) == [
+        "answering 0", "one layer, closed form", "best GD, 2 steps", "best two numbers", "A alone, trained",
+    ]  # fmt: skip
+    for name, value in levels.items():
+        assert list(drawn[f"{name}: {value:.3g}"]["y"]) == [value, value]
+    assert f"{small.history['median'][-1]:.2e}" in picture.alt
+    assert picture.figure.layout.yaxis.type == "log"
+    assert picture.figure.layout.yaxis.title.text.startswith("median")
+
+
+def test_levels_are_medians_of_the_squared_distance(small):
+    n, d, T, B = 8, 2, 2, 100_000
+    generator = np.random.default_rng(0)
+    X, w_star = generator.normal(size=(B, n, d)), generator.normal(size=(B, d))
+    H = np.einsum("bni,bnj->bij", X, X) / n
+    steps = {"answering 0": (0.0, 1), "one layer, closed form": (n / (n + 1 + d), 1)}
+    steps[f"best GD, {T} steps"] = (wishart.best_descent(T, n, d)[0], T)
+    for name, (a, loops) in steps.items():
+        left = w_star
+        for _ in range(loops):
+            left = left - a * np.einsum("bij,bj->bi", H, left)
+        assert figures.levels(small.settings)[name] == pytest.approx(np.median((left**2).sum(1)), rel=0.1)
+    assert figures.levels(small.settings)["answering 0"] == pytest.approx(2 * np.log(2), rel=0.1)  # of χ²₂
+
+
+@pytest.mark.parametrize(
+    "other", [{"examples": 9}, {"loops": 3}, {"features": 3}, {"noise": 0.1}, {"task": "generation"}]
+)
+def test_levels_of_other_prompts_are_not_borrowed(small, other):
+    levels = figures.levels(small.settings.replace(**other), small)
+    assert "A alone, trained" not in levels
+    assert "best two numbers" not in levels
+
+
+def test_one_layer_has_the_levels_of_one_layer():
+    assert set(figures.levels(TrainSettings(loops=1))) == {"answering 0", "one layer, closed form"}
+
+
+def test_the_empty_chart_stands_before_training():
+    picture = figures.loss_chart(TrainSettings(), {}, 200)
+    assert picture.alt.startswith("Empty chart of the loss against 200 steps")
+    assert len(traces(picture)["median of the batch"]["x"]) == 0
+
+
+def test_a_loss_that_is_not_finite_is_a_gap(small):
+    history = {name: column.copy() for name, column in small.history.items()}
+    history["loss"][3:6] = history["median"][3:6] = np.nan
+    picture = figures.loss_chart(small.settings, history, 40)
+    assert np.isfinite(picture.figure.layout.yaxis.range).all()
+    assert "nan" not in picture.alt
+
+
+def test_weights_are_drawn_in_the_gauge_with_the_corner_1(small):
+    picture = figures.weights_chart(small)
+    P, Q = small.P[0], small.Q[0]
+    table = picture.table
+    np.testing.assert_allclose(table["P, trained"].reshape(3, 3), P / P[2, 2])
+    np.testing.assert_allclose(table["Q, trained"].reshape(3, 3), Q * P[2, 2])
+    best = table["Q, best two numbers"].reshape(3, 3)
+    np.testing.assert_allclose(best, np.diag([small.best.a, small.best.a, 0]))
+    step = wishart.best_descent(2, 8, 2)[0]
+    np.testing.assert_allclose(table["Q, constructed GD"].reshape(3, 3), np.diag([step, step, 0]))
+    assert f"a = {small.fits()[0].a:.3g}" in picture.alt
+
+
+@pytest.mark.parametrize("kind", figures.SWEEPS)
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_a_sweep_draws_the_chosen_statistic_and_tells_lines_apart_without_colour(small, kind, statistic):
+    picture = figures.sweep_chart(small, kind, statistic)
+    drawn = traces(picture)
+    row = STATISTICS.index(statistic)
+    for name, values in small.sweeps[kind].series.items():
+        most = 100 * small.sweeps[kind].series["answering 0"][row].max()
+        np.testing.assert_allclose(drawn[name]["y"], np.clip(values[row], 1e-17, most))
+    marks = [(trace.line.dash, trace.marker.symbol) for trace in drawn.values()]
+    assert len(set(marks[:6])) == 6
+    assert statistic.replace(" %", "") in picture.figure.layout.yaxis.title.text
+    assert all(trace.line.color is None for trace in drawn.values())
+    assert statistic in picture.alt
+    assert f"{small.sweeps[kind].prompts:,} prompts" in picture.alt
+
+
+def test_a_curve_that_explodes_runs_along_the_cap_and_the_text_says_so(small):
+    series = {name: values.copy() for name, values in small.sweeps["scale"].series.items()}
+    series["trained"][:, -1] = np.inf
+    sweeps = {**small.sweeps, "scale": type(small.sweeps["scale"])(small.sweeps["scale"].x, series, 100)}
+    run = type(small)(small.settings, small.P, small.Q, small.history, small.stopped, sweeps=sweeps)
+    picture = figures.sweep_chart(run, "scale")
+    cap = 100 * series["answering 0"][STATISTICS.index("median")].max()
+    assert traces(picture)["trained"]["y"][-1] == pytest.approx(cap)
+    assert f"Curves are cut at {cap:g}, 100 times what answering 0 costs." in picture.alt

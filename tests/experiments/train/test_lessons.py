@@ -1,0 +1,128 @@
+"""What the lessons of the third page claim, measured."""
+
+import numpy as np
+import pytest
+import torch
+
+from looped.experiments.train.lessons import TRAIN
+from looped.experiments.train.measure import best_descent
+from looped.experiments.train.settings import TrainSettings
+from looped.experiments.train.stored import stored
+from looped.lesson import by_key
+from looped.training import gdpp, wishart
+from looped.training.evaluate import query_errors, risks
+from looped.training.trainer import Trainer
+
+LESSONS = by_key(TRAIN)
+
+
+def trained(key, **changes):
+    trainer = Trainer(TrainSettings(**{**LESSONS[key].settings, **changes}).training())
+    for _ in trainer.run():
+        pass
+    return trainer
+
+
+def errors_of(trainer, prompts=20_000):
+    return query_errors(trainer.model.predictions, trainer.training.stream(), seed=1, prompts=prompts)
+
+
+def means_of(trainer, count=100_000):
+    """The mean squared error where λ₁ is below its limit, and over all prompts."""
+    model = trainer.model
+    return risks(
+        lambda batch: batch.residual(model(batch.state)).square().sum(1), trainer.training.stream(), 9, count
+    )  # fmt: skip
+
+
+def test_lessons_have_different_names_and_the_first_is_the_default():
+    assert len(LESSONS) == len(TRAIN) >= 5
+    assert TrainSettings(**TRAIN[0].settings) == TrainSettings()
+
+
+def test_a_alone_turns_and_is_better_than_any_multiple_of_the_identity():
+    trainer = trained("preconditioner")
+    A = trainer.model.A[0].detach()
+    step, least = wishart.best_descent(10, 20, 5)
+    assert A.diagonal().mean() == pytest.approx(step, rel=0.1)
+    assert float((A - A.T).norm() / 2) > 0.3 * step  # the antisymmetric part
+    symmetric = (A + A.T) / 2 - A.diagonal().mean() * torch.eye(5)
+    assert float(symmetric.norm()) < 0.2 * step
+    assert 0.4 < float((A - A.T).norm() / 2 / A.norm()) < 0.47
+    _, risk = means_of(trainer)
+    assert 0.0165 < risk.mean < 0.0185
+    assert risk.mean + 4 * risk.error < least
+
+
+def test_one_loop_finds_the_closed_form():
+    A = trained("one-loop").model.A[0].detach().numpy()
+    assert np.linalg.norm(A - 20 / 26 * np.eye(5)) < 0.1 * np.linalg.norm(20 / 26 * np.eye(5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 11])
+def test_full_weights_are_as_far_below_the_best_descent_as_the_first_lesson_says(seed):
+    trainer = trained("gd-plus-plus", seed=seed)
+    P, Q = (matrix[0] for matrix in trainer.model.matrices())
+    assert gdpp.fit(P, Q).unexplained < 0.03
+    assert errors_of(trainer).median[-1] < 2e-8
+    below, _ = means_of(trainer)
+    assert below.mean - 3 * below.error < 2e-5
+
+
+def test_the_best_single_step_has_the_median_and_the_mean_of_the_first_lesson():
+    run = stored()[0]
+    assert run.limit.value == 4.16
+    assert run.medians["constructed GD"] == pytest.approx(1.4e-3, rel=0.05)
+    assert run.below["constructed GD"].mean == pytest.approx(0.025, rel=0.05)
+
+
+@pytest.mark.slow
+def test_three_layers_of_their_own_are_better_typically_and_worse_in_the_mean_and_take_the_largest_step_last():
+    untied, tied = trained("untied"), trained("untied", untied=False)
+    steps = [gdpp.fit(P, Q).a for P, Q in zip(*untied.model.matrices(), strict=True)]
+    assert steps == sorted(steps)
+    assert 4e-5 < errors_of(untied, 200_000).median[-1] < 5.5e-5
+    assert 6.5e-4 < errors_of(tied, 200_000).median[-1] < 7.5e-4
+    (_, own), (_, same) = means_of(untied), means_of(tied)
+    assert 0.4 < own.mean < 0.85
+    assert same.mean == pytest.approx(0.015, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stretch", [1.5, 2.0, 3.0])
+def test_large_tasks_do_not_rule_the_mean_of_three_untied_layers(stretch):
+    # Full weights are not linear in the labels: a rare large w* could rule the mean as a large λ₁ does.
+    trainer = trained("untied")
+    d, B, stream = 5, 4_000, trainer.training.stream()
+    plain, far = [], []
+    for seed in range(4):
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(10):
+            batch = stream.draw_far(B, generator)
+            factor = torch.ones(B, dtype=torch.float64)
+            factor[(torch.arange(B) // 2) % 2 == 1] = stretch
+            labels = torch.ones(B, d + 1, dtype=torch.float64)
+            labels[:, d] = factor
+            w_star = batch.w_star * factor[:, None]
+            density = (w_star.square().sum(1) * (1 - stretch**-2) / 2).exp() * stretch**-d
+            for scale, task, weight, into in (
+                (torch.ones_like(labels), batch.w_star, batch.weight, plain),
+                (labels, w_star, batch.weight * 2 / (1 + density), far),
+            ):
+                state = batch.state * scale[:, :, None] * scale[:, None]
+                with torch.no_grad():
+                    into.append(weight * (trainer.model(state) - task).square().sum(1))
+    one, other = torch.cat(plain), torch.cat(far)
+    error = float((one.var() + other.var()).sqrt()) / len(one) ** 0.5
+    assert abs(float(one.mean() - other.mean())) < 4 * error < 0.4 * float(one.mean())
+
+
+def test_generation_is_gradient_descent_and_leaves_the_examples_alone():
+    trainer = trained("generation", batch=512)
+    fit = gdpp.fit_generation(*(matrix[0] for matrix in trainer.model.matrices()))
+    assert fit.gamma == 0
+    step, least = best_descent(TrainSettings(loops=5))  # as a step it is the same whoever reads it
+    assert fit.a == pytest.approx(step, rel=0.1)
+    _, risk = means_of(trainer)
+    assert risk.mean < 1.1 * least

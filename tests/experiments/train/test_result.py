@@ -1,0 +1,214 @@
+"""What is said of trained weights: fits, rivals, sweeps, against references written here."""
+
+import numpy as np
+import pytest
+import torch
+
+from looped.experiments.train import TrainingWork, evaluate, evaluation, measure
+from looped.experiments.train.lessons import TRAIN
+from looped.experiments.train.measure import EVALUATION_SEED, best_descent, model_of
+from looped.experiments.train.result import STATISTICS, Trained, one_layer_optimum
+from looped.experiments.train.settings import TrainSettings
+from looped.experiments.train.stored import stored
+from looped.training import gdpp
+from looped.training.evaluate import query_errors
+from looped.training.stream import PromptStream
+from tests.experiments.train.conftest import SMALL, make
+
+
+@pytest.fixture(autouse=True)
+def fixture_quick(monkeypatch):
+    """Train no A for comparison but in the shared run."""
+    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
+
+
+def run_of(P, Q, **settings):
+    return Trained(TrainSettings(**settings), P.numpy(), Q.numpy(), {}, "")
+
+
+def test_every_sweep_holds_every_rival_and_all_statistics(small):
+    assert list(small.sweeps) == ["loops", "examples", "covariance", "scale", "noise"]
+    for sweep in small.sweeps.values():
+        assert set(sweep.series) == {
+            "trained",
+            "its two numbers",
+            "best two numbers",
+            "constructed GD",
+            "GD tuned here",
+            "answering 0",
+        }
+        for values in sweep.series.values():
+            assert values.shape == (len(STATISTICS), len(sweep.x))
+            assert (values[1] <= values[2]).all()
+    assert list(small.sweeps["loops"].x) == list(range(11))
+    assert {2.0, 4.0, 8.0, 80.0} <= set(small.sweeps["examples"].x)
+    assert small.fresh.shape == (3, 3)
+
+
+def test_before_the_first_loop_every_model_answers_0(small):
+    sweep = small.sweeps["loops"]
+    at_0 = {tuple(values[:, 0]) for values in sweep.series.values()}
+    assert len(at_0) == 1
+    assert at_0.pop()[0] == pytest.approx(SMALL["features"], rel=0.2)  # E(x_qᵀw*)² = d
+
+
+def test_constructed_descent_is_descent(small):
+    settings = small.settings
+    step, risk = best_descent(settings)
+    stream_error = small.sweeps["loops"].series["constructed GD"][0]
+    assert (small.whole["constructed GD"].mean, small.whole["constructed GD"].error) == (risk, 0)
+    assert stream_error[settings.loops] == pytest.approx(risk, rel=0.5)
+    assert 0 < step < 2
+
+
+def test_gradient_descent_tuned_on_the_prompts_beats_the_constructed_step_on_them(small):
+    for kind, sweep in small.sweeps.items():
+        tuned, constructed = sweep.series["GD tuned here"][0], sweep.series["constructed GD"][0]
+        places = [small.settings.loops] if kind == "loops" else range(len(sweep.x))
+        for place in places:  # tuned with x_q integrated out, judged with it drawn
+            assert tuned[place] <= constructed[place] * 1.2
+
+
+def test_inputs_scaled_by_s_and_weights_by_their_inverse_are_one_problem(small):
+    # GD's step tuned on scaled prompts is the tuned step over s²: its error does not feel the scale.
+    tuned = small.sweeps["scale"].series["GD tuned here"]
+    np.testing.assert_allclose(tuned[:, 1:], tuned[:, :-1], rtol=1e-3)
+
+
+def test_its_two_numbers_are_it_where_there_are_only_two():
+    P, Q = gdpp.weights([1.2], [0.1], 3)
+    run = evaluate(run_of(P, Q, loops=3, examples=12, features=3), share=0.05)
+    assert run.found().startswith("The nearest member of GD++ has a = 1.2 and γ = 0.1. It leaves 0.00% of P and 0.00%")
+    series = run.sweeps["examples"].series
+    np.testing.assert_allclose(series["trained"], series["its two numbers"], rtol=1e-9)
+    assert "best two numbers found here" in run.compared()
+
+
+def test_how_the_last_layer_moves_inputs_that_nothing_reads_again_does_not_count():
+    P, Q = gdpp.weights([0.4, 2.4], [0.3, 1.0], 3)
+    layers = run_of(P.clone(), Q, loops=2, examples=12, features=3, untied=True)
+    P[1, :3] = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).double()
+    other = run_of(P, Q, loops=2, examples=12, features=3, untied=True)
+    state = torch.eye(4).double()[None]
+    one, two = (model_of(run.settings, run.P, run.Q)(state) for run in (layers, other))
+    torch.testing.assert_close(one, two)
+    assert other.fits()[1].unexplained < 1e-12
+    assert other.found().startswith("Layer by layer the nearest member of GD++ has a = 0.4, 2.4 and γ = 0.3.")
+    P[0, :3] = 1.0
+    assert run_of(P, Q, loops=2, examples=12, features=3, untied=True).fits()[0].unexplained > 0.5
+
+
+def test_the_distance_to_the_one_layer_optimum():
+    n, d = 20, 5
+    gamma = n / (n + 1 + d)
+    P, Q = gdpp.weights([gamma], [0.0], d)
+    exact = run_of(-2 * P, Q / -2, loops=1)
+    assert exact.distance_to_optimum() == pytest.approx(0, abs=1e-12)
+    assert run_of(P, 1.1 * Q, loops=1).distance_to_optimum() == pytest.approx(0.1)
+    assert run_of(P, Q, loops=2).distance_to_optimum() is None
+    assert one_layer_optimum(TrainSettings(loops=1)) == (pytest.approx(gamma), pytest.approx(d * (1 - gamma)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "there"),
+    [
+        ({"weights": "preconditioner", "loops": 10}, True),
+        ({"weights": "sparse", "loops": 10}, True),
+        ({"task": "generation", "loops": 10}, True),
+        ({"loops": 10}, False),
+        ({"loops": 3, "untied": True}, True),
+        ({"loops": 3}, True),
+    ],
+    ids=str,
+)
+def test_a_mean_over_all_prompts_is_given_where_the_degree_of_the_loops_allows_it(settings, there):
+    settings = TrainSettings(**{"examples": 20, "features": 3, "steps": 2, "batch": 8, **settings})
+    *_, run = _quick(settings)
+    assert ("trained" in run.whole) == there
+    assert run.whole["constructed GD"].error == 0
+    assert ("too rare to be sampled" in run.means()) != there
+
+
+def test_weights_without_a_gauge_are_said_to_be_nothing():
+    zero = torch.zeros(1, 3, 3).double()
+    run = evaluate(run_of(zero, zero, loops=2, examples=8, features=2), share=0.05)
+    assert run.fits() == []
+    assert "no gradient descent of any kind" in run.found()
+    assert run.compared() == ""
+    assert "its two numbers" not in run.medians
+
+
+@pytest.mark.parametrize(
+    "others", [{"task": "generation"}, {"untied": True}, {"noise": 0.3}, {"weights": "preconditioner"}, {"loops": 1}],
+    ids=str,
+)  # fmt: skip
+def test_every_kind_of_run_is_trained_and_evaluated(others):
+    settings = TrainSettings(**{**SMALL, "steps": 6, **others})
+    *_, run = (piece for piece in _quick(settings))
+    assert len(run.sweeps) == 5
+    assert len(run.sweeps["loops"].x) == (3 if others.get("untied") else 5 * settings.loops + 1)
+    assert run.found()
+
+
+def _quick(settings):
+    work = TrainingWork(settings)
+    assert work.trainer is not None
+    for _ in work.trainer.run():
+        pass
+    return evaluation(work.snapshot(), share=0.05)
+
+
+def test_a_run_looked_at_on_the_way_is_a_run_of_fewer_steps():
+    work = TrainingWork(TrainSettings(**SMALL))
+    steps = work.run()
+    for _ in range(7):
+        next(steps)
+    part, whole = work.snapshot(), TrainingWork(TrainSettings(**{**SMALL, "steps": 7}))
+    assert part.settings == whole.settings
+    for _ in whole.trainer.run():
+        pass
+    assert part.P.tobytes() == whole.snapshot().P.tobytes()
+    assert part.stopped == whole.snapshot().stopped == "All 7 steps are made."
+
+
+def test_work_that_was_dropped_in_its_evaluation_goes_on_there():
+    work = TrainingWork(TrainSettings(**{**SMALL, "steps": 3}))
+    records = work.run()
+    for _ in range(5):
+        next(records)
+    records.close()
+    assert not work.training
+    assert len(work.snapshot().fresh) == 2
+    next(work.run())
+    assert len(work.snapshot().fresh) == 3
+
+
+def test_the_same_settings_give_the_same_numbers(small):
+    again = make()
+    assert again.P.tobytes() == small.P.tobytes()
+    for kind, sweep in small.sweeps.items():
+        for name, values in sweep.series.items():
+            assert values.tobytes() == again.sweeps[kind].series[name].tobytes()
+
+
+def test_the_stored_run_is_the_default_and_what_the_first_lesson_says():
+    run, provenance = stored()
+    assert run.settings == TrainSettings() == TrainSettings(**TRAIN[0].settings)
+    assert {"command", "versions", "date", "hardware"} <= set(provenance)
+    assert run.fits()[0].unexplained < 0.05  # nearly two numbers
+    assert run.fresh[:, 1].max() <= 1e-7
+    assert "trained" not in run.whole  # ten loops of GD++: no sample shows their mean
+    assert run.below["trained"].mean + 4 * run.below["trained"].error < run.below["constructed GD"].mean / 100
+    assert run.whole["constructed GD"].mean == pytest.approx(0.02692, abs=1e-5)
+    assert run.alone is not None
+    assert run.alone.risk.mean + 4 * run.alone.risk.error < best_descent(run.settings)[1]  # no multiple of I
+
+
+def test_the_stored_run_is_the_present_code_s():
+    run, _ = stored()
+    steps = TrainingWork(TrainSettings()).run()
+    losses = [next(steps).loss for _ in range(15)]  # past the first growth
+    np.testing.assert_allclose(losses, run.history["loss"][:15], rtol=1e-6)
+    again = model_of(run.settings, run.P, run.Q).predictions
+    errors = query_errors(again, PromptStream(examples=20, features=5), EVALUATION_SEED, 4_000)
+    assert errors.median[-1] == pytest.approx(run.fresh[0, 1], rel=0.2)

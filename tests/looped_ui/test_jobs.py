@@ -1,0 +1,218 @@
+"""A job runs beside its page, pauses and goes on, waits for its turn, and shows a sentence when it fails."""
+
+import itertools
+import threading
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from looped_ui import jobs
+from looped_ui.jobs import BROKEN, Job, Line
+
+
+class Counting:
+    """Work that counts to `end`, one step for each permit it is given."""
+
+    def __init__(self, end=10**9, permits=10**9):
+        self.count, self.end = 0, end
+        self.permits = threading.Semaphore(permits)
+        self.errors = {}
+
+    def run(self):
+        """Count on."""
+        while self.count < self.end:
+            assert self.permits.acquire(timeout=20)
+            if self.count in self.errors:
+                raise self.errors[self.count]
+            self.count += 1
+            yield self.count
+
+    def snapshot(self):
+        """Where it is."""
+        return {"count": self.count}
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_it_goes_to_the_end_and_keeps_every_record():
+    job = Job(Counting(end=500), Line(1))
+    assert (job.state, job.snapshot, job.active) == ("new", {"count": 0}, False)
+    job.start()
+    assert job.join(20)
+    assert (job.state, job.snapshot, job.active) == ("finished", {"count": 500}, False)
+    assert job.records == list(range(1, 501))
+    assert job.seconds > 0
+    job.start()
+    assert job.state == "finished"
+
+
+def test_it_stops_between_two_steps_and_goes_on_from_there():
+    work = Counting(end=30, permits=0)
+    job = Job(work, Line(1))
+    job.start()
+    for _ in range(7):
+        work.permits.release()
+    until(lambda: len(job.records) == 7)
+    job.stop()
+    assert job.state == "paused"
+    work.permits.release()  # the step it was in
+    assert job.join(20)
+    assert job.records == list(range(1, 9))
+    assert job.snapshot == {"count": 8}
+    for _ in range(22):
+        work.permits.release()
+    job.start()
+    assert job.join(20)
+    assert job.records == list(range(1, 31))
+    assert job.state == "finished"
+
+
+def test_resumed_before_the_last_step_of_its_pause_is_over_it_never_runs_twice_at_once():
+    work = Counting(permits=0)
+    job = Job(work, Line(1))
+    job.start()
+    until(lambda: job.state == "running")
+    for _ in range(20):
+        job.stop()
+        job.start()
+    for _ in range(40):
+        work.permits.release()
+    until(lambda: len(job.records) == 40)
+    assert job.records == list(range(1, 41))
+    assert job.state == "running"
+    job.stop()
+    work.permits.release()
+    assert job.join(20)
+    assert job.state == "paused"
+
+
+def test_no_more_run_at_once_than_there_are_slots_and_the_line_moves_up():
+    line = Line(2)
+    works = [Counting(permits=0) for _ in range(5)]
+    jobs = [Job(work, line) for work in works]
+    for number, job in enumerate(jobs):
+        job.start()
+        until(lambda number=number: len(line.jobs) == number + 1)
+    until(lambda: [job.state for job in jobs[:2]] == ["running"] * 2)
+    assert [job.place for job in jobs] == [0, 0, 1, 2, 3]
+    assert [job.state for job in jobs[2:]] == ["waiting"] * 3
+    jobs[2].stop()  # out of the line without ever having run
+    assert jobs[2].join(20)
+    assert [job.place for job in jobs] == [0, 0, 0, 1, 2]
+    assert jobs[2].records == []
+    jobs[0].stop()
+    works[0].permits.release()
+    until(lambda: jobs[3].state == "running")
+    assert [job.place for job in jobs[3:]] == [0, 1]
+    for job, work in zip(jobs, works, strict=True):
+        job.stop()
+        work.permits.release()
+        assert job.join(20)
+    assert line.jobs == []
+
+
+def test_a_refusal_in_the_middle_is_shown_and_what_was_reached_is_kept():
+    work = Counting()
+    work.errors[3] = ValueError("Too steep: choose a smaller rate.")
+    job = Job(work, Line(1))
+    job.start()
+    assert job.join(20)
+    assert (job.state, job.failure) == ("failed", "Too steep: choose a smaller rate.")
+    assert (job.records, job.snapshot) == ([1, 2, 3], {"count": 3})
+
+
+def test_an_error_of_the_program_gets_one_sentence_and_a_log(caplog):
+    work, line = Counting(), Line(1)
+    work.errors[0] = ZeroDivisionError("secret")
+    job = Job(work, line)
+    job.start()
+    assert job.join(20)
+    assert (job.state, job.failure, line.jobs) == ("failed", BROKEN, [])
+    assert "secret" in caplog.text
+
+
+def page():
+    import streamlit as st
+
+    from looped_ui import jobs
+    from tests.looped_ui.test_jobs import Counting
+
+    def make():
+        if st.session_state.get("too_large"):
+            raise ValueError("That is too large: choose 5.")
+        return Counting()
+
+    jobs.buttons("count", make)
+    jobs.watch("count", lambda job: st.text("nothing yet" if job is None else f"{job.state} {len(job.records) > 0}"))
+
+
+def labels(app):
+    return [(button.label, button.disabled) for button in app.button]
+
+
+def test_the_buttons_drive_it():
+    app = AppTest.from_function(page, default_timeout=20).run()
+    assert labels(app) == [("Train", False), ("Reset", True)]
+    assert app.text[0].value == "nothing yet"
+    app.button[0].click().run()
+    job = app.session_state["job_count"]
+    try:
+        assert labels(app) == [("Stop", False), ("Reset", False)]
+        until(lambda: len(job.records) > 0)
+        app.button[0].click().run()
+        assert labels(app) == [("Resume", False), ("Train", False), ("Reset", False)]
+        assert app.text[0].value == "paused True"
+        assert job.join(20)
+        before = len(job.records)
+        app.button[0].click().run()
+        until(lambda: len(job.records) > before)
+        app.button[1].click().run()
+        assert labels(app) == [("Train", False), ("Reset", True)]
+        assert job.join(20)
+        assert "job_count" not in app.session_state
+    finally:
+        job.stop()
+    assert not app.exception
+
+
+def test_work_that_is_refused_shows_its_sentence_and_does_not_begin():
+    app = AppTest.from_function(page, default_timeout=20)
+    app.session_state["too_large"] = True
+    app.run()
+    app.button[0].click().run()
+    assert [error.value for error in app.error] == ["That is too large: choose 5."]
+    assert labels(app) == [("Train", False), ("Reset", True)]
+    app.run()
+    assert len(app.error) == 0
+
+
+def test_a_job_that_waits_shows_its_place_in_the_line(monkeypatch):
+    monkeypatch.setattr(jobs.LINE, "slots", 0)
+    app = AppTest.from_function(page, default_timeout=20).run()
+    app.button[0].click().run()
+    job = app.session_state["job_count"]
+    until(lambda: job in jobs.LINE.jobs)
+    app.run()
+    assert [info.value for info in app.info] == [
+        "All 0 places are taken by other trainings: this is number 1 in the line."
+    ]
+    assert app.text[0].value == "waiting False"
+    app.button[0].click().run()
+    assert job.join(20)
+    assert job.records == []
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_every_job_gets_its_turn(slots):
+    line = Line(slots)
+    jobs = [Job(Counting(end=20), line) for _ in range(12)]
+    for job in jobs:
+        job.start()
+    assert all(job.join(20) for job in jobs)
+    assert list(itertools.chain(*(job.records for job in jobs))) == list(range(1, 21)) * 12
