@@ -1,17 +1,13 @@
 """The two views of one prompt through Streamlit's AppTest: what is computed when, and what they say."""
 
 import json
-from pathlib import Path
 
-import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from looped import Settings, compare
 from looped.experiments.compare.modes import split
 from looped_ui import backend
-
-APP = Path(__file__).parents[2] / "app.py"
+from tests.app import alts, numbers, open_page, run, spec, texts
 
 
 @pytest.fixture
@@ -29,45 +25,24 @@ def runs(monkeypatch):
     return asked
 
 
-def open_page(**query):
-    at = AppTest.from_file(APP, default_timeout=60)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return run(at)
-
-
-def run(at):
-    at.run()
-    assert not at.exception
-    return at
-
-
-def specs(at):
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
-
-
-def said(at):
-    return "\n".join(str(element.value) for kind in ("markdown", "caption", "info") for element in getattr(at, kind))
-
-
 def test_closed_views_compute_and_draw_nothing(runs):
     at = open_page(seed="4711")
-    assert len(specs(at)) == 1
+    assert len(alts(at)) == 1
     assert runs.count(Settings(seed=4711)) == 1
 
 
 def test_open_views_share_one_more_run_and_a_tolerance_needs_none(runs):
     at = open_page(seed="4712", modes="true", inside="true")
-    assert len(specs(at)) == 4
+    assert len(alts(at)) == 4
     settings = Settings(seed=4712)
     assert runs.count(settings) == 2
-    before = said(at)
+    before = texts(at)
     at.select_slider(key="tolerance").set_value(1e-6)
     run(at)
     assert runs.count(settings) == 2
-    assert said(at) != before
+    assert texts(at) != before
     needed = split(compare(settings)).loops_to(1e-6)[9]
-    assert f"{needed:.0f} loops until it is below 1e" in said(at)
+    assert f"{needed:.0f} loops until it is below 1e" in texts(at)
 
 
 def test_another_prompt_is_another_look(runs):
@@ -80,16 +55,14 @@ def test_another_prompt_is_another_look(runs):
     assert len(json.loads(player.proto.spec)["frames"]) == 51
     at.number_input(key="prompts").set_value(2)  # there is no third prompt any more
     run(at)
-    assert any(chart.proto.alt.startswith("Prompt ") for chart in at.get("plotly_chart"))
+    assert any(alt.startswith("Prompt ") for alt in alts(at))
 
 
 def test_a_link_opens_the_views_at_its_prompt_and_tolerance():
     at = open_page(modes="true", inside="true", prompt="3", tolerance="1e-06")
     assert at.number_input(key="prompt").value == 3
     assert at.select_slider(key="tolerance").value == 1e-6
-    assert [chart.proto.alt.startswith(("Error of prompt 3", "Prompt 3")) for chart in at.get("plotly_chart")] == [
-        False, True, False, True
-    ]  # fmt: skip
+    assert [alt.startswith(("Error of prompt 3", "Prompt 3")) for alt in alts(at)] == [False, True, False, True]
     assert not at.warning
 
 
@@ -99,16 +72,16 @@ def test_the_button_sets_the_optimal_step():
     run(at)
     assert at.selectbox(key="step").value == "optimal"
     assert at.button(key="set_optimal").disabled
-    now = next(trace for trace in specs(at)[2]["data"] if str(trace.get("name")).startswith("η now"))
+    now = next(trace for trace in spec(at, "rate-chart")["data"] if str(trace.get("name")).startswith("η now"))
     modes = split(compare(Settings()))
-    assert float(np.ravel(now["x"])[0]) == pytest.approx(modes.optimal_step)
+    assert numbers(now["x"])[0] == pytest.approx(modes.optimal_step)
 
 
 @pytest.mark.parametrize("algorithm", ["heavy-ball", "gd++", "newton", "softmax"])
 def test_an_algorithm_without_steady_modes_gets_a_sentence(algorithm):
     at = open_page(algorithm=algorithm, modes="true", inside="true")
-    assert len(specs(at)) == 1
-    assert said(at).count("This view knows algorithms that multiply each mode by the same number in every loop") == 2
+    assert len(alts(at)) == 1
+    assert texts(at).count("This view knows algorithms that multiply each mode by the same number in every loop") == 2
 
 
 @pytest.mark.parametrize(
@@ -122,4 +95,4 @@ def test_an_algorithm_without_steady_modes_gets_a_sentence(algorithm):
 )  # fmt: skip
 def test_both_views_open_whatever_is_set(query):
     at = open_page(modes="true", inside="true", **query)
-    assert len(specs(at)) >= 4
+    assert len(alts(at)) >= 4

@@ -2,13 +2,13 @@
 
 import itertools
 import threading
-import time
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from looped_ui import jobs
 from looped_ui.jobs import BROKEN, Job, Line
+from tests.app import PATIENCE, until
 
 
 class Counting:
@@ -22,7 +22,7 @@ class Counting:
     def run(self):
         """Count on."""
         while self.count < self.end:
-            assert self.permits.acquire(timeout=20)
+            assert self.permits.acquire(timeout=PATIENCE)
             if self.count in self.errors:
                 raise self.errors[self.count]
             self.count += 1
@@ -33,18 +33,11 @@ class Counting:
         return {"count": self.count}
 
 
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
 def test_it_goes_to_the_end_and_keeps_every_record():
     job = Job(Counting(end=500), Line(1))
     assert (job.state, job.snapshot, job.active) == ("new", {"count": 0}, False)
     job.start()
-    assert job.join(20)
+    assert job.join(PATIENCE)
     assert (job.state, job.snapshot, job.active) == ("finished", {"count": 500}, False)
     assert job.records == list(range(1, 501))
     assert job.seconds > 0
@@ -62,13 +55,13 @@ def test_it_stops_between_two_steps_and_goes_on_from_there():
     job.stop()
     assert job.state == "paused"
     work.permits.release()  # the step it was in
-    assert job.join(20)
+    assert job.join(PATIENCE)
     assert job.records == list(range(1, 9))
     assert job.snapshot == {"count": 8}
     for _ in range(22):
         work.permits.release()
     job.start()
-    assert job.join(20)
+    assert job.join(PATIENCE)
     assert job.records == list(range(1, 31))
     assert job.state == "finished"
 
@@ -88,7 +81,7 @@ def test_resumed_before_the_last_step_of_its_pause_is_over_it_never_runs_twice_a
     assert job.state == "running"
     job.stop()
     work.permits.release()
-    assert job.join(20)
+    assert job.join(PATIENCE)
     assert job.state == "paused"
 
 
@@ -103,7 +96,7 @@ def test_no_more_run_at_once_than_there_are_slots_and_the_line_moves_up():
     assert [job.place for job in jobs] == [0, 0, 1, 2, 3]
     assert [job.state for job in jobs[2:]] == ["waiting"] * 3
     jobs[2].stop()  # out of the line without ever having run
-    assert jobs[2].join(20)
+    assert jobs[2].join(PATIENCE)
     assert [job.place for job in jobs] == [0, 0, 0, 1, 2]
     assert jobs[2].records == []
     jobs[0].stop()
@@ -113,7 +106,7 @@ def test_no_more_run_at_once_than_there_are_slots_and_the_line_moves_up():
     for job, work in zip(jobs, works, strict=True):
         job.stop()
         work.permits.release()
-        assert job.join(20)
+        assert job.join(PATIENCE)
     assert line.jobs == []
 
 
@@ -122,7 +115,7 @@ def test_a_refusal_in_the_middle_is_shown_and_what_was_reached_is_kept():
     work.errors[3] = ValueError("Too steep: choose a smaller rate.")
     job = Job(work, Line(1))
     job.start()
-    assert job.join(20)
+    assert job.join(PATIENCE)
     assert (job.state, job.failure) == ("failed", "Too steep: choose a smaller rate.")
     assert (job.records, job.snapshot) == ([1, 2, 3], {"count": 3})
 
@@ -132,7 +125,7 @@ def test_an_error_of_the_program_gets_one_sentence_and_a_log(caplog):
     work.errors[0] = ZeroDivisionError("secret")
     job = Job(work, line)
     job.start()
-    assert job.join(20)
+    assert job.join(PATIENCE)
     assert (job.state, job.failure, line.jobs) == ("failed", BROKEN, [])
     assert "secret" in caplog.text
 
@@ -157,7 +150,7 @@ def labels(app):
 
 
 def test_the_buttons_drive_it():
-    app = AppTest.from_function(page, default_timeout=20).run()
+    app = AppTest.from_function(page, default_timeout=PATIENCE).run()
     assert labels(app) == [("Train", False), ("Reset", True)]
     assert app.text[0].value == "nothing yet"
     app.button[0].click().run()
@@ -168,13 +161,13 @@ def test_the_buttons_drive_it():
         app.button[0].click().run()
         assert labels(app) == [("Resume", False), ("Train", False), ("Reset", False)]
         assert app.text[0].value == "paused True"
-        assert job.join(20)
+        assert job.join(PATIENCE)
         before = len(job.records)
         app.button[0].click().run()
         until(lambda: len(job.records) > before)
         app.button[1].click().run()
         assert labels(app) == [("Train", False), ("Reset", True)]
-        assert job.join(20)
+        assert job.join(PATIENCE)
         assert "job_count" not in app.session_state
     finally:
         job.stop()
@@ -182,7 +175,7 @@ def test_the_buttons_drive_it():
 
 
 def test_work_that_is_refused_shows_its_sentence_and_does_not_begin():
-    app = AppTest.from_function(page, default_timeout=20)
+    app = AppTest.from_function(page, default_timeout=PATIENCE)
     app.session_state["too_large"] = True
     app.run()
     app.button[0].click().run()
@@ -194,7 +187,7 @@ def test_work_that_is_refused_shows_its_sentence_and_does_not_begin():
 
 def test_a_job_that_waits_shows_its_place_in_the_line(monkeypatch):
     monkeypatch.setattr(jobs.LINE, "slots", 0)
-    app = AppTest.from_function(page, default_timeout=20).run()
+    app = AppTest.from_function(page, default_timeout=PATIENCE).run()
     app.button[0].click().run()
     job = app.session_state["job_count"]
     until(lambda: job in jobs.LINE.jobs)
@@ -204,7 +197,7 @@ def test_a_job_that_waits_shows_its_place_in_the_line(monkeypatch):
     ]
     assert app.text[0].value == "waiting False"
     app.button[0].click().run()
-    assert job.join(20)
+    assert job.join(PATIENCE)
     assert job.records == []
 
 
@@ -214,5 +207,5 @@ def test_every_job_gets_its_turn(slots):
     jobs = [Job(Counting(end=20), line) for _ in range(12)]
     for job in jobs:
         job.start()
-    assert all(job.join(20) for job in jobs)
+    assert all(job.join(PATIENCE) for job in jobs)
     assert list(itertools.chain(*(job.records for job in jobs))) == list(range(1, 21)) * 12

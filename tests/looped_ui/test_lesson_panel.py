@@ -1,9 +1,6 @@
 """The lesson of every page, in the page itself: its text stands only where every sentence of it is true."""
 
-from pathlib import Path
-
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from looped.experiments.compare.lessons import COMPARE
 from looped.experiments.context import ContextSettings
@@ -17,8 +14,8 @@ from looped.experiments.train.settings import TrainSettings
 from looped.lesson import by_key, fitting
 from looped.settings import Settings
 from looped_ui.parts import typeset
+from tests.app import open_page, press, run
 
-ROOT = Path(__file__).parents[2]
 PAGES = {
     "compare": (COMPARE, Settings),
     "context": (CONTEXT, ContextSettings),
@@ -35,19 +32,6 @@ OUTSIDE = {
 ALL = [
     pytest.param(page, lesson, id=f"{page}-{lesson.key}") for page, (lessons, _) in PAGES.items() for lesson in lessons
 ]
-
-
-def open_page(page, **query):
-    at = AppTest.from_file(ROOT / "pages" / f"{page}.py", default_timeout=60)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return run(at)
-
-
-def run(at):
-    at.run()
-    assert not at.exception
-    return at
 
 
 def panel(at, page, lessons):
@@ -85,8 +69,7 @@ def test_a_lesson_opens_by_its_link_and_a_reload_of_its_settings_finds_it_again(
 def test_reset_opens_the_first_lesson_with_the_defaults(page, lesson):
     lessons, _ = PAGES[page]
     at = open_page(page, lesson=lesson.key)
-    next(button for button in at.button if button.label == "Reset to defaults").click()
-    assert panel(run(at), page, lessons) == ({lessons[0].key}, lessons[0].key, False)
+    assert panel(press(at, "Reset to defaults"), page, lessons) == ({lessons[0].key}, lessons[0].key, False)
 
 
 @pytest.mark.parametrize(("page", "lesson"), ALL)

@@ -1,14 +1,10 @@
 """The first page through Streamlit's AppTest: what it draws is what `looped.compare` gives, whatever the link says."""
 
-import base64
-import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
-from streamlit.testing.v1 import AppTest
 
 from looped import Settings, compare
 from looped.algorithms.base import ALGORITHMS
@@ -16,8 +12,8 @@ from looped.experiments.compare.lessons import COMPARE
 from looped.tables import choose, diabetes
 from looped_ui import backend
 from looped_ui.parts import typeset
+from tests.app import ROOT, alt, lines, metrics, open_page, press, run, spec, texts, upload
 
-ROOT = Path(__file__).parents[3]
 LOOPED, EXPLICIT = "Looped transformer", "Explicit gradient descent"
 TINY = np.finfo(float).eps / 20  # a log axis has no 0: the chart draws at least this
 
@@ -30,37 +26,9 @@ BAD_CSVS = {
 }
 
 
-def open_page(script="pages/compare.py", **query):
-    at = AppTest.from_file(ROOT / script, default_timeout=30)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return run(at)
-
-
-def run(at):
-    at.run()
-    assert not at.exception
-    return at
-
-
-def spec(at, place=0):
-    return json.loads(at.get("plotly_chart")[place].proto.spec)
-
-
-def alt(at, place=0):
-    return at.get("plotly_chart")[place].proto.alt
-
-
-def numbers(values):
-    """A Plotly array, plain or as base64."""
-    if isinstance(values, dict):
-        return np.frombuffer(base64.b64decode(values["bdata"]), np.dtype(values["dtype"])).astype(float)
-    return np.array(values, dtype=float)
-
-
-def traces(at, place=0):
-    """Name to (x, y) of every named line."""
-    return {trace["name"]: (numbers(trace["x"]), numbers(trace["y"])) for trace in spec(at, place)["data"]}
+def traces(at, key="errors"):
+    """Name to (x, y) of every line of a chart."""
+    return lines(spec(at, key))
 
 
 def type_in(at, key, text):
@@ -69,11 +37,6 @@ def type_in(at, key, text):
     box.options.append(text)  # AppTest sends only what stands in the list
     box.set_value(text)
     return run(at)
-
-
-def texts(at, *kinds):
-    kinds = kinds or ("info", "warning", "error", "caption", "markdown", "title", "subheader")
-    return "\n".join(str(element.value) for kind in kinds for element in getattr(at, kind))
 
 
 def place_of(at, wanted):
@@ -91,11 +54,6 @@ def value(at, key):
     return at.number_input(key=key).value
 
 
-def press(at, label):
-    next(found for found in at.button if found.label == label).click()
-    return run(at)
-
-
 def assert_draws(at, settings):
     """Both lines of the chart are the medians of the errors of both sides, at the loops on the axis."""
     result, drawn = compare(settings), traces(at)
@@ -107,9 +65,9 @@ def assert_draws(at, settings):
         np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-17)
 
 
-@pytest.mark.parametrize("script", ["pages/compare.py", "app.py"])
-def test_the_first_run_draws_looped_and_explicit_with_the_numbers_of_compare(script):
-    at = open_page(script)
+@pytest.mark.parametrize("page", ["compare", "app"])
+def test_the_first_run_draws_looped_and_explicit_with_the_numbers_of_compare(page):
+    at = open_page(page)
     assert at.title[0].value == "The loop is the step"
     assert len(at.get("plotly_chart")) == 1
     assert_draws(at, Settings())
@@ -120,8 +78,8 @@ def test_the_first_run_draws_looped_and_explicit_with_the_numbers_of_compare(scr
 def test_the_chart_has_a_text_with_its_own_numbers():
     at = open_page()
     result = compare(Settings())
-    assert f"{np.median(result.errors[-1]):.2e} at loop 50" in alt(at)
-    assert "explicit gradient descent" in alt(at)
+    assert f"{np.median(result.errors[-1]):.2e} at loop 50" in alt(at, "errors")
+    assert "explicit gradient descent" in alt(at, "errors")
 
 
 def test_the_chart_shows_closed_form_and_the_bounds_of_its_step():
@@ -137,7 +95,7 @@ def test_the_chart_shows_closed_form_and_the_bounds_of_its_step():
 def test_the_verdict_strip_shows_gap_condition_number_and_error():
     at = open_page()
     result = compare(Settings())
-    shown = {metric.label: metric.value for metric in at.metric}
+    shown = metrics(at)
     assert shown["max |loop − GD|"] == f"{result.gap:.1e}"
     assert shown["κ measured"] == "5"
     assert shown["error after T = 50"] == f"{np.median(result.errors[-1]):.3g}"
@@ -159,7 +117,7 @@ def test_the_verdict_strip_shows_gap_condition_number_and_error():
 @pytest.mark.parametrize("by", ["number", "slider"])
 def test_moving_a_main_control_redraws_the_chart(key, value, change, by):
     at = open_page()
-    before = spec(at)["data"]
+    before = spec(at, "errors")["data"]
     if by == "number":
         at.number_input(key).set_value(value)
     else:
@@ -169,7 +127,7 @@ def test_moving_a_main_control_redraws_the_chart(key, value, change, by):
     if by == "slider":
         change = {next(iter(change)): at.number_input(key).value}
         assert at.number_input(key).value == at.select_slider(f"{key}_slider").value
-    assert spec(at)["data"] != before
+    assert spec(at, "errors")["data"] != before
     assert_draws(at, Settings(**change))
 
 
@@ -221,7 +179,7 @@ def test_a_link_sets_the_other_fields_too():
 
 
 def test_the_app_honours_a_link_as_the_page_does():
-    at = open_page("app.py", T="7", n="0")
+    at = open_page("app", T="7", n="0")
     assert at.number_input("T").value == 7
     assert at.number_input("n").value == 1
     assert "n = 0" in texts(at, "warning")
@@ -319,7 +277,7 @@ def test_divergence_is_predicted_in_words_before_the_metrics_and_the_chart_stays
         assert np.isfinite(y).all()
         assert y.max() <= 1e6
     assert traces(at)[LOOPED][1][-1] == 1e6
-    assert all(np.isfinite(spec(at)["layout"]["yaxis"]["range"]))
+    assert all(np.isfinite(spec(at, "errors")["layout"]["yaxis"]["range"]))
     assert "1,000,000" in texts(at, "caption")
     assert not any(name.startswith("Bound") for name in traces(at))
     assert "No bound is drawn" in texts(at, "caption")
@@ -353,7 +311,7 @@ def test_fewer_examples_than_features_are_explained_and_no_bound_is_drawn():
 def test_a_single_eigenvalue_forces_the_condition_number_to_1_and_says_so(query):
     at = open_page(**query)
     assert "κ is 1" in texts(at, "caption")
-    assert {metric.label: metric.value for metric in at.metric}["κ measured"] == "1"
+    assert metrics(at)["κ measured"] == "1"
 
 
 def test_noise_shows_the_floor_and_the_distance_to_the_task():
@@ -365,7 +323,7 @@ def test_noise_shows_the_floor_and_the_distance_to_the_task():
     np.testing.assert_allclose(drawn["Least squares to αw*"][1], np.full(51, floor), rtol=1e-9)
     to_task = np.median(np.linalg.norm(result.looped - task, axis=2), axis=1)
     np.testing.assert_allclose(drawn["Distance to αw*"][1], to_task, rtol=1e-9)
-    assert {metric.label: metric.value for metric in at.metric}["error floor"] == f"{floor:.3g}"
+    assert metrics(at)["error floor"] == f"{floor:.3g}"
     assert "Noise σ = 0.3" in texts(at, "caption")
     assert "No bound is drawn" in texts(at, "caption")
     assert_draws(at, Settings(noise=0.3))
@@ -374,11 +332,11 @@ def test_noise_shows_the_floor_and_the_distance_to_the_task():
 def test_many_loops_lower_the_prompts_and_a_button_runs_all_of_them():
     at = open_page(T="10000")
     assert "of 64 prompts are run" in texts(at, "caption")
-    assert "median of 64 prompts" not in alt(at)
+    assert "median of 64 prompts" not in alt(at, "errors")
     (button,) = (button for button in at.button if button.label == "Run all 64")
     button.click()
     run(at)
-    assert "median of 64 prompts" in alt(at)
+    assert "median of 64 prompts" in alt(at, "errors")
     assert "prompts are run" not in texts(at, "caption")
     assert not [button for button in at.button if button.label.startswith("Run")]
 
@@ -399,19 +357,19 @@ def test_diabetes_shows_coefficients_beside_linear_regression():
     np.testing.assert_allclose(shown["looped transformer"], [*fitted.coef_, fitted.intercept_], rtol=1e-8)
     assert all(at.number_input(key).disabled for key in ("n", "d", "kappa"))
     assert not at.number_input("T").disabled
-    assert "held-out" in alt(at, 1)
-    x, y = traces(at, 1)["held-out row"]
+    assert "held-out" in alt(at, "predictions")
+    x, y = traces(at, "predictions")["held-out row"]
     np.testing.assert_array_equal(np.sort(x), np.sort(table.y))
     assert 1 - ((x - y) ** 2).sum() / ((x - x.mean()) ** 2).sum() == pytest.approx(0.4977, abs=1e-3)
 
 
 def test_choosing_diabetes_and_coming_back_keeps_the_controls():
     at = open_page(n="21", kappa="9")
-    before = spec(at)["data"]
+    before = spec(at, "errors")["data"]
     at.selectbox(key="data").set_value("diabetes")
     assert "What it learned" in run(at).subheader[0].value
     at.selectbox(key="data").set_value("exact")
-    assert spec(run(at))["data"] == before
+    assert spec(run(at), "errors")["data"] == before
 
 
 def test_target_and_features_of_the_table_can_be_chosen():
@@ -426,11 +384,6 @@ def test_target_and_features_of_the_table_can_be_chosen():
     expected = result.report.coefficients
     assert shown["column"].tolist() == ["age", "bp", "(intercept)"]
     np.testing.assert_allclose(shown["looped transformer"][:2], expected.looped, rtol=1e-9)
-
-
-def upload(at, name, content):
-    at.file_uploader[0].set_value((name, content, "text/csv"))
-    return run(at)
 
 
 def test_without_a_file_the_diabetes_data_is_shown_and_said():
@@ -455,21 +408,21 @@ def test_an_uploaded_csv_is_run_on_its_numeric_columns():
 def test_a_bad_csv_is_refused_in_words_and_the_last_good_table_stays(bad):
     content, words = BAD_CSVS[bad]
     at = upload(open_page(data="csv"), "houses.csv", CSV.encode())
-    before = spec(at)["data"]
+    before = spec(at, "errors")["data"]
     upload(at, "bad.csv", content)
     assert words in at.error[0].value
     assert "The last table is kept" in at.error[0].value
-    assert spec(at)["data"] == before
+    assert spec(at, "errors")["data"] == before
     assert "houses.csv" in texts(at, "caption")
 
 
 def test_a_csv_without_two_columns_of_numbers_is_refused_and_the_last_good_table_stays():
     at = upload(open_page(data="csv"), "houses.csv", CSV.encode())
-    before = spec(at)["data"]
+    before = spec(at, "errors")["data"]
     upload(at, "words.csv", b"a,b\nx,1\ny,2\nz,4\n")
     assert "words.csv" in at.error[0].value
     assert "kept" in at.error[0].value
-    assert spec(at)["data"] == before
+    assert spec(at, "errors")["data"] == before
 
 
 def test_a_bad_first_file_still_shows_a_chart():
@@ -556,7 +509,7 @@ def test_hidden_controls_are_not_drawn_and_keep_the_links_value():
 
 def test_hiding_a_control_never_changes_a_result():
     shown, hidden = open_page(seed="5", data="gaussian"), open_page(seed="5", data="gaussian", hide="data,seed,n,d")
-    assert spec(shown)["data"] == spec(hidden)["data"]
+    assert spec(shown, "errors")["data"] == spec(hidden, "errors")["data"]
 
 
 def test_a_link_of_another_version_or_lesson_is_named():
@@ -585,7 +538,7 @@ def test_the_log_axis_changes_the_drawing_alone():
     at.toggle(key="log_t").set_value(True)
     run(at)
     np.testing.assert_array_equal(traces(at)[LOOPED][1], linear[1])
-    assert spec(at)["layout"]["xaxis"]["type"] == "log"
+    assert spec(at, "errors")["layout"]["xaxis"]["type"] == "log"
     assert linear[0][1] == 1
 
 

@@ -5,12 +5,10 @@ import itertools
 import json
 import re
 import secrets
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
 from looped import Settings, compare
 from looped.algorithms.base import ALGORITHMS
@@ -19,19 +17,16 @@ from looped.fields import FIELDS, SettingsError
 from looped.prompts import draw
 from looped_ui import backend
 from looped_ui.parts import typeset
+from tests.app import ROOT, lines, open_page, press, run, spec, texts
+from tests.looped_ui.test_lesson_panel import PAGES
 
-from .test_lesson_panel import PAGES
-from .test_pages import numbers, open_page, press, run, texts
-
-ROOT = Path(__file__).parents[3]
 DATA = ("exact", "gaussian", "correlated", "diabetes", "csv")
 SMALL = {"T": "12", "prompts": "6"}
 
 
 def curves(at):
-    """Name to heights of every named line of the error chart."""
-    spec = json.loads(at.get("plotly_chart")[0].proto.spec)
-    return {trace["name"]: numbers(trace["y"]) for trace in spec["data"]}
+    """Name to heights of every line of the error chart."""
+    return {name: y for name, (_, y) in lines(spec(at, "errors")).items()}
 
 
 def shown(at):
@@ -249,17 +244,14 @@ def test_softmax_pushes_examples_that_are_predicted_too_low_as_well():
 
 
 def strings():
-    """File, line and value of every string of the pages and of what they show, joined as Python joins them."""
-    files = [*ROOT.glob("pages/**/*.py"), *ROOT.glob("looped/lessons/*.py"), *ROOT.glob("looped/**/settings.py")]
-    files += [ROOT / "looped" / name for name in ("fields.py", "algorithms.py", "glossary.py", "theory.py")]
-    for path in files:
+    """File, line and value of every string of the program, joined as Python joins them, and of prose beside a page."""
+    for path in ROOT.glob("pages/*.md"):
+        yield path, 1, path.read_text(encoding="utf-8")
+    for path in itertools.chain(*(ROOT.glob(f"{folder}/**/*.py") for folder in ("pages", "looped_ui", "looped"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                yield (
-                    path,
-                    node.lineno,
-                    "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values),
-                )
+                parts = (str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                yield path, node.lineno, "".join(parts)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield path, node.lineno, node.value
 
@@ -268,20 +260,19 @@ POINTER = re.compile(r"under (\*?)([A-Z][a-z]{2,}(?: [a-z]+)*)(\*?)")
 
 
 def test_what_a_text_says_stands_under_a_name_does_so():
-    pages = {name: AppTest.from_file(ROOT / "pages" / f"{name}.py", default_timeout=60) for name in PAGES}
     labels = {}
-    for name, at in pages.items():
-        run(at)
+    for name in PAGES:
+        at = open_page(name)
         labels[name] = {expander.label for expander in at.expander}
         labels[name] |= {node.label for node in at.sidebar if getattr(node, "label", "")}
     found = 0
     for path, line, text in strings():
         for star, name, end in POINTER.findall(text):
-            owner = path.stem if path.stem in labels else "compare"
+            owner = next((part for part in (path.stem, path.parent.name) if part in labels), "compare")
             assert star == end == "*", f"{path}:{line}: write under *{name}*"
             assert name in labels[owner], f"{path}:{line}: nothing is called {name}"
             found += 1
-    assert found >= 8
+    assert found >= 13
 
 
 RAW = re.compile(r"[A-Za-zα-ωΑ-Ω‖²)\]]_\{?[A-Za-z0-9α-ωΑ-Ω]|\^[({A-Za-z0-9½−]")

@@ -1,68 +1,33 @@
 """The page on GPT-2 through Streamlit's AppTest."""
 
-import json
-import time
-from pathlib import Path
-
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from looped.experiments.gpt2 import training
 from looped.experiments.gpt2.curves import stored
 from looped.experiments.gpt2.settings import GPT2Settings
-
-ROOT = Path(__file__).parents[3]
-
-
-def open_page(**query):
-    at = AppTest.from_file(ROOT / "pages/gpt2.py", default_timeout=60)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return run(at)
+from tests.app import alt, chart, metrics, open_page, press, run, spec, texts, wait_for
 
 
-def run(at):
-    at.run()
-    assert not at.exception
-    return at
-
-
-def text(at):
-    return " ".join(part.value for kind in (at.caption, at.markdown, at.warning, at.error, at.info) for part in kind)
-
-
-def chart(at, key):
-    """Figure and alt text of the chart with that key; None while it is not there."""
-    found = [node.proto for node in at.get("plotly_chart") if node.proto.id.endswith(f"-{key}")]
-    return (json.loads(found[0].spec), found[0].alt) if found else None
-
-
-def wait_for(at, what):
-    """Run the page again and again until `what` gives something true, and return that."""
-    for _ in range(600):
-        if found := what():
-            return found
-        time.sleep(0.2)
-        run(at)
-    raise AssertionError(f"still waiting: {text(at)}")
+def open_gpt2(**query):
+    return open_page("gpt2", **query)
 
 
 def test_the_stored_pair_of_the_defaults_is_there_on_the_first_visit_with_where_it_comes_from():
-    at = open_page()
-    spec, alt = chart(at, "kept")
-    assert [trace["name"] for trace in spec["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
+    at = open_gpt2()
+    figure, said = chart(at, "kept")
+    assert [trace["name"] for trace in figure["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
     pair = [curve for curve in stored() if curve.settings.replace(mlp=True) == GPT2Settings()]
-    assert {metric.label: metric.value for metric in at.metric} == {
+    assert metrics(at) == {
         f"GPT-2 {'with' if curve.settings.mlp else 'without'} MLP": f"{curve.risk.mean:.3g}" for curve in pair
     }
     for curve in pair:
-        assert f"{curve.risk.mean:.3g} ± " in alt
-        assert f"on {curve.device}, {curve.date}" in text(at)
-    assert "python -m looped gpt2 --d 20 --n 40" in text(at)
+        assert f"{curve.risk.mean:.3g} ± " in said
+        assert f"on {curve.device}, {curve.date}" in texts(at)
+    assert "python -m looped gpt2 --d 20 --n 40" in texts(at)
 
 
 def test_every_stored_pair_can_be_chosen():
-    at = open_page()
+    at = open_gpt2()
 
     def box():
         return next(box for box in at.selectbox if box.label == "Stored training")
@@ -83,7 +48,7 @@ def label(s):
 
 
 def test_a_single_seed_stands_beside_the_others_of_its_setting():
-    said = text(open_page())
+    said = texts(open_gpt2())
     risks = {
         mlp: [c.risk.mean for c in stored() if c.settings.replace(seed=0) == GPT2Settings(mlp=mlp)]
         for mlp in (True, False)
@@ -98,38 +63,35 @@ def test_a_link_opens_the_stored_training_that_comes_nearest():
         ({"signal": "0", "seed": "1"}, GPT2Settings(signal=0, seed=1)),
         ({"signal": "5"}, GPT2Settings(signal=5, M=6, learning_rate=0.002, decay=False)),
     ):
-        at = open_page(**query)
+        at = open_gpt2(**query)
         assert next(box for box in at.selectbox if box.label == "Stored training").value == label(wanted)
 
 
 def test_both_models_train_on_the_page():
     pytest.importorskip("transformers")
-    at = open_page(d="2", n="3", signal="1", layers="1", width="8", batch="8", steps="30")
-    next(button for button in at.button if button.label == "Train").click()
-    run(at)
-    wait_for(at, lambda: "on fresh prompts at the end" in (chart(at, "live") or ("", ""))[1])
-    spec, alt = chart(at, "live")
-    assert [trace["name"] for trace in spec["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
-    assert alt.count(" ± ") == 2
+    at = open_gpt2(d="2", n="3", signal="1", layers="1", width="8", batch="8", steps="30")
+    press(at, "Train")
+    wait_for(at, lambda: "on fresh prompts at the end" in (alt(at, "live") or ""))
+    figure, said = chart(at, "live")
+    assert [trace["name"] for trace in figure["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
+    assert said.count(" ± ") == 2
 
 
 def test_a_width_that_the_heads_do_not_divide_is_said():
-    at = open_page(width="33", heads="2")
-    next(button for button in at.button if button.label == "Train").click()
-    run(at)
-    wait_for(at, lambda: "no multiple of heads = 2" in text(at).replace("\\", ""))
+    at = open_gpt2(width="33", heads="2")
+    press(at, "Train")
+    wait_for(at, lambda: "no multiple of heads = 2" in texts(at).replace("\\", ""))
 
 
 def test_a_size_that_a_page_cannot_offer_is_refused_in_one_sentence():
-    at = open_page(d="20", n="40", layers="6", heads="4", width="128", batch="256", steps="200000")
-    next(button for button in at.button if button.label == "Train").click()
-    run(at)
-    assert "choose fewer, a smaller size, or the command" in text(at).replace("\\", "")
+    at = open_gpt2(d="20", n="40", layers="6", heads="4", width="128", batch="256", steps="200000")
+    press(at, "Train")
+    assert "choose fewer, a smaller size, or the command" in texts(at).replace("\\", "")
 
 
 def test_without_transformers_the_rest_of_the_page_works_and_says_what_to_install(monkeypatch):
     monkeypatch.setattr(training.importlib.util, "find_spec", lambda _: None)
-    at = open_page()
-    assert "pip install -r requirements.txt" in text(at).replace("\\", "")
-    assert chart(at, "kept") is not None
-    assert chart(at, "live") is None
+    at = open_gpt2()
+    assert "pip install -r requirements.txt" in texts(at).replace("\\", "")
+    assert spec(at, "kept") is not None
+    assert spec(at, "live") is None

@@ -2,21 +2,18 @@
 
 import ast
 import io
-import json
 import re
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from looped.experiments.train import measure
+from looped.experiments.train.charts import SWEEPS
 from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.stored import stored
 from looped.lesson import by_key
+from tests.app import PATIENCE, ROOT, alt, alts, metrics, open_page, press, run, spec, until
 
-PAGE = Path(__file__).parents[3] / "pages" / "train.py"
 SMALL = {"T": "2", "n": "8", "d": "2", "steps": "30", "batch": "32"}
 
 
@@ -28,39 +25,20 @@ def fixture_quick(monkeypatch):
 
 
 def page(**query):
-    app = AppTest.from_file(str(PAGE), default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def press(app, label):
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-    return app
+    return open_page("train", **query)
 
 
 def job_of(app):
     return app.session_state["job_train"]
 
 
-def charts(app):
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-
-
-def alts(app):
-    return [chart.proto.alt for chart in app.get("plotly_chart")]
-
-
 def test_the_stored_run_stands_there_before_anyone_trains():
     app = page()
-    numbers = {metric.label: metric.value for metric in app.metric}
+    numbers = metrics(app)
     run = stored()[0]
     assert numbers["median squared error"] == f"{run.fresh[:, 1].max():.1e}"
     assert numbers["a, γ learned"] == f"{run.fits()[0].a:.3g}, {run.fits()[0].gamma:.3g}"
-    assert len(charts(app)) == 7
+    assert len(alts(app)) == 7
     assert all(alts(app))
     assert any("stored run of these very settings" in caption.value for caption in app.caption)
 
@@ -70,45 +48,38 @@ def test_training_is_watched_to_its_end_and_its_result_replaces_the_stored_one()
     assert any("are of another run" in box.value for box in app.info)
     press(app, "Train")
     job = job_of(app)
-    assert job.join(60)
+    assert job.join(PATIENCE)
     assert job.state == "finished", job.failure
-    app.run()
-    assert not app.exception
-    assert alts(app)[0].startswith("Loss of 30 of 30 training steps")
-    assert "3 by 3" in alts(app)[1]
-    assert len(charts(app)) == 7
+    run(app)
+    assert alt(app, "loss").startswith("Loss of 30 of 30 training steps")
+    assert "3 by 3" in alt(app, "weights_chart")
+    assert len(alts(app)) == 7
     assert [button.label for button in app.button if button.label in ("Train", "Stop", "Resume")] == ["Train"]
     press(app, "Reset")
-    assert alts(app)[0].startswith("Loss of 200 of 200 training steps")
+    assert alt(app, "loss").startswith("Loss of 200 of 200 training steps")
 
 
 def test_stop_resume_and_evaluating_what_was_reached():
     app = page(**{**SMALL, "steps": "20000", "batch": "512"})
     press(app, "Train")
     job = job_of(app)
-    deadline = time.monotonic() + 30
-    while len(job.records) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    pressed = time.monotonic()
+    until(lambda: len(job.records) >= 3)
     press(app, "Stop")
-    assert job.join(5)
-    assert time.monotonic() - pressed < 5
+    assert job.join(PATIENCE)
     assert job.state == "paused"
     reached = len(job.records)
-    app.run()
-    assert alts(app)[0].startswith(f"Loss of {reached} of 20000 training steps")
+    run(app)
+    assert alt(app, "loss").startswith(f"Loss of {reached} of 20000 training steps")
     press(app, "Resume")
-    while len(job.records) <= reached:
-        time.sleep(0.01)
+    until(lambda: len(job.records) > reached)
     press(app, "Stop")
-    assert job.join(5)
-    app.run()
+    assert job.join(PATIENCE)
+    run(app)
     press(app, "Evaluate these weights")
     assert job_of(app) is not job
-    assert job_of(app).join(60)
-    app.run()
-    assert len(charts(app)) == 7
+    assert job_of(app).join(PATIENCE)
+    run(app)
+    assert len(alts(app)) == 7
     assert not app.exception
 
 
@@ -127,8 +98,8 @@ def test_a_setting_changed_while_training_is_named_and_does_not_touch_the_run():
     assert "press Stop and then Train" in box
     assert job_of(app) is job
     press(app, "Stop")
-    assert job.join(10)
-    app.run()
+    assert job.join(PATIENCE)
+    run(app)
     (box,) = [box.value for box in app.info if "another run" in box.value]
     assert "Resume goes on with that run; Train begins with the settings on the left." in box
     assert job.work.settings.examples == 8
@@ -148,11 +119,10 @@ def test_every_kind_of_run_says_only_what_its_numbers_say(kind):
     app = page(**{**SMALL, "steps": "8", **kind})
     press(app, "Train")
     job = job_of(app)
-    assert job.join(60)
-    app.run()
-    assert not app.exception
+    assert job.join(PATIENCE)
+    run(app)
     assert job.state == "finished", job.failure
-    said, run = " ".join(markdown(app)).replace("\\", ""), job.snapshot
+    said, reached = " ".join(markdown(app)).replace("\\", ""), job.snapshot
     for stale in (
         "hardly moves",
         "It is not close",
@@ -164,15 +134,15 @@ def test_every_kind_of_run_says_only_what_its_numbers_say(kind):
         assert stale not in said
     labels = [metric.label for metric in app.metric]
     assert labels[0] == "median squared error"
-    assert ("mean over all prompts" in labels) == ("trained" in run.whole)
-    own = run.sweeps["loops"].series["trained"][1]
-    T = run.settings.loops
+    assert ("mean over all prompts" in labels) == ("trained" in reached.whole)
+    own = reached.sweeps["loops"].series["trained"][1]
+    T = reached.settings.loops
     assert f"After T = {T} the median squared error of the trained weights is {own[T]:.1e}" in said
     best = int(np.argmin(own))
-    assert (f"smallest median at loop {best}, {own[best]:.1e}" in said) == (not run.settings.untied)
-    assert ("Untied layers end with the last" in said) == run.settings.untied
+    assert (f"smallest median at loop {best}, {own[best]:.1e}" in said) == (not reached.settings.untied)
+    assert ("Untied layers end with the last" in said) == reached.settings.untied
     assert ("adds one every" in said) == (T > 1)
-    assert (f"mean {measure.best_descent(run.settings)[1]:.3g}, exact" in said) == (T > 1)
+    assert (f"mean {measure.best_descent(reached.settings)[1]:.3g}, exact" in said) == (T > 1)
     assert not any(re.search(r"(?<![$\\])(λ₁|κ_Σ|κ_Σ)", text) for text in markdown(app))
 
 
@@ -187,14 +157,16 @@ def test_no_help_of_this_page_is_of_another_page():
 
 def test_the_script_prints_no_string_that_explains_its_code():
     # Streamlit writes every expression that stands alone in a page to the screen.
-    _, *statements = ast.parse(PAGE.read_text()).body
+    _, *statements = ast.parse((ROOT / "pages/train.py").read_text(encoding="utf-8")).body
     assert not [
         one for one in statements if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
     ]  # fmt: skip
 
 
 def test_the_default_view_shows_medians_alone():
-    for chart in charts(page()):
+    app = page()
+    for key in ("loss", "weights_chart", *(f"sweep_{kind}" for kind in SWEEPS)):
+        chart = spec(app, key)
         title = chart["layout"].get("yaxis", {}).get("title", {}).get("text", "median")
         assert title.startswith("median")
         assert not any("mean" in trace.get("name", "") for trace in chart["data"])
@@ -213,19 +185,15 @@ def test_a_diverging_run_says_why(monkeypatch):
     app = page(**{**SMALL, "steps": "200"})
     press(app, "Train")
     job = job_of(app)
-    assert job.join(60)
-    app.run()
+    assert job.join(PATIENCE)
+    run(app)
     assert len(job.work.trainer.history) == 50
     assert any("Diverged: in 50 steps in a row" in error.value.replace("\\", "") for error in app.error)
 
 
 @pytest.mark.parametrize("query", [{}, SMALL], ids=["its settings", "other settings"])
 def test_link_and_files_are_of_the_run_on_screen(query):
-    app = AppTest.from_file(str(PAGE), default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.session_state["train_share"] = True
-    app.run()
+    app = open_page("train", {"train_share": True}, **query)
     assert "T=10&n=20&d=5" in app.code[0].value
     said = [caption.value for caption in app.caption if "of the run on screen, not of the settings" in caption.value]
     assert len(said) == (1 if query else 0)
@@ -240,11 +208,10 @@ def test_weights_from_a_file_are_looked_at():
     content = io.BytesIO()
     np.savez(content, P=np.diag([0.1, 0.1, 1.0]), Q=np.diag([0.5, 0.5, 0.0]))
     app = upload(page(**SMALL), content.getvalue())
-    assert job_of(app).join(60)
-    app.run()
-    assert not app.exception
+    assert job_of(app).join(PATIENCE)
+    run(app)
     assert any("a = 0.5 and γ = 0.05" in markdown.value for markdown in app.markdown)
-    assert len(charts(app)) == 6  # no loss
+    assert len(alts(app)) == 6  # no loss
 
 
 def test_a_file_that_is_no_weights_gets_a_sentence():
