@@ -18,7 +18,7 @@ from pages.ui.glossary import glossary
 from pages.ui.lesson import lesson_panel
 from pages.ui.parts import data_table, figure, plain, show_number, typeset
 from pages.ui.share import share
-from pages.ui.table import Chosen, choose_table
+from pages.ui.table import Chosen, choose_table, set_address
 
 KAPPA_FALLS = (
     "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose exact under *Data*."
@@ -74,8 +74,7 @@ def sidebar() -> Chosen | None:
                 unused="" if algorithm.has_state else "Its loop has no constant state, so every loop reads the tokens.",
             )
         st.button("Reset to defaults", on_click=controls.reset)
-    if table is not None:
-        table.set_address()
+    set_address(table)
     return table
 
 

@@ -775,6 +775,12 @@ def test_the_address_follows_the_columns_that_are_chosen():
     run(at)
     assert "'age' is the target and so left out of the features" in texts(at, "warning")
     assert (queried(at, "target"), queried(at, "columns")) == ("age", "bp")
+    press(at, "Reset to defaults")
+    assert (queried(at, "target"), queried(at, "columns")) == (None, None)
+    at.selectbox(key="data").set_value("diabetes")
+    run(at)
+    assert (at.selectbox(key="target").value, at.multiselect(key="columns").value) == ("target", [])
+    assert not at.warning
 
 
 @pytest.mark.parametrize("names", [{"target": "a", "columns": "y"}, {"target": "a"}, {"columns": "y"}])

@@ -41,13 +41,14 @@ class Chosen(NamedTuple):
         if self.left_out:
             st.caption(self.left_out)
 
-    def set_address(self) -> None:
-        """Let the address name the columns that are shown; after all widgets, which write into it as well."""
-        for key, text in self.address.items():
-            if text and st.query_params.get(key) != text:
-                st.query_params[key] = text
-            elif not text and key in st.query_params:
-                del st.query_params[key]
+
+def set_address(chosen: Chosen | None) -> None:
+    """Let the address name the columns that are shown, if any; after all widgets, which write into it as well."""
+    for key, text in chosen.address.items() if chosen else ((TARGET.key, ""), (FEATURES.key, "")):
+        if text and st.query_params.get(key) != text:
+            st.query_params[key] = text
+        elif not text and key in st.query_params:
+            del st.query_params[key]
 
 
 def choose_table(data: str) -> Chosen:
@@ -59,8 +60,8 @@ def choose_table(data: str) -> Chosen:
     if for_file:
         names = " and ".join(f"{f.key} = {f.to_text(for_file[f.name])}" for f in (TARGET, FEATURES) if for_file[f.name])
         missing += (
-            " The link is about a file of your own, which it cannot carry: upload that under *Data*. "
-            f"{plain(names)} will be used then."
+            " The link is about a file of your own, which it cannot carry: upload that under *Data*, and "
+            f"{plain(names)} will be used."
         )
     elif waiting and missing:
         missing += " Choose a CSV file under *Data*."
