@@ -10,7 +10,7 @@ from looped.figures import signal as figures
 from looped.lessons import SIGNAL, by_key
 from looped.signal import SignalTask, outside_range
 from looped.signal.settings import SignalSettings
-from looped.signal.tasks import read_covariance
+from looped.signal.tasks import ROUNDING_RULE, read_covariance
 from looped.signal.training import Kind, Progress
 from pages.ui import jobs, risks
 from pages.ui.controls import Controls
@@ -22,19 +22,26 @@ from pages.ui.share import share
 
 JOB = "signal"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "M", "σ": "noise"}
-FILE_RULES = "A .npy file from numpy.save: a symmetric positive semi-definite d × d matrix; its rank may be below d."
+FILE_RULES = (
+    "A .npy file from numpy.save: a symmetric positive semi-definite d × d matrix; its rank may be below d. "
+    f"{ROUNDING_RULE}"
+)
 
 
-def sidebar() -> tuple[Tensor | None, Tensor | None]:
-    """Draw the controls; give H and Ψ where files are chosen."""
+def sidebar() -> tuple[tuple[Tensor | None, Tensor | None], list[str]]:
+    """Draw the controls; give H and Ψ where files are chosen, and a sentence for each file that cannot be used."""
     with st.sidebar:
         for name in ("signal", "M", "features", "noise"):
             controls.number(name)
         with st.expander("Covariances H and Ψ"):
-            matrices = []
+            matrices, refused = [], []
             for name, label, what in (("H", "H", "features"), ("Psi", "Ψ", "tasks around β*")):
                 place = st.container()
-                matrices.append(_upload(name, label, what))
+                try:
+                    matrices.append(_upload(name, label, what))
+                except SettingsError as error:
+                    matrices.append(None)
+                    refused.append(f"{error} The file is not used.")
                 with place:
                     replaced = f"The file replaces the κ of {label}. Remove the file to use it."
                     controls.number(f"{name}_condition", unused="" if matrices[-1] is None else replaced)
@@ -44,23 +51,21 @@ def sidebar() -> tuple[Tensor | None, Tensor | None]:
             controls.choice("model")
             controls.seed()
         st.button("Reset to defaults", on_click=controls.reset)
-    return matrices[0], matrices[1]
+    return (matrices[0], matrices[1]), refused
 
 
 def _upload(name: str, label: str, what: str) -> Tensor | None:
-    """A covariance from a file; none where it cannot be used, which is said."""
+    """A covariance from a file, if one is chosen.
+
+    Raises:
+        SettingsError: if it cannot be used.
+    """
     if "upload" in controls.hidden:
         return None
     file = st.file_uploader(
         f"{label} from a file", "npy", key=f"upload_{name}", help=f"Covariance of the {what}. {FILE_RULES}"
     )
-    if file is None:
-        return None
-    try:
-        return read_covariance(file, file.name, name, controls.read()[0].features)
-    except SettingsError as error:
-        st.error(f"{plain(str(error))} The file is not used.")
-        return None
+    return None if file is None else read_covariance(file, file.name, name, controls.read()[0].features)
 
 
 def numbers(task: SignalTask, best: Levels) -> None:
@@ -288,7 +293,7 @@ def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | No
 through_app()
 controls = Controls("signal", SignalSettings, {key: lesson.settings for key, lesson in by_key(SIGNAL).items()})
 controls.repair_link()
-chosen_matrices = sidebar()
+chosen_matrices, refused_files = sidebar()
 chosen, changed_values = controls.read()
 top_line = st.container(horizontal=True, vertical_alignment="center")
 with top_line:
@@ -300,6 +305,8 @@ st.caption(
 )
 lesson_panel(controls, SIGNAL)
 controls.show_repairs(chosen)
+for sentence in refused_files:
+    st.error(plain(sentence))
 for sentence in changed_values:
     st.warning(plain(sentence))
 draw(chosen, chosen_matrices)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from looped.fields import SettingsError
@@ -19,6 +20,7 @@ from looped.signal.tasks import SignalTask
 from looped.signal.training import Kind, Progress, initial_model, seconds, train
 from looped.threads import in_one_thread
 
+Matrix = Tensor | Sequence[Sequence[float]]
 Over = Literal["signal", "M", "noise"]
 """What the risk is drawn against: s, M or σ."""
 OVER: tuple[Over, ...] = ("signal", "M", "noise")
@@ -196,18 +198,22 @@ class SignalResult:
         return [found.holding(self.settings, self.training.levels) for found in swept]
 
 
-def signal(settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> SignalResult:
+def signal(settings: SignalSettings, H: Matrix | None = None, Psi: Matrix | None = None) -> SignalResult:
     """Train the models of some settings to the end.
 
     Args:
         settings: of the run.
-        H: covariance of the features, (d, d), in place of the one of the settings.
+        H: covariance of the features, (d, d), as a tensor or as rows of numbers, in place of the one of the settings.
         Psi: covariance of the tasks, likewise.
 
     Raises:
         SettingsError: if a matrix is no covariance of d features.
     """
-    training = SignalTraining(settings, H, Psi)
+    given = [
+        matrix if matrix is None or isinstance(matrix, Tensor) else torch.tensor(matrix, dtype=torch.float64)
+        for matrix in (H, Psi)
+    ]
+    training = SignalTraining(settings, *given)
     for _ in training.run():
         pass
-    return SignalResult(settings, training, H, Psi)
+    return SignalResult(settings, training, *given)

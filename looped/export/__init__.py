@@ -5,7 +5,7 @@ One module per kind of result says what goes into the files; `looped.export.file
 
 from looped.export.compare import ComparisonExport
 from looped.export.context import ContextExport
-from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions
+from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions, write_or_compare
 from looped.export.gpt2 import GPT2Export
 from looped.export.signal import SignalExport
 from looped.export.train import TrainedExport
@@ -23,4 +23,5 @@ __all__ = [
     "summary",
     "summary_json",
     "versions",
+    "write_or_compare",
 ]

@@ -147,7 +147,9 @@ def test_a_file_that_is_no_covariance_is_refused_in_one_sentence(content, senten
     at = open_page()
     at.file_uploader(key="upload_H").set_value([("H.npy", content, "application/octet-stream")])
     run(at)
-    assert sentence in at.error[0].value.replace("\\", "")
+    (said,) = at.main.error  # not in a closed box of the sidebar
+    assert sentence in said.value.replace("\\", "")
+    assert said.value.endswith("The file is not used.")
     assert metrics(at)["LTB, with MLP"] == "2.727"
 
 
