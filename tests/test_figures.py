@@ -5,6 +5,9 @@ import pytest
 
 from looped import Settings, compare, figures
 from looped.experiments.compare import ERROR_CEILING
+from looped.figures.picture import ROLES, colour
+
+COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 
 def lines(picture):
@@ -31,7 +34,7 @@ def test_every_line_differs_from_the_others_in_dash_or_marker_and_sets_no_colour
     traces = [trace for trace in figures.error_chart(result).figure.data if trace.line.width]
     styles = {(trace.line.dash, trace.marker.symbol) for trace in traces}
     assert len(styles) == len(traces) == 5
-    assert all(trace.line.color is None and trace.marker.color is None for trace in traces)
+    assert all(trace.line.color in COLOURS_OF_ROLES and trace.marker.color is None for trace in traces)
 
 
 @pytest.mark.parametrize(

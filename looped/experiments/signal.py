@@ -1,5 +1,6 @@
 """What the MLP adds where tasks share a signal: the best risk of every model, and training that goes there."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -57,6 +58,20 @@ class Levels:
     def lsa_bound(self) -> float:
         """What the risk of linear self-attention is proved not to be below."""
         return self.gd.risk + self.bounds.valid
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Risks with as many decimals as shows four digits of the least, the gap with one less, so that they add up.
+
+        Keys are gd, lsa, gd0, bayes, gap (lsa − gd), bound (of the gap) and lsa_bound (gd + bound).
+        """
+        rounding = 1e-9 * self.gd.risk
+        sizes = [size for size in (self.gd.risk, self.lsa.risk, self.gap) if size > rounding]
+        decimals = max(0, 3 - math.floor(math.log10(min(sizes, default=1.0))))
+        risks = {"gd": self.gd.risk, "lsa": self.lsa.risk, "gd0": self.gd0.risk, "bayes": self.bayes.mean}
+        shown = {name: f"{value:.{decimals}f}" if value else "0" for name, value in risks.items()}
+        coarse = {"gap": self.gap, "bound": self.bounds.valid, "lsa_bound": self.lsa_bound}
+        return shown | {name: f"{value:.{max(0, decimals - 1)}f}" if value else "0" for name, value in coarse.items()}
 
     def optimum(self, kind: Kind) -> float:
         """The smallest risk of a model."""

@@ -1,6 +1,6 @@
 """Results as Plotly figures, each with a text and a table made from the same numbers: one module per page.
 
-Pure functions. A figure sets no colours of its own: a page draws it in its theme, and `Picture.standing_alone` gives
+Pure functions. A figure names roles and no colours: a page draws it in its theme, and `Picture.standing_alone` gives
 the figure in the project's template.
 """
 
