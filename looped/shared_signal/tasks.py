@@ -17,6 +17,14 @@ from looped.fields import SettingsError
 
 ROUNDING = 1e-10
 """What counts as zero, relative to the largest eigenvalue or entry of a covariance."""
+UNITS = 16
+"""By how many units of rounding (eps) of its own type, relative to its largest entry, a covariance may be asymmetric or
+have a negative eigenvalue, where that is more than `ROUNDING`: 2e-6 in float32."""
+ROUNDING_RULE = (
+    f"Entries across the diagonal may differ by rounding, {UNITS} units (eps) of the file's type relative to the "
+    "largest entry, which is 2e-6 in float32; their mean is used."
+)
+"""The same for the help of a file."""
 SMALLEST, LARGEST = 1e-12, 1e12
 """Between these is the largest entry of a covariance that is not 0, and up to the second are β* and σ: products of
 four of them must keep clear of the ends of double precision, and training of those of single precision."""
@@ -208,7 +216,8 @@ def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Ten
     except (ValueError, LookupError, TokenError):  # the last from NumPy, for a header cut off
         raise SettingsError(name, f"{label}: {shown} is no .npy file of numbers: write one with numpy.save.") from None
     with np.errstate(over="ignore", invalid="ignore"):  # a number beyond float64 is then not finite
-        return _covariance(torch.from_numpy(values.astype(np.float64)), name, label, features)
+        matrix = torch.from_numpy(values.astype(np.float64))
+    return _covariance(matrix, name, label, features, float(np.finfo(kind).eps) if kind.kind == "f" else 0.0)
 
 
 def _label(name: str) -> str:
@@ -219,10 +228,21 @@ def _wrong_shape(name: str, label: str, shape: tuple[int, ...], d: int) -> Setti
     return SettingsError(name, f"{label} has the shape {_shape(shape)}: with d = {d} features it must be {d} × {d}.")
 
 
-def _covariance(matrix: Tensor, name: str, label: str, d: int) -> Tensor:
-    """The matrix in float64, exactly symmetric, or a sentence on why it is no covariance."""
+def _covariance(matrix: Tensor, name: str, label: str, d: int, eps: float | None = None) -> Tensor:
+    """The matrix in float64, exactly symmetric, or a sentence on why it is no covariance.
+
+    Args:
+        matrix: as given.
+        name: of the setting.
+        label: of the matrix in messages.
+        d: features.
+        eps: unit of rounding of the numbers it was made from; by default that of its own type.
+    """
     if matrix.shape != (d, d):
         raise _wrong_shape(name, label, tuple(matrix.shape), d)
+    if eps is None:
+        eps = torch.finfo(matrix.dtype).eps if matrix.is_floating_point() else 0.0
+    rounding = max(ROUNDING, UNITS * eps)
     matrix = matrix.double()
     if not matrix.isfinite().all():
         raise SettingsError(name, f"{label} holds a value that is not finite: a covariance needs numbers.")
@@ -234,16 +254,20 @@ def _covariance(matrix: Tensor, name: str, label: str, d: int) -> Tensor:
             f"to {LARGEST:.0e}.",
         )
     difference = float((matrix - matrix.mT).abs().max())
-    if difference > ROUNDING * size:
+    if difference > rounding * size:
         raise SettingsError(
             name, f"{label} is not symmetric, two entries differ by {difference:.2g}: give a covariance matrix."
         )
     matrix = (matrix + matrix.mT) / 2
-    smallest = float(torch.linalg.eigvalsh(matrix)[0])
-    if smallest < -ROUNDING * size:
+    values, vectors = torch.linalg.eigh(matrix)
+    smallest = float(values[0])
+    if smallest < -rounding * size:
         raise SettingsError(
             name, f"{label} has the negative eigenvalue {smallest:.2g}: a covariance is positive semi-definite."
         )
+    if smallest < -ROUNDING * size:  # rounding of the file: eigenvalues as small as that are 0
+        matrix = (vectors * torch.where(values > rounding * size, values, 0.0)) @ vectors.mT
+        matrix = (matrix + matrix.mT) / 2
     return matrix
 
 

@@ -203,7 +203,7 @@ def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str,
 
     named = {"answering 0": descent(0.0, 1), "one layer, closed form": descent(one_layer_optimum(settings)[0], 1)}
     if T > 1:
-        named[f"best GD, {T} steps"] = descent(best_descent(settings)[0], T)
+        named["constructed GD"] = descent(best_descent(settings)[0], T)
     if best is not None and T > 1:
         P, Q = gdpp.weights([best.a], [best.gamma], d)
         named["best two numbers"] = _typical(

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from looped import cli, export
+from looped.chart import ROLES, colour
 from looped.experiments.gpt2 import curves, training
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.curves import Curve, command, stored
@@ -18,6 +19,8 @@ from looped.experiments.gpt2.training import GPT2Trainer
 from looped.fields import SettingsError
 
 pytest.importorskip("transformers")
+
+COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 TINY = GPT2Settings(features=2, M=3, layers=1, heads=2, width=8, batch=16, steps=40, signal=1.0)
 
@@ -232,7 +235,7 @@ def test_the_picture_says_what_it_shows_and_sets_no_colour():
     picture = curves_chart(result.curves, TINY, result.levels)
     names = [trace.name for trace in picture.figure.data]
     assert names[:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
-    assert all(trace.line.color is None for trace in picture.figure.data)
+    assert all(trace.line.color in COLOURS_OF_ROLES for trace in picture.figure.data)
     assert f"{result.curves[0].risk.mean:.3g}" in picture.alt
     np.testing.assert_array_equal(picture.table["loss with MLP"], [r.loss for r in result.curves[0].history])
     files = export.of(result).files()

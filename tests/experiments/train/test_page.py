@@ -58,7 +58,7 @@ def test_the_stored_run_stands_there_before_anyone_trains():
     app = page()
     numbers = {metric.label: metric.value for metric in app.metric}
     run = stored()[0]
-    assert numbers["median squared error"] == f"{run.fresh[:, 1].max():.1e}"
+    assert numbers["median query error"] == f"{run.fresh[0, 1]:.1e}"
     assert numbers["a, γ learned"] == f"{run.fits()[0].a:.3g}, {run.fits()[0].gamma:.3g}"
     assert len(charts(app)) == 7
     assert all(alts(app))
@@ -163,11 +163,11 @@ def test_every_kind_of_run_says_only_what_its_numbers_say(kind):
     ):
         assert stale not in said
     labels = [metric.label for metric in app.metric]
-    assert labels[0] == "median squared error"
+    assert labels[0] == "median query error"
     assert ("mean over all prompts" in labels) == ("trained" in run.whole)
     own = run.sweeps["loops"].series["trained"][1]
     T = run.settings.loops
-    assert f"After T = {T} the median squared error of the trained weights is {own[T]:.1e}" in said
+    assert f"the median query error of the trained weights is {own[T]:.1e} after T = {T} loops" in said
     best = int(np.argmin(own))
     assert (f"smallest median at loop {best}, {own[best]:.1e}" in said) == (not run.settings.untied)
     assert ("Untied layers end with the last" in said) == run.settings.untied
@@ -196,7 +196,7 @@ def test_the_script_prints_no_string_that_explains_its_code():
 def test_the_default_view_shows_medians_alone():
     for chart in charts(page()):
         title = chart["layout"].get("yaxis", {}).get("title", {}).get("text", "median")
-        assert title.startswith("median")
+        assert "median" in title
         assert not any("mean" in trace.get("name", "") for trace in chart["data"])
 
 

@@ -151,4 +151,4 @@ def test_weights_that_diverge_are_a_number_or_a_ceiling_everywhere(name, monkeyp
 def test_an_overflow_in_few_prompts_is_said_to_be_in_some(small):
     fresh = np.array([[np.inf, 1.0, 2.0], [3.0, 1.0, 2.0]])
     run = Trained(small.settings, small.P, small.Q, {}, "", fresh=fresh, fresh_prompts=10)
-    assert run.overflow() == "In some of the fresh prompts the loop diverges: their squared error is over 1e300."
+    assert run.overflow() == "In some of the fresh prompts the loop diverges: their query error is over 1e300."
