@@ -11,7 +11,8 @@ from looped import prompts, theory
 from looped.algorithms import weights
 from looped.algorithms.run import looped_iterates
 from looped.experiments.compare.result import relative_distance
-from looped.experiments.context.settings import ContextSettings, prompt_seconds
+from looped.experiments.context.cost import prompt_seconds
+from looped.experiments.context.settings import ContextSettings
 
 STUDENT_DEGREES = 3
 """Degrees of freedom of heavy-tailed rows: the variance is finite, the fourth moment is not."""

@@ -12,7 +12,8 @@ import torch
 
 from looped.experiments.compare.result import relative_distance
 from looped.experiments.context.cells import LARGEST_ITERATE, covariance_root, draw_prompts, draw_rows
-from looped.experiments.context.settings import FINAL_STEPS, TRAINING_BATCH, ContextSettings
+from looped.experiments.context.cost import FINAL_STEPS, TRAINING_BATCH
+from looped.experiments.context.settings import ContextSettings
 from looped.training.models import LoopedModel
 from looped.training.plan import Training
 from looped.training.stream import Batch, PromptStream

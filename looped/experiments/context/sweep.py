@@ -5,16 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from looped.experiments.context.cells import Cell, cell_steps, groups, join
+from looped.experiments.context.cost import FINAL_STEPS, check, estimate, prompt_seconds, training_seconds
 from looped.experiments.context.learned import LearnedCell, train_steps
 from looped.experiments.context.result import ContextResult, collect
-from looped.experiments.context.settings import (
-    FINAL_STEPS,
-    ContextSettings,
-    check,
-    estimate,
-    prompt_seconds,
-    training_seconds,
-)
+from looped.experiments.context.settings import ContextSettings
 from looped.experiments.context.unfinished_cells import Keeper
 from looped.threads import in_one_thread
 

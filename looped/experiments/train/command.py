@@ -14,9 +14,10 @@ from looped.cli.options import UsageError, add_out, add_settings, cannot_write, 
 from looped.cli.progress import Bar
 from looped.cli.streams import give, say
 from looped.experiments.train import Trained, evaluation, trained
+from looped.experiments.train.cost import check, estimate
 from looped.experiments.train.files import history_csv
 from looped.experiments.train.result import written
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings, check, estimate
+from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
 from looped.experiments.train.weights_file import read_weights
 from looped.export.files import utf8
 from looped.fields import SettingsError

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from looped.experiments.train.cost import check, estimate
 from looped.experiments.train.result import Alone, Sweep, Trained, one_layer_optimum
-from looped.experiments.train.settings import TrainSettings, check, estimate
+from looped.experiments.train.settings import TrainSettings
 from looped.prompts import eigenvalues
 from looped.threads import in_one_thread
 from looped.training import gdpp, wishart

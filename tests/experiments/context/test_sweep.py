@@ -7,7 +7,7 @@ import pytest
 
 from looped import SettingsError
 from looped.experiments.context import ContextSettings, Sweep, check, estimate, sweep
-from looped.experiments.context.settings import MAX_STEP_SECONDS, prompt_seconds, training_step_seconds
+from looped.experiments.context.cost import MAX_STEP_SECONDS, prompt_seconds, training_step_seconds
 
 SMALL = ContextSettings(features=3, ratios=(0.5, 1, 4), loops=6, prompts=5)
 TRAINED = SMALL.replace(learned=True, learned_ratios=(2, 4), learned_loops=(1, 2))

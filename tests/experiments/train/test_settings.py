@@ -5,15 +5,8 @@ import re
 import pytest
 import torch
 
-from looped.experiments.train.settings import (
-    MAX_BYTES,
-    MAX_SECONDS,
-    MAX_STEP_SECONDS,
-    TRAIN_FIELDS,
-    TrainSettings,
-    check,
-    estimate,
-)
+from looped.experiments.train.cost import MAX_BYTES, MAX_SECONDS, MAX_STEP_SECONDS, check, estimate
+from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
 from looped.fields import SettingsError
 from looped.training.trainer import Trainer
 
