@@ -19,8 +19,8 @@ from looped.experiments.train.files import history_csv
 from looped.experiments.train.result import written
 from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
 from looped.experiments.train.weights_file import read_weights
-from looped.export.files import utf8
 from looped.fields import SettingsError
+from looped.files import utf8
 from looped.training.checkpoint import CheckpointError
 from looped.training.trainer import Trainer
 
