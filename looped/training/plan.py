@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 
 from looped.training.models import Kind
+from looped.training.schedule import half_cosine
 from looped.training.stream import PromptStream
 
 GAUSS_NEWTON_WEIGHTS = 1000
@@ -140,7 +141,7 @@ class Training:
         steps = max(self._own(self.horizon or self.steps), 1)
         grown = min(self.growth * (self.loops - 1), steps - 1) if self.optimizer == "gauss-newton" else 0
         share = min(1.0, max(0, self._own(step) - grown) / (steps - grown))
-        return self.rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * share)))
+        return self.rate * (FINAL_RATE + (1 - FINAL_RATE) * half_cosine(share))
 
     def _own(self, step: int) -> int:
         """Steps that the weights of this step have behind them."""

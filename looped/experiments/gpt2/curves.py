@@ -1,8 +1,6 @@
 """Training curves of GPT-2 with where they come from: made here and now, or stored with the package."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -108,23 +106,10 @@ def stored() -> list[Curve]:
     return [Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("gpt2-*.json"))]
 
 
-def keep(trainer: GPT2Trainer, folder: Path, told_to_stop: Callable[[], bool]) -> Iterator[Curve]:
-    """Train; every minute and at the end write a checkpoint and the curve so far, and give the curve.
-
-    Args:
-        trainer: to be trained.
-        folder: for the two files, made if need be.
-        told_to_stop: asked before every step; True ends it there.
-    """
+def keep(trainer: GPT2Trainer, folder: Path) -> Curve:
+    """Write a checkpoint and the curve so far into a folder, made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = time.monotonic()
-    while True:
-        ends = trainer.finished or told_to_stop()
-        if ends or time.monotonic() - written > SAVE_EVERY:
-            trainer.save(folder / CHECKPOINT)
-            curve, written = Curve.of(trainer), time.monotonic()
-            write({CURVE: utf8(curve.to_json())}, folder)
-            yield curve
-        if ends:
-            return
-        trainer.step()
+    trainer.save(folder / CHECKPOINT)
+    curve = Curve.of(trainer)
+    write({CURVE: utf8(curve.to_json())}, folder)
+    return curve

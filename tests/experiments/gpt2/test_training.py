@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from looped import cli, export
-from looped.experiments.gpt2 import curves, training
+from looped.experiments.gpt2 import command as command_line
+from looped.experiments.gpt2 import training
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.curves import Curve, command, stored
 from looped.experiments.gpt2.result import GPT2Training, gpt2, seconds
@@ -161,7 +162,7 @@ def test_a_stored_curve_begins_as_one_made_here():
 
 
 def test_the_command_writes_its_files_resumes_and_counts_parameters(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(curves, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(command_line, "SAVE_EVERY", 0.0)
     options = ["--d", "2", "--n", "3", "--layers", "1", "--width", "8", "--batch", "16", "--signal", "1", "--no-mlp"]
     options += ["--steps", "40", "--device", "cpu"]
     cli.main(["gpt2", *options, "--out", str(tmp_path / "a")])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -66,7 +67,7 @@ def test_an_interrupted_run_goes_on(capsys, tmp_path, monkeypatch):
 
     def interrupted(trainer):
         if len(trainer.history) == 4:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)  # amid a step, which is made to its end
         return step(trainer)
 
     monkeypatch.setattr(Trainer, "step", interrupted)
@@ -74,6 +75,7 @@ def test_an_interrupted_run_goes_on(capsys, tmp_path, monkeypatch):
         main(["train", *SMALL, "--out", str(tmp_path / "parts")])
     assert stopped.value.code == 130
     assert "--resume goes on from here" in capsys.readouterr().err
+    assert len(Trainer.resume(tmp_path / "parts" / "run.pt").history) == 5
     monkeypatch.setattr(Trainer, "step", step)
     run(capsys, "--resume", "--out", tmp_path / "parts")
     assert (tmp_path / "parts" / "arrays.npz").read_bytes() == (tmp_path / "whole" / "arrays.npz").read_bytes()
