@@ -106,7 +106,7 @@ class Training:
         d, D = features, features + 1
         heavier = 0.03 if weights == "full" else 0.04  # the tail grows with T; this much was right at T = 10
         chosen: dict[str, Any] = {"stretch": 1.0 if loops == 1 or not tied else 1 + heavier * min(loops, 10)}
-        count = {"preconditioner": d * d, "sparse": d * D, "full": 2 * D * D}[weights] * (1 if tied else loops)
+        count = weight_count(weights, d, 1 if tied else loops)
         work = d * loops * (D**3 if weights == "full" else 3 * D**2)  # of one prompt's derivatives
         if others.get("optimizer") == "gauss-newton" or (count <= GAUSS_NEWTON_WEIGHTS and work <= GAUSS_NEWTON_WORK):
             chosen["batch"] = 512 if work > GAUSS_NEWTON_WORK / 4 or not tied else 1024
@@ -151,3 +151,9 @@ class Training:
         """Prompts of the stated distribution, not stretched."""
         dtype = getattr(torch, self.dtype)
         return PromptStream(examples=self.examples, features=self.features, noise=self.noise, dtype=dtype)
+
+
+def weight_count(weights: Kind, features: int, layers: int) -> int:
+    """The number of trained numbers in all layers."""
+    d, D = features, features + 1
+    return {"preconditioner": d * d, "sparse": d * D, "full": 2 * D * D}[weights] * layers

@@ -78,7 +78,7 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(tmp_path):
         GPT2Trainer(TINY.replace(width=9))
     with pytest.raises(SettingsError, match="device = tpu cannot be used: choose cpu"):
         GPT2Trainer(TINY, "tpu")
-    with pytest.raises(SettingsError, match="more than the 30 of a page"):
+    with pytest.raises(SettingsError, match=r"at most 1,800 s.*or the command python -m looped gpt2\.$"):
         GPT2Training(GPT2Settings(**PAPER)).affordable()
     (tmp_path / "run.pt").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="is damaged or was not written by this version's training"):

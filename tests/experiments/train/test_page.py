@@ -204,7 +204,7 @@ def test_settings_that_cannot_train_are_refused_in_a_sentence():
     app = page(T="10", d="40")
     press(app, "Train")
     assert len(app.error) == 1
-    assert "would take about" in app.error[0].value
+    assert "needs about" in app.error[0].value
     assert "job_train" not in app.session_state
 
 
