@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from looped.cli import main
-from looped.experiments.train import measure
+from looped.experiments.train import rivals
 
 SMALL = ["--T", "2", "--n", "8", "--d", "2", "--steps", "9", "--batch", "32"]
 
@@ -18,8 +18,8 @@ SMALL = ["--T", "2", "--n", "8", "--d", "2", "--steps", "9", "--batch", "32"]
 @pytest.fixture(autouse=True)
 def fixture_quick(monkeypatch):
     """Evaluate on few prompts; bytes must repeat all the same."""
-    monkeypatch.setattr(measure, "_affordable", lambda *_args, **_others: 200)
-    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(rivals, "affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
 
 
 def run(capsys, *arguments):
@@ -97,7 +97,7 @@ def test_the_script_gives_the_same_numbers_in_another_folder(capsys, tmp_path, s
         run(capsys, "--weights-from", tmp_path / "a" / "arrays.npz", "--out", tmp_path / "a")
     there = tmp_path / "there"
     there.mkdir()
-    quick = "import looped.experiments.train.measure as m; m._affordable = lambda *a, **k: 200; m.ALONE_SECONDS = 0"
+    quick = "import looped.experiments.train.rivals as m; m.affordable = lambda *a, **k: 200; m.ALONE_SECONDS = 0"
     code = f"{quick}; import runpy; runpy.run_path({str(tmp_path / 'a' / 'reproduce.py')!r})"
     subprocess.run([sys.executable, "-c", code], cwd=there, check=True, capture_output=True, timeout=300)
     assert (there / "arrays.npz").read_bytes() == (tmp_path / "a" / "arrays.npz").read_bytes()
