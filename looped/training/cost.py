@@ -13,7 +13,7 @@ def training_cost(plan: Training) -> Cost:
     d, D, B, T = plan.features, plan.features + 1, plan.batch, plan.loops
     weights = weight_count(plan.weights, d, 1 if plan.tied else T)
     moves = plan.weights == "full" and plan.task == "prediction"  # every loop moves the examples as well
-    loop = float(D**3) if moves else 1.5 * D**2
+    loop = float(D**3) if moves else 1.25 * D**2
     if plan.optimizer == "gauss-newton":
         derivatives = B * d * ((8e-9 if moves else 3e-9) * T * loop + 6e-11 * weights**2)
         step = 4e-4 * T + derivatives + 1e-10 * weights**3

@@ -14,8 +14,13 @@ def prompt_seconds(settings: ContextSettings, n: int) -> float:
     """CPU seconds for one prompt of n examples: drawing, spectrum, all loops, errors."""
     d, T = settings.features, settings.loops
     r = min(n, d)
-    before = 6e-5 + n * d * (1.1e-7 if settings.rows == "student" else 4e-8) + 1e-10 * n * (d * d + 4 * r * r)
-    return before + 5e-9 * r**3 + T * (2.5e-7 + 1.2e-8 * d + 3e-10 * r * d)
+    spectrum = 6e-5 + 4e-10 * n * r**2 + 5e-9 * r**3
+    return rows_seconds(settings, n) + spectrum + T * (2.5e-7 + 1.2e-8 * d + 3e-10 * r * d)
+
+
+def rows_seconds(settings: ContextSettings, n: int) -> float:
+    """CPU seconds for drawing n examples and multiplying XᵀX out."""
+    return n * settings.features * ((1.1e-7 if settings.rows == "student" else 4e-8) + 1e-10 * settings.features)
 
 
 def cell_seconds(settings: ContextSettings, n: int) -> float:
@@ -25,9 +30,8 @@ def cell_seconds(settings: ContextSettings, n: int) -> float:
 
 def learned_cost(settings: ContextSettings, n: int, loops: int) -> Cost:
     """The cost of training A once."""
-    plan, d = training(settings, n, loops), settings.features
-    cost = training_cost(plan)
-    drawing = plan.batch * n * d * (2e-8 + 1e-10 * d)
+    plan = training(settings, n, loops)
+    cost, drawing = training_cost(plan), plan.batch * rows_seconds(settings, n)
     return Cost(seconds=cost.seconds + plan.steps * drawing, step_seconds=cost.step_seconds + drawing)
 
 
