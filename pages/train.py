@@ -5,10 +5,11 @@ import streamlit as st
 from looped import export
 from looped.experiments.train import Trained, TrainingWork
 from looped.experiments.train import charts as figures
+from looped.experiments.train.cost import estimate
 from looped.experiments.train.lessons import TRAIN
-from looped.experiments.train.measure import LEVEL_PROMPTS, best_descent
 from looped.experiments.train.result import STATISTICS, measured, written
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings, estimate
+from looped.experiments.train.rivals import LEVEL_PROMPTS, best_descent
+from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
 from looped.fields import SettingsError

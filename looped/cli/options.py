@@ -130,7 +130,7 @@ def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None 
     if folder is None:
         return
     from looped import export  # with Plotly, which only files need
-    from looped.export.files import write as write_files
+    from looped.files import write as write_files
 
     try:
         written = write_files({**export.of(result).files(), **(more or {})}, folder)

@@ -1,12 +1,9 @@
 """The five files of every result, and how they are written: all of them or none."""
 
 import csv
-import errno
 import html
-import importlib.metadata
 import io
 import json
-import platform
 import sys
 import zipfile
 import zlib
@@ -18,7 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from looped import provenance
 from looped.chart import Picture
+from looped.files import npz, utf8, write
 from looped.settings import CheckedSettings
 
 RESULTS_VERSION = 2
@@ -29,7 +28,7 @@ PACKAGES = ("looped", "torch", "numpy", "scikit-learn", "plotly")
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that determine the numbers."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    return provenance.versions("python", *PACKAGES)
 
 
 class Export(ABC):
@@ -212,44 +211,6 @@ def _difference(new: np.ndarray | None, old: np.ndarray | None) -> str:
         return ""
     apart = float(np.abs(new[unequal].astype(np.float64) - old[unequal].astype(np.float64)).max())
     return f"by up to {apart:.2g}; its largest entry is {np.nanmax(np.abs(old)):.2g}"
-
-
-def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
-    """Write files into a folder, made if need be.
-
-    All are written beside their places and moved there when all are complete, so no partial file is left.
-
-    Raises:
-        OSError: if the folder or one of the files cannot be written; then none is.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = {folder / name: folder / f".{name}.part" for name in contents}
-    if taken := next(filter(Path.is_dir, parts), None):  # moving would stop there, with some files new and some old
-        raise IsADirectoryError(errno.EISDIR, f"{taken.name} there is a folder")
-    try:
-        for part, content in zip(parts.values(), contents.values(), strict=True):
-            part.write_bytes(content)
-        for path, part in parts.items():
-            part.replace(path)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-    return list(parts)
-
-
-def utf8(text: str) -> bytes:
-    """The text as UTF-8; bytes of a file's name that are none are written as escapes, which JSON reads back."""
-    return text.encode("utf-8", "backslashreplace")
-
-
-def npz(named: Mapping[str, np.ndarray], comment: str = "") -> bytes:
-    """Arrays as an uncompressed .npz, the same bytes for the same arrays and the same comment of the archive."""
-    out = io.BytesIO()
-    np.savez(out, allow_pickle=False, **named)
-    with zipfile.ZipFile(out, "a") as archive:
-        archive.comment = utf8(comment)
-    return out.getvalue()
 
 
 def bands(values: np.ndarray) -> dict[str, float]:

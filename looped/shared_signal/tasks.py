@@ -6,14 +6,14 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tokenize import TokenError
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from looped.fields import SettingsError
+from looped.files import NOT_AN_ARRAY, read_npy
 
 ROUNDING = 1e-10
 """What counts as zero, relative to the largest eigenvalue or entry of a covariance."""
@@ -202,22 +202,23 @@ def load_covariance(path: Path, name: str, features: int) -> Tensor:
 def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Tensor:
     """The same from an open file, called `shown` in messages."""
     label = _label(name)
-    try:
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        shape, _, kind = header[np.lib.format.read_magic(file)](file)
-        if kind.kind not in "fiu":
+
+    def check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        if dtype.kind not in "fiu":
             raise SettingsError(name, f"{label}: {shown} does not hold real numbers: write some with numpy.save.")
-        if shape != (features, features):  # before any memory is taken for it
+        if shape != (features, features):
             raise _wrong_shape(name, label, shape, features)
-        file.seek(0)
-        values = np.lib.format.read_array(file, allow_pickle=False)
-    except SettingsError:
+
+    try:
+        values = read_npy(file, check)
+    except (SettingsError, OSError):  # the caller says what the system refused
         raise
-    except (ValueError, LookupError, TokenError):  # the last from NumPy, for a header cut off
+    except NOT_AN_ARRAY:
         raise SettingsError(name, f"{label}: {shown} is no .npy file of numbers: write one with numpy.save.") from None
     with np.errstate(over="ignore", invalid="ignore"):  # a number beyond float64 is then not finite
         matrix = torch.from_numpy(values.astype(np.float64))
-    return _covariance(matrix, name, label, features, float(np.finfo(kind).eps) if kind.kind == "f" else 0.0)
+    eps = float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
+    return _covariance(matrix, name, label, features, eps)
 
 
 def _label(name: str) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from looped.budget import Cost
 from looped.experiments.signal.settings import SignalSettings
-from looped.fields import SettingsError
 from looped.shared_signal.bayes import SampledRisk, bayes_risk
 from looped.shared_signal.bounds import GapBounds, gap_bounds
 from looped.shared_signal.lsa_minimum import LSAMinimum, lsa_minima, lsa_minimum
@@ -30,8 +30,7 @@ BAYES_DRAWS = 2_500
 BAYES_WORK = 1e7
 """Most multiplications for a sampled Bayes risk: fewer draws at large sizes, and a larger standard error."""
 
-MAX_SECONDS = 1800.0
-"""Longest training, CPU seconds by the estimate."""
+BUDGET = Cost(seconds=1800.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +155,17 @@ class SignalTraining:
         Psi: covariance of the tasks, likewise.
 
     Raises:
-        SettingsError: if a matrix is no covariance of d features, or training would take more than `MAX_SECONDS`.
+        SettingsError: if a matrix is no covariance of d features, or training is beyond `BUDGET`.
     """
 
     def __init__(self, settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> None:
         self.settings, self.task = settings, settings.task(H, Psi)
-        if (needed := seconds(self.task, settings.plan()) * len(settings.models)) > MAX_SECONDS:
-            raise SettingsError(
-                "steps",
-                f"steps = {settings.steps} at these sizes would take about {needed / 60:.0f} minutes of one core, more "
-                f"than {MAX_SECONDS / 60:.0f}: choose fewer steps, prompts a step, examples or features.",
-            )
+        BUDGET.check(
+            Cost(seconds=seconds(self.task, settings.plan()) * len(settings.models)),
+            field="steps",
+            what=f"steps = {settings.steps} at these sizes",
+            remedy="fewer steps, prompts a step, examples or features",
+        )
         self.models: dict[Kind, SignalModel] = {
             kind: initial_model(kind, self.task, settings.seed) for kind in settings.models
         }

@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, colour, line, log_range
-from looped.experiments.train.measure import best_descent, level_medians
 from looped.experiments.train.result import STATISTICS, Sweep, Trained, written
+from looped.experiments.train.rivals import best_descent, level_medians
 from looped.experiments.train.settings import TrainSettings
 
 MOST_POINTS = 1000

@@ -9,11 +9,12 @@ import numpy as np
 
 from looped.chart import Picture
 from looped.experiments.train import charts as figures
-from looped.experiments.train.measure import best_descent
 from looped.experiments.train.result import CEILING, STATISTICS, Trained, one_layer_optimum
+from looped.experiments.train.rivals import best_descent
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import pack
-from looped.export.files import Export, npz, of, script
+from looped.export.files import Export, of, script
+from looped.files import npz
 from looped.training.evaluate import Risk
 
 

@@ -10,7 +10,8 @@ import torch
 
 from looped import cli, export
 from looped.chart import ROLES, colour
-from looped.experiments.gpt2 import curves, training
+from looped.experiments.gpt2 import command as command_line
+from looped.experiments.gpt2 import training
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.curves import Curve, command, stored
 from looped.experiments.gpt2.result import GPT2Training, gpt2, seconds
@@ -80,7 +81,7 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(tmp_path):
         GPT2Trainer(TINY.replace(width=9))
     with pytest.raises(SettingsError, match="device = tpu cannot be used: choose cpu"):
         GPT2Trainer(TINY, "tpu")
-    with pytest.raises(SettingsError, match="more than the 30 of a page"):
+    with pytest.raises(SettingsError, match=r"at most 1,800 s.*or the command python -m looped gpt2\.$"):
         GPT2Training(GPT2Settings(**PAPER)).affordable()
     (tmp_path / "run.pt").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="is damaged or was not written by this version's training"):
@@ -164,7 +165,7 @@ def test_a_stored_curve_begins_as_one_made_here():
 
 
 def test_the_command_writes_its_files_resumes_and_counts_parameters(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(curves, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(command_line, "SAVE_EVERY", 0.0)
     options = ["--d", "2", "--n", "3", "--layers", "1", "--width", "8", "--batch", "16", "--signal", "1", "--no-mlp"]
     options += ["--steps", "40", "--device", "cpu"]
     cli.main(["gpt2", *options, "--out", str(tmp_path / "a")])

@@ -186,7 +186,7 @@ def test_a_training_that_takes_too_long_is_refused_in_one_sentence():
     at = open_page(d="50", n="400", steps="100000", batch="2000")
     next(button for button in at.button if button.label == "Train").click()
     run(at)
-    assert "more than 30: choose fewer steps" in text(at)
+    assert "(at most 1,800 s): choose fewer steps" in text(at)
 
 
 RAW = re.compile(r"[A-Za-zλβΓΨ‖⁺]_\w|\^\S")

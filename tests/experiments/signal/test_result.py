@@ -129,7 +129,7 @@ def test_the_two_models_of_a_pair_train_as_they_do_alone(result):
 
 
 def test_a_training_that_takes_too_long_is_refused():
-    with pytest.raises(SettingsError, match=r"would take about .* minutes of one core, more than 30"):
+    with pytest.raises(SettingsError, match=r"needs about .* s \(at most 1,800 s\): choose fewer steps"):
         SignalTraining(SignalSettings(features=50, M=400, batch=2000, steps=100_000))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from looped.experiments.train import measure
+from looped.experiments.train import rivals
 from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.stored import stored
 from looped.lesson import by_key
@@ -23,8 +23,8 @@ SMALL = {"T": "2", "n": "8", "d": "2", "steps": "30", "batch": "32"}
 @pytest.fixture(autouse=True)
 def fixture_quick(monkeypatch):
     """Evaluate on few prompts."""
-    monkeypatch.setattr(measure, "_affordable", lambda *_args, **_others: 200)
-    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(rivals, "affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
 
 
 def page(**query):
@@ -172,7 +172,7 @@ def test_every_kind_of_run_says_only_what_its_numbers_say(kind):
     assert (f"smallest median at loop {best}, {own[best]:.1e}" in said) == (not run.settings.untied)
     assert ("Untied layers end with the last" in said) == run.settings.untied
     assert ("adds one every" in said) == (T > 1)
-    assert (f"mean {measure.best_descent(run.settings)[1]:.3g}, exact" in said) == (T > 1)
+    assert (f"mean {rivals.best_descent(run.settings)[1]:.3g}, exact" in said) == (T > 1)
     assert not any(re.search(r"(?<![$\\])(λ₁|κ_Σ|κ_Σ)", text) for text in markdown(app))
 
 
@@ -204,7 +204,7 @@ def test_settings_that_cannot_train_are_refused_in_a_sentence():
     app = page(T="10", d="40")
     press(app, "Train")
     assert len(app.error) == 1
-    assert "would take about" in app.error[0].value
+    assert "needs about" in app.error[0].value
     assert "job_train" not in app.session_state
 
 
