@@ -11,7 +11,9 @@ from typing import Any
 from looped.cli.options import UsageError
 from looped.cli.streams import give
 
-APP = Path(__file__).parents[2] / "app.py"
+ROOT = Path(__file__).parents[2]
+APPS = (ROOT / "looped_ui" / "demo" / "app.py", ROOT / "app.py")
+"""The demo of an installed package, and that of a checkout."""
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -23,15 +25,16 @@ def run(chosen: argparse.Namespace) -> None:
     """Become the server, this module with the arguments of `streamlit`, in the folder that holds its configuration.
 
     Raises:
-        UsageError: if the package stands alone, without the pages beside it, or Streamlit is missing.
+        UsageError: if the package stands alone, without the demo, or Streamlit is missing.
     """
-    if not APP.exists():
-        raise UsageError(f"{APP} does not exist: start the demo from a checkout of the repository.")
+    app = next(filter(Path.exists, APPS), None)
+    if app is None:
+        raise UsageError(f"{APPS[0]} does not exist: install the package again, with `pip install .`.")
     if importlib.util.find_spec("streamlit") is None:
-        raise UsageError("Streamlit is not installed: run `pip install -r requirements.txt`.")
+        raise UsageError("Streamlit is not installed: run `pip install streamlit`.")
     give("")  # Streamlit prints the address there, and ends in a traceback where it cannot
-    os.chdir(APP.parent)
-    os.execv(sys.executable, [sys.executable, "-m", __name__, "run", str(APP), *chosen.streamlit])
+    os.chdir(app.parent)
+    os.execv(sys.executable, [sys.executable, "-m", __name__, "run", str(app), *chosen.streamlit])
 
 
 class Output(io.FileIO):
