@@ -1,5 +1,7 @@
 """Entry of the web demo: `streamlit run app.py`."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from looped import threads
@@ -15,7 +17,8 @@ STYLE = """<style>
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
 </style>"""
 
-st.set_page_config(page_title="Looped", page_icon="docs/icon.svg", layout="wide", initial_sidebar_state=340)
+ICON = Path(__file__).parent / "docs" / "icon.svg"
+st.set_page_config(page_title="Looped", page_icon=ICON, layout="wide", initial_sidebar_state=340)
 st.html(STYLE)
 threads.keep_to_one_thread()
 backend.warm_up()

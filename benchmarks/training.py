@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from looped.experiments.train import measure, trained
+from looped.experiments.train import rivals, trained
 from looped.experiments.train.result import measured, written
 from looped.experiments.train.settings import TrainSettings
 from looped.training.evaluate import query_errors
@@ -30,15 +30,15 @@ RUNS = {
 def main(seeds: int) -> None:
     """Train and judge every run for every seed."""
     for name, settings in RUNS.items():
-        step, risk = measure.best_descent(settings)
+        step, risk = rivals.best_descent(settings)
         print(f"{name}: best gradient descent has the mean {risk:.5f}, exact, with a = {step:.4f}")
         for seed in range(seeds):
             trainer = Trainer(settings.replace(seed=seed).training())
             began = time.process_time()
             history = list(trainer.run())
             seconds, run, stream = time.process_time() - began, trained(trainer, settings), trainer.training.stream()
-            errors = query_errors(trainer.model.predictions, stream, measure.EVALUATION_SEED, PROMPTS)
-            below, whole = measure.mean_errors(settings, trainer.model, stream, PROMPTS)
+            errors = query_errors(trainer.model.predictions, stream, rivals.EVALUATION_SEED, PROMPTS)
+            below, whole = rivals.mean_errors(settings, trainer.model, stream, PROMPTS)
             line = f"{name}, seed {seed}: {seconds:.1f} s, {history[-1].skipped} steps skipped"
             line += f", median {written(float(errors.median[-1]))}, mean below the limit {measured(below)}"
             line += "" if whole is None else f", mean {whole.mean:.5f} ± {whole.error:.5f}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,6 +17,15 @@ COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A6D00", "#56B4E9", "#E69F00", "#444444", "#7A3E9D", "#005F5F",
 )  # fmt: skip
 """Colours of lines, those of the light theme: Okabe and Ito's first, told apart with any colour vision."""
+Role = Literal["model", "counterpart", "reference", "descent", "bound", "learned", "mark", "floor", "nothing", "task"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""What a line is, in the order of the colours; the same colour on every page.
+
+model: the transformer or block in question, constructed or trained. counterpart: what it is compared with first, such
+as the explicit algorithm or the model without MLP. reference: a closed form, a limit or the best known. descent: plain
+gradient descent. bound: what is proved or derived. learned: the trained matrix A. mark: a value that is asked for.
+floor: what nothing goes below. nothing: reading nothing from the examples. task: the distance to the task itself.
+"""
 INK, GRID = "#1B1F24", "#DDE1E6"
 SEQUENTIAL = ("#E4F1FA", "#56B4E9", "#0072B2", "#00324F")
 DIVERGING = ("#8E0152", "#DE77AE", "#F7F7F7", "#7FBC41", "#276419")
@@ -67,17 +76,50 @@ class Picture:
         A figure carries the template that was Plotly's default when it was made. Under Streamlit that is one of
         placeholders, which only Streamlit's own pages replace with the colours of their theme.
         """
-        return go.Figure(self.figure).update_layout(template=TEMPLATE)
+        figure = go.Figure(self.figure).update_layout(template=TEMPLATE)
+        own = dict(zip(map(colour, ROLES), COLOURS, strict=True))
+        for trace in figure.select_traces(lambda trace: getattr(trace, "line", None) and trace.line.color in own):
+            trace.line.color = own[trace.line.color]
+        return figure
+
+
+def colour(role: Role) -> str:
+    """The colour of a role, as Streamlit's placeholder for a colour of the page's theme.
+
+    `Picture.standing_alone` puts one of `COLOURS` in its place.
+    """
+    return f"#{ROLES.index(role) + 1:06d}"
 
 
 def line(
-    x: np.ndarray, y: np.ndarray, name: str, dash: str = "solid", symbol: str = "", width: float = 2, opacity: float = 1
+    x: np.ndarray,
+    y: np.ndarray,
+    name: str,
+    dash: str = "solid",
+    symbol: str = "",
+    width: float = 2,
+    opacity: float = 1,
+    *,
+    role: Role | None = None,
 ) -> dict[str, Any]:
-    """A line with its own dash and, if given, its own marker, so that colour is not what tells lines apart."""
+    """A line with its own dash and, if given, its own marker, so that colour is not what tells lines apart.
+
+    Args:
+        x: places of its points, (K,).
+        y: their values, (K,).
+        name: in the legend.
+        dash: Plotly's name of it.
+        symbol: Plotly's name of the marker.
+        width: in pixels.
+        opacity: from 0 to 1.
+        role: what gives it its colour; without one, its place among the traces does.
+    """  # fmt: skip
     trace: dict[str, Any] = {
         "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "opacity": opacity,
         "line": {"dash": dash, "width": width},
     }  # fmt: skip
+    if role is not None:
+        trace["line"]["color"] = colour(role)
     if symbol:
         trace |= {"mode": "lines+markers", "marker": {"symbol": symbol, "size": 8, "maxdisplayed": MARKERS}}
     return trace

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,12 @@ TABLES = ("diabetes", "csv")
 
 SMALLEST = 1e-3
 """How close a number that must not be 0 may come to it: below, products of small numbers would underflow."""
+
+READ_AS_POINT = "its comma was read as a decimal point"
+"""What is said of a number with a decimal comma."""
+
+_DECIMAL_COMMA = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}$)[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
+"""A number with a decimal comma, and not such as 1,000, which may be a thousand."""
 
 MOST_NUMBERS = 60
 """Most entries of a list of numbers, such as the ratios of a sweep."""
@@ -135,6 +142,16 @@ class Field:
             case _:
                 return str(value)
 
+    def with_point(self, value: object) -> str | None:
+        """The text of a number with a decimal point in place of its decimal comma; None for everything else."""
+        if (
+            self.kind in ("whole", "real", "step")
+            and isinstance(value, str)
+            and _DECIMAL_COMMA.fullmatch(value.strip())
+        ):
+            return value.strip().replace(",", ".")
+        return None
+
     def nearest(self, value: object, default: Any) -> Any:
         """The allowed value closest to `value`; the default when there is no such thing (text, NaN)."""
         if self.kind not in ("whole", "real", "step"):
@@ -176,7 +193,9 @@ class Field:
                 raise ValueError
             number = float(value) if isinstance(value, (int, float)) else float(str(value))
         except (ValueError, OverflowError):
-            raise self.refuse(value, ", it is not a number") from None
+            separated = isinstance(value, str) and "," in value
+            why = "a number has a decimal point and no other separator" if separated else "it is not a number"
+            raise self.refuse(value, f", {why}") from None
         if isinstance(value, bool) or math.isnan(number):
             raise self.refuse(value, ", it is not a number")
         if self.kind == "whole" and math.isfinite(number) and number != int(number):

@@ -1,22 +1,48 @@
-"""Where a stored result comes from."""
+"""Results that come with the package, and where a result comes from."""
 
 import datetime
+import json
 import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 STORED = Path(str(resources.files("looped"))) / "stored"
 """Folder of the stored results."""
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Version of each of these packages, and of `python` where that is named."""
+    return {name: platform.python_version() if name == "python" else metadata.version(name) for name in names}
+
+
+def today() -> str:
+    """The date, year-month-day, in UTC."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def provenance(command: str) -> dict[str, Any]:
     """Command, versions, date and hardware of a result that is made now."""
     return {
         "command": command,
-        "versions": {name: metadata.version(name) for name in ("looped", "torch", "numpy")}
-        | {"python": platform.python_version()},
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": versions("looped", "torch", "numpy", "python"),
+        "date": today(),
         "hardware": f"{platform.machine()} processor, one thread of {os.cpu_count()}",
     }
+
+
+def store(path: Path, arrays: Mapping[str, np.ndarray], origin: Mapping[str, Any]) -> None:
+    """Write a result's arrays with their provenance to a compressed .npz file."""
+    text = np.array(json.dumps(origin, ensure_ascii=False))
+    np.savez_compressed(path, allow_pickle=False, provenance=text, **arrays)
+
+
+def stored(name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of a stored result by name, and its provenance: command, versions, date and hardware."""
+    with np.load(STORED / name, allow_pickle=False) as arrays:
+        named = dict(arrays)
+    return named, json.loads(str(named.pop("provenance")))

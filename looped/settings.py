@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, cast
 
-from looped.fields import FIELDS, Field, SettingsError
+from looped.fields import FIELDS, READ_AS_POINT, Field, SettingsError
 
 LINK_VERSION = 1
 """Version of the names and meanings in a link, a `result.json` or an exported script."""
@@ -83,11 +83,15 @@ class CheckedSettings:
         rejected: dict[str, str] = {}
         for name, field in cls.table.items():
             if field.key in query:
+                with_point = field.with_point(query[field.key])
+                asked = query[field.key] if with_point is None else with_point
+                why = "" if with_point is None else f"{field.key}: {READ_AS_POINT}."
                 try:
-                    values[name] = field.read(query[field.key])
+                    values[name] = field.read(asked)
                 except SettingsError as error:
-                    values[name] = field.nearest(query[field.key], cls.defaults()[name])
-                    rejected[field.key] = f"{error} Using {field.to_text(values[name])}."
+                    values[name], why = field.nearest(asked, cls.defaults()[name]), str(error)
+                if why:
+                    rejected[field.key] = f"{why} Using {field.to_text(values[name])}."
         return cls(**values), rejected
 
     def _items(self) -> Iterable[tuple[str, Any]]:

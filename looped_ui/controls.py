@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from looped.fields import Field
+from looped.fields import READ_AS_POINT, Field
 from looped.settings import CheckedSettings
 from looped_ui.parts import plain, typeset
 from looped_ui.typing import misread
@@ -25,6 +25,12 @@ DISPLAY = {
     "statistic": "mean|median|99.9 %",
 }  # fmt: skip
 """Parameters that change what is shown of a result and not the result, and what each may be."""
+MISREAD = {
+    "comma": f"{READ_AS_POINT}. Using",
+    "no number": "what was typed is not a number. Keeping",
+    "two ways": "what was typed can be read in two ways; write digits and one decimal point. Keeping",
+}
+"""What is said of text in a number input that is not what was typed, before the number it became."""
 
 
 class Controls(Generic[S]):
@@ -176,8 +182,7 @@ class Controls(Generic[S]):
         key, what = found
         for name, field in self.fields.items():
             if field.key == key:
-                why = "its comma was read as a decimal point" if what == "comma" else "what was typed is not a number"
-                note = f"{key}: {why}. Using {field.to_text(getattr(settings, name))}."
+                note = f"{key}: {MISREAD[what]} {field.to_text(getattr(settings, name))}."
                 st.session_state["repairs"] = [plain(note)]
                 st.session_state.pop("repairs_at", None)
 

@@ -17,7 +17,7 @@ CONTENTS = {
     "result.json": ("JSON", "application/json", "Settings, seed, versions, verdicts and scalars."),
     "curves.csv": ("CSV", "text/csv", "Every curve that is drawn, one number a line."),
     "figure.html": ("HTML", "text/html", "The charts as one interactive page that works offline."),
-    "reproduce.py": ("Python", "text/x-python", "A script that gives the same numbers in any folder."),
+    "reproduce.py": ("Python", "text/x-python", "A script that gives the same numbers in an empty folder."),
     "arrays.npz": ("NPZ", "application/octet-stream", "The arrays behind the curves, for NumPy."),
 }
 """What each file is called on the page, its type, and what is in it."""

@@ -1,5 +1,8 @@
 """Controls for real data: a file, a target column and feature columns."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import streamlit as st
 
 from looped import tables
@@ -9,43 +12,103 @@ from looped_ui import backend
 from looped_ui.parts import plain, typeset
 
 MOST_NAMED = 5
-"""Columns that are left out of a table and named with the reason; of more, only the number is told."""
+"""Columns that are named in a sentence; of more, only the number is told."""
+TARGET, FEATURES = FIELDS["target"], FIELDS["feature_columns"]
 
 
-def choose_table(data: str) -> tables.Table | None:
+class Chosen(NamedTuple):
+    """The table that is shown, and what a reader has to know about the choice."""
+
+    table: tables.Table | None
+    refused: str
+    """Why a file or a choice of columns could not be used, and what is shown instead; Markdown, as the next three."""
+    missing: str
+    """That no file is chosen, and what is shown instead."""
+    changed: str
+    """Columns that were asked for and are not used, and what is used instead."""
+    left_out: str
+    """Columns of the file that cannot be used."""
+    for_file: dict[str, Any]
+    """The columns that the link names for a file that is not there yet, by name of the setting."""
+    address: dict[str, str]
+    """By key of the link, the columns it has to name; an empty text for none."""
+
+    def show_notes(self) -> None:
+        """What a reader has to know, at the top of the page."""
+        for box, note in ((st.error, self.refused), (st.info, self.missing), (st.warning, self.changed)):
+            if note:
+                box(note)
+        if self.left_out:
+            st.caption(self.left_out)
+
+
+def set_address(chosen: Chosen | None) -> None:
+    """Let the address name the columns that are shown, if any; after all widgets, which write into it as well."""
+    for key, text in chosen.address.items() if chosen else ((TARGET.key, ""), (FEATURES.key, "")):
+        if text and st.query_params.get(key) != text:
+            st.query_params[key] = text
+        elif not text and key in st.query_params:
+            del st.query_params[key]
+
+
+def choose_table(data: str) -> Chosen:
     """The uploaded CSV or the diabetes data, with target and features chosen; the last good table if that fails."""
-    state = st.session_state
-    sheet = _uploaded_sheet() if data == "csv" else backend.sheet("diabetes")
-    target, columns = _columns(sheet, waiting=data == "csv" and not sheet.digest)
-    if left_out := [f"{name} {trouble}" for name, trouble in sheet.troubles.items()]:
-        more = f"; and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
-        st.caption(f"Left out: {plain('; '.join(left_out[:MOST_NAMED]))}{more}.")
+    state, own = st.session_state, data == "csv"
+    sheet, refused, missing = _uploaded_sheet() if own else (backend.sheet("diabetes"), "", "")
+    waiting = own and not sheet.digest
+    for_file = _columns_for_file(waiting) if own else {}
+    if for_file:
+        names = " and ".join(f"{f.key} = {f.to_text(for_file[f.name])}" for f in (TARGET, FEATURES) if for_file[f.name])
+        missing += (
+            " The link is about a file of your own, which it cannot carry: upload that under *Data*, and "
+            f"{plain(names)} will be used."
+        )
+    elif waiting and missing:
+        missing += " Choose a CSV file under *Data*."
+    target, columns, changed = _columns(sheet)
+    named = TARGET.key in st.query_params or target != sheet.numeric[-1]
+    shown = {"target": target if named else "", "feature_columns": columns}
+    address = {f.key: f.to_text(for_file[f.name] if for_file else shown[f.name]) for f in (TARGET, FEATURES)}
     try:
-        state["table"] = tables.choose(sheet, target, columns)
+        features = columns or tuple(name for name in sheet.numeric if name != target)
+        state["table"] = tables.choose(sheet, target, features)
     except SettingsError as error:
-        st.error(f"{plain(str(error))} The last choice is kept.")
-    return state.get("table")
+        last = state.get("table")
+        instead = f" The last choice, '{last.target}' of {last.name}, is shown instead." if last else ""
+        refused, address = plain(f"{error}{instead}"), {}
+    left_out = _left_out(sheet) if own else ""
+    return Chosen(state.get("table"), refused, missing.strip(), changed, left_out, for_file, address)
 
 
-def _uploaded_sheet() -> tables.Sheet:
-    """The last good file; the diabetes data until there is one."""
+def _uploaded_sheet() -> tuple[tables.Sheet, str, str]:
+    """The last good file, the diabetes data until there is one; why the chosen one is refused; that none is chosen."""
     upload = st.file_uploader(
         "CSV file", "csv", max_upload_size=tables.MAX_BYTES // 1024**2,
         help=f"Column names in the first line, numbers below. Up to {tables.MAX_ROWS:,} rows, {tables.MAX_COLUMNS:,} "
         f"columns and {tables.MAX_BYTES // 1024**2} MiB: all of it must fit one run.",
     )  # fmt: skip
-    dialect = _dialect()
+    dialect, refusal = _dialect(), ""
     if upload is not None:
         try:
             st.session_state["sheet"] = backend.sheet("csv", upload.file_id, dialect, upload.getvalue(), upload.name)
         except SettingsError as error:
-            st.error(f"{plain(str(error))} The last table is kept.")
+            refusal = str(error)
     sheet: tables.Sheet = st.session_state.get("sheet") or backend.sheet("diabetes")
-    if upload is None:
-        st.info(f"No file is chosen: {plain(sheet.name)} is shown.")
     if sheet.reading:
         st.caption(f"{plain(sheet.name)} is read as {plain(sheet.reading)}.")
-    return sheet
+    if left_out := _left_out(sheet):
+        st.caption(left_out)
+    if upload is None:
+        return sheet, "", f"No file is chosen: {plain(sheet.name)} is shown."
+    refused = f"{upload.name} could not be read: {refusal} {sheet.name} is shown instead."
+    return sheet, plain(refused) if refusal else "", ""
+
+
+def _left_out(sheet: tables.Sheet) -> str:
+    """The columns that cannot be used, with the reason, in one line; nothing where all can be."""
+    reasons = [f"{name} {trouble}" for name, trouble in sheet.troubles.items()]
+    more = f"; and {len(reasons) - MOST_NAMED} more" if len(reasons) > MOST_NAMED else ""
+    return plain(f"Left out of {sheet.name}: {'; '.join(reasons[:MOST_NAMED])}{more}.") if reasons else ""
 
 
 def _dialect() -> Dialect:
@@ -58,47 +121,62 @@ def _dialect() -> Dialect:
     return Dialect(**told)
 
 
-def _columns(sheet: tables.Sheet, waiting: bool) -> tuple[str, tuple[str, ...]]:
-    """Target and features among the numeric columns of a sheet; no features chosen means all others.
+def _columns_for_file(waiting: bool) -> dict[str, Any]:
+    """The columns that the link names for a file: kept while another table stands in, chosen when the file is there."""
+    state = st.session_state
+    if not waiting:
+        if (kept := state.pop("columns_for_file", None)) is not None:  # the choice so far was one for the stand-in
+            state[TARGET.key], state[FEATURES.key] = kept.get("target", ""), list(kept.get("feature_columns", ()))
+        return {}
+    if "columns_for_file" not in state:
+        state["columns_for_file"] = {}
+        if "table" not in state and {TARGET.key, FEATURES.key} & set(st.query_params):
+            linked = {field.name: field.read(st.query_params.get(field.key, "")) for field in (TARGET, FEATURES)}
+            state["columns_for_file"] = linked if any(linked.values()) else {}
+            state[TARGET.key], state[FEATURES.key] = "", []
+    return dict(state["columns_for_file"])
 
-    Args:
-        sheet: to choose from.
-        waiting: whether it stands in for a file that is not chosen yet. The columns that a link names are meant for the
-            file, and are kept for it.
+
+def _columns(sheet: tables.Sheet) -> tuple[str, tuple[str, ...], str]:
+    """Target and named features among the numeric columns of a sheet, and a sentence about those asked for in vain.
+
+    No features named means all others.
     """
-    state, numeric, (target, features) = st.session_state, sheet.numeric, (FIELDS["target"], FIELDS["feature_columns"])
-    for field in (target, features):  # a link may name them
+    state, numeric = st.session_state, sheet.numeric
+    for field in (TARGET, FEATURES):  # a link may name them
         if field.key not in state and field.key in st.query_params:
             state[field.key] = field.read(st.query_params[field.key])
-    if waiting:
-        state.setdefault("columns_for_file", (state.get(target.key), list(state.get(features.key, []))))
-    elif "columns_for_file" in state:
-        state[target.key], state[features.key] = state.pop("columns_for_file")
-    asked = state.get(target.key)
+    asked, wanted = state.get(TARGET.key), list(state.get(FEATURES.key, []))
     if asked not in numeric:
-        state[target.key] = numeric[-1]
-    chosen = st.selectbox(target.label, numeric, key=target.key, help=typeset(target.help))
+        state[TARGET.key] = numeric[-1]
+    chosen = st.selectbox(TARGET.label, numeric, key=TARGET.key, help=typeset(TARGET.help))
     others = [name for name in numeric if name != chosen]
-    dropped = [name for name in state.get(features.key, []) if name not in numeric]
-    state[features.key] = [name for name in state.get(features.key, []) if name in others]
+    state[FEATURES.key] = [name for name in dict.fromkeys(wanted) if name in others]
     named = st.multiselect(
-        features.label, others, key=features.key, help=typeset(features.help), placeholder="all others"
+        FEATURES.label, others, key=FEATURES.key, help=typeset(FEATURES.help), placeholder="all others"
     )
-    _note_changes(sheet, asked if asked not in numeric else None, dropped, (sheet.reading, chosen, *named))
-    return chosen, tuple(named or others)
+    reasons = []
+    if lost := [name for name in dict.fromkeys((asked, *wanted)) if name and name not in numeric]:
+        reasons.append(f"{sheet.name} has no usable column {_quoted(lost)}")
+    if chosen in wanted:
+        reasons.append(f"'{chosen}' is the target and so left out of the features")
+    if twice := [name for name in dict.fromkeys(wanted) if name in others and wanted.count(name) > 1]:
+        reasons.append(f"features named more than once are used once ({_quoted(twice)})")
+    return chosen, tuple(named), _until_next_choice("; ".join(reasons), sheet, chosen, named)
 
 
-def _note_changes(sheet: tables.Sheet, target: str | None, dropped: list[str], choice: tuple[str, ...]) -> None:
-    """Say which columns were asked for that the sheet does not have, until another choice is made."""
-    state = st.session_state
-    lost = [*([target] if target else []), *dropped]
-    if lost:
-        names = ", ".join(f"'{name}'" for name in lost)
-        instead = f" '{choice[1]}' is predicted." if target else ""
-        state["columns_lost"] = choice, f"{sheet.name} has no usable column {names}.{instead}"
-    told_for, note = state.get("columns_lost", (None, ""))
-    if note and told_for == choice:
-        later = " A file that is chosen later is asked again." if "columns_for_file" in state else ""
-        st.warning(plain(note + later))
-    else:
-        state.pop("columns_lost", None)
+def _until_next_choice(reasons: str, sheet: tables.Sheet, target: str, features: Sequence[str]) -> str:
+    """The sentence on what was asked for in vain and what is used instead, until another choice is made."""
+    state, choice = st.session_state, (sheet.name, sheet.digest, sheet.reading, target, *features)
+    if reasons:
+        source = _quoted(features) if features else "all other columns"
+        state["columns_changed"] = choice, plain(f"{reasons}: '{target}' is predicted from {source}.")
+    told_for, note = state.get("columns_changed", (None, ""))
+    if told_for != choice:
+        state.pop("columns_changed", None)
+    return note if told_for == choice else ""
+
+
+def _quoted(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(f"'{name}'" for name in names[:MOST_NAMED]) + more

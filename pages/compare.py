@@ -20,7 +20,7 @@ from looped_ui.glossary import glossary
 from looped_ui.lesson import lesson_panel
 from looped_ui.parts import data_table, figure, plain, show_number, typeset
 from looped_ui.share import share
-from looped_ui.table import choose_table
+from looped_ui.table import Chosen, choose_table, set_address
 
 KAPPA_FALLS = (
     "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose exact under *Data*."
@@ -35,8 +35,8 @@ LIMIT = {  # what w_ref is, where it is not the shortest least-squares solution
 }
 
 
-def sidebar() -> tables.Table | None:
-    """Draw the controls; give the table if one is chosen."""
+def sidebar() -> Chosen | None:
+    """Draw the controls; give the table where the data are real."""
     with st.sidebar:
         numbers = st.container()
         with st.expander("Data"):
@@ -76,6 +76,7 @@ def sidebar() -> tables.Table | None:
                 unused="" if algorithm.has_state else "Its loop has no constant state, so every loop reads the tokens.",
             )
         st.button("Reset to defaults", on_click=controls.reset)
+    set_address(table)
     return table
 
 
@@ -357,13 +358,14 @@ def subtitle(name: str) -> str:
     )
 
 
-def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> None:
+def draw(settings: Settings, real: Chosen | None, changed: list[str]) -> None:
     """Everything right of the controls."""
+    table = real.table if real else None
     controls.show_repairs(settings)
     for sentence in changed:
         st.warning(plain(sentence))
-    if settings.data == "csv" and table is not None and not table.digest:
-        st.info(f"No file is chosen: {plain(table.name)} is shown. Choose a CSV file under *Data*.")
+    if real:
+        real.show_notes()
     asked = fewer_prompts(settings, table)
     try:
         identity = (table.name, table.digest, table.reading, table.target, *table.columns) if table else ()
@@ -373,7 +375,8 @@ def draw(settings: Settings, table: tables.Table | None, changed: list[str]) -> 
         return
     note = "The link does not carry your file; the Python script does." if settings.data == "csv" else ""
     with top_line:
-        share(controls, asked, lambda: export.of(compare(asked, table)), note)
+        link = asked.replace(**real.for_file) if real else asked
+        share(controls, link, lambda: export.of(compare(asked, table)), note)
     verdicts(view.summary)
     error_figure(asked, view)
     for note in notes(view.summary):

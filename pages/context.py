@@ -155,9 +155,10 @@ def numbers(result: ContextResult) -> None:
             show_number(
                 "error / bound",
                 f"{largest:.3g}",
-                "at most, wherever all prompts determine w\\*, loops from 1 on",
-                "The largest error over $e^{-T/(2κ)}$ of all prompts and loops, each at its prompt's own measured κ, "
-                "where that bound is above 1e-12.",
+                "largest ratio found; the bound holds where it is at most 1",
+                "The error after T loops over its bound $e^{-T/(2κ)}$, with each prompt's own measured κ. This is the "
+                "largest such ratio over all prompts and all T from 1 on, at every n/d where all prompts determine "
+                "w\\*, and where the bound is above 1e-12.",
                 passed=largest <= 1,
             )
 

@@ -11,7 +11,7 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.fields import SettingsError
 from looped.lesson import by_key
 from looped.shared_signal import SignalTask, outside_range
-from looped.shared_signal.tasks import read_covariance
+from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.controls import Controls
@@ -23,19 +23,26 @@ from looped_ui.share import share
 
 JOB = "signal"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "M", "σ": "noise"}
-FILE_RULES = "A .npy file from numpy.save: a symmetric positive semi-definite d × d matrix; its rank may be below d."
+FILE_RULES = (
+    "A .npy file from numpy.save: a symmetric positive semi-definite d × d matrix; its rank may be below d. "
+    f"{ROUNDING_RULE}"
+)
 
 
-def sidebar() -> tuple[Tensor | None, Tensor | None]:
-    """Draw the controls; give H and Ψ where files are chosen."""
+def sidebar() -> tuple[tuple[Tensor | None, Tensor | None], list[str]]:
+    """Draw the controls; give H and Ψ where files are chosen, and a sentence for each file that cannot be used."""
     with st.sidebar:
         for name in ("signal", "M", "features", "noise"):
             controls.number(name)
         with st.expander("Covariances H and Ψ"):
-            matrices = []
+            matrices, refused = [], []
             for name, label, what in (("H", "H", "features"), ("Psi", "Ψ", "tasks around β*")):
                 place = st.container()
-                matrices.append(_upload(name, label, what))
+                try:
+                    matrices.append(_upload(name, label, what))
+                except SettingsError as error:
+                    matrices.append(None)
+                    refused.append(f"{error} The file is not used.")
                 with place:
                     replaced = f"The file replaces the κ of {label}. Remove the file to use it."
                     controls.number(f"{name}_condition", unused="" if matrices[-1] is None else replaced)
@@ -45,47 +52,46 @@ def sidebar() -> tuple[Tensor | None, Tensor | None]:
             controls.choice("model")
             controls.seed()
         st.button("Reset to defaults", on_click=controls.reset)
-    return matrices[0], matrices[1]
+    return (matrices[0], matrices[1]), refused
 
 
 def _upload(name: str, label: str, what: str) -> Tensor | None:
-    """A covariance from a file; none where it cannot be used, which is said."""
+    """A covariance from a file, if one is chosen.
+
+    Raises:
+        SettingsError: if it cannot be used.
+    """
     if "upload" in controls.hidden:
         return None
     file = st.file_uploader(
         f"{label} from a file", "npy", key=f"upload_{name}", help=f"Covariance of the {what}. {FILE_RULES}"
     )
-    if file is None:
-        return None
-    try:
-        return read_covariance(file, file.name, name, controls.read()[0].features)
-    except SettingsError as error:
-        st.error(f"{plain(str(error))} The file is not used.")
-        return None
+    return None if file is None else read_covariance(file, file.name, name, controls.read()[0].features)
 
 
 def numbers(task: SignalTask, best: Levels) -> None:
     """The smallest risks and the gap in a strip."""
+    written = best.written
     with st.container(horizontal=True):
-        show_number("LTB, with MLP", f"{best.gd.risk:.4g}", "smallest risk = best GD-β, closed form",
+        show_number("LTB, with MLP", written["gd"], "smallest risk = best GD-β, closed form",
                     r"$\sigma^2 + \mathrm{tr}(H\Psi) - \mathrm{tr}(S^2\Omega^{-1})$: the smallest risk of one gradient "
                     "step from a learned start, and of the linear transformer block.")  # fmt: skip
-        show_number("LSA, no MLP", f"{best.lsa.risk:.4g}",
-                    f"smallest found; proved: not below {best.lsa_bound:.4g}",
+        show_number("LSA, no MLP", written["lsa"],
+                    f"smallest found; proved: not below {written['lsa_bound']}",
                     r"Linear self-attention has no closed form for $\beta^* \neq 0$: its exact risk is minimised "
                     f"numerically, here from {best.lsa.starts} starts. Weights reach the value; that none go lower is "
                     "not proved. A training that ends lower replaces it.")  # fmt: skip
-        show_number("gap", f"{best.gap:.4g}", f"at least {best.bounds.valid:.4g} by the bound",
+        show_number("gap", written["gap"], f"at least {written['bound']} by the bound",
                     "How much more risk attention alone has, at its smallest found, than the block. The bound is "
                     r"$\left[\frac{1}{M+1} - \frac{c^2}{(M+1)^2K}\right]\|\beta^*\|_H^2$ with $K = "
                     r"2\,\mathrm{tr}((H\Psi)^2) + \frac{(3M+2)c^2}{M(M+1)}$ and $c = \mathrm{tr}(H\Psi) + \sigma^2$, "
                     r"the larger of the two that hold; the simpler one, $\frac{2}{3(M+1)}\|\beta^*\|_H^2$, is "
                     f"{best.bounds.first:.4g}.",
                     passed=best.gap >= best.bounds.valid * (1 - 1e-9) - 1e-9 * best.gd.risk)  # fmt: skip
-        show_number("GD-0", f"{best.gd0.risk:.4g}", "one step from 0, closed form",
+        show_number("GD-0", written["gd0"], "one step from 0, closed form",
                     "The best single gradient step that starts at 0 instead of at β\\*.")  # fmt: skip
         exact = best.bayes.standard_error == 0
-        show_number("Bayes", f"{best.bayes.mean:.4g}",
+        show_number("Bayes", written["bayes"],
                     "exact" if exact else f"± {best.bayes.standard_error:.1g}, {best.bayes.draws:,} draws",
                     "Risk of ridge regression centred at β\\*: no function of the prompt does better. Only the "
                     r"examples' features are sampled. If $\mathrm{tr}(H\Psi) \le \sigma^2$, the best GD-β is near it "
@@ -200,8 +206,8 @@ def bound_section() -> None:
             r"The paper's second lower bound on the gap, $\frac{c^2}{(M+1)^2\,\mathrm{tr}((H\Psi)^2)}\|\beta^*\|_H^2$, "
             f"is not one for small M. With H = Ψ = I, σ = 0, d = {task.features}, M = {task.M} and "
             f"‖β\\*‖² = {task.features} it claims a gap of **{best.bounds.paper_second:.2f}**, but weights of linear "
-            f"self-attention with the exact risk {best.lsa.risk:.2f} are only **{best.gap:.2f}** above the best block "
-            f"({best.gd.risk:.2f}). What its "
+            f"self-attention with the exact risk {best.written['lsa']} are only **{best.written['gap']}** above the "
+            f"best block ({best.written['gd']}). What its "
             r"proof gives is $\left[\frac{1}{M+1} - \frac{c^2}{(M+1)^2K}\right]\|\beta^*\|_H^2$ with "
             r"$K = 2\,\mathrm{tr}((H\Psi)^2) + \frac{(3M+2)c^2}{M(M+1)}$, here "
             f"{best.bounds.valid:.2f} (derived for this project). That one is drawn."
@@ -289,7 +295,7 @@ def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | No
 through_app()
 controls = Controls("signal", SignalSettings, {key: lesson.settings for key, lesson in by_key(SIGNAL).items()})
 controls.repair_link()
-chosen_matrices = sidebar()
+chosen_matrices, refused_files = sidebar()
 chosen, changed_values = controls.read()
 top_line = st.container(horizontal=True, vertical_alignment="center")
 with top_line:
@@ -301,6 +307,8 @@ st.caption(
 )
 lesson_panel(controls, SIGNAL)
 controls.show_repairs(chosen)
+for sentence in refused_files:
+    st.error(plain(sentence))
 for sentence in changed_values:
     st.warning(plain(sentence))
 draw(chosen, chosen_matrices)

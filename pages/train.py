@@ -5,10 +5,11 @@ import streamlit as st
 from looped import export
 from looped.experiments.train import Trained, TrainingWork
 from looped.experiments.train import charts as figures
+from looped.experiments.train.cost import estimate
 from looped.experiments.train.lessons import TRAIN
-from looped.experiments.train.measure import LEVEL_PROMPTS, best_descent
 from looped.experiments.train.result import STATISTICS, measured, written
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings, estimate
+from looped.experiments.train.rivals import LEVEL_PROMPTS, best_descent
+from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
 from looped.fields import SettingsError
@@ -137,19 +138,21 @@ def numbers(run: Trained) -> None:
     settings, fits = run.settings, run.fits()
     with st.container(horizontal=True):
         if len(run.fresh):
+            others = ", ".join(map(written, run.fresh[1:, 1]))
             show_number(
-                "median squared error", written(run.fresh[:, 1].max()),
-                f"the largest of {len(run.fresh)} × {run.fresh_prompts:,} fresh prompts; 99.9 % point "
-                f"{written(run.fresh[:, 2].max())}",
-                "Of the query's prediction after T loops. The error is heavy-tailed: rare prompts whose examples have "
-                "a large eigenvalue rule its mean, so the median stands first.",
+                "median query error", written(run.fresh[0, 1]),
+                f"{run.fresh_prompts:,} fresh prompts" + (f"; on others {others}" if others else "")
+                + f"; 99.9 % point {written(run.fresh[0, 2])}",
+                "The query error is the squared error of the query's prediction after T loops. It is heavy-tailed: "
+                "rare prompts whose examples have a large eigenvalue rule its mean, so the median stands first. The "
+                "other medians are of as many other prompts each.",
                 width=225,
             )  # fmt: skip
         if run.limit is not None and "trained" in run.below:
             show_number(
                 typeset(f"mean where λ_1 < {run.limit.value:g}"), measured(run.below["trained"]),
                 typeset(f"λ_1 is larger with probability {run.limit.above:.0e}"),
-                typeset("The mean squared error over the prompts whose largest eigenvalue λ_1 of XᵀX/n is below this "
+                typeset("The mean query error over the prompts whose largest eigenvalue λ_1 of XᵀX/n is below this "
                         "value, by importance sampling, with its standard error."),
                 width=200,
             )  # fmt: skip
@@ -173,7 +176,9 @@ def numbers(run: Trained) -> None:
         if run.best is not None and settings.loops > 1:
             show_number(
                 "best two numbers", f"{run.best.a:.3g}, {run.best.gamma:.3g}",
-                f"median {written(run.medians['best two numbers'])}" if "best two numbers" in run.medians else "",
+                f"median query error {written(run.medians['best two numbers'])}"
+                if "best two numbers" in run.medians
+                else "",
                 typeset("a and γ of GD++ with the smallest mean that a local search found at these T, n and d, over "
                         "the prompts whose λ_1 is below its limit: the best found here, not a proof."), width=165,
             )  # fmt: skip
@@ -187,7 +192,7 @@ def beyond(run: Trained) -> None:
     """The same weights where they were not trained."""
     st.subheader("On fresh prompts, and beyond training")
     statistic = st.segmented_control(
-        "Squared error over prompts", STATISTICS, default="median", key="statistic", bind="query-params", required=True,
+        "Query error over prompts", STATISTICS, default="median", key="statistic", bind="query-params", required=True,
         help="The median is the typical prompt. A mean of the prompts that were drawn misses the rare ones whose "
         "examples have a large eigenvalue, and these rule the mean over all prompts.",
     )  # fmt: skip
@@ -213,27 +218,29 @@ EXPLAINED = {
 def explained(run: Trained, kind: str) -> str:
     """The caption of one chart of the evaluation."""
     if kind != "loops":
-        return EXPLAINED[kind]
+        return f"{EXPLAINED[kind]} {run.sweeps[kind].prompts:,} prompts at each point."
     past = (
         "Untied layers end with the last: nothing can be applied more often than it was trained."
         if run.settings.untied
         else "Shared weights can be applied more often than they were trained for."
     )
     return (
-        f"{past} GD tuned here has the single step with the smallest mean error after T loops over these very prompts."
+        f"{past} GD tuned here has the single step with the smallest mean error after T loops over these very prompts. "
+        f"{run.sweeps['loops'].prompts:,} prompts."
     )
 
 
 def levels_explained(settings: TrainSettings) -> str:
     """What the levels of the loss chart are."""
     text = (
-        r"A point is the median of $\lVert w_{T} - w^*\rVert^2$ over the prompts of one step that are not stretched, a "
-        f"level the same median over {LEVEL_PROMPTS:,} fresh prompts."
+        r"The error of w is $\lVert w_{T} - w^*\rVert^2$, which is not the query error. A point is its median over the "
+        f"prompts of one step that are not stretched, a level its median over {LEVEL_PROMPTS:,} fresh prompts."
     )
     if settings.loops == 1:
         return text
     step, risk = best_descent(settings)
-    return f"{text} Best GD has the single step with the smallest mean: a = {step:.3g}, mean {risk:.3g}, exact."
+    smallest = f"a = {step:.3g}, mean {risk:.3g}, exact"
+    return f"{text} Constructed GD has the single step with the smallest mean of it: {smallest}."
 
 
 def in_words(settings: TrainSettings) -> str:
@@ -325,13 +332,15 @@ ASSUMPTIONS = """
   loop count growing from 1 to T. Shared weights with T > 1 see half of each batch stretched, so that prompts with a
   large $\\lambda_1$ are seen. Untied layers trained by Gauss–Newton begin four times, and the best start goes on. What
   this finds is measured, not proved.
-- **Medians and means.** The mean of the squared error is ruled by rare prompts with a large $\\lambda_1$. For ten loops
-  of GD++ it is so large that no sample shows it. The median stands first, and beside it the mean over the prompts whose
-  $\\lambda_1$ is below a limit that about one prompt in a million exceeds. The mean over all prompts is given where
-  importance sampling reaches the prompts that rule it; there $\\lambda_1$ alone is multiplied, by up to 5.
-- **Levels.** Best GD is the single step for T loops with the smallest mean over all prompts. That mean is exact, from
-  the moments of Wishart matrices, with or without noise. One layer's optimum is the closed form n/(n+1+d+σ²)·I. *A
-  alone, trained* and *best two numbers* are the best found here. All levels in the chart of the loss are medians.
+- **Medians and means.** The query error is the squared error of the query's prediction. Its mean is ruled by rare
+  prompts with a large $\\lambda_1$. For ten loops of GD++ it is so large that no sample shows it. The median stands
+  first, and beside it the mean over the prompts whose $\\lambda_1$ is below a limit that about one prompt in a million
+  exceeds. The mean over all prompts is given where importance sampling reaches the prompts that rule it; there
+  $\\lambda_1$ alone is multiplied, by up to 5.
+- **Levels.** Constructed GD has the single step for T loops with the smallest mean over all prompts. That mean is
+  exact, from the moments of Wishart matrices, with or without noise. One layer's optimum is the closed
+  form n/(n+1+d+σ²)·I. *A alone, trained* and *best two numbers* are the best found here. All levels in the chart of the
+  loss are medians.
 - **Limits.** Every control's help says its range and why; a run that would take too long is refused with an estimate.
 """
 

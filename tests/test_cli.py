@@ -435,7 +435,7 @@ def test_the_app_command_becomes_streamlit_in_the_folder_of_its_configuration(mo
     cli.main(["app", "--", "--server.port", "8502"])
     [(path, arguments, folder)] = became
     assert path == arguments[0] == sys.executable
-    assert arguments[1:4] == ["-m", "streamlit", "run"]
+    assert arguments[1:4] == ["-m", "looped.cli.app", "run"]
     assert Path(arguments[4]) == folder / "app.py"
     assert arguments[5:] == ["--server.port", "8502"]
     assert (folder / ".streamlit" / "config.toml").is_file()
@@ -480,3 +480,34 @@ def test_the_arrays_hold_all_that_the_layer_needs_to_be_run_by_hand(capsys, tmp_
             Z = Z + ((A - np.eye(D)) @ Z - eta * K @ Z - eta / n * attention) @ R
         w = {"gd++": -Z[d, n:], "newton": Z[2 * d + 1 : 3 * d + 1, n]}.get(name, Z[:d, n])
         np.testing.assert_allclose(w, stored["explicit"][-1, b], atol=1e-12)
+
+
+COLLINEAR = "year,t,x,y\n" + "".join(f"{1950 + i},{i},{i * i % 7},{3 * i + i * i % 5}\n" for i in range(1, 13))
+"""t is year − 1950: rank 2 of 3, whatever centring leaves of it."""
+
+
+@pytest.mark.parametrize(
+    ("options", "rank"),
+    [
+        ("--data t.csv --target y", 2),
+        ("--data t.csv --target y --dtype float32 --algorithm ridge", 2),
+        ("--data t.csv --target y --features t,x", None),
+        ("--data t.csv --target y --features year,x", None),
+        ("--n 4 --d 6", 4),
+        ("--n 6 --d 6", None),
+        ("--n 1 --d 3", 1),
+        ("--data diabetes", None),
+    ],
+)
+def test_a_rank_below_d_is_said_with_what_it_means(capsys, tmp_path, monkeypatch, options, rank):
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text(COLLINEAR)
+    summary, err = run(capsys, "--T", "5", *options.split())
+    d = summary["sizes"]["features"]
+    said = [line for line in err.splitlines() if "not unique" in line]
+    assert summary["sizes"]["rank"] == (d if rank is None else rank)
+    expected = (
+        f"looped: numerical rank {rank} < d = {d}: the examples do not determine all weights, so the coefficients that "
+        "fit best are not unique"
+    )
+    assert said == ([] if rank is None else [expected])

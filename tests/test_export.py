@@ -1,5 +1,6 @@
 """Result files: the same bytes for the same settings, everything in them, and a script that gives them again."""
 
+import ast
 import contextlib
 import csv
 import io
@@ -21,6 +22,10 @@ from hypothesis import example, given, settings
 from looped import Settings, cli, compare, export
 from looped.algorithms.base import ALGORITHMS
 from looped.chart import COLOURS
+from looped.experiments.signal.result import signal
+from looped.experiments.signal.settings import SignalSettings
+from looped.experiments.train.settings import TrainSettings
+from looped.experiments.train.weights_file import weights_from
 from looped.fields import FIELDS
 from looped.tables import choose, read_csv
 from tests import results
@@ -255,6 +260,130 @@ def test_the_script_of_a_csv_works_when_the_csv_is_gone(repeated):
     _, _, printed = repeated["a CSV"]
     assert printed["table"]["coefficients"]["column"] == ['size "net", m²', "größe", "(intercept)"]
     assert printed["table"]["name"] == "o\"d'd.csv"
+
+
+def imported(script):
+    """The packages that a script imports."""
+    found = [node for node in ast.walk(ast.parse(script)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return {name.split(".")[0] for node in found for name in ([alias.name for alias in node.names]
+            if isinstance(node, ast.Import) else [node.module])}  # fmt: skip
+
+
+def with_matrices():
+    return signal(
+        SignalSettings(model="gd-0", features=2, M=3, steps=2), [[2.0, 0.5], [0.5, 1.0]], [[1.0, 0], [0, 3.0]]
+    )
+
+
+def of_given_weights():
+    file = io.BytesIO()
+    np.savez(file, P=np.eye(3), Q=0.1 * np.eye(3))
+    return weights_from(file.getvalue(), "mine.npz", TrainSettings(features=2))
+
+
+SCRIPTS = {**results.MAKERS, "signal with matrices": with_matrices, "train of given weights": of_given_weights}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+def test_every_script_imports_the_package_alone_and_ends_alike(kind):
+    script = export.of(SCRIPTS[kind]()).script()
+    assert imported(script) == {"looped"}
+    assert script.endswith("\nexport.write_or_compare(result)\n")
+
+
+@pytest.mark.parametrize("kind", ["signal with matrices", "train of given weights"])
+def test_what_travels_inside_a_script_comes_out_of_it_as_it_was(monkeypatch, kind):
+    result, kept = SCRIPTS[kind](), []
+    monkeypatch.setattr(export, "write_or_compare", kept.append)
+    script = export.of(result).script().replace("evaluate(weights_from", "(weights_from")
+    exec(script, {})
+    first, again = export.of(result).arrays(), export.of(kept[0]).arrays()
+    assert first.keys() == again.keys()
+    for name in ("H", "Psi") if "signal" in kind else ("P", "Q"):
+        np.testing.assert_array_equal(again[name], first[name])
+
+
+@pytest.fixture(name="run_script")
+def fixture_run_script(tmp_path, monkeypatch, capsys):
+    """Runs the script of a result in a folder as a user does, and gives what it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_it(result, *arguments):
+        monkeypatch.setattr(sys, "argv", ["reproduce.py", *arguments])
+        capsys.readouterr()
+        exec(export.of(result).script(), {})
+        return capsys.readouterr().out
+
+    return run_it
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+QUICK = [kind for kind in results.MAKERS if kind not in ("train", "gpt2")]
+
+
+@pytest.mark.parametrize("kind", QUICK)
+def test_a_script_beside_its_own_files_says_that_they_are_equal_and_writes_nothing(tmp_path, run_script, kind):
+    export.save(results.result(kind), tmp_path)
+    (tmp_path / "curves.csv").write_text("mine")
+    before = contents(tmp_path)
+    said = run_script(results.result(kind))
+    assert said.startswith("equal to the arrays.npz here. Nothing is written; --overwrite replaces result.json, ")
+    assert said.count("\n") == 1
+    assert contents(tmp_path) == before
+
+
+def test_a_script_beside_other_numbers_says_where_and_by_how_much_and_writes_nothing(tmp_path, run_script):
+    export.save(compare(SMALL), tmp_path)
+    arrays = export.of(compare(SMALL)).arrays()
+    arrays["looped"][3, 1, 2] += 0.25
+    np.savez(tmp_path / "arrays.npz", **{**arrays, "own": np.ones(2)})
+    before = contents(tmp_path)
+    said = run_script(compare(SMALL))
+    largest = f"{np.abs(arrays['looped']).max():.2g}"
+    looped = f"looped (by up to 0.25; its largest entry is {largest})"
+    assert said.startswith(f"differs in {looped}, own (in the file alone) from the arrays.npz here. Nothing is written")
+    assert said.count("\n") == 1
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"loops": 14}, "looped (shape (15, 4, 3), in the file (16, 4, 3))"),
+        ({"dtype": "float32"}, "X (float32, in the file float64)"),
+        ({"seed": 1}, "X (by up to "),
+        ({"algorithm": "ridge"}, "K (not in the file)"),
+    ],
+)
+def test_a_script_of_other_settings_differs_and_replaces_only_when_told(tmp_path, run_script, change, words):
+    export.save(compare(SMALL), tmp_path)
+    before, other = contents(tmp_path), compare(SMALL.replace(**change))
+    said = run_script(other)
+    assert said.startswith("differs in ")
+    assert words in said
+    assert "; result.json differs. Nothing is written" in said
+    assert contents(tmp_path) == before
+    assert json.loads(run_script(other, "--overwrite")) == export.summary(other)
+    assert contents(tmp_path) == export.of(other).files()
+
+
+def test_a_script_beside_a_damaged_or_no_array_file_says_so_and_writes_nothing(tmp_path, run_script):
+    (tmp_path / "result.json").write_text("mine")
+    said = run_script(compare(SMALL))
+    assert said.startswith("there is no arrays.npz here to compare with; result.json differs. Nothing is written")
+    (tmp_path / "arrays.npz").write_bytes(b"PK")
+    assert run_script(compare(SMALL)).startswith("the arrays.npz here cannot be read; result.json differs. Nothing is")
+    assert contents(tmp_path) == {"result.json": b"mine", "arrays.npz": b"PK"}
+
+
+def test_a_script_alone_in_its_folder_writes_the_other_files_and_stays_as_it_is(tmp_path, run_script):
+    (tmp_path / "reproduce.py").write_text("# with lines of my own")
+    assert json.loads(run_script(compare(SMALL))) == export.summary(compare(SMALL))
+    own = {"reproduce.py": b"# with lines of my own"}
+    assert contents(tmp_path) == export.of(compare(SMALL)).files() | own
 
 
 def break_writing(monkeypatch, call):

@@ -119,3 +119,26 @@ def test_settings_cannot_be_changed_but_copied_with_changes():
     assert settings.replace(loops=3) == Settings(loops=3)
     with pytest.raises(SettingsError):
         settings.replace(loops=0)
+
+
+@pytest.mark.parametrize(("text", "value"), [("7,5", 7.5), (" 7,5 ", 7.5), (",75e1", 7.5), ("1234,5", 1234.5)])
+def test_a_decimal_comma_in_a_link_is_read_as_a_point_and_that_is_said(text, value):
+    settings, notes = Settings.from_query({"kappa": text})
+    assert settings.condition_number == value
+    assert notes == {"kappa": f"kappa: its comma was read as a decimal point. Using {value:g}."}
+
+
+@pytest.mark.parametrize("text", ["1,000", "12,345", "1.000,5", "1,000.5", "1,2,3", "7,", ","])
+def test_a_comma_that_may_be_something_else_is_refused_with_the_remedy(text):
+    with pytest.raises(SettingsError, match="a number has a decimal point and no other separator"):
+        FIELDS["condition_number"].read(text)
+    settings, notes = Settings.from_query({"kappa": text})
+    assert settings.condition_number == 5
+    assert notes["kappa"].startswith(f"kappa = {text} cannot be used, a number has a decimal point")
+
+
+def test_a_decimal_comma_does_not_make_a_whole_number_of_half_a_loop():
+    settings, notes = Settings.from_query({"T": "7,5", "step": "0,3"})
+    assert (settings.loops, settings.step_size) == (8, 0.3)
+    assert notes["T"].startswith("T = 7.5 cannot be used")
+    assert notes["step"] == "step: its comma was read as a decimal point. Using 0.3."

@@ -2,14 +2,18 @@
 
 import argparse
 import importlib.util
+import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from looped.cli.options import UsageError
 from looped.cli.streams import give
 
-APP = Path(__file__).parents[2] / "app.py"
+ROOT = Path(__file__).parents[2]
+APPS = (ROOT / "looped_ui" / "demo" / "app.py", ROOT / "app.py")
+"""The demo of an installed package, and that of a checkout."""
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -18,15 +22,37 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Become `streamlit run app.py`, in the folder that holds its configuration.
+    """Become the server, this module with the arguments of `streamlit`, in the folder that holds its configuration.
 
     Raises:
-        UsageError: if the package stands alone, without the pages beside it, or Streamlit is missing.
+        UsageError: if the package stands alone, without the demo, or Streamlit is missing.
     """
-    if not APP.exists():
-        raise UsageError(f"{APP} does not exist: start the demo from a checkout of the repository.")
+    app = next(filter(Path.exists, APPS), None)
+    if app is None:
+        raise UsageError(f"{APPS[0]} does not exist: install the package again, with `pip install .`.")
     if importlib.util.find_spec("streamlit") is None:
-        raise UsageError("Streamlit is not installed: run `pip install -r requirements.txt`.")
+        raise UsageError("Streamlit is not installed: run `pip install streamlit`.")
     give("")  # Streamlit prints the address there, and ends in a traceback where it cannot
-    os.chdir(APP.parent)
-    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(APP), *chosen.streamlit])
+    os.chdir(app.parent)
+    os.execv(sys.executable, [sys.executable, "-m", __name__, "run", str(app), *chosen.streamlit])
+
+
+class Output(io.FileIO):
+    """Standard output of the server. It ends the process where its reader has gone; Streamlit prints a traceback."""
+
+    def write(self, data: Any) -> int:
+        """As of a file."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    from streamlit.web.cli import main
+
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(Output(sys.stdout.fileno(), "w", closefd=False)), "utf-8", "backslashreplace",
+        line_buffering=True,
+    )  # fmt: skip
+    main(prog_name="streamlit")

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from looped.cli.streams import give, say, show
 from looped.dialects import is_number
-from looped.fields import Field, SettingsError
+from looped.fields import READ_AS_POINT, Field, SettingsError
 from looped.settings import CheckedSettings
 
 
@@ -66,8 +66,13 @@ def add_settings(
 
 
 def given(chosen: argparse.Namespace, table: Mapping[str, Field]) -> dict[str, Any]:
-    """The settings whose options were given, as text."""
-    return {name: value for name in table if (value := getattr(chosen, name)) is not None}
+    """The settings whose options were given, as text; decimal commas as points, which is said."""
+    values = {name: value for name in table if (value := getattr(chosen, name)) is not None}
+    for name, value in values.items():
+        if (with_point := table[name].with_point(value)) is not None:
+            say(f"{table[name].flag} {value}: {READ_AS_POINT}")
+            values[name] = with_point
+    return values
 
 
 def refuse_unread(settings: CheckedSettings, asked: Mapping[str, Any], unread: Mapping[str, str]) -> None:
@@ -125,7 +130,7 @@ def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None 
     if folder is None:
         return
     from looped import export  # with Plotly, which only files need
-    from looped.export.files import write as write_files
+    from looped.files import write as write_files
 
     try:
         written = write_files({**export.of(result).files(), **(more or {})}, folder)
@@ -144,11 +149,15 @@ def join_negative(arguments: list[str]) -> list[str]:
     """Join `--alpha -1e3` to `--alpha=-1e3`: argparse takes a negative number with an exponent for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if argument.startswith("-") and joined and joined[-1].startswith("--") and is_number(argument):
+        if argument.startswith("-") and joined and joined[-1].startswith("--") and _is_number(argument):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)
     return joined
+
+
+def _is_number(argument: str) -> bool:
+    return is_number(argument) or is_number(argument, ",")
 
 
 def _folder(text: str) -> Path:

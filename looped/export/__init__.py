@@ -8,7 +8,7 @@ from looped.experiments.context.files import ContextExport
 from looped.experiments.gpt2.files import GPT2Export
 from looped.experiments.signal.files import SignalExport
 from looped.experiments.train.files import TrainedExport
-from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions
+from looped.export.files import RESULTS_VERSION, Export, of, save, summary, summary_json, versions, write_or_compare
 
 __all__ = [
     "RESULTS_VERSION",
@@ -23,4 +23,5 @@ __all__ = [
     "summary",
     "summary_json",
     "versions",
+    "write_or_compare",
 ]

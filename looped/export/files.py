@@ -1,13 +1,12 @@
 """The five files of every result, and how they are written: all of them or none."""
 
 import csv
-import errno
 import html
-import importlib.metadata
 import io
 import json
-import platform
+import sys
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property, singledispatch
@@ -16,7 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from looped import provenance
 from looped.chart import Picture
+from looped.files import npz, utf8, write
 from looped.settings import CheckedSettings
 
 RESULTS_VERSION = 2
@@ -27,7 +28,7 @@ PACKAGES = ("looped", "torch", "numpy", "scikit-learn", "plotly")
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that determine the numbers."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    return provenance.versions("python", *PACKAGES)
 
 
 class Export(ABC):
@@ -63,7 +64,7 @@ class Export(ABC):
 
     @abstractmethod
     def script(self) -> str:
-        """A Python script that repeats the run in any folder, writes these files there and prints the summary."""
+        """A Python script that repeats the run in any folder, and ends as `write_or_compare` does."""
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -129,7 +130,8 @@ class Export(ABC):
                 raise ValueError(f"There is no file {name}: the files are {', '.join(FILES)}.")
 
 
-FILES = ("result.json", "curves.csv", "figure.html", "reproduce.py", "arrays.npz")
+SCRIPT = "reproduce.py"
+FILES = ("result.json", "curves.csv", "figure.html", SCRIPT, "arrays.npz")
 """Every result's files, in the order they are offered."""
 
 
@@ -158,42 +160,57 @@ def save(result: object, folder: str | Path) -> list[Path]:
     return write(of(result).files(), folder)
 
 
-def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
-    """Write files into a folder, made if need be.
+def write_or_compare(result: object) -> None:
+    """How a script of a run ends: its files are in the current folder and its summary is printed, or it is compared.
 
-    All are written beside their places and moved there when all are complete, so no partial file is left.
-
-    Raises:
-        OSError: if the folder or one of the files cannot be written; then none is.
+    Where files of a run are there already, nothing is written and one line says whether the arrays are equal to those
+    of arrays.npz or by how much they differ. `--overwrite` among the script's arguments replaces the files.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = {folder / name: folder / f".{name}.part" for name in contents}
-    if taken := next(filter(Path.is_dir, parts), None):  # moving would stop there, with some files new and some old
-        raise IsADirectoryError(errno.EISDIR, f"{taken.name} there is a folder")
+    made, folder, overwrite = of(result), Path(), "--overwrite" in sys.argv[1:]
+    there = [name for name in FILES if (folder / name).exists()]
+    if not overwrite and (old := [name for name in there if name != SCRIPT]):
+        same = compared(made.arrays(), folder / "arrays.npz")
+        if "result.json" in old and (folder / "result.json").read_bytes() != made.file("result.json"):
+            same += "; result.json differs"
+        print(f"{same}. Nothing is written; --overwrite replaces {', '.join(old)}.")
+        return
+    write({name: made.file(name) for name in FILES if overwrite or name not in there}, folder)
+    print(made.summary_json())
+
+
+def compared(arrays: Mapping[str, np.ndarray], path: Path) -> str:
+    """Whether arrays are equal to those of an .npz file, or which of them differ by how much; no full stop."""
     try:
-        for part, content in zip(parts.values(), contents.values(), strict=True):
-            part.write_bytes(content)
-        for path, part in parts.items():
-            part.replace(path)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-    return list(parts)
+        with np.load(path) as stored:
+            old = dict(stored)
+    except FileNotFoundError:
+        return f"there is no {path.name} here to compare with"
+    except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error):
+        return f"the {path.name} here cannot be read"
+    pairs = ((name, arrays.get(name), old.get(name)) for name in dict.fromkeys((*arrays, *old)))
+    differing = [f"{name} ({how})" for name, new, kept in pairs if (how := _difference(new, kept))]
+    return (
+        f"differs in {', '.join(differing)} from the {path.name} here"
+        if differing
+        else f"equal to the {path.name} here"
+    )
 
 
-def utf8(text: str) -> bytes:
-    """The text as UTF-8; bytes of a file's name that are none are written as escapes, which JSON reads back."""
-    return text.encode("utf-8", "backslashreplace")
-
-
-def npz(named: Mapping[str, np.ndarray], comment: str = "") -> bytes:
-    """Arrays as an uncompressed .npz, the same bytes for the same arrays and the same comment of the archive."""
-    out = io.BytesIO()
-    np.savez(out, allow_pickle=False, **named)
-    with zipfile.ZipFile(out, "a") as archive:
-        archive.comment = utf8(comment)
-    return out.getvalue()
+def _difference(new: np.ndarray | None, old: np.ndarray | None) -> str:
+    """How an array differs from the one in a file; nothing where they are equal."""
+    if new is None or old is None:
+        return "in the file alone" if new is None else "not in the file"
+    if new.shape != old.shape:
+        return f"shape {new.shape}, in the file {old.shape}"
+    if not (new.dtype.kind in "fiub" and old.dtype.kind in "fiub"):
+        return "" if np.array_equal(new, old) else "another text"
+    if new.dtype != old.dtype:
+        return f"{new.dtype.name}, in the file {old.dtype.name}"
+    unequal = ~((new == old) | (np.isnan(new) & np.isnan(old)))
+    if not unequal.any():
+        return ""
+    apart = float(np.abs(new[unequal].astype(np.float64) - old[unequal].astype(np.float64)).max())
+    return f"by up to {apart:.2g}; its largest entry is {np.nanmax(np.abs(old)):.2g}"
 
 
 def bands(values: np.ndarray) -> dict[str, float]:
@@ -215,8 +232,9 @@ def script(call: str, settings: CheckedSettings, imports: Iterable[str], before:
     made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     return "\n".join(
         [
-            '"""Repeats one run of Looped: prints its summary and writes its files into the current folder.',
+            '"""Repeats one run of Looped: writes its files into the current folder and prints its summary.',
             "",
+            "Where files of a run are already there it only compares: --overwrite replaces them.",
             f"Made with {made_with}; results version {RESULTS_VERSION}. Needs the looped package.",
             '"""',
             "",
@@ -225,8 +243,7 @@ def script(call: str, settings: CheckedSettings, imports: Iterable[str], before:
             f"settings = {type(settings).__name__}(\n{values})",
             *([before] if before else []),
             f"result = {call}",
-            'export.save(result, ".")',
-            "print(export.summary_json(result))",
+            "export.write_or_compare(result)",
             "",
         ]
     )

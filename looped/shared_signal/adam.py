@@ -1,7 +1,8 @@
 """Adam on one flat vector.
 
-`torch.optim` loads PyTorch's compiler on first use, 2 s or more, and spends most of a step on a tiny model outside of
-arithmetic. Here all parameters are views of one vector, and so are their gradients: a step is five small operations.
+All parameters are views of one vector, and so are their gradients: a step is five small operations. `torch.optim.Adam`
+at its fastest (fused) takes 1.3 times as long for a whole training step at d = 5, 1.06 times at d = 20, and 0.9 s on
+first use; its weights differ by rounding, 2e-6 at most after 1,000 steps.
 """
 
 from collections.abc import Iterable

@@ -6,17 +6,25 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tokenize import TokenError
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from looped.fields import SettingsError
+from looped.files import NOT_AN_ARRAY, read_npy
 
 ROUNDING = 1e-10
 """What counts as zero, relative to the largest eigenvalue or entry of a covariance."""
+UNITS = 16
+"""By how many units of rounding (eps) of its own type, relative to its largest entry, a covariance may be asymmetric or
+have a negative eigenvalue, where that is more than `ROUNDING`: 2e-6 in float32."""
+ROUNDING_RULE = (
+    f"Entries across the diagonal may differ by rounding, {UNITS} units (eps) of the file's type relative to the "
+    "largest entry, which is 2e-6 in float32; their mean is used."
+)
+"""The same for the help of a file."""
 SMALLEST, LARGEST = 1e-12, 1e12
 """Between these is the largest entry of a covariance that is not 0, and up to the second are β* and σ: products of
 four of them must keep clear of the ends of double precision, and training of those of single precision."""
@@ -194,21 +202,23 @@ def load_covariance(path: Path, name: str, features: int) -> Tensor:
 def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Tensor:
     """The same from an open file, called `shown` in messages."""
     label = _label(name)
-    try:
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        shape, _, kind = header[np.lib.format.read_magic(file)](file)
-        if kind.kind not in "fiu":
+
+    def check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        if dtype.kind not in "fiu":
             raise SettingsError(name, f"{label}: {shown} does not hold real numbers: write some with numpy.save.")
-        if shape != (features, features):  # before any memory is taken for it
+        if shape != (features, features):
             raise _wrong_shape(name, label, shape, features)
-        file.seek(0)
-        values = np.lib.format.read_array(file, allow_pickle=False)
-    except SettingsError:
+
+    try:
+        values = read_npy(file, check)
+    except (SettingsError, OSError):  # the caller says what the system refused
         raise
-    except (ValueError, LookupError, TokenError):  # the last from NumPy, for a header cut off
+    except NOT_AN_ARRAY:
         raise SettingsError(name, f"{label}: {shown} is no .npy file of numbers: write one with numpy.save.") from None
     with np.errstate(over="ignore", invalid="ignore"):  # a number beyond float64 is then not finite
-        return _covariance(torch.from_numpy(values.astype(np.float64)), name, label, features)
+        matrix = torch.from_numpy(values.astype(np.float64))
+    eps = float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
+    return _covariance(matrix, name, label, features, eps)
 
 
 def _label(name: str) -> str:
@@ -219,10 +229,21 @@ def _wrong_shape(name: str, label: str, shape: tuple[int, ...], d: int) -> Setti
     return SettingsError(name, f"{label} has the shape {_shape(shape)}: with d = {d} features it must be {d} × {d}.")
 
 
-def _covariance(matrix: Tensor, name: str, label: str, d: int) -> Tensor:
-    """The matrix in float64, exactly symmetric, or a sentence on why it is no covariance."""
+def _covariance(matrix: Tensor, name: str, label: str, d: int, eps: float | None = None) -> Tensor:
+    """The matrix in float64, exactly symmetric, or a sentence on why it is no covariance.
+
+    Args:
+        matrix: as given.
+        name: of the setting.
+        label: of the matrix in messages.
+        d: features.
+        eps: unit of rounding of the numbers it was made from; by default that of its own type.
+    """
     if matrix.shape != (d, d):
         raise _wrong_shape(name, label, tuple(matrix.shape), d)
+    if eps is None:
+        eps = torch.finfo(matrix.dtype).eps if matrix.is_floating_point() else 0.0
+    rounding = max(ROUNDING, UNITS * eps)
     matrix = matrix.double()
     if not matrix.isfinite().all():
         raise SettingsError(name, f"{label} holds a value that is not finite: a covariance needs numbers.")
@@ -234,16 +255,20 @@ def _covariance(matrix: Tensor, name: str, label: str, d: int) -> Tensor:
             f"to {LARGEST:.0e}.",
         )
     difference = float((matrix - matrix.mT).abs().max())
-    if difference > ROUNDING * size:
+    if difference > rounding * size:
         raise SettingsError(
             name, f"{label} is not symmetric, two entries differ by {difference:.2g}: give a covariance matrix."
         )
     matrix = (matrix + matrix.mT) / 2
-    smallest = float(torch.linalg.eigvalsh(matrix)[0])
-    if smallest < -ROUNDING * size:
+    values, vectors = torch.linalg.eigh(matrix)
+    smallest = float(values[0])
+    if smallest < -rounding * size:
         raise SettingsError(
             name, f"{label} has the negative eigenvalue {smallest:.2g}: a covariance is positive semi-definite."
         )
+    if smallest < -ROUNDING * size:  # rounding of the file: eigenvalues as small as that are 0
+        matrix = (vectors * torch.where(values > rounding * size, values, 0.0)) @ vectors.mT
+        matrix = (matrix + matrix.mT) / 2
     return matrix
 
 

@@ -14,6 +14,7 @@ from looped.shared_signal.models import LSA, LTB, GDBeta, SignalModel
 from looped.shared_signal.risks import exact_risk
 from looped.shared_signal.tasks import SignalTask, draw
 from looped.threads import in_one_thread
+from looped.training.schedule import warmed_up
 
 Kind = Literal["lsa", "ltb", "gd-beta", "gd-0"]
 STEPS_AT_ONCE = 50
@@ -53,8 +54,7 @@ class TrainingPlan:
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
-        rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
-        return self.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return warmed_up(step, self.steps, self.learning_rate, self.warm_up)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Files that hold a training run: written in one move, and refused in one sentence."""
 
-import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from looped.files import in_one_move
 
 FORMAT = "looped training 2"
 
@@ -18,13 +19,8 @@ class CheckpointError(ValueError):
 
 def write(path: Path, contents: dict[str, Any]) -> None:
     """Write tensors and plain values to a file beside `path`, then move it there."""
-    path = Path(path)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with in_one_move(Path(path)) as part:
         torch.save({"format": FORMAT, **contents}, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:

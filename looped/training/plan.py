@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 
 from looped.training.models import Kind
+from looped.training.schedule import half_cosine
 from looped.training.stream import PromptStream
 
 GAUSS_NEWTON_WEIGHTS = 1000
@@ -105,7 +106,7 @@ class Training:
         d, D = features, features + 1
         heavier = 0.03 if weights == "full" else 0.04  # the tail grows with T; this much was right at T = 10
         chosen: dict[str, Any] = {"stretch": 1.0 if loops == 1 or not tied else 1 + heavier * min(loops, 10)}
-        count = {"preconditioner": d * d, "sparse": d * D, "full": 2 * D * D}[weights] * (1 if tied else loops)
+        count = weight_count(weights, d, 1 if tied else loops)
         work = d * loops * (D**3 if weights == "full" else 3 * D**2)  # of one prompt's derivatives
         if others.get("optimizer") == "gauss-newton" or (count <= GAUSS_NEWTON_WEIGHTS and work <= GAUSS_NEWTON_WORK):
             chosen["batch"] = 512 if work > GAUSS_NEWTON_WORK / 4 or not tied else 1024
@@ -140,7 +141,7 @@ class Training:
         steps = max(self._own(self.horizon or self.steps), 1)
         grown = min(self.growth * (self.loops - 1), steps - 1) if self.optimizer == "gauss-newton" else 0
         share = min(1.0, max(0, self._own(step) - grown) / (steps - grown))
-        return self.rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * share)))
+        return self.rate * (FINAL_RATE + (1 - FINAL_RATE) * half_cosine(share))
 
     def _own(self, step: int) -> int:
         """Steps that the weights of this step have behind them."""
@@ -150,3 +151,9 @@ class Training:
         """Prompts of the stated distribution, not stretched."""
         dtype = getattr(torch, self.dtype)
         return PromptStream(examples=self.examples, features=self.features, noise=self.noise, dtype=dtype)
+
+
+def weight_count(weights: Kind, features: int, layers: int) -> int:
+    """The number of trained numbers in all layers."""
+    d, D = features, features + 1
+    return {"preconditioner": d * d, "sparse": d * D, "full": 2 * D * D}[weights] * layers

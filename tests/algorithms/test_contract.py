@@ -12,12 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from looped import Settings, compare, figures
+from looped import Settings, compare
 from looped.algorithms import dynamics
 from looped.algorithms import weights as constructions
 from looped.algorithms.base import ALGORITHMS
 from looped.algorithms.run import construct, looped_iterates
 from looped.attention import LinearAttention, LoopedTransformer, SoftmaxAttention
+from looped.experiments.compare import charts
 from looped.fields import FIELDS
 from looped.prompts import Prompts, draw
 from tests.strategies import runnable_settings
@@ -264,7 +265,7 @@ def test_softmax_with_the_same_weights_is_measured_not_judged():
     assert result.explicit_errors[-1].max() < 1e-8
     assert (result.errors[-1] > 0.1).all()
     assert result.prediction.kind == "unknown"
-    alt = figures.error_chart(result).alt
+    alt = charts.error_chart(result).alt
     assert "does something else" in alt
     assert "within" not in alt
 
@@ -454,7 +455,7 @@ def test_the_rival_is_plain_gradient_descent_at_its_best_constant_step(name):
     rival = compare(setting.replace(algorithm="gd", step_size="optimal"))
     np.testing.assert_array_equal(result.gd_errors, rival.explicit_errors)
     np.testing.assert_array_equal(result.curves["gd_median"], rival.curves["explicit_median"])
-    assert figures.error_chart(result).figure.data[3].name == figures.compare.GD_RIVAL
+    assert charts.error_chart(result).figure.data[3].name == charts.GD_RIVAL
 
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "gd"])

@@ -245,12 +245,29 @@ def test_bad_csvs_are_refused_in_one_sentence_and_the_chart_stays(visit: Visit, 
         refusal = visit.page.get_by_test_id("stAlert").filter(has_text=f"{kind}.csv")
         expect(refusal).to_have_count(1)
         settle(visit)
-        expect(visit.page.get_by_test_id("stSidebar").get_by_test_id("stAlert")).to_have_count(1)
+        expect(visit.page.get_by_test_id("stSidebar").get_by_test_id("stAlert")).to_have_count(0)
+        expect(visit.page.get_by_test_id("stMain").get_by_test_id("stAlert")).to_have_count(1)
         assert len(refusal.inner_text().splitlines()) == 1
         expect(visit.page.get_by_role("combobox", name="Target column")).to_have_value("y")
         assert visit.page.get_by_role("heading", name="What it learned about the column “y”").is_visible(), kind
         assert coefficients(visit) == found, kind
         assert visit.chart() == chart, kind
+
+
+def test_the_address_names_the_columns_that_are_shown_and_keeps_the_rest(visit: Visit) -> None:
+    visit.open("?data=diabetes&target=nope&T=30")
+    expect(visit.page).to_have_url(re.compile("target=target"))
+    with visit.change():
+        visit.slider("T").press("ArrowRight")
+    visit.section("Data")
+    with visit.change():
+        visit.page.get_by_role("combobox", name="Target column").click()
+        visit.page.get_by_role("option", name="bmi").click()
+    expect(visit.page).to_have_url(re.compile("target=bmi"))
+    assert "T=40" in visit.page.url
+    with visit.change():
+        visit.page.get_by_role("button", name="Reset to defaults").click()
+    expect(visit.page).to_have_url(f"{visit.server}/")
 
 
 def test_a_bad_csv_does_not_lose_the_chosen_target(visit: Visit, tmp_path: Path) -> None:

@@ -47,6 +47,71 @@ def test_no_features_are_refused():
         SignalTask.shared(0, 4, 1.0)
 
 
+@pytest.mark.parametrize("way", ["file", "tensor"])
+@pytest.mark.parametrize(
+    ("kind", "bound"),
+    [("float16", 16 * 2**-10), ("float32", 16 * 2**-23), (">f4", 16 * 2**-23), ("float64", 1e-10)],
+)
+def test_asymmetry_within_the_rounding_of_the_type_is_averaged_away_and_more_is_refused(tmp_path, way, kind, bound):
+    def given(asymmetry):
+        matrix = np.array([[4, 1, 0], [1, 2, 0], [0, 0, 1]], kind)
+        matrix[0, 1] += np.asarray(4 * asymmetry, kind)
+        if way == "tensor":
+            return matrix, SignalTask(**GOOD | {"H": torch.from_numpy(matrix.astype(matrix.dtype.newbyteorder("=")))}).H
+        np.save(tmp_path / "H.npy", matrix)
+        return matrix, load_covariance(tmp_path / "H.npy", "H", 3)
+
+    for share in (0.3, 0.9):
+        matrix, used = given(share * bound)
+        assert matrix[0, 1] != matrix[1, 0]
+        np.testing.assert_array_equal(used, (matrix.astype(float) + matrix.T.astype(float)) / 2)
+    with pytest.raises(SettingsError, match="H is not symmetric"):
+        given(1.2 * bound)
+
+
+def test_whole_numbers_have_no_rounding(tmp_path):
+    np.save(tmp_path / "H.npy", np.array([[10**7, 1], [0, 10**7]]))
+    with pytest.raises(SettingsError, match="H is not symmetric, two entries differ by 1"):
+        load_covariance(tmp_path / "H.npy", "H", 2)
+
+
+def covariances_in_float32():
+    """Covariances as people compute them: of data, from eigenvectors, and of fewer rows than features."""
+    rng = np.random.default_rng(3)
+    for d in (3, 12, 40):
+        for rows in (d // 2 + 1, 50 * d):
+            X = rng.standard_normal((rows, d)).astype(np.float32) * np.logspace(0, 2, d, dtype=np.float32)
+            yield np.einsum("ni,nj->ij", X, X) / np.float32(rows)
+            yield (X.T / np.float32(rows)) @ X.copy()
+        V = np.linalg.qr(rng.standard_normal((d, d)))[0].astype(np.float32)
+        yield (V * np.logspace(0, -3, d, dtype=np.float32)) @ V.T
+        yield (V[:, : d // 2] * np.float32(3)) @ V[:, : d // 2].T
+
+
+def test_every_covariance_computed_in_float32_is_used_and_is_one(tmp_path):
+    asymmetric = negative = 0
+    for matrix in covariances_in_float32():
+        d, size = len(matrix), float(np.abs(matrix).max())
+        np.save(tmp_path / "H.npy", matrix)
+        used = load_covariance(tmp_path / "H.npy", "H", d).numpy()
+        np.testing.assert_array_equal(used, used.T)
+        np.testing.assert_allclose(used, matrix, rtol=0, atol=16 * 2**-23 * size)
+        assert np.linalg.eigvalsh(used)[0] >= -1e-12 * size
+        asymmetric += (matrix != matrix.T).any()
+        negative += np.linalg.eigvalsh((matrix.astype(float) + matrix.T) / 2)[0] < -1e-10 * size
+    assert asymmetric >= 3
+    assert negative >= 3
+
+
+def test_a_float32_matrix_of_low_rank_has_that_rank(tmp_path):
+    V = np.linalg.qr(np.random.default_rng(1).standard_normal((6, 6)))[0].astype(np.float32)
+    np.save(tmp_path / "H.npy", V[:, :4] @ V[:, :4].T)
+    task = SignalTask(**GOOD | {"beta_star": torch.ones(6), "Psi": torch.eye(6)} | {
+        "H": load_covariance(tmp_path / "H.npy", "H", 6)})  # fmt: skip
+    assert task.rank_S == 4
+    assert "H has rank 4 of 6" in task.notes[0]
+
+
 def test_files_of_covariances_are_read_and_refused(tmp_path):
     np.save(tmp_path / "good.npy", np.diag([1.0, 2.0, 0.0]))
     assert torch.equal(load_covariance(tmp_path / "good.npy", "H", 3), torch.diag(torch.tensor([1.0, 2, 0])).double())

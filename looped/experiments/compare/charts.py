@@ -44,20 +44,27 @@ def error_chart(result: Comparison) -> Picture:
     of = f", median of {batch} prompts" if batch > 1 else ""
 
     data = [
-        line(loops, drawn["looped_median"], _loop(result), width=6, opacity=0.7),
-        line(loops, drawn["explicit_median"], f"Explicit {result.algorithm.title}", "dash", "circle-open"),
+        line(loops, drawn["looped_median"], _loop(result), width=6, opacity=0.7, role="model"),
+        line(
+            loops,
+            drawn["explicit_median"],
+            f"Explicit {result.algorithm.title}",
+            "dash",
+            "circle-open",
+            role="counterpart",
+        ),
     ]
     if "closed_form_median" in drawn:
         name = f"Closed form {result.algorithm.curve}"
-        data.append(line(loops, drawn["closed_form_median"], name, "dot", "x-thin-open", width=1))
+        data.append(line(loops, drawn["closed_form_median"], name, "dot", "x-thin-open", width=1, role="reference"))
     if "gd_median" in drawn:
-        data.append(line(loops, drawn["gd_median"], GD_RIVAL, "longdash", "cross-open"))
+        data.append(line(loops, drawn["gd_median"], GD_RIVAL, "longdash", "cross-open", role="descent"))
     if "task_median" in drawn:
-        data.append(line(loops, drawn["task_median"], TO_TASK, "dashdot", "diamond-open"))
+        data.append(line(loops, drawn["task_median"], TO_TASK, "dashdot", "diamond-open", role="task"))
         limit = "Ridge solution" if settings.algorithm == "ridge" else "Least squares"
-        data.append(line(loops, drawn["floor_median"], f"{limit} to αw*", "longdashdot", width=1.5))
+        data.append(line(loops, drawn["floor_median"], f"{limit} to αw*", "longdashdot", width=1.5, role="floor"))
     data += [
-        line(loops, drawn[bound.key], f"Bound {_raised(bound.label)}", dash, symbol, width=1.5)
+        line(loops, drawn[bound.key], f"Bound {_raised(bound.label)}", dash, symbol, width=1.5, role="bound")
         for bound, dash, symbol in zip(
             result.bounds,
             ("longdash", "longdashdot", "longdashdot"),
@@ -72,9 +79,8 @@ def error_chart(result: Comparison) -> Picture:
         measured = np.concatenate([measured, drawn["explicit_median"]])
     axis, tick = log_range(measured)
     if "rounding_floor" in drawn and np.log10(drawn["rounding_floor"][0]) > axis[0]:
-        data.append(
-            line(loops, drawn["rounding_floor"], f"Rounding floor, {settings.dtype} (estimate)", "dot", width=2.5)
-        )
+        name = f"Rounding floor, {settings.dtype} (estimate)"
+        data.append(line(loops, drawn["rounding_floor"], name, "dot", width=2.5, role="floor"))
     if batch >= SMALLEST_BAND:  # last, so that its two edges take no colour from the lines
         data += band(loops, drawn["looped_p10"], drawn["looped_p90"], "10–90 % of prompts")
 
@@ -131,7 +137,9 @@ def hold(picture: Picture, held: Sequence[Held]) -> Picture:
     figure = go.Figure(picture.figure)
     for place, curve in enumerate(held):
         symbol = ("hexagram-open", "star-open", "pentagon-open", "cross-open")[place % 4]
-        figure.add_trace(line(curve.loop, curve.error, f"Held: {html.escape(curve.label)}", "dot", symbol))
+        figure.add_trace(
+            line(curve.loop, curve.error, f"Held: {html.escape(curve.label)}", "dot", symbol, role="model")
+        )
     both, others = picture.figure.data[:2], picture.figure.data[2:]
     shown = [trace.y for trace in (*both, *(other for other in others if other.name == TO_TASK))]
     axis, tick = log_range(np.concatenate([*shown, *(curve.error for curve in held)]))

@@ -60,6 +60,11 @@ def run(chosen: argparse.Namespace) -> None:
     write(result, chosen.out)
     if result.rank == 1 and settings.condition_number != 1 and settings.data == "exact":
         say("min(n, d) = 1 leaves a single eigenvalue, so κ is 1")
+    if result.rank < (d := result.prompts.shape[2]):
+        say(
+            f"numerical rank {result.rank} < d = {d}: the examples do not determine all weights, so the coefficients "
+            "that fit best are not unique"
+        )
     say(result.prediction.sentence)
     gap = f"{result.gap:.1e}; relative to the largest iterate {result.relative_gap:.1e}"
     if result.passed is None:

@@ -1,6 +1,5 @@
 """One value of n/d: prompts drawn at random, and the error of the constructed looped transformer on them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +10,12 @@ from looped import prompts, theory
 from looped.algorithms import weights
 from looped.algorithms.run import looped_iterates
 from looped.experiments.compare.result import relative_distance
-from looped.experiments.context.settings import ContextSettings, prompt_seconds
+from looped.experiments.context.settings import ContextSettings
 
 STUDENT_DEGREES = 3
 """Degrees of freedom of heavy-tailed rows: the variance is finite, the fourth moment is not."""
 LARGEST_ITERATE = 1e100
 """Size at which a diverging iterate is held, so that no array holds inf or NaN."""
-TOGETHER_SECONDS = 0.25
-"""About how long the prompts that are run together take; between two such groups a sweep can be stopped."""
-TOGETHER_BYTES = 64 * 1024**2
-"""Most memory for the iterates of the prompts that are run together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +93,6 @@ def _generator(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(seed))
 
 
-def groups(settings: ContextSettings, n: int) -> list[range]:
-    """The numbers of the prompts that are run together."""
-    B, iterate_bytes = settings.prompts, 24 * (settings.loops + 1) * (settings.features + 1)
-    together = min(TOGETHER_SECONDS / prompt_seconds(settings, n), TOGETHER_BYTES / iterate_bytes)
-    size = min(max(1, int(together)), B)
-    return [range(first, min(first + size, B)) for first in range(0, B, size)]
-
-
 def run_group(settings: ContextSettings, n: int, which: range) -> Cell:
     """Run the constructed looped transformer on some prompts, all T up to the largest in one trace."""
     batch = draw_prompts(settings, n, which)
@@ -125,11 +112,6 @@ def run_group(settings: ContextSettings, n: int, which: range) -> Cell:
         kappa=batch.spectrum.condition_number.numpy(),
         growth=(eta * batch.spectrum.largest).numpy(),
     )
-
-
-def cell_steps(settings: ContextSettings, n: int) -> Iterator[Cell]:
-    """The cell of n examples, group by group."""
-    return (run_group(settings, n, which) for which in groups(settings, n))
 
 
 def join(parts: list[Cell]) -> Cell:

@@ -7,9 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from looped import theory
-from looped.chart import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, Picture, band, line, log_range
+from looped.chart import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, Picture, band, colour, line, log_range
 from looped.experiments.context.result import ContextResult
-from looped.experiments.context.words import TENTHS, ratio_text
+from looped.experiments.context.words import TENTHS, ratio_text, unreached
 
 TINY = 1e-17
 """Errors are drawn from here on: below is rounding."""
@@ -34,7 +34,8 @@ def ratio_chart(result: ContextResult) -> Picture:
     x, data = result.ratio, []
     for place, loops in enumerate([T, *others]):
         y = np.maximum(result.median[:, loops], TINY)
-        data.append(line(x, y, f"T = {loops}", DASHES[place], SYMBOLS[place], 4 if loops == T else 1.8))
+        width, opacity = (4, 1) if loops == T else (1.8, 0.6)
+        data.append(line(x, y, f"T = {loops}", DASHES[place], SYMBOLS[place], width, opacity, role="model"))
     data.append(_level(x, settings.target_error, "target"))
     low, high = (np.maximum(result.bands[row, :, T], TINY) for row in (0, 2))
     if settings.prompts >= SMALLEST_BAND:
@@ -69,14 +70,14 @@ def map_chart(result: ContextResult) -> Picture:
             "customdata": 10**z,
             "hovertemplate": "n/d %{x:.3g}<br>T %{y}<br>median error %{customdata:.2e}<extra></extra>",
         },
-        line(needed[reach], reach, f"error = {settings.target_error:g}", "solid", "circle-open", 3),
+        line(needed[reach], reach, f"error = {settings.target_error:g}", "solid", "circle-open", 3, role="mark"),
     ]  # fmt: skip
     shown = {
         "type": "scatter", "mode": "lines", "x": [x[0], x[-1]], "y": [settings.shown] * 2, "hoverinfo": "skip",
-        "name": f"T = {settings.shown}", "line": {"dash": "dot", "width": 2},
+        "name": f"T = {settings.shown}", "line": {"dash": "dot", "width": 2, "color": colour("mark")},
     }  # fmt: skip
     figure = _figure([*data, shown], _ratio_axis(result), _loop_axis(settings.loops))
-    where = "From no measured n/d on is the target reached"
+    where = unreached(result)
     if reach.size:
         where = (
             f"The level line of {settings.target_error:g} runs from n/d = {needed[reach[0]]:.3g} at T = {reach[0]} to "
@@ -102,22 +103,22 @@ def need_chart(result: ContextResult) -> Picture:
     for quantile, name in prompts.items():
         needed = result.needed_ratio(target, quantile)[loops]
         dash, symbol, width = ("solid", "circle", 3) if quantile == 1 else ("dash", "square-open", 2)
-        data.append(line(loops, needed, f"Construction, {name}", dash, symbol, width))
+        data.append(line(loops, needed, f"Construction, {name}", dash, symbol, width, role="model"))
         columns[f"construction, {name.partition(' prompt')[0]}"] = needed
         drawn.append(needed)
     rate = sufficient_ratios(result, loops)
     if rate is not None:
         some = _spread(settings.loops, LIMIT_LOOPS)
         limit = np.array([result.limit_ratio(int(T)) for T in some], dtype=float)
-        data.append(line(some, limit, LIMIT, "dashdot", width=2))
-        data.append(line(loops, rate, RATE, "dot", width=2))
+        data.append(line(some, limit, LIMIT, "dashdot", width=2, role="reference"))
+        data.append(line(loops, rate, RATE, "dot", width=2, role="bound"))
         columns |= {"construction, limit of large d": _at(loops, some, limit), "c from the rate": rate}
     text = ""
     if (grid := result.learned) is not None:
         for quantile, name in prompts.items():
             needed = result.learned_needed_ratio(target, quantile)
             dash, symbol, width = ("solid", "diamond", 3) if quantile == 1 else ("dash", "diamond-open", 2)
-            data.append(line(grid.loops, needed, f"Learned A, {name}", dash, symbol, width))
+            data.append(line(grid.loops, needed, f"Learned A, {name}", dash, symbol, width, role="learned"))
             columns[f"learned a, {name.partition(' prompt')[0]}"] = _at(loops, grid.loops, needed)
             drawn.append(needed)
         text = " " + _learned_sentence(result)
@@ -142,17 +143,18 @@ def requirement_chart(result: ContextResult) -> Picture:
     measured = np.log10(result.needed_ratio(target)[loops] * d)
     rate = sufficient_ratios(result, loops)
     data = [
-        line(loops, exponential, EXPONENTIAL, "dash", "triangle-up-open", 2),
-        line(loops, measured, "measured, construction", "solid", "circle", 3),
+        line(loops, exponential, EXPONENTIAL, "dash", "triangle-up-open", 2, role="bound"),
+        line(loops, measured, "measured, construction", "solid", "circle", 3, role="model"),
     ]
     columns = {"T": loops, "log10 n, exponential": exponential, "log10 n, construction measured": measured}
     if rate is not None:
-        data.insert(1, line(loops, np.log10(rate * d), "n = c·d: construction, from its rate and κ", "dot", width=2))
+        name = "n = c·d: construction, from its rate and κ"
+        data.insert(1, line(loops, np.log10(rate * d), name, "dot", width=2, role="bound"))
         columns["log10 n, c·d"] = np.log10(rate * d)
     learned = ""
     if (grid := result.learned) is not None:
         needed = np.log10(result.learned_needed_ratio(target) * d)
-        data.append(line(grid.loops, needed, "measured, learned A", "dashdot", "diamond", 3))
+        data.append(line(grid.loops, needed, "measured, learned A", "dashdot", "diamond", 3, role="learned"))
         columns["log10 n, learned A measured"] = _at(loops, grid.loops, needed)
         learned = " " + _learned_sentence(result)
     top = float(exponential.max())
@@ -187,8 +189,8 @@ def condition_chart(result: ContextResult) -> Picture:
     own, near = result.marchenko_pastur, result.nearest(4)
     limit = 10 * float(high.max())
     data = [
-        line(x, median, "κ measured, median", "solid", "circle", 3),
-        line(fine, np.where(edges <= limit, edges, np.nan), EDGES, "dash", width=2),
+        line(x, median, "κ measured, median", "solid", "circle", 3, role="model"),
+        line(fine, np.where(edges <= limit, edges, np.nan), EDGES, "dash", width=2, role="reference"),
     ]
     if settings.prompts >= SMALLEST_BAND:
         data += band(x, low, high, "10–90 % of prompts")
@@ -219,9 +221,9 @@ def bound_chart(result: ContextResult) -> Picture | None:
     bound, worst = np.exp(-T / (2 * kappa)), np.exp(-T / (2 * result.kappa[where].max(axis=1)))
     low, median, high = np.maximum(result.bands[:, where, T], TINY)
     data = [
-        line(x, median, "Looped transformer, median", "solid", "circle", 3),
-        line(x, bound, f"{BOUND} at the median κ", "dash", "triangle-up-open"),
-        line(x, worst, f"{BOUND} at the largest κ", "dot", "triangle-down-open"),
+        line(x, median, "Looped transformer, median", "solid", "circle", 3, role="model"),
+        line(x, bound, f"{BOUND} at the median κ", "dash", "triangle-up-open", role="bound"),
+        line(x, worst, f"{BOUND} at the largest κ", "dot", "triangle-down-open", role="bound"),
     ]
     if settings.prompts >= SMALLEST_BAND:
         data += band(x, low, high, "10–90 % of prompts")
@@ -265,7 +267,7 @@ def sufficient_ratios(result: ContextResult, loops: np.ndarray) -> np.ndarray | 
 def _needed_sentence(result: ContextResult, needed: float, T: int) -> str:
     target = result.settings.target_error
     if not np.isfinite(needed):
-        return f"From no measured n/d on does it reach {target:g} after T = {T} loops."
+        return f"{unreached(result)} after T = {T} loops."
     if needed <= result.ratio[0]:
         return f"The smallest measured n/d, {needed:.3g}, already reaches {target:g} after T = {T} loops."
     return f"From n/d = {needed:.3g} on it reaches {target:g} after T = {T} loops."
@@ -297,7 +299,7 @@ def _spread(most: int, count: int) -> np.ndarray:
 
 
 def _level(x: np.ndarray, value: float, name: str) -> dict[str, Any]:
-    return line(x[[0, -1]], np.full(2, value), f"{name} {value:g}", "longdashdot", width=1.5)
+    return line(x[[0, -1]], np.full(2, value), f"{name} {value:g}", "longdashdot", width=1.5, role="mark")
 
 
 def _figure(data: list[dict[str, Any]], horizontal: dict[str, Any], vertical: dict[str, Any]) -> go.Figure:

@@ -9,7 +9,7 @@ from looped import export
 from looped.cli.options import add_out, add_settings, cannot_write, given, refuse_unread, write
 from looped.cli.progress import Bar
 from looped.cli.streams import give, say
-from looped.experiments.context import ContextSettings, Sweep
+from looped.experiments.context import ContextSettings, Sweep, words
 from looped.experiments.context.result import RULED_BY_FEW
 from looped.fields import SettingsError
 
@@ -52,8 +52,9 @@ def run(chosen: argparse.Namespace) -> None:
     T, target = settings.shown, settings.target_error
     need = export.summary(result)["needed_ratio_at_T"]["construction_median"]
     say(
-        f"after T = {T} loops the median error is at most {target:g} "
-        + ("from no measured n/d on" if need is None else f"from n/d = {need:.3g} on")
+        f"{words.unreached(result)} after T = {T} loops"
+        if need is None
+        else f"after T = {T} loops the median error is at most {target:g} from n/d = {need:.3g} on"
     )
     few = result.ruled_by_few(T)
     if few.size:

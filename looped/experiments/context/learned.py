@@ -12,12 +12,16 @@ import torch
 
 from looped.experiments.compare.result import relative_distance
 from looped.experiments.context.cells import LARGEST_ITERATE, covariance_root, draw_prompts, draw_rows
-from looped.experiments.context.settings import FINAL_STEPS, TRAINING_BATCH, ContextSettings
+from looped.experiments.context.settings import ContextSettings
 from looped.training.models import LoopedModel
 from looped.training.plan import Training
 from looped.training.stream import Batch, PromptStream
 from looped.training.trainer import Trainer
 
+TRAINING_BATCH = 512
+"""Fresh prompts in a step of training A."""
+FINAL_STEPS = 30
+"""Training steps with all T loops, after one step each with 1, 2, …, T − 1."""
 MANY_LOOPS = 10
 """T from which on rare prompts rule the mean so much that training has to see more of them."""
 

@@ -3,7 +3,6 @@
 `python -m looped.experiments.context.stored` makes the file again.
 """
 
-import json
 import sys
 from dataclasses import fields
 from functools import cache
@@ -12,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from looped import provenance
 from looped.experiments.context.result import ContextResult, LearnedGrid
 from looped.experiments.context.settings import ContextSettings
 from looped.experiments.context.sweep import Sweep
-from looped.provenance import STORED, provenance
 
 COMMAND = "python -m looped.experiments.context.stored"
 SETTINGS = ContextSettings(learned=True)
@@ -28,10 +27,9 @@ def stored() -> tuple[ContextResult, dict[str, Any]]:
 
     The errors of single prompts are not stored; the sweep gives them again in less than a second.
     """
-    with np.load(STORED / NAME, allow_pickle=False) as arrays:
-        origin = json.loads(str(arrays["provenance"]))
-        learned = LearnedGrid(**{f.name: arrays[f"learned_{f.name}"] for f in fields(LearnedGrid)})
-        own = {f.name: arrays[f.name] for f in fields(ContextResult) if f.name in arrays}
+    arrays, origin = provenance.stored(NAME)
+    learned = LearnedGrid(**{f.name: arrays[f"learned_{f.name}"] for f in fields(LearnedGrid)})
+    own = {f.name: arrays[f.name] for f in fields(ContextResult) if f.name in arrays}
     settings = ContextSettings(**origin["settings"])
     return ContextResult(settings=settings, learned=learned, error=None, **own), origin
 
@@ -47,11 +45,11 @@ def answers(settings: ContextSettings) -> ContextResult | None:
 def write(result: ContextResult, path: Path) -> None:
     """Store a result with where it comes from."""
     assert result.learned is not None
-    origin = {"settings": result.settings.to_dict(), **provenance(COMMAND)}
+    origin = {"settings": result.settings.to_dict(), **provenance.provenance(COMMAND)}
     arrays = {f.name: getattr(result, f.name) for f in fields(ContextResult)}
     arrays = {name: values for name, values in arrays.items() if isinstance(values, np.ndarray) and name != "error"}
     arrays |= {f"learned_{f.name}": getattr(result.learned, f.name) for f in fields(LearnedGrid)}
-    np.savez_compressed(path, provenance=np.array(json.dumps(origin, ensure_ascii=False)), **arrays)
+    provenance.store(path, arrays, origin)
 
 
 def main() -> None:
@@ -61,7 +59,7 @@ def main() -> None:
         print(f"\r{progress.share:4.0%} {progress.doing}\033[K", end="", file=sys.stderr)
     result = work.snapshot()
     assert result is not None
-    path = STORED / NAME
+    path = provenance.STORED / NAME
     write(result, path)
     print(f"\nwrote {path}, {path.stat().st_size:,} bytes", file=sys.stderr)
 

@@ -4,19 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from looped.experiments.context.cells import Cell, cell_steps, groups, join
-from looped.experiments.context.learned import LearnedCell, train_steps
+from looped.experiments.context.cells import Cell, join, run_group
+from looped.experiments.context.cost import cell_seconds, check, estimate, learned_cost, prompt_seconds
+from looped.experiments.context.learned import FINAL_STEPS, LearnedCell, train_steps
 from looped.experiments.context.result import ContextResult, collect
-from looped.experiments.context.settings import (
-    FINAL_STEPS,
-    ContextSettings,
-    check,
-    estimate,
-    prompt_seconds,
-    training_seconds,
-)
+from looped.experiments.context.settings import ContextSettings
 from looped.experiments.context.unfinished_cells import Keeper
 from looped.threads import in_one_thread
+
+TOGETHER_SECONDS = 0.25
+"""About how long the prompts that are run together take; between two such groups a sweep can be stopped."""
+TOGETHER_BYTES = 64 * 1024**2
+"""Most memory for the iterates of the prompts that are run together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +83,19 @@ class Sweep:
                         self.cells[n] = join(parts)
                         if self.keeper is not None:
                             self.keeper.write(self.cells[n], n)
-                    yield Progress(done + share * _seconds(settings, n), self.seconds, f"n = {n}")
-            done += _seconds(settings, n)
+                    yield Progress(done + share * cell_seconds(settings, n), self.seconds, f"n = {n}")
+            done += cell_seconds(settings, n)
         for n in settings.learned_examples if settings.learned else ():
             for loops in settings.learned_loops:
-                steps = loops + FINAL_STEPS
+                steps, seconds = loops + FINAL_STEPS, learned_cost(settings, n, loops).seconds
                 for step, cell in enumerate(() if (n, loops) in self.learned else train_steps(settings, n, loops)):
                     if cell is not None:
                         self.learned[n, loops] = cell
                         if self.keeper is not None:
                             self.keeper.write(cell, n, loops)
-                    share = min(1, (step + 1) / steps) * training_seconds(settings, n, loops)
-                    yield Progress(done + share, self.seconds, f"training A at n = {n}, T = {loops}")
-                done += training_seconds(settings, n, loops)
+                    now = done + min(1, (step + 1) / steps) * seconds
+                    yield Progress(now, self.seconds, f"training A at n = {n}, T = {loops}")
+                done += seconds
 
     def snapshot(self) -> ContextResult | None:
         """The result, once there is one."""
@@ -105,8 +104,17 @@ class Sweep:
         return collect(self.settings, [self.cells[n] for n in self.settings.examples], self.learned)
 
 
-def _seconds(settings: ContextSettings, n: int) -> float:
-    return 2e-3 + settings.prompts * prompt_seconds(settings, n)
+def groups(settings: ContextSettings, n: int) -> list[range]:
+    """The numbers of the prompts that are run together."""
+    B, iterate_bytes = settings.prompts, 24 * (settings.loops + 1) * (settings.features + 1)
+    together = min(TOGETHER_SECONDS / prompt_seconds(settings, n), TOGETHER_BYTES / iterate_bytes)
+    size = min(max(1, int(together)), B)
+    return [range(first, min(first + size, B)) for first in range(0, B, size)]
+
+
+def cell_steps(settings: ContextSettings, n: int) -> Iterator[Cell]:
+    """The cell of n examples, group by group."""
+    return (run_group(settings, n, which) for which in groups(settings, n))
 
 
 def sweep(settings: ContextSettings, folder: Path | None = None) -> ContextResult:

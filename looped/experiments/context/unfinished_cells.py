@@ -1,19 +1,19 @@
 """Finished cells on disk, so that a sweep that was interrupted goes on and gives the same bytes."""
 
 import json
-import os
 import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from looped.experiments.context.cells import Cell
 from looped.experiments.context.learned import LearnedCell
 from looped.experiments.context.settings import ContextSettings
 from looped.fields import SettingsError
+from looped.files import npz, write
+from looped.provenance import versions
 
 SUBFOLDER = "unfinished"
 """Where cells lie until all are there."""
@@ -35,16 +35,14 @@ class Keeper:
     def __init__(self, folder: Path, settings: ContextSettings) -> None:
         self.folder, self.path = folder, folder / SUBFOLDER
         self.settings = json.loads(settings.computed.to_json())
-        versions = {"format": FORMAT, "torch": str(torch.__version__), "numpy": np.__version__}
-        self.identity = versions | {"settings": self.settings}
+        self.identity = {"format": FORMAT, **versions("torch", "numpy"), "settings": self.settings}
         self._refuse_another_result(settings)
         begun = _read_json(self.path / "sweep.json")
         if begun is not None and begun != self.identity:
             raise SettingsError(
                 "out", f"--out = {folder} holds an unfinished sweep {self._difference(begun)}: {REMEDY}"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        _write(self.path / "sweep.json", json.dumps(self.identity, ensure_ascii=False, indent=2).encode())
+        write({"sweep.json": json.dumps(self.identity, ensure_ascii=False, indent=2).encode()}, self.path)
 
     def _refuse_another_result(self, settings: ContextSettings) -> None:
         there = _read_json(self.folder / "result.json")
@@ -64,11 +62,8 @@ class Keeper:
 
     def write(self, cell: Cell | LearnedCell, n: int, loops: int | None = None) -> None:
         """Keep a finished cell."""
-        path = self.path / (f"n{n}.npz" if loops is None else f"n{n}-T{loops}.npz")
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{name: getattr(cell, name) for name in type(cell).__slots__})
-        part.replace(path)
+        name = f"n{n}.npz" if loops is None else f"n{n}-T{loops}.npz"
+        write({name: npz({part: getattr(cell, part) for part in type(cell).__slots__})}, self.path)
 
     def read(self) -> tuple[dict[int, Cell], dict[tuple[int, int], LearnedCell]]:
         """The cells that are there; a damaged file counts as absent."""
@@ -102,9 +97,3 @@ def _read_json(path: Path) -> Any:
         return None
     except ValueError:
         return {}
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)

@@ -129,13 +129,18 @@ def notice(result: ContextResult) -> list[str]:
     return lines
 
 
+def unreached(result: ContextResult) -> str:
+    """That no measured n/d brings the median error to the target, as the beginning of a sentence."""
+    return f"No measured n/d (up to {result.ratio[-1]:.3g}) brings the median error to {result.settings.target_error:g}"
+
+
 def _need_over_loops(result: ContextResult) -> str:
     """How the need changes with T, or that nothing is enough."""
     settings, target = result.settings, result.settings.target_error
     needed = result.needed_ratio(target)[1:]
     found = np.flatnonzero(np.isfinite(needed))
     if not found.size:
-        return f"**From no measured n/d on** is the median error at most {target:g} within T = {settings.loops} loops."
+        return f"**The target is out of reach.** {unreached(result)} within T = {settings.loops} loops."
     first, last = found[0], found[-1]
     text = f"**More loops.** For a median error of {target:g} the construction with {step_words(settings)} "
     if first == last:

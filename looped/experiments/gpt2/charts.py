@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
+from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, line, log_range
 from looped.experiments.gpt2.curves import Curve
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.signal.result import Levels
@@ -29,23 +29,35 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) 
         x = np.array([record.step for record in curve.history])
         y = np.array([record.loss for record in curve.history])
         name, mlp = NAMES[curve.settings.mlp], curve.settings.mlp
-        data.append(line(x, y, f"GPT-2 {name}", "solid", "circle" if mlp else "square", 2.5))
+        data.append(
+            line(
+                x,
+                y,
+                f"GPT-2 {name}",
+                "solid",
+                "circle" if mlp else "square",
+                2.5,
+                role="model" if mlp else "counterpart",
+            )
+        )
         table |= {"step": x, f"loss {name}": y}
         if curve.risk is not None:
             parts.append(f"{name} {curve.risk.mean:.3g} ± {curve.risk.standard_error:.1g} on fresh prompts at the end")
         elif len(y):
             parts.append(f"{name} {y[-1]:.3g} after {x[-1]} steps")
     steps, spread = settings.steps, settings.task().c
-    levels = {
-        f"predict ⟨β*, x⟩: {spread:.3g}": (spread, "dot"),
-        f"one linear block: {best.gd.risk:.3g}": (best.gd.risk, "dash"),
+    levels: dict[str, tuple[float, str, Role]] = {
+        f"predict ⟨β*, x⟩: {spread:.3g}": (spread, "dot", "nothing"),
+        f"one linear block: {best.gd.risk:.3g}": (best.gd.risk, "dash", "descent"),
     }
     if best.bayes.mean > 1e-9:
-        levels[f"Bayes: {best.bayes.mean:.3g}"] = (best.bayes.mean, "dashdot")
+        levels[f"Bayes: {best.bayes.mean:.3g}"] = (best.bayes.mean, "dashdot", "floor")
     ends = np.array([1, steps])
-    data += [line(ends, np.full(2, value), name, dash, width=1.5) for name, (value, dash) in levels.items()]
+    data += [
+        line(ends, np.full(2, value), name, dash, width=1.5, role=role) for name, (value, dash, role) in levels.items()
+    ]
     values = np.array(
-        [value for value, _ in levels.values()] + [y for c in curves for y in (r.loss for r in c.history)]
+        [value for value, _, _ in levels.values()] + [y for c in curves for y in (r.loss for r in c.history)]
     )
     limits, tick = log_range(values)
     layout = {

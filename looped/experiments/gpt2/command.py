@@ -5,11 +5,13 @@ With --out, a checkpoint and the curve so far are written every minute, and --re
 
 import argparse
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, make, write
-from looped.cli.streams import Stopped, give, say, stopped_by
-from looped.experiments.gpt2.curves import CHECKPOINT, keep
+from looped.cli.steps import train
+from looped.cli.streams import give, say
+from looped.experiments.gpt2.curves import CHECKPOINT, SAVE_EVERY, keep
 from looped.experiments.gpt2.result import GPT2Result
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer
@@ -57,23 +59,17 @@ def run(chosen: argparse.Namespace) -> None:
 
 
 def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
-    """To the end or until interrupted, with a line for every record, or for every checkpoint in the folder.
-
-    A signal takes effect between two steps: amid one, what is saved would not repeat.
-    """
+    """To the end or until interrupted, with a line for every record, or for every checkpoint in the folder."""
     steps = trainer.settings.steps
-    told: list[int] = []
-    with stopped_by(lambda number, _frame: told.append(number)):
-        if folder is None:
-            while not trainer.finished and not told:
-                if record := trainer.step():
-                    say(f"step {record.step} of {steps}: {record.loss:.4g}")
-        else:
-            for curve in keep(trainer, folder, lambda: bool(told)):
-                loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
-                say(f"step {trainer.steps} of {steps}: {loss}, {curve.seconds:.0f} s")
-    if not trainer.finished:
-        raise Stopped(*told[:1])
+
+    def save(folder: Path) -> None:
+        curve = keep(trainer, folder)
+        loss = f"{curve.history[-1].loss:.4g}" if curve.history else "no record yet"
+        say(f"step {trainer.steps} of {steps}: {loss}, {curve.seconds:.0f} s")
+
+    for record in train(trainer, None if folder is None else partial(save, folder), SAVE_EVERY):
+        if record and folder is None:
+            say(f"step {record.step} of {steps}: {record.loss:.4g}")
 
 
 def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:

@@ -1,11 +1,6 @@
 """Training curves of GPT-2 with where they come from: made here and now, or stored with the package."""
 
-import datetime
-import importlib.metadata
 import json
-import platform
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,11 +9,11 @@ import torch
 
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer, Progress
+from looped.files import utf8, write
+from looped.provenance import STORED, today, versions
 from looped.shared_signal.bayes import SampledRisk
 
 FORMAT = "looped gpt2 curve 1"
-STORED = Path(__file__).parents[2] / "stored"
-"""Its gpt2-*.json are curves that come with the package, each the curve.json of the command it names."""
 SAVE_EVERY = 60.0
 """Seconds by the clock between two checkpoints."""
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.json"
@@ -54,15 +49,14 @@ class Curve:
     def of(cls, trainer: GPT2Trainer) -> Self:
         """The curve of a trainer as it stands; the final risk is measured if it has finished."""
         on_cuda = trainer.device.type == "cuda"
-        packages = ("torch", "transformers")
         return cls(
             settings=trainer.settings,
             history=list(trainer.history),
             risk=trainer.risk() if trainer.finished else None,
             device=f"one {torch.cuda.get_device_name()}" if on_cuda else "one CPU thread",
             seconds=round(trainer.seconds, 1),
-            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-            versions={"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages},
+            date=today(),
+            versions=versions("python", "torch", "transformers"),
         )
 
     def to_json(self) -> str:
@@ -108,27 +102,14 @@ def command(settings: GPT2Settings) -> str:
 
 
 def stored() -> list[Curve]:
-    """The curves that come with the package, by file name."""
+    """The curves that come with the package, by file name; each is the curve.json of the command it names."""
     return [Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("gpt2-*.json"))]
 
 
-def keep(trainer: GPT2Trainer, folder: Path, told_to_stop: Callable[[], bool]) -> Iterator[Curve]:
-    """Train; every minute and at the end write a checkpoint and the curve so far, and give the curve.
-
-    Args:
-        trainer: to be trained.
-        folder: for the two files, made if need be.
-        told_to_stop: asked before every step; True ends it there.
-    """
+def keep(trainer: GPT2Trainer, folder: Path) -> Curve:
+    """Write a checkpoint and the curve so far into a folder, made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = time.monotonic()
-    while True:
-        ends = trainer.finished or told_to_stop()
-        if ends or time.monotonic() - written > SAVE_EVERY:
-            trainer.save(folder / CHECKPOINT)
-            curve, written = Curve.of(trainer), time.monotonic()
-            (folder / CURVE).write_text(curve.to_json(), encoding="utf-8")
-            yield curve
-        if ends:
-            return
-        trainer.step()
+    trainer.save(folder / CHECKPOINT)
+    curve = Curve.of(trainer)
+    write({CURVE: utf8(curve.to_json())}, folder)
+    return curve

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
+from looped.budget import Cost
 from looped.experiments.gpt2.curves import Curve
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer, Progress
 from looped.experiments.signal.result import Levels, levels
-from looped.fields import SettingsError
 
-MAX_SECONDS = 1800.0
-"""Longest training beside a page, CPU seconds by the estimate."""
+PAGE_BUDGET = Cost(seconds=1800.0)
+"""Of a training beside a page; the command has none."""
 SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e10
 """Of one model, on one core of the machine of the README's figures."""
 
@@ -49,13 +49,12 @@ class GPT2Training:
         Raises:
             SettingsError: if it does.
         """
-        if (needed := seconds(self.settings, self.variants)) > MAX_SECONDS:
-            raise SettingsError(
-                "steps",
-                f"steps = {self.settings.steps} at this size would take about {needed / 60:.0f} minutes of one core, "
-                f"more than the {MAX_SECONDS / 60:.0f} of a page: choose fewer, a smaller size, or the command "
-                "python -m looped gpt2.",
-            )
+        PAGE_BUDGET.check(
+            Cost(seconds=seconds(self.settings, self.variants)),
+            field="steps",
+            what=f"steps = {self.settings.steps} at this size",
+            remedy="fewer, a smaller size, or the command python -m looped gpt2",
+        )
         return self
 
     def run(self) -> Iterator[list[Progress]]:

@@ -1,6 +1,5 @@
 """Settings of a GPT-2 trained on tasks that share a signal."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -8,6 +7,7 @@ from looped.experiments.signal.settings import SIGNAL_FIELDS
 from looped.fields import FIELDS, Field
 from looped.settings import CheckedSettings
 from looped.shared_signal.tasks import SignalTask
+from looped.training.schedule import warmed_up
 
 WARM_UP = 100
 """Steps over which a falling rate rises first."""
@@ -102,10 +102,7 @@ class GPT2Settings(CheckedSettings):
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
-        if not self.decay:
-            return self.learning_rate
-        rising = min(1.0, (step + 1) / WARM_UP)
-        return self.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return warmed_up(step, self.steps, self.learning_rate, WARM_UP) if self.decay else self.learning_rate
 
     def task(self) -> SignalTask:
         """What it is trained on: H = Ψ = I."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
+from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, line, log_range
 from looped.experiments.signal.result import Levels, Sweep
 from looped.shared_signal.bounds import flow_rate, outside_range
 from looped.shared_signal.flow import Flow
@@ -16,9 +16,11 @@ from looped.shared_signal.tasks import SignalTask
 from looped.shared_signal.training import Kind, Progress
 
 NAMES: dict[Kind, str] = {"ltb": "LTB, with MLP", "lsa": "LSA, attention alone", "gd-beta": "GD-β", "gd-0": "GD-0"}
-STYLES: dict[Kind, tuple[str, str]] = {
-    "ltb": ("solid", "circle"), "lsa": ("solid", "square"), "gd-beta": ("solid", "diamond"), "gd-0": ("solid", "x"),
+STYLES: dict[Kind, tuple[str, Role]] = {
+    "ltb": ("circle", "model"), "lsa": ("square", "counterpart"), "gd-beta": ("diamond", "reference"),
+    "gd-0": ("x", "descent"),
 }  # fmt: skip
+"""Marker and role of every model's line."""
 AXES = {"signal": "s, with β* = s·(1, …, 1)", "M": "examples in a prompt, M", "noise": "label noise σ"}
 SYMBOLS = {"signal": "s", "M": "M", "noise": "σ"}
 M_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
@@ -38,11 +40,18 @@ def risk_chart(sweep: Sweep) -> Picture:
     floor = _floor(gd, bayes) if log else 0.0
     zero = bool((bayes < floor).any())
     data = [
-        line(x, gd, "LTB = GD-β, with MLP", "solid", "circle", 3),
-        line(x, lsa, "LSA, attention alone: smallest found", "solid", "square", 3),
-        line(x, gd0, "GD-0", "dash", "x-thin-open"),
-        line(x, np.maximum(bayes, floor), "Bayes (0 drawn at the edge)" if zero else "Bayes", "dot", "diamond-open"),
-        line(x, bound, "proved: LSA is not below", "dashdot", width=1.5),
+        line(x, gd, "LTB = GD-β, with MLP", "solid", "circle", 3, role="model"),
+        line(x, lsa, "LSA, attention alone: smallest found", "solid", "square", 3, role="counterpart"),
+        line(x, gd0, "GD-0", "dash", "x-thin-open", role="descent"),
+        line(
+            x,
+            np.maximum(bayes, floor),
+            "Bayes (0 drawn at the edge)" if zero else "Bayes",
+            "dot",
+            "diamond-open",
+            role="floor",
+        ),
+        line(x, bound, "proved: LSA is not below", "dashdot", width=1.5, role="bound"),
     ]
     values = np.concatenate([gd, lsa, gd0, bound, np.maximum(bayes, floor)])
     vertical = (
@@ -75,18 +84,18 @@ def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, ste
     columns: dict[str, np.ndarray] = {}
     for kind, records in history.items():
         x, y = np.array([r.step for r in records]), np.array([r.risk for r in records])
-        dash, symbol = STYLES[kind]
-        data.append(line(x, y, NAMES[kind], dash, symbol, 3))
+        symbol, role = STYLES[kind]
+        data.append(line(x, y, NAMES[kind], "solid", symbol, 3, role=role))
         columns |= {"step": x, f"risk, {NAMES[kind]}": y, f"loss of the batches, {NAMES[kind]}": _losses(records)}
         shown.append(y[1:])  # random weights may start a thousand times above everything else
-    drawn: dict[str, tuple[float, str]] = {
-        "optimum with MLP": (best.gd.risk, "dash"),
-        "smallest found for attention alone": (best.lsa.risk, "dot"),
+    drawn: dict[str, tuple[float, str, Role]] = {
+        f"optimum with MLP, {best.written['gd']}": (best.gd.risk, "dash", "model"),
+        f"smallest found for attention alone, {best.written['lsa']}": (best.lsa.risk, "dot", "counterpart"),
     }
     if "gd-0" in history:
-        drawn["optimum of GD-0"] = (best.gd0.risk, "dashdot")
-    for name, (value, dash) in drawn.items():
-        data.append(line(np.array([0, steps]), np.full(2, value), f"{name}, {value:.4g}", dash, width=1.5))
+        drawn[f"optimum of GD-0, {best.written['gd0']}"] = (best.gd0.risk, "dashdot", "descent")
+    for name, (value, dash, role) in drawn.items():
+        data.append(line(np.array([0, steps]), np.full(2, value), name, dash, width=1.5, role=role))
     ends = [f"{NAMES[kind]} {records[-1].risk:.4g}" for kind, records in history.items() if records]
     reached = (
         f"After {max(len(r) and r[-1].step for r in history.values())} of {steps} steps: {', '.join(ends)}."
@@ -95,7 +104,7 @@ def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, ste
     )
     alt = (
         f"Risk of the trained weights against training steps, logarithmic risk axis. {reached} Levels: "
-        + ", ".join(f"{name} {value:.4g}" for name, (value, _) in drawn.items())
+        + "; ".join(drawn)
         + "."
     )
     horizontal = {"title": {"text": "training steps"}, "range": [0, steps], "automargin": True}
@@ -116,13 +125,13 @@ def where_training_stands(kind: Kind, record: Progress, steps: int, best: Levels
 def start_chart(learned: ReadOut | None, task: SignalTask) -> Picture:
     """The start β that the block has learned next to the shared signal β*."""
     index, wanted = np.arange(1, task.features + 1), task.beta_star.numpy()
-    data = [line(index, wanted, "β*, the shared signal", "dash", width=2)]
+    data = [line(index, wanted, "β*, the shared signal", "dash", width=2, role="reference")]
     table = {"feature": index, "β*": wanted}
     alt = f"The shared signal β*, {task.features} entries of {wanted[0]:.4g}. Nothing is trained yet."
     if learned is not None:
         found = learned.beta.numpy()
         points = {"mode": "markers", "marker": {"symbol": "circle", "size": 10}}
-        data.append(line(index, found, "learned β = g", symbol="circle") | points)
+        data.append(line(index, found, "learned β = g", symbol="circle", role="model") | points)
         table["learned β"] = found
         length = float(np.linalg.norm(wanted))
         away = float(np.linalg.norm(found - wanted))
@@ -175,7 +184,7 @@ def flow_chart(flow: Flow, task: SignalTask) -> Picture:
     times = flow.times.numpy()
     away = (flow.beta - task.beta_star).square().sum(dim=1).numpy()
     largest = max(float(away[0]), 1e-30)
-    data = [line(times, np.maximum(away, 1e-30), "gradient flow", "solid", "circle", 3)]
+    data = [line(times, np.maximum(away, 1e-30), "gradient flow", "solid", "circle", 3, role="model")]
     table = {"t": times, "‖β(t) − β*‖²": away}
     alt = (
         f"Squared distance of β to β* against time under gradient flow, logarithmic: from {away[0]:.3g} to "
@@ -186,7 +195,9 @@ def flow_chart(flow: Flow, task: SignalTask) -> Picture:
     else:
         rate = flow_rate(task)
         table["bound"] = away[0] * np.exp(-rate * times)
-        data.append(line(times, np.maximum(table["bound"], 1e-30), f"bound exp(−{rate:.3g}·t)", "dash", width=2))
+        data.append(
+            line(times, np.maximum(table["bound"], 1e-30), f"bound exp(−{rate:.3g}·t)", "dash", width=2, role="bound")
+        )
         alt += f", where the bound is {table['bound'][-1]:.2e}."
     values = np.concatenate([column for name, column in table.items() if name != "t"])
     axis = _log_axis("‖β(t) − β*‖²", np.clip(values, largest * 1e-12, None))

@@ -11,7 +11,7 @@ from looped.cli.streams import give, say
 from looped.experiments.signal.result import SignalResult, SignalTraining
 from looped.experiments.signal.settings import SignalSettings
 from looped.fields import SettingsError
-from looped.shared_signal.tasks import load_covariance
+from looped.shared_signal.tasks import ROUNDING_RULE, load_covariance
 
 MATRICES = {"H": "H_condition", "Psi": "Psi_condition"}
 """Options that name a file, and the setting that it replaces."""
@@ -22,7 +22,10 @@ def add(command: argparse.ArgumentParser) -> None:
     add_settings(command, SignalSettings)
     for name, what in (("H", "features x"), ("Psi", "tasks around β*")):
         command.add_argument(
-            f"--{name}", type=Path, metavar="FILE.npy", help=f"Covariance of the {what}, (d, d), from numpy.save."
+            f"--{name}",
+            type=Path,
+            metavar="FILE.npy",
+            help=f"Covariance of the {what}, (d, d), from numpy.save. {ROUNDING_RULE}",
         )
     add_out(command)
 

@@ -131,8 +131,6 @@ class SignalExport(Export):
         }
         imports = ["from looped import export", "from looped.experiments.signal.result import signal"]
         imports += ["from looped.experiments.signal.settings import SignalSettings"]
-        if matrices:
-            imports = ["import torch", "", *imports]
         before = "\n".join(f"{name} = {_written(value)}" for name, value in matrices.items())
         arguments = "".join(f", {name}={name}" for name in matrices)
         return script(f"signal(settings{arguments})", self.settings, imports, before)
@@ -140,4 +138,4 @@ class SignalExport(Export):
 
 def _written(matrix: Tensor) -> str:
     rows = ",\n".join(f"    {row}" for row in matrix.tolist())
-    return f"torch.tensor([\n{rows},\n], dtype=torch.float64)"
+    return f"[\n{rows},\n]"

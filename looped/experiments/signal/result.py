@@ -1,15 +1,17 @@
 """What the MLP adds where tasks share a signal: the best risk of every model, and training that goes there."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from looped.budget import Cost
 from looped.experiments.signal.settings import SignalSettings
-from looped.fields import SettingsError
 from looped.shared_signal.bayes import SampledRisk, bayes_risk
 from looped.shared_signal.bounds import GapBounds, gap_bounds
 from looped.shared_signal.lsa_minimum import LSAMinimum, lsa_minima, lsa_minimum
@@ -19,6 +21,7 @@ from looped.shared_signal.tasks import SignalTask
 from looped.shared_signal.training import Kind, Progress, initial_model, seconds, train
 from looped.threads import in_one_thread
 
+Matrix = Tensor | Sequence[Sequence[float]]
 Over = Literal["signal", "M", "noise"]
 """What the risk is drawn against: s, M or σ."""
 OVER: tuple[Over, ...] = ("signal", "M", "noise")
@@ -27,8 +30,7 @@ BAYES_DRAWS = 2_500
 BAYES_WORK = 1e7
 """Most multiplications for a sampled Bayes risk: fewer draws at large sizes, and a larger standard error."""
 
-MAX_SECONDS = 1800.0
-"""Longest training, CPU seconds by the estimate."""
+BUDGET = Cost(seconds=1800.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,20 @@ class Levels:
     def lsa_bound(self) -> float:
         """What the risk of linear self-attention is proved not to be below."""
         return self.gd.risk + self.bounds.valid
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Risks with as many decimals as shows four digits of the least, the gap with one less, so that they add up.
+
+        Keys are gd, lsa, gd0, bayes, gap (lsa − gd), bound (of the gap) and lsa_bound (gd + bound).
+        """
+        rounding = 1e-9 * self.gd.risk
+        sizes = [size for size in (self.gd.risk, self.lsa.risk, self.gap) if size > rounding]
+        decimals = max(0, 3 - math.floor(math.log10(min(sizes, default=1.0))))
+        risks = {"gd": self.gd.risk, "lsa": self.lsa.risk, "gd0": self.gd0.risk, "bayes": self.bayes.mean}
+        shown = {name: f"{value:.{decimals}f}" if value else "0" for name, value in risks.items()}
+        coarse = {"gap": self.gap, "bound": self.bounds.valid, "lsa_bound": self.lsa_bound}
+        return shown | {name: f"{value:.{max(0, decimals - 1)}f}" if value else "0" for name, value in coarse.items()}
 
     def optimum(self, kind: Kind) -> float:
         """The smallest risk of a model."""
@@ -139,17 +155,17 @@ class SignalTraining:
         Psi: covariance of the tasks, likewise.
 
     Raises:
-        SettingsError: if a matrix is no covariance of d features, or training would take more than `MAX_SECONDS`.
+        SettingsError: if a matrix is no covariance of d features, or training is beyond `BUDGET`.
     """
 
     def __init__(self, settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> None:
         self.settings, self.task = settings, settings.task(H, Psi)
-        if (needed := seconds(self.task, settings.plan()) * len(settings.models)) > MAX_SECONDS:
-            raise SettingsError(
-                "steps",
-                f"steps = {settings.steps} at these sizes would take about {needed / 60:.0f} minutes of one core, more "
-                f"than {MAX_SECONDS / 60:.0f}: choose fewer steps, prompts a step, examples or features.",
-            )
+        BUDGET.check(
+            Cost(seconds=seconds(self.task, settings.plan()) * len(settings.models)),
+            field="steps",
+            what=f"steps = {settings.steps} at these sizes",
+            remedy="fewer steps, prompts a step, examples or features",
+        )
         self.models: dict[Kind, SignalModel] = {
             kind: initial_model(kind, self.task, settings.seed) for kind in settings.models
         }
@@ -196,18 +212,22 @@ class SignalResult:
         return [found.holding(self.settings, self.training.levels) for found in swept]
 
 
-def signal(settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> SignalResult:
+def signal(settings: SignalSettings, H: Matrix | None = None, Psi: Matrix | None = None) -> SignalResult:
     """Train the models of some settings to the end.
 
     Args:
         settings: of the run.
-        H: covariance of the features, (d, d), in place of the one of the settings.
+        H: covariance of the features, (d, d), as a tensor or as rows of numbers, in place of the one of the settings.
         Psi: covariance of the tasks, likewise.
 
     Raises:
         SettingsError: if a matrix is no covariance of d features.
     """
-    training = SignalTraining(settings, H, Psi)
+    given = [
+        matrix if matrix is None or isinstance(matrix, Tensor) else torch.tensor(matrix, dtype=torch.float64)
+        for matrix in (H, Psi)
+    ]
+    training = SignalTraining(settings, *given)
     for _ in training.run():
         pass
-    return SignalResult(settings, training, H, Psi)
+    return SignalResult(settings, training, *given)

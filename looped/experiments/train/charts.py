@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
-from looped.experiments.train.measure import best_descent, level_medians
+from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, colour, line, log_range
 from looped.experiments.train.result import STATISTICS, Sweep, Trained, written
+from looped.experiments.train.rivals import best_descent, level_medians
 from looped.experiments.train.settings import TrainSettings
 
 MOST_POINTS = 1000
@@ -20,15 +20,15 @@ SHOWN = 0.02
 """Cells below this share of the largest entry are left without a number."""
 CAP = 100.0
 """Sweeps are cut at so many times what answering 0 costs."""
-MARKS = {
-    "trained": ("solid", "circle", 4.0),
-    "its two numbers": ("dash", "square-open", 2.0),
-    "best two numbers": ("dashdot", "diamond-open", 2.0),
-    "constructed GD": ("dot", "x-thin-open", 2.0),
-    "GD tuned here": ("longdash", "triangle-up-open", 2.0),
-    "answering 0": ("dot", "line-ew-open", 1.5),
+MARKS: dict[str, tuple[str, str, float, Role]] = {
+    "trained": ("solid", "circle", 4.0, "model"),
+    "its two numbers": ("dash", "square-open", 2.0, "counterpart"),
+    "best two numbers": ("dashdot", "diamond-open", 2.0, "reference"),
+    "constructed GD": ("dot", "x-thin-open", 2.0, "descent"),
+    "GD tuned here": ("longdash", "triangle-up-open", 2.0, "descent"),
+    "answering 0": ("dot", "line-ew-open", 1.5, "nothing"),
 }
-"""Dash, marker and width of every model's line."""
+"""Dash, marker, width and role of every model's line."""
 SWEEPS = {
     "loops": ("Past the trained T", "loop t", "linear"),
     "examples": ("At other n", "n, examples", "log"),
@@ -39,13 +39,20 @@ SWEEPS = {
 """Heading, axis title and axis type of every sweep."""
 
 STATISTIC_TITLES = {
-    "mean": "mean squared error of the drawn prompts",
-    "median": "median squared error",
-    "99.9 %": "99.9 % point of the squared error",
+    "mean": "mean query error of the drawn prompts",
+    "median": "median query error",
+    "99.9 %": "99.9 % point of the query error",
 }
 """Axis title of every statistic."""
 
-LEVEL_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
+LEVELS: dict[str, tuple[str, Role]] = {
+    "answering 0": ("dot", "nothing"),
+    "one layer, closed form": ("dash", "descent"),
+    "constructed GD": ("dashdot", "descent"),
+    "best two numbers": ("longdash", "reference"),
+    "A alone, trained": ("longdashdot", "learned"),
+}
+"""Dash and role of every level of the loss chart."""
 History = Mapping[str, np.ndarray]
 
 
@@ -100,16 +107,23 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
     }
     table = {{"loss": "mean", "median": "median"}.get(name, name): column for name, column in table.items()}
     x, T = table["step"], table["loops"]
-    median = line(x, table["median"], "median of the batch", width=3.5)
+    median = line(x, table["median"], "median of the batch", width=3.5, role="model")
     median |= {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
     marks = levels(settings, known)
     data = [median]
-    for (name, value), dash in zip(marks.items(), LEVEL_DASHES, strict=False):
-        data.append(_level([1, max(steps, 2)], value, name, dash))
+    for name, value in marks.items():
+        dash, role = LEVELS[name]
+        named = f"{name}, error of w: {value:.3g}"
+        level = line(np.array([1, max(steps, 2)]), np.full(2, value), named, dash, width=1.5, role=role)
+        data.append(level | {"hoverinfo": "skip"})
     axis, tick = log_range(np.clip([*table["median"], *marks.values()], None, CAP * marks["answering 0"]))
     grown = [int(x[place]) for place in np.flatnonzero(np.diff(T, prepend=T[:1]) > 0)] if len(T) else []
     figure = _figure(
-        data, {"title": {"text": "step"}, "range": [0, max(steps, 2)]}, axis, tick, "median of ‖w<sub>T</sub> − w*‖²"
+        data,
+        {"title": {"text": "step"}, "range": [0, max(steps, 2)]},
+        axis,
+        tick,
+        "error of w: median of ‖w<sub>T</sub> − w*‖²",
     )
     figure.update_layout(
         shapes=[
@@ -127,12 +141,16 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
             f"Loss of {int(step[-1])} of {steps} training steps, log axis: the median of ‖w_T − w*‖² in a batch goes "
             f"from {table['median'][0]:.2e} to {last:.2e}, with T = {int(T[-1])} loops in the last step."
         )
-    alt += " Medians to compare with: " + ", ".join(f"{name} {value:.3g}" for name, value in marks.items()) + "."
+    alt += (
+        " Medians of ‖w_T − w*‖² to compare with: "
+        + ", ".join(f"{name} {value:.3g}" for name, value in marks.items())
+        + "."
+    )
     return Picture(figure, alt, table)
 
 
 def weights_chart(run: Trained, layer: int = 0) -> Picture:
-    """P and Q of a layer beside the constructed ones and the best two numbers, in the gauge that has a fixed corner."""
+    """P and Q of a layer above the constructed ones and the best two numbers, in the gauge that has a fixed corner."""
     settings, d = run.settings, run.settings.features
     P, Q = run.P[layer].astype(float), run.Q[layer].astype(float)
     generates = settings.task == "generation"
@@ -145,45 +163,49 @@ def weights_chart(run: Trained, layer: int = 0) -> Picture:
     constructed = (
         (np.diag([step] * d + [0.0]), signs) if generates else (np.diag([0.0] * d + [1.0]), np.diag([step] * d + [0.0]))
     )
-    columns = {"trained": (P, Q), "constructed GD": constructed}
+    rows = {"trained": (P, Q), "constructed GD": constructed}
     if run.best is not None:
         p = run.best.gamma / run.best.a
-        columns["best two numbers"] = (np.diag([p] * d + [1.0]), np.diag([run.best.a] * d + [0.0]))
+        rows["best two numbers"] = (np.diag([p] * d + [1.0]), np.diag([run.best.a] * d + [0.0]))
     data: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"height": 500, "margin": {"l": 10, "r": 10, "t": 30, "b": 10}, "annotations": []}
-    width, gap = 1 / len(columns), 0.05
-    for row, matrix in enumerate("PQ"):
-        most = max(float(np.abs(pair[row]).max()) for pair in columns.values()) or 1.0
-        for column, (name, pair) in enumerate(columns.items()):
-            number = row * len(columns) + column + 1
-            place = "" if number == 1 else str(number)
-            low = column * width + (gap / 2 if column else 0)
-            high = (column + 1) * width - (gap / 2 if column < len(columns) - 1 else 0)
-            bottom, top = (0.53, 0.97) if row == 0 else (0.0, 0.44)
-            hidden = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False}
-            layout[f"xaxis{place}"] = {**hidden, "domain": [low, high], "anchor": f"y{place}", "fixedrange": True}
-            layout[f"yaxis{place}"] = {
-                **hidden, "domain": [bottom, top], "anchor": f"x{place}", "autorange": "reversed", "fixedrange": True,
+    layout: dict[str, Any] = {"height": 80 + 160 * len(rows), "margin": {"l": 10, "r": 10, "t": 30, "b": 10},
+                              "annotations": []}  # fmt: skip
+    hidden = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "fixedrange": True}
+    for column, matrix in enumerate("PQ"):
+        low, high = (0.0, 0.48) if column == 0 else (0.52, 1.0)
+        most = max(float(np.abs(pair[column]).max()) for pair in rows.values()) or 1.0
+        layout[f"coloraxis{column + 1}"] = {
+            "cmin": -most, "cmax": most, "autocolorscale": True,
+            "colorbar": {"orientation": "h", "thickness": 10, "len": high - low, "x": low, "xanchor": "left", "y": 0,
+                         "yanchor": "top", "nticks": 5, "title": {"text": f"entry of {matrix}", "side": "bottom"}},
+        }  # fmt: skip
+        for row, (name, pair) in enumerate(rows.items()):
+            number = 2 * row + column + 1
+            top = 1 - row / len(rows)
+            layout[f"xaxis{number}"] = {**hidden, "domain": [low, high], "anchor": f"y{number}"}
+            layout[f"yaxis{number}"] = {
+                **hidden, "domain": [top - 1 / len(rows) + 0.02, top - 0.05], "anchor": f"x{number}",
+                "autorange": "reversed",
             }  # fmt: skip
             layout["annotations"].append(
-                {"text": f"{matrix}, {name}", "x": (low + high) / 2, "y": top, "xref": "paper", "yref": "paper",
+                {"text": f"{matrix}, {name}", "x": (low + high) / 2, "y": top - 0.05, "xref": "paper", "yref": "paper",
                  "xanchor": "center", "yanchor": "bottom", "showarrow": False}
             )  # fmt: skip
             trace = {
-                "type": "heatmap", "z": pair[row], "zmin": -most, "zmax": most, "colorscale": "RdBu", "xgap": 1,
-                "ygap": 1, "showscale": False, "xaxis": f"x{place}", "yaxis": f"y{place}",
+                "type": "heatmap", "z": pair[column], "coloraxis": f"coloraxis{column + 1}", "xgap": 1, "ygap": 1,
+                "xaxis": f"x{number}", "yaxis": f"y{number}",
                 "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
             }  # fmt: skip
-            if d < MOST_CELLS:
+            if d < MOST_CELLS:  # as large as the cells allow
                 text = [
-                    [f"{value:.2g}" if abs(value) >= SHOWN * most else "" for value in cells] for cells in pair[row]
+                    [f"{value:.2g}" if abs(value) >= SHOWN * most else "" for value in cells] for cells in pair[column]
                 ]
-                trace |= {"text": text, "texttemplate": "%{text}", "textfont": {"size": 10}}
+                trace |= {"text": text, "texttemplate": "%{text}"}
             data.append(trace)
     figure = go.Figure({"data": data, "layout": layout})
     fits = run.fits()
-    others = ", ".join(list(columns)[1:])
-    alt = f"Heat maps of P and Q, {d + 1} by {d + 1}, in the gauge {fixed}: trained beside {others}."
+    others = ", ".join(list(rows)[1:])
+    alt = f"Heat maps of P and Q, {d + 1} by {d + 1}, in the gauge {fixed}: trained above {others}."
     if fits:
         fit = fits[layer]
         alt += (
@@ -192,7 +214,7 @@ def weights_chart(run: Trained, layer: int = 0) -> Picture:
         )
     i, j = np.indices((d + 1, d + 1)).reshape(2, -1)
     table: dict[str, np.ndarray] = {"row": i, "column": j}
-    for name, pair in columns.items():
+    for name, pair in rows.items():
         table |= {f"P, {name}": pair[0].ravel(), f"Q, {name}": pair[1].ravel()}
     return Picture(figure, alt, table)
 
@@ -205,17 +227,18 @@ def sweep_chart(run: Trained, kind: str, statistic: str = "median") -> Picture:
     cap = CAP * float(sweep.series["answering 0"][row].max())
     x, table, data = sweep.x, {title.split(",")[0].split("<")[0]: sweep.x}, []
     for name, values in sweep.series.items():
-        dash, symbol, width = MARKS[name]
+        dash, symbol, width, role = MARKS[name]
         y = np.where(np.isfinite(values[row]), values[row], np.inf)
         table[name] = y
-        data.append(line(x, np.clip(y, 1e-17, cap), name, dash, symbol, width))
+        data.append(line(x, np.clip(y, 1e-17, cap), name, dash, symbol, width, role=role))
     shown = np.concatenate([trace["y"] for trace in data])
     axis, tick = log_range(np.clip(shown, 1e-17, cap))
     trained_at = {"loops": settings.loops, "examples": settings.examples, "covariance": 1, "scale": 1,
                   "noise": settings.noise}[kind]  # fmt: skip
     here = {
         "type": "scatter", "x": [trained_at, trained_at], "y": [10 ** axis[0], 10 ** axis[1]], "mode": "lines",
-        "name": "trained here", "line": {"width": 1.5, "dash": "dot"}, "hoverinfo": "skip", "opacity": 0.7,
+        "name": "trained here", "line": {"width": 1.5, "dash": "dot", "color": colour("mark")},
+        "hoverinfo": "skip", "opacity": 0.7,
     }  # fmt: skip
     figure = _figure([*data, here], {"title": {"text": title}, "type": scale}, axis, tick, STATISTIC_TITLES[statistic])
     return Picture(figure, _describe_sweep(sweep, heading, statistic, trained_at, table, cap), table)
@@ -226,7 +249,7 @@ def _describe_sweep(
 ) -> str:
     axis, *names = table
     here = int(np.argmin(np.abs(sweep.x - trained_at)))
-    text = f"{heading}: {statistic} squared error over {sweep.prompts:,} prompts, log axis. "
+    text = f"{heading}: {statistic} query error over {sweep.prompts:,} prompts, log axis. "
     text += f"Where it was trained ({axis} {sweep.x[here]:g}): "
     text += ", ".join(f"{name} {written(table[name][here])}" for name in names) + ". "
     for place, where in ((0, "At the left end"), (-1, "At the right end")):
@@ -235,13 +258,6 @@ def _describe_sweep(
     if any((values > cap).any() for name, values in table.items() if name != axis):
         text += f"Curves are cut at {cap:g}, {CAP:g} times what answering 0 costs."
     return text.strip()
-
-
-def _level(x: list[float] | list[int], value: float, name: str, dash: str) -> dict[str, Any]:
-    return {
-        "type": "scatter", "x": x, "y": [value, value], "mode": "lines", "name": f"{name}: {value:.3g}",
-        "line": {"width": 1.5, "dash": dash}, "hoverinfo": "skip",
-    }  # fmt: skip
 
 
 def _figure(

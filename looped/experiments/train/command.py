@@ -4,22 +4,24 @@ With --out the run is kept in DIR/run.pt on the way, and --resume goes on from t
 """
 
 import argparse
-import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from looped import export
 from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, make, write
 from looped.cli.progress import Bar
+from looped.cli.steps import train
 from looped.cli.streams import give, say
 from looped.experiments.train import Trained, evaluation, trained
+from looped.experiments.train.cost import check, estimate
 from looped.experiments.train.files import history_csv
 from looped.experiments.train.result import written
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings, check, estimate
+from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
 from looped.experiments.train.weights_file import read_weights
-from looped.export.files import utf8
 from looped.fields import SettingsError
+from looped.files import utf8
 from looped.training.checkpoint import CheckpointError
 from looped.training.trainer import Trainer
 
@@ -72,22 +74,14 @@ def _train(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
     path = None if chosen.out is None else chosen.out / CHECKPOINT
     settings, trainer = _resumed(path, asked) if chosen.resume else _begun(TrainSettings(**asked))
     make(chosen.out)
-    if path is not None:
-        trainer.save(path)
-    steps, saved = trainer.training.steps, time.monotonic()
+    save = None if path is None else partial(trainer.save, path)
+    if save is not None:
+        save()
+    steps = trainer.training.steps
     say(f"{steps} steps, about {estimate(settings).seconds:.2g} s of one core")
-    try:
-        with Bar() as bar:
-            for progress in trainer.run():
-                bar.show(
-                    progress.step / steps, f"step {progress.step}, T = {progress.loops}, loss {progress.median:.2e}"
-                )
-                if path is not None and time.monotonic() - saved > SAVE_EVERY:
-                    trainer.save(path)
-                    saved = time.monotonic()
-    finally:
-        if path is not None:
-            trainer.save(path)
+    with Bar() as bar:
+        for progress in train(trainer, save, SAVE_EVERY):
+            bar.show(progress.step / steps, f"step {progress.step}, T = {progress.loops}, loss {progress.median:.2e}")
     say(trainer.history[-1].stopped)
     return trained(trainer, settings)
 

@@ -1,6 +1,5 @@
 """Files of a training run."""
 
-import base64
 import csv
 import io
 from collections.abc import Iterable, Mapping
@@ -10,11 +9,12 @@ import numpy as np
 
 from looped.chart import Picture
 from looped.experiments.train import charts as figures
-from looped.experiments.train.measure import best_descent
 from looped.experiments.train.result import CEILING, STATISTICS, Trained, one_layer_optimum
+from looped.experiments.train.rivals import best_descent
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import pack
-from looped.export.files import Export, npz, of, script
+from looped.export.files import Export, of, script
+from looped.files import npz
 from looped.training.evaluate import Risk
 
 
@@ -121,18 +121,16 @@ class TrainedExport(Export):
             ]
             return script("train(settings)", self.settings, imports)
         imports = [
-            "import base64",
-            "",
             "from looped import export",
             "from looped.experiments.train import evaluate",
             "from looped.experiments.train.weights_file import weights_from",
             "from looped.experiments.train.settings import TrainSettings",
         ]
         named = pack(run)
-        content = base64.b64encode(npz({name: named[name] for name in ("P", "Q")})).decode()
+        content = npz({name: named[name] for name in ("P", "Q")}).hex()
         return script(
             f"evaluate(weights_from(weights, {run.name!r}, settings))", self.settings, imports,
-            f"weights = base64.b64decode(\n    {content!r}\n)",
+            f"weights = bytes.fromhex(\n    {content!r}\n)",
         )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ class Trained:
         if len(self.fits()) > 1:
             alone = "These numbers alone have"
         text = (
-            f"{alone} the median squared error {written(self.medians['its two numbers'])} after T loops, the trained "
+            f"{alone} the median query error {written(self.medians['its two numbers'])} after T loops, the trained "
             f"weights {written(self.medians['trained'])}"
         )
         if self.best is None or "best two numbers" not in self.medians:
@@ -132,7 +132,7 @@ class Trained:
         """The mean squared error where λ₁ is below its limit, and over all prompts where that is known, in words."""
         if self.limit is None or "trained" not in self.below:
             return ""
-        text = f"Mean squared error over prompts with λ₁ below {self.limit.value:g}: {measured(self.below['trained'])}"
+        text = f"Mean query error over prompts with λ₁ below {self.limit.value:g}: {measured(self.below['trained'])}"
         text += f" (λ₁ is larger with probability {self.limit.above:.1e})"
         if "trained" in self.whole:
             return f"{text}; over all prompts {measured(self.whole['trained'])}."
@@ -143,8 +143,8 @@ class Trained:
         if not len(self.fresh) or np.isfinite(self.fresh).all():
             return ""
         if not np.isfinite(self.fresh[:, 1]).all():
-            return f"The loop diverges: in at least half of the fresh prompts the squared error is {written(np.inf)}."
-        return f"In some of the fresh prompts the loop diverges: their squared error is {written(np.inf)}."
+            return f"The loop diverges: in at least half of the fresh prompts the query error is {written(np.inf)}."
+        return f"In some of the fresh prompts the loop diverges: their query error is {written(np.inf)}."
 
     def noticed(self) -> list[str]:
         """What the medians of the sweeps show, one sentence each; none before they are measured."""
@@ -160,8 +160,9 @@ class Trained:
         medians = {name: values[STATISTICS.index("median")] for name, values in sweep.series.items()}
         own, rival = medians["trained"], medians["GD tuned here"]
         said = [
-            f"After T = {T} the median squared error of the trained weights is {written(own[T])}, that of gradient "
-            f"descent with its step tuned on the same prompts {written(rival[T])}."
+            f"On the {sweep.prompts:,} prompts of the chart *Past the trained T* the median query error of the trained "
+            f"weights is {written(own[T])} after T = {T} loops, that of gradient descent with its step tuned on the "
+            f"same prompts {written(rival[T])}."
         ]
         last = int(sweep.x[-1])
         if last > T:
@@ -180,9 +181,9 @@ class Trained:
         own = sweep.series["trained"][STATISTICS.index("median")]
         rival = sweep.series["GD tuned here"][STATISTICS.index("median")]
         return [
-            f"Trained on n = {self.settings.examples}, the weights have the median {written(own[0])} at n = "
-            f"{sweep.x[0]:g} and {written(own[-1])} at n = {sweep.x[-1]:g}; gradient descent tuned there has "
-            f"{written(rival[0])} and {written(rival[-1])}."
+            f"Trained on n = {self.settings.examples}, the weights have the median query error {written(own[0])} at "
+            f"n = {sweep.x[0]:g} and {written(own[-1])} at n = {sweep.x[-1]:g}; gradient descent tuned there has "
+            f"{written(rival[0])} and {written(rival[-1])} ({sweep.prompts:,} prompts for each n)."
         ]
 
     @property

@@ -3,18 +3,15 @@
 `python -m looped.experiments.train.stored` makes the file again.
 """
 
-import json
 import sys
 from functools import cache
 from typing import Any
 
-import numpy as np
-
+from looped import provenance
 from looped.experiments.train.measure import train
 from looped.experiments.train.result import Trained
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import pack, unpack
-from looped.provenance import STORED, provenance
 
 COMMAND = "python -m looped.experiments.train.stored"
 NAME = "train.npz"
@@ -23,17 +20,15 @@ NAME = "train.npz"
 @cache
 def stored() -> tuple[Trained, dict[str, Any]]:
     """The stored run, and its provenance: command, versions, date and hardware."""
-    with np.load(STORED / NAME, allow_pickle=False) as arrays:
-        named = dict(arrays)
-    return unpack(named), json.loads(str(named["provenance"]))
+    named, origin = provenance.stored(NAME)
+    return unpack(named), origin
 
 
 def main() -> None:
     """Train and evaluate the default run and write it into the package's folder."""
     run = train(TrainSettings())
-    path = STORED / NAME
-    named = {"provenance": np.array(json.dumps(provenance(COMMAND), ensure_ascii=False)), **pack(run)}
-    np.savez_compressed(path, allow_pickle=False, **named)
+    path = provenance.STORED / NAME
+    provenance.store(path, pack(run), provenance.provenance(COMMAND))
     print(f"wrote {path}, {path.stat().st_size:,} bytes", file=sys.stderr)
 
 

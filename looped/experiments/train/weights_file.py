@@ -6,12 +6,14 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from looped.experiments.train.result import Alone, Sweep, Trained
 from looped.experiments.train.settings import TrainSettings
 from looped.fields import SettingsError
+from looped.files import NOT_AN_ARRAY, read_npy
 from looped.training import gdpp
 from looped.training.evaluate import Limit, Risk
 
@@ -117,7 +119,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             P, Q = _member(archive, "P"), _member(archive, "Q")
             said = str(_member(archive, "settings")) if "settings.npy" in archive.namelist() else ""
-    except (OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, *BROKEN):
+    except (*NOT_AN_ARRAY, *BROKEN):
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
     if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2 or not P.size:
         raise refused(name, f"holds P {P.shape} and Q {Q.shape}, not two of (d+1, d+1) or (L, d+1, d+1)")
@@ -146,14 +148,13 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
 
 def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """One array; how large it says it is is read before room is made for it."""
-    with archive.open(f"{name}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(file)
+
+    def check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         if math.prod(shape) * dtype.itemsize > MOST_ARRAY_BYTES:
             raise ValueError(f"{name} is too large")
+
     with archive.open(f"{name}.npy") as file:
-        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+        return read_npy(cast(BinaryIO, file), check)
 
 
 def refused(name: str, why: str) -> SettingsError:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from looped.experiments.train.cost import check
 from looped.experiments.train.measure import evaluation, trained
 from looped.experiments.train.result import Trained
-from looped.experiments.train.settings import TrainSettings, check
+from looped.experiments.train.settings import TrainSettings
 from looped.training.trainer import Progress, Trainer
 
 

@@ -3,8 +3,12 @@ import re
 import numpy as np
 import pytest
 
-from looped import Settings, compare, figures
+from looped import Settings, compare
+from looped.chart import ROLES, colour
+from looped.experiments.compare import charts
 from looped.experiments.compare.result import ERROR_CEILING
+
+COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 
 def lines(picture):
@@ -13,7 +17,7 @@ def lines(picture):
 
 def test_the_chart_draws_the_curves_of_the_result():
     result = compare(Settings())
-    shown = lines(figures.error_chart(result))
+    shown = lines(charts.error_chart(result))
     for name, series in [
         ("Looped transformer", "looped_median"),
         ("Explicit gradient descent", "explicit_median"),
@@ -28,10 +32,10 @@ def test_the_chart_draws_the_curves_of_the_result():
 
 def test_every_line_differs_from_the_others_in_dash_or_marker_and_sets_no_colour():
     result = compare(Settings(noise=0.1, step_size="optimal"))
-    traces = [trace for trace in figures.error_chart(result).figure.data if trace.line.width]
+    traces = [trace for trace in charts.error_chart(result).figure.data if trace.line.width]
     styles = {(trace.line.dash, trace.marker.symbol) for trace in traces}
     assert len(styles) == len(traces) == 5
-    assert all(trace.line.color is None and trace.marker.color is None for trace in traces)
+    assert all(trace.line.color in COLOURS_OF_ROLES and trace.marker.color is None for trace in traces)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +48,11 @@ def test_every_line_differs_from_the_others_in_dash_or_marker_and_sets_no_colour
     ids=["one loop", "long", "one loop is enough", "diverging", "one number", "float32", "diabetes", "wild", "noise"],
 )  # fmt: skip
 def test_every_chart_has_points_on_a_log_axis_a_text_and_a_table(settings):
-    picture = figures.error_chart(compare(settings))
+    picture = charts.error_chart(compare(settings))
     low, high = picture.figure.layout.yaxis.range
     assert low < high <= np.log10(ERROR_CEILING) + 0.3
     for trace in picture.figure.data:
-        assert 2 <= len(trace.y) <= 2 * figures.compare.MOST_POINTS  # evenly spaced, and dense at the start
+        assert 2 <= len(trace.y) <= 2 * charts.MOST_POINTS  # evenly spaced, and dense at the start
         assert (np.asarray(trace.y) > 0).all()
         assert np.isfinite(np.asarray(trace.y)).all()
         assert trace.x[-1] == settings.loops
@@ -60,23 +64,23 @@ def test_every_chart_has_points_on_a_log_axis_a_text_and_a_table(settings):
 
 def test_the_text_speaks_the_numbers_of_the_result():
     result = compare(Settings(noise=0.2))
-    numbers = re.findall(r"\d\.\d+e[+-]\d+", figures.error_chart(result).alt)
+    numbers = re.findall(r"\d\.\d+e[+-]\d+", charts.error_chart(result).alt)
     for series in ("looped_median", "closed_form_median", "task_median", "floor_median"):
         assert f"{result.curves[series][-1]:.2e}" in numbers
     assert f"{result.gap:.1e}" in numbers
 
 
 def test_a_long_run_draws_early_loops_for_the_log_axis():
-    drawn = figures.error_chart(compare(Settings(loops=10_000, prompts=2))).table["loop"]
+    drawn = charts.error_chart(compare(Settings(loops=10_000, prompts=2))).table["loop"]
     assert list(drawn[:30]) == list(range(30))
     assert drawn[-1] == 10_000
     assert np.diff(drawn).max() <= 34
 
 
 def test_held_curves_widen_the_axes_and_are_named_in_the_text():
-    long, short = (figures.error_chart(compare(Settings(loops=loops, prompts=2))) for loops in (100, 10))
-    held = figures.Held("T = 100", long.table["loop"], long.table["looped transformer"])
-    picture = figures.hold(short, [held])
+    long, short = (charts.error_chart(compare(Settings(loops=loops, prompts=2))) for loops in (100, 10))
+    held = charts.Held("T = 100", long.table["loop"], long.table["looped transformer"])
+    picture = charts.hold(short, [held])
     assert picture.figure.layout.xaxis.range[1] == 100
     assert picture.figure.layout.yaxis.range[0] < np.log10(held.error[-1])
     assert picture.figure.data[-1].name == "Held: T = 100"

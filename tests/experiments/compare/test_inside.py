@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 from looped import Settings, compare
+from looped.chart import ROLES, colour
 from looped.experiments.compare import player_layout as stage
 from looped.experiments.compare.inside import MOST_EXAMPLES, MOST_FEATURES, MOST_FRAMES, record, shown_loops
 from looped.experiments.compare.inside_charts import ORDER, arrange, captions, player
+
+COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 LARGEST_PAYLOAD = 300_000
 CASES = {
@@ -185,7 +188,7 @@ def test_every_case_gives_one_small_figure_with_a_frame_for_each_loop(name):
         low, high = figure.layout[axis].range
         assert low < high
         assert np.isfinite([low, high]).all()
-    assert all(trace.line.color in (None, "gray") for trace in figure.data if trace.type == "scatter")
+    assert all(trace.line.color in (*COLOURS_OF_ROLES, "gray") for trace in figure.data if trace.type == "scatter")
 
 
 def test_a_frame_moves_every_view_that_moves_to_its_loop():

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from looped import Settings, compare
+from looped.chart import ROLES, colour
 from looped.experiments.compare.mode_charts import mode_chart, rate_chart
 from looped.experiments.compare.modes import MOST_MODES, split
+
+COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 SMALL = {"prompts": 3}
 
@@ -140,7 +143,7 @@ def test_both_charts_can_be_drawn_and_have_a_text_and_a_table(settings):
         for trace in picture.figure.data:
             drawn = np.array(trace.y, dtype=float)
             assert np.isfinite(drawn[~np.isnan(drawn)]).all()
-            assert trace.line.color is None
+            assert trace.line.color in COLOURS_OF_ROLES
             assert trace.marker.color is None
         low, high = picture.figure.layout.yaxis.range
         assert low < high

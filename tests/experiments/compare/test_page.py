@@ -389,6 +389,7 @@ def test_target_and_features_of_the_table_can_be_chosen():
 def test_without_a_file_the_diabetes_data_is_shown_and_said():
     at = open_page(data="csv")
     assert "No file is chosen: diabetes" in texts(at, "info")
+    assert texts(at).count("No file is chosen") == 1
     assert len(at.get("plotly_chart")) == 2
 
 
@@ -411,7 +412,7 @@ def test_a_bad_csv_is_refused_in_words_and_the_last_good_table_stays(bad):
     before = spec(at, "errors")["data"]
     upload(at, "bad.csv", content)
     assert words in at.error[0].value
-    assert "The last table is kept" in at.error[0].value
+    assert "houses.csv is shown instead." in at.main.error[0].value
     assert spec(at, "errors")["data"] == before
     assert "houses.csv" in texts(at, "caption")
 
@@ -421,14 +422,34 @@ def test_a_csv_without_two_columns_of_numbers_is_refused_and_the_last_good_table
     before = spec(at, "errors")["data"]
     upload(at, "words.csv", b"a,b\nx,1\ny,2\nz,4\n")
     assert "words.csv" in at.error[0].value
-    assert "kept" in at.error[0].value
+    assert "houses.csv is shown instead." in at.main.error[0].value
     assert spec(at, "errors")["data"] == before
 
 
-def test_a_bad_first_file_still_shows_a_chart():
-    at = upload(open_page(data="csv"), "bad.csv", b"\x00\x01")
-    assert "binary" in at.error[0].value
+@pytest.mark.parametrize("content", [b"\x00\x01", b"5.1,3.5,kind-a\n4.9,3.0,kind-a\n7.0,3.2,kind-b\n6.4,3.1,kind-b\n"])
+@pytest.mark.parametrize("query", [{}, {"target": "y"}], ids=["", "a link with columns"])
+def test_a_bad_first_file_is_named_beside_the_chart_that_is_shown_instead(content, query):
+    at = upload(open_page(data="csv", **query), "bad.csv", content)
+    (said,) = at.error
+    assert said in list(at.main.error)
+    said = said.value.replace("\\", "")
+    assert said.startswith("bad.csv could not be read: ")
+    assert said.endswith("diabetes (scikit-learn) is shown instead.")
+    assert ("binary" in said) == (content[0] == 0)
+    assert ("choose header = no" in said) == (content[0] != 0)
+    assert "No file is chosen" not in texts(at)
     assert len(at.get("plotly_chart")) == 2
+
+
+def test_a_file_with_too_many_features_is_named_beside_the_table_that_is_shown_instead():
+    names = [f"c{place}" for place in range(203)]
+    rows = [[str((row + 2) ** 2 * (place + 1) % 13 + row) for place in range(203)] for row in range(6)]
+    at = upload(open_page(data="csv"), "big.csv", "\n".join(map(",".join, [names, *rows])).encode())
+    (said,) = at.main.error
+    said = said.value.replace("\\", "")
+    assert said.startswith("big.csv gives 202 features: choose from 1 to 200 columns. The last choice, 'target' of dia")
+    assert said.endswith("is shown instead.")
+    assert at.get("plotly_chart")
 
 
 def test_taking_the_file_away_keeps_the_last_table_and_says_so():
@@ -638,30 +659,118 @@ def test_columns_left_out_are_named_with_the_reason():
     left_out = left_out.replace("\\", "")
     assert "name holds text ('x' in row 2)" in left_out
     assert "b has 1 missing value, the first in row 3" in left_out
+    assert sum("Left out of t.csv" in caption.value for caption in at.main.caption) == 1
+    upload(at, "t.csv", COMMAS.encode())
+    assert "Left out" not in texts(at, "caption")
 
 
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [({"target": "nope"}, ["'nope'", "'target' is predicted"]), ({"columns": "age,zzz"}, ["'zzz'"])],
-    ids=["target", "columns"],
-)
-def test_a_link_that_names_a_column_which_is_not_there_is_told(query, words):
+CHANGED = {
+    "an unknown target": ({"target": "nope"}, "no usable column 'nope': 'target' is predicted from all other columns."),
+    "an unknown feature": ({"columns": "age,zzz"}, "no usable column 'zzz': 'target' is predicted from 'age'."),
+    "unknown features alone": ({"columns": "zzz"}, "column 'zzz': 'target' is predicted from all other columns."),
+    "both": ({"target": "no", "columns": "age,zz"}, "column 'no', 'zz': 'target' is predicted from 'age'."),
+    "the target as the feature": (
+        {"target": "bmi", "columns": "bmi"},
+        "'bmi' is the target and so left out of the features: 'bmi' is predicted from all other columns.",
+    ),
+    "the target among the features": (
+        {"target": "bmi", "columns": "age,bmi,bp"},
+        "'bmi' is the target and so left out of the features: 'bmi' is predicted from 'age', 'bp'.",
+    ),
+    "the target that is none given": (
+        {"columns": "target,age"},
+        "'target' is the target and so left out of the features: 'target' is predicted from 'age'.",
+    ),
+    "a feature twice": (
+        {"columns": "age,age"},
+        "features named more than once are used once ('age'): 'target' is predicted from 'age'.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_columns_of_a_link_that_cannot_be_used_are_told_with_what_is_used_and_leave_the_address(case):
+    query, words = CHANGED[case]
     at = open_page(data="diabetes", **query)
-    (warning,) = [warning.value for warning in at.warning if "has no usable column" in warning.value]
-    assert all(word in warning for word in words)
+    (warning,) = at.main.warning
+    assert warning.value.replace("\\", "").endswith(words)
+    target = re.search("'([a-z]+)' is predicted", words)[1]
+    features = re.findall("'([a-z]+)'", words.partition("predicted from")[2])
+    assert at.selectbox(key="target").value == target
+    assert at.multiselect(key="columns").value == features
+    assert queried(at, "target") in ((None, target) if target == "target" else (target,))
+    assert queried(at, "columns") == (",".join(features) or None)
+    shown = coefficients(at)["column"].tolist()[:-1]
+    assert shown == (features or [name for name in diabetes().numeric if name != target])
     at.number_input("T").set_value(7)
-    assert "has no usable column" in texts(run(at), "warning")
+    assert words in texts(run(at), "warning").replace("\\", "")
+    at.selectbox(key="target").set_value("sex")
+    assert words not in texts(run(at), "warning").replace("\\", "")
+
+
+@pytest.mark.parametrize("query", [{}, {"target": "bmi"}, {"columns": "age,bp"}, {"target": "bp", "columns": "age"}])
+def test_columns_of_a_link_that_can_be_used_are_used_without_a_word(query):
+    at = open_page(data="diabetes", **query)
+    assert not at.warning
+    assert {key: queried(at, key) for key in ("target", "columns")} == {"target": None, "columns": None, **query}
+
+
+def test_the_address_follows_the_columns_that_are_chosen():
+    at = open_page(data="diabetes")
     at.selectbox(key="target").set_value("bmi")
-    assert "has no usable column" not in texts(run(at), "warning")
+    run(at)
+    at.multiselect(key="columns").set_value(["age", "bp"])
+    run(at)
+    assert (queried(at, "target"), queried(at, "columns")) == ("bmi", "age,bp")
+    again = open_page(data="diabetes", target=queried(at, "target"), columns=queried(at, "columns"))
+    assert coefficients(again).equals(coefficients(at))
+    at.selectbox(key="target").set_value("age")
+    run(at)
+    assert "'age' is the target and so left out of the features" in texts(at, "warning")
+    assert (queried(at, "target"), queried(at, "columns")) == ("age", "bp")
+    press(at, "Reset to defaults")
+    assert (queried(at, "target"), queried(at, "columns")) == (None, None)
+    at.selectbox(key="data").set_value("diabetes")
+    run(at)
+    assert (at.selectbox(key="target").value, at.multiselect(key="columns").value) == ("target", [])
+    assert not at.warning
 
 
-def test_the_columns_of_a_link_wait_for_the_file():
-    at = open_page(data="csv", target="a", columns="y")
-    assert "has no usable column 'a', 'y'" in texts(at, "warning")
+@pytest.mark.parametrize("names", [{"target": "a", "columns": "y"}, {"target": "a"}, {"columns": "y"}])
+def test_the_columns_of_a_link_wait_for_the_file(names):
+    at = open_page(data="csv", **names)
+    assert not at.warning
+    assert not at.error
+    (said,) = at.info
+    assert said.value.startswith("No file is chosen: diabetes")
+    assert "about a file of your own" in said.value
+    assert all(f"{key} = {value}" in said.value for key, value in names.items())
+    at.number_input("T").set_value(7)
+    run(at)
+    assert {key: queried(at, key) for key in names} == names
+    upload(at, "t.csv", COMMAS.replace("a;b;y", "y;b;a").encode())
+    assert not at.warning
+    assert not at.info
+    assert at.selectbox(key="target").value == "a"
+    assert at.multiselect(key="columns").value == names.get("columns", "").split()
+    assert {key: queried(at, key) for key in names} == names
+
+
+def test_a_file_without_the_columns_of_the_link_says_what_is_used_and_changes_the_address():
+    at = upload(open_page(data="csv", target="price", columns="a,size"), "t.csv", COMMAS.encode())
+    (warning,) = at.warning
+    assert "t.csv has no usable column 'price', 'size'\\: 'y' is predicted from 'a'." in warning.value
+    assert (queried(at, "target"), queried(at, "columns")) == ("y", "a")
+
+
+def test_a_target_of_the_diabetes_data_is_not_asked_of_the_file_that_follows():
+    at = open_page(data="diabetes", target="bmi")
+    at.selectbox(key="data").set_value("csv")
+    run(at)
+    assert "about a file of your own" not in texts(at, "info")
     upload(at, "t.csv", COMMAS.encode())
     assert not at.warning
-    assert coefficients(at)["column"].tolist() == ["y", "(intercept)"]
-    assert at.selectbox(key="target").value == "a"
+    assert at.selectbox(key="target").value == "y"
 
 
 def test_the_page_says_which_of_the_two_fits_better_and_that_raw_columns_are_truncated():

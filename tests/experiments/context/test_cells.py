@@ -5,7 +5,8 @@ import pytest
 
 from looped import theory
 from looped.experiments.context import ContextSettings, sweep
-from looped.experiments.context.cells import cell_steps, draw_prompts, groups, join
+from looped.experiments.context.cells import draw_prompts, join
+from looped.experiments.context.sweep import cell_steps, groups
 
 ALL_ROWS = ("gaussian", "student", "rademacher", "correlated")
 

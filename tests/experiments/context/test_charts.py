@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from looped import theory
+from looped.chart import ROLES, colour
 from looped.experiments.context import ContextSettings, sweep
 from looped.experiments.context import charts as figures
 from looped.experiments.context.stored import stored
+
+COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 EDGES = {
     "one ratio": {"ratios": (4,)},
@@ -52,7 +55,7 @@ def test_no_line_is_told_by_colour_alone(result):
             if trace.type == "scatter" and trace.line.width
         ]
         assert len(set(marks)) == len(marks)
-        assert all(trace.line.color is None for trace in picture.figure.data if trace.type == "scatter")
+        assert all(trace.line.color in COLOURS_OF_ROLES for trace in picture.figure.data if trace.type == "scatter")
 
 
 def test_the_error_chart_draws_the_medians_of_its_loops(result):

@@ -6,8 +6,7 @@ import torch
 
 from looped.experiments.context import ContextSettings, sweep
 from looped.experiments.context.cells import covariance_root, draw_prompts
-from looped.experiments.context.learned import RowStream, train_steps, training
-from looped.experiments.context.settings import FINAL_STEPS
+from looped.experiments.context.learned import FINAL_STEPS, RowStream, train_steps, training
 
 SMALL = ContextSettings(features=3, prompts=40, loops=6, ratios=(2, 6), learned=True, learned_ratios=(2, 6),
                         learned_loops=(1, 6))  # fmt: skip

@@ -81,7 +81,7 @@ def test_its_files_hold_the_errors_of_every_prompt():
 
 def test_what_is_written_is_read_again(tmp_path, monkeypatch):
     result = stored()[0]
-    monkeypatch.setattr("looped.experiments.context.stored.STORED", tmp_path)
+    monkeypatch.setattr("looped.provenance.STORED", tmp_path)
     write(result, tmp_path / "context.npz")
     again, provenance = stored.__wrapped__()
     np.testing.assert_array_equal(again.bands, result.bands)

@@ -7,7 +7,7 @@ import pytest
 
 from looped import SettingsError
 from looped.experiments.context import ContextSettings, Sweep, check, estimate, sweep
-from looped.experiments.context.settings import MAX_STEP_SECONDS, prompt_seconds, training_step_seconds
+from looped.experiments.context.cost import BUDGET, learned_cost, prompt_seconds
 
 SMALL = ContextSettings(features=3, ratios=(0.5, 1, 4), loops=6, prompts=5)
 TRAINED = SMALL.replace(learned=True, learned_ratios=(2, 4), learned_loops=(1, 2))
@@ -110,9 +110,18 @@ def test_ratios_that_round_to_the_same_n_are_the_same_cell():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"prompts": 1000, "loops": 10_000}, r"needs about .* s and .* MiB.*choose fewer prompts, ratios or loops"),
-        ({"features": 200, "ratios": (200,)}, r"One prompt of n = 40,000 examples at d = 200 takes .*smaller ratios"),
-        ({"features": 16, "learned": True, "learned_ratios": (200,)}, r"One step of training A takes about .*smaller"),
+        (
+            {"prompts": 1000, "loops": 10_000},
+            r"needs about .* \(at most 256 MiB\): choose fewer prompts, ratios or loops",
+        ),
+        (
+            {"features": 200, "ratios": (200,)},
+            r"^One prompt of n = 40,000 .* s at a stretch .*smaller ratios",
+        ),
+        (
+            {"features": 16, "learned": True, "learned_ratios": (200,)},
+            r"^One step of training A .*smaller",
+        ),
         ({"features": 17, "learned": True}, r"d = 17 is too large to train A.*choose d up to 16"),
     ],
 )
@@ -128,10 +137,10 @@ def test_the_default_grid_is_estimated_below_two_seconds():
 def test_no_step_of_an_allowed_sweep_is_long():
     """A stop is seen between two steps, so the longest of them decides how soon."""
     check(ContextSettings(features=16, learned=True, learned_loops=(50,), learned_ratios=(1, 2)))
-    assert training_step_seconds(ContextSettings(features=16), 32, 50) < MAX_STEP_SECONDS
+    assert learned_cost(ContextSettings(features=16), 32, 50).step_seconds < BUDGET.step_seconds
     largest = ContextSettings(features=200, ratios=(50,), loops=10_000, prompts=1)
     check(largest)
-    assert prompt_seconds(largest, 10_000) < MAX_STEP_SECONDS
+    assert prompt_seconds(largest, 10_000) < BUDGET.step_seconds
 
 
 @pytest.mark.parametrize("ratios", [(), (0.01,), (1, 300), "1,two", [float("nan")], 3])

@@ -61,12 +61,12 @@ def enough(errors, target):
 def test_the_need_over_loops_is_that_of_the_errors(result, errors):
     reaches = enough(errors, result.settings.target_error)
     (line,) = (
-        line for line in words.notice(result) if line.startswith(("**More loops.**", "**From no measured n/d on**"))
+        line for line in words.notice(result) if line.startswith(("**More loops.**", "**The target is out of reach.**"))
     )
     loops = range(1, result.settings.loops + 1)
     first = np.array([np.append(reaches[:, T], True).argmax() for T in loops])  # place of the first n/d that does
     reached = [T for T, place in zip(loops, first, strict=True) if place < len(RATIOS)]
-    if line.startswith("**From no measured n/d on**"):
+    if line.startswith("**The target is out of reach.**"):
         assert reached == []
         return
     given = re.findall(r"n/d (=|≤) ([\d.]+) at T = (\d+)", line)

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from looped import cli, export
-from looped.experiments.gpt2 import curves, training
+from looped.chart import ROLES, colour
+from looped.experiments.gpt2 import command as command_line
+from looped.experiments.gpt2 import training
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.curves import Curve, command, stored
 from looped.experiments.gpt2.result import GPT2Training, gpt2, seconds
@@ -18,6 +20,8 @@ from looped.experiments.gpt2.training import GPT2Trainer
 from looped.fields import SettingsError
 
 pytest.importorskip("transformers")
+
+COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 TINY = GPT2Settings(features=2, M=3, layers=1, heads=2, width=8, batch=16, steps=40, signal=1.0)
 
@@ -77,7 +81,7 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(tmp_path):
         GPT2Trainer(TINY.replace(width=9))
     with pytest.raises(SettingsError, match="device = tpu cannot be used: choose cpu"):
         GPT2Trainer(TINY, "tpu")
-    with pytest.raises(SettingsError, match="more than the 30 of a page"):
+    with pytest.raises(SettingsError, match=r"at most 1,800 s.*or the command python -m looped gpt2\.$"):
         GPT2Training(GPT2Settings(**PAPER)).affordable()
     (tmp_path / "run.pt").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="is damaged or was not written by this version's training"):
@@ -161,7 +165,7 @@ def test_a_stored_curve_begins_as_one_made_here():
 
 
 def test_the_command_writes_its_files_resumes_and_counts_parameters(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(curves, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(command_line, "SAVE_EVERY", 0.0)
     options = ["--d", "2", "--n", "3", "--layers", "1", "--width", "8", "--batch", "16", "--signal", "1", "--no-mlp"]
     options += ["--steps", "40", "--device", "cpu"]
     cli.main(["gpt2", *options, "--out", str(tmp_path / "a")])
@@ -232,7 +236,7 @@ def test_the_picture_says_what_it_shows_and_sets_no_colour():
     picture = curves_chart(result.curves, TINY, result.levels)
     names = [trace.name for trace in picture.figure.data]
     assert names[:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
-    assert all(trace.line.color is None for trace in picture.figure.data)
+    assert all(trace.line.color in COLOURS_OF_ROLES for trace in picture.figure.data)
     assert f"{result.curves[0].risk.mean:.3g}" in picture.alt
     np.testing.assert_array_equal(picture.table["loss with MLP"], [r.loss for r in result.curves[0].history])
     files = export.of(result).files()

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from looped.chart import ROLES, colour
 from looped.experiments.train import charts as figures
 from looped.experiments.train.result import STATISTICS
 from looped.experiments.train.settings import TrainSettings
 from looped.training import wishart
+
+COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 
 def traces(picture):
@@ -20,13 +23,13 @@ def test_the_loss_is_one_statistic_beside_levels_of_the_same(small):
     assert not any("mean" in name for name in drawn)
     levels = figures.levels(small.settings, small)
     assert list(levels) == [
-        "answering 0", "one layer, closed form", "best GD, 2 steps", "best two numbers", "A alone, trained",
+        "answering 0", "one layer, closed form", "constructed GD", "best two numbers", "A alone, trained",
     ]  # fmt: skip
     for name, value in levels.items():
-        assert list(drawn[f"{name}: {value:.3g}"]["y"]) == [value, value]
+        assert list(drawn[f"{name}, error of w: {value:.3g}"]["y"]) == [value, value]
     assert f"{small.history['median'][-1]:.2e}" in picture.alt
     assert picture.figure.layout.yaxis.type == "log"
-    assert picture.figure.layout.yaxis.title.text.startswith("median")
+    assert picture.figure.layout.yaxis.title.text.startswith("error of w: median")
 
 
 def test_levels_are_medians_of_the_squared_distance(small):
@@ -35,7 +38,7 @@ def test_levels_are_medians_of_the_squared_distance(small):
     X, w_star = generator.normal(size=(B, n, d)), generator.normal(size=(B, d))
     H = np.einsum("bni,bnj->bij", X, X) / n
     steps = {"answering 0": (0.0, 1), "one layer, closed form": (n / (n + 1 + d), 1)}
-    steps[f"best GD, {T} steps"] = (wishart.best_descent(T, n, d)[0], T)
+    steps["constructed GD"] = (wishart.best_descent(T, n, d)[0], T)
     for name, (a, loops) in steps.items():
         left = w_star
         for _ in range(loops):
@@ -96,7 +99,7 @@ def test_a_sweep_draws_the_chosen_statistic_and_tells_lines_apart_without_colour
     marks = [(trace.line.dash, trace.marker.symbol) for trace in drawn.values()]
     assert len(set(marks[:6])) == 6
     assert statistic.replace(" %", "") in picture.figure.layout.yaxis.title.text
-    assert all(trace.line.color is None for trace in drawn.values())
+    assert all(trace.line.color in COLOURS_OF_ROLES for trace in drawn.values())
     assert statistic in picture.alt
     assert f"{small.sweeps[kind].prompts:,} prompts" in picture.alt
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from looped.cli import main
-from looped.experiments.train import measure
+from looped.experiments.train import rivals
 
 SMALL = ["--T", "2", "--n", "8", "--d", "2", "--steps", "9", "--batch", "32"]
 
@@ -17,8 +18,8 @@ SMALL = ["--T", "2", "--n", "8", "--d", "2", "--steps", "9", "--batch", "32"]
 @pytest.fixture(autouse=True)
 def fixture_quick(monkeypatch):
     """Evaluate on few prompts; bytes must repeat all the same."""
-    monkeypatch.setattr(measure, "_affordable", lambda *_args, **_others: 200)
-    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(rivals, "affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
 
 
 def run(capsys, *arguments):
@@ -66,7 +67,7 @@ def test_an_interrupted_run_goes_on(capsys, tmp_path, monkeypatch):
 
     def interrupted(trainer):
         if len(trainer.history) == 4:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)  # amid a step, which is made to its end
         return step(trainer)
 
     monkeypatch.setattr(Trainer, "step", interrupted)
@@ -74,6 +75,7 @@ def test_an_interrupted_run_goes_on(capsys, tmp_path, monkeypatch):
         main(["train", *SMALL, "--out", str(tmp_path / "parts")])
     assert stopped.value.code == 130
     assert "--resume goes on from here" in capsys.readouterr().err
+    assert len(Trainer.resume(tmp_path / "parts" / "run.pt").history) == 5
     monkeypatch.setattr(Trainer, "step", step)
     run(capsys, "--resume", "--out", tmp_path / "parts")
     assert (tmp_path / "parts" / "arrays.npz").read_bytes() == (tmp_path / "whole" / "arrays.npz").read_bytes()
@@ -95,7 +97,7 @@ def test_the_script_gives_the_same_numbers_in_another_folder(capsys, tmp_path, s
         run(capsys, "--weights-from", tmp_path / "a" / "arrays.npz", "--out", tmp_path / "a")
     there = tmp_path / "there"
     there.mkdir()
-    quick = "import looped.experiments.train.measure as m; m._affordable = lambda *a, **k: 200; m.ALONE_SECONDS = 0"
+    quick = "import looped.experiments.train.rivals as m; m.affordable = lambda *a, **k: 200; m.ALONE_SECONDS = 0"
     code = f"{quick}; import runpy; runpy.run_path({str(tmp_path / 'a' / 'reproduce.py')!r})"
     subprocess.run([sys.executable, "-c", code], cwd=there, check=True, capture_output=True, timeout=300)
     assert (there / "arrays.npz").read_bytes() == (tmp_path / "a" / "arrays.npz").read_bytes()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from looped.experiments.train.lessons import TRAIN
-from looped.experiments.train.measure import best_descent
+from looped.experiments.train.rivals import best_descent
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stored import stored
 from looped.lesson import by_key

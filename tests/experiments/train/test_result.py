@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from looped.experiments.train import TrainingWork, evaluate, evaluation, measure
+from looped.experiments.train import TrainingWork, evaluate, evaluation, rivals
 from looped.experiments.train.lessons import TRAIN
-from looped.experiments.train.measure import EVALUATION_SEED, best_descent, model_of
 from looped.experiments.train.result import STATISTICS, Trained, one_layer_optimum
+from looped.experiments.train.rivals import EVALUATION_SEED, best_descent, model_of
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stored import stored
 from looped.training import gdpp
@@ -19,7 +19,7 @@ from tests.experiments.train.conftest import SMALL, make
 @pytest.fixture(autouse=True)
 def fixture_quick(monkeypatch):
     """Train no A for comparison but in the shared run."""
-    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
 
 
 def run_of(P, Q, **settings):

@@ -5,15 +5,8 @@ import re
 import pytest
 import torch
 
-from looped.experiments.train.settings import (
-    MAX_BYTES,
-    MAX_SECONDS,
-    MAX_STEP_SECONDS,
-    TRAIN_FIELDS,
-    TrainSettings,
-    check,
-    estimate,
-)
+from looped.experiments.train.cost import BUDGET, check, estimate
+from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
 from looped.fields import SettingsError
 from looped.training.trainer import Trainer
 
@@ -87,10 +80,7 @@ def test_what_is_too_large_is_refused_with_an_estimate_and_the_nearest_that_fits
 
 def test_all_that_is_allowed_keeps_the_limits_and_the_issue_sizes_are_allowed():
     for values in ({}, {"weights": "preconditioner"}, {"loops": 3, "untied": True}, {"loops": 1, "features": 40}):
-        cost = estimate(TrainSettings(**values))
-        assert cost.seconds <= MAX_SECONDS
-        assert cost.step_seconds <= MAX_STEP_SECONDS
-        assert cost.bytes <= MAX_BYTES
+        assert BUDGET.allows(estimate(TrainSettings(**values)))
         check(TrainSettings(**values))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from looped import export
-from looped.experiments.train import Trained, evaluate, measure
+from looped.experiments.train import Trained, evaluate, rivals
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import MOST_BYTES, pack, read_weights, unpack, weights_from
 from looped.fields import SettingsError
@@ -131,8 +131,8 @@ READ = {
 @pytest.mark.parametrize("name", READ)
 def test_weights_that_diverge_are_a_number_or_a_ceiling_everywhere(name, monkeypatch):
     P, Q, settings = READ[name]
-    monkeypatch.setattr(measure, "_affordable", lambda *_args, **_others: 200)
-    monkeypatch.setattr(measure, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(rivals, "affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
     run = evaluate(weights_from(npz(P=P, Q=Q), "w.npz", DEFAULT.replace(**settings)))
     shown = export.of(run)
     summary = json.loads(shown.summary_json(), parse_constant=lambda text: pytest.fail(f"{text} in the JSON"))
@@ -151,4 +151,4 @@ def test_weights_that_diverge_are_a_number_or_a_ceiling_everywhere(name, monkeyp
 def test_an_overflow_in_few_prompts_is_said_to_be_in_some(small):
     fresh = np.array([[np.inf, 1.0, 2.0], [3.0, 1.0, 2.0]])
     run = Trained(small.settings, small.P, small.Q, {}, "", fresh=fresh, fresh_prompts=10)
-    assert run.overflow() == "In some of the fresh prompts the loop diverges: their squared error is over 1e300."
+    assert run.overflow() == "In some of the fresh prompts the loop diverges: their query error is over 1e300."

@@ -1,0 +1,48 @@
+"""Training from the command line: step by step, with what is made so far saved on the way."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
+
+from looped.cli.streams import Stopped, stopped_by
+
+Record = TypeVar("Record", covariant=True)
+
+
+class Stepwise(Protocol[Record]):
+    """A run that goes step by step."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+
+    def step(self) -> Record:
+        """Make one step and report on it."""
+
+
+def train(run: Stepwise[Record], save: Callable[[], None] | None, every: float) -> Iterator[Record]:
+    """Go on to the end. A signal takes effect between two steps: amid one, what is saved would not repeat.
+
+    Args:
+        run: the run.
+        save: called every so often, at the end, and where a signal ends the run; None saves nothing.
+        every: seconds by the clock between two calls.
+
+    Yields:
+        What each step reports.
+
+    Raises:
+        Stopped: if a signal ends the run before its end.
+    """
+    told: list[int] = []
+    with stopped_by(lambda number, _frame: told.append(number)):
+        saved = time.monotonic()
+        while not (run.finished or told):
+            yield run.step()
+            if save is not None and time.monotonic() - saved > every and not run.finished:
+                save()
+                saved = time.monotonic()
+        if save is not None:
+            save()
+    if not run.finished:
+        raise Stopped(*told[:1])

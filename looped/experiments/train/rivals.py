@@ -1,0 +1,148 @@
+"""What trained weights are compared with: gradient descent, two numbers, A alone, and the prompts that judge them."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from looped.experiments.train.cost import estimate
+from looped.experiments.train.result import Alone, Trained, one_layer_optimum
+from looped.experiments.train.settings import TrainSettings
+from looped.training import gdpp, wishart
+from looped.training.evaluate import Risk, reached, risks, spectra
+from looped.training.models import LoopedModel, LoopedPredictor
+from looped.training.stream import Batch, PromptStream
+from looped.training.trainer import MODELS, Trainer
+
+EVALUATION_SEED = 2_147_000_000
+"""Prompts that judge come from seeds from here on, which no training is likely to use."""
+ALONE_SECONDS = 20.0
+"""A alone is trained beside the run for comparison if that takes no longer by the estimate."""
+LEVEL_PROMPTS = 4_000
+"""Prompts behind the levels of the loss chart."""
+
+
+def best_descent(settings: TrainSettings) -> tuple[float, float]:
+    """The single step a for T loops, Σ = I, with the least exact risk, and that risk."""
+    return wishart.best_descent(settings.loops, settings.examples, settings.features, settings.noise)
+
+
+def model_of(settings: TrainSettings, P: np.ndarray, Q: np.ndarray) -> LoopedModel:
+    """The model with these weights, in float64 on the CPU."""
+    model = MODELS[settings.task](
+        weights="full", features=settings.features, loops=settings.loops, tied=not settings.untied
+    )
+    model.load_state_dict({"P": torch.from_numpy(P).double(), "Q": torch.from_numpy(Q).double()})
+    return model
+
+
+def mean_errors(
+    settings: TrainSettings, model: LoopedModel, stream: PromptStream, count: int
+) -> tuple[Risk, Risk | None]:
+    """The mean where λ₁ is below its limit, and that over all prompts if importance sampling finds it."""
+    below, whole = risks(lambda batch: _squares(model, batch), stream, EVALUATION_SEED, count)
+    degree = (3**settings.loops - 1) // 2 if _moves_examples(model) else settings.loops
+    return below, whole if reached(degree, settings.examples, settings.features) else None
+
+
+def _moves_examples(model: LoopedModel) -> bool:
+    """Whether a loop moves the inputs or reads the labels as inputs, so that its degree multiplies; else it adds up."""
+    d, (P, Q) = model.features, model.matrices()
+    still = not P[:, :d].any() and not Q[:, d].any() and not Q[:, :, d].any()
+    return isinstance(model, LoopedPredictor) and not still
+
+
+def search(settings: TrainSettings) -> gdpp.Best | None:
+    """The best two numbers for T tied loops of prediction without noise, by a small search; else None."""
+    if settings.task != "prediction" or settings.untied or settings.noise > 0:
+        return None
+    count = max(1000, min(20_000, 1_000_000 // (settings.loops * settings.features)))
+    return gdpp.search(settings.loops, *spectra(settings.examples, settings.features, count, EVALUATION_SEED))
+
+
+def train_alone(settings: TrainSettings, share: float) -> Iterator[Alone | None]:
+    """None for every step of training A alone at these sizes, and at last what it does; nothing if it is no rival."""
+    alone = TrainSettings(loops=settings.loops, examples=settings.examples, features=settings.features,
+                          weights="preconditioner", seed=settings.seed)  # fmt: skip
+    rival = settings.task == "prediction" and not settings.untied and settings.noise == 0 and settings.loops > 1
+    if not rival or estimate(alone).seconds > ALONE_SECONDS * share:
+        return
+    trainer = Trainer(alone.training())
+    for _ in trainer.run():
+        yield None
+    stream = stream_of(alone)
+    _, whole = mean_errors(alone, trainer.model, stream, affordable(alone, alone.loops, 100_000, share))
+    yield Alone(_typical(trainer.model, stream), whole)
+
+
+def level_medians(settings: TrainSettings, run: Trained | None = None) -> dict[str, float]:
+    """Medians of ‖w_T − w*‖² over the same fresh prompts, by name, to stand beside the loss of a batch."""
+    return _level_medians(settings, None if run is None else run.best)
+
+
+@cache
+def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, float]:
+    stream, d, T = stream_of(settings), settings.features, settings.loops
+
+    def descent(step: float, loops: int) -> float:
+        model = LoopedPredictor(weights="preconditioner", features=d, loops=loops)
+        model.load_state_dict({"A": step * torch.eye(d).double()[None]})
+        return _typical(model, stream)
+
+    named = {"answering 0": descent(0.0, 1), "one layer, closed form": descent(one_layer_optimum(settings)[0], 1)}
+    if T > 1:
+        named["constructed GD"] = descent(best_descent(settings)[0], T)
+    if best is not None and T > 1:
+        P, Q = gdpp.weights([best.a], [best.gamma], d)
+        named["best two numbers"] = _typical(
+            model_of(settings.replace(task="prediction"), P.numpy(), Q.numpy()), stream
+        )
+    return named
+
+
+def _typical(model: LoopedModel, stream: PromptStream) -> float:
+    """The median of ‖w_T − w*‖² over `LEVEL_PROMPTS` fresh prompts."""
+    batch = stream.draw(LEVEL_PROMPTS, torch.Generator().manual_seed(EVALUATION_SEED))
+    return float(_squares(model, batch).median())
+
+
+def models_of(run: Trained) -> dict[str, LoopedModel]:
+    """The trained model and those it is compared with, all with P and Q written out."""
+    settings, fits = run.settings, run.fits()
+    d = settings.features
+    models = {"trained": model_of(settings, run.P, run.Q)}
+    if settings.task == "prediction":
+        if fits and all(fit.a != 0 for fit in fits):
+            P, Q = gdpp.weights([fit.a for fit in fits], [fit.gamma for fit in fits], d)
+        if fits and all(fit.a != 0 for fit in fits) and P.isfinite().all():
+            models["its two numbers"] = model_of(settings, P.numpy(), Q.numpy())
+        if run.best is not None:
+            P, Q = gdpp.weights([run.best.a], [run.best.gamma], d)
+            models["best two numbers"] = model_of(settings, P.numpy(), Q.numpy())
+    step = best_descent(settings)[0]
+    constructed = LoopedPredictor(weights="preconditioner", features=d, loops=settings.loops)
+    constructed.load_state_dict({"A": step * torch.eye(d).double()[None]})
+    models["constructed GD"] = constructed
+    return models
+
+
+def stream_of(settings: TrainSettings, **others: Any) -> PromptStream:
+    """The prompts of a run, but for what `others` change."""
+    sizes: dict[str, Any] = {"examples": settings.examples, "features": settings.features, "noise": settings.noise}
+    return PromptStream(**(sizes | others))
+
+
+def affordable(settings: TrainSettings, loops: int, most: int, share: float = 1.0) -> int:
+    """Prompts that are evaluated in about a second over so many loops."""
+    each = loops * 3 * (settings.features + 1) ** 3
+    return max(500, round(share * min(most, 1_300_000_000 // each)))
+
+
+@torch.no_grad()
+def _squares(model: LoopedModel, batch: Batch) -> Tensor:
+    """‖Σ^{1/2}(w_T − w*)‖² of each prompt, (B,); infinite where it overflows."""
+    squares = batch.residual(model(batch.state)).square().sum(1)
+    return torch.where(squares.isfinite(), squares, torch.inf)

@@ -1,0 +1,82 @@
+"""Files: written in one move so that none is ever half there, and arrays read without trusting what they say."""
+
+import errno
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any, BinaryIO
+
+import numpy as np
+
+NOT_AN_ARRAY = (OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, TokenError)
+"""What NumPy raises for bytes that are no .npy file."""
+
+
+@contextmanager
+def in_one_move(path: Path) -> Iterator[Path]:
+    """A place beside `path`: what is written there moves to `path` at the end, and is removed after an error."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
+    """Write files into a folder, made if need be; they move to their places when all are complete.
+
+    Args:
+        contents: content by file name.
+        folder: the folder.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        OSError: if the folder or one of the files cannot be written; then none is.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / name for name in contents]
+    if taken := next(filter(Path.is_dir, paths), None):  # moving would stop there, with some files new and some old
+        raise IsADirectoryError(errno.EISDIR, f"{taken.name} there is a folder")
+    with ExitStack() as moves:
+        for path, content in zip(paths, contents.values(), strict=True):
+            moves.enter_context(in_one_move(path)).write_bytes(content)
+    return paths
+
+
+def utf8(text: str) -> bytes:
+    """The text as UTF-8; bytes of a file's name that are none are written as escapes, which JSON reads back."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def npz(named: Mapping[str, np.ndarray], comment: str = "") -> bytes:
+    """Arrays as an uncompressed .npz, the same bytes for the same arrays and the same comment of the archive."""
+    out = io.BytesIO()
+    np.savez(out, allow_pickle=False, **named)
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.comment = utf8(comment)
+    return out.getvalue()
+
+
+def read_npy(file: BinaryIO, check: Callable[[tuple[int, ...], np.dtype[Any]], None]) -> np.ndarray:
+    """The array of an .npy file; nothing in it is executed.
+
+    Args:
+        file: the open file, which can be sought in.
+        check: raises for a shape or dtype that is not wanted, before memory is taken for it.
+
+    Raises:
+        NOT_AN_ARRAY: one of these, if the file holds no array.
+    """
+    headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, dtype = headers[np.lib.format.read_magic(file)](file)
+    check(shape, dtype)
+    file.seek(0)
+    return np.asarray(np.lib.format.read_array(file, allow_pickle=False))

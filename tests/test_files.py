@@ -1,0 +1,54 @@
+"""Files: all or none, and an array is looked at before memory is taken for it."""
+
+import io
+
+import numpy as np
+import pytest
+
+from looped.files import NOT_AN_ARRAY, in_one_move, npz, read_npy, write
+
+
+def test_an_error_on_the_way_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "kept"
+    path.write_text("old")
+
+    def interrupted():
+        with in_one_move(path) as part:
+            part.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("kept", "old")]
+
+
+def test_where_one_of_several_files_cannot_be_written_none_is_replaced(tmp_path):
+    (tmp_path / "one").write_text("old")
+    with pytest.raises(OSError, match="no-such-folder"):
+        write({"one": b"new", "no-such-folder/two": b"new"}, tmp_path)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("one", "old")]
+    assert write({"one": b"new", "two": b"new"}, tmp_path) == [tmp_path / "one", tmp_path / "two"]
+    assert {file.read_bytes() for file in tmp_path.iterdir()} == {b"new"}
+
+
+def test_an_array_that_is_not_wanted_is_refused_by_its_header_alone():
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"shape": (10**7, 10**7), "fortran_order": False, "descr": "<f8"})
+
+    def check(shape, dtype):
+        assert dtype == np.float64
+        raise ValueError(f"{shape} is too large")
+
+    with pytest.raises(ValueError, match=r"\(10000000, 10000000\) is too large"):
+        read_npy(io.BytesIO(header.getvalue()), check)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY\x01\x00", b"\x93NUMPY\x03\x00\x02\x00{}"])
+def test_what_is_no_array_raises_one_of_the_named_errors(content):
+    with pytest.raises(NOT_AN_ARRAY):
+        read_npy(io.BytesIO(content), lambda *_: None)
+
+
+def test_the_same_arrays_and_comment_give_the_same_bytes():
+    arrays = {"a": np.arange(3.0), "b": np.eye(2)}
+    assert npz(arrays, "ψ") == npz(arrays, "ψ") != npz(arrays, "φ")
