@@ -1,8 +1,4 @@
-"""The real app in the real Chromium: one server, one browser and one tab for all tests of a process.
-
-A tab that stays has the app's 10 MB of JavaScript loaded and compiled: it opens a page in 1 s, a new one in 4 s.
-What a test leaves behind goes with it: storage is emptied at every load, and a blank page ends the session.
-"""
+"""The real app in the real Chromium: one server and one browser for all tests, a fresh page for each."""
 
 import contextlib
 import os
@@ -13,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +25,11 @@ FLAGS = [
 ]  # fmt: skip
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
 DRAWN = """() => {
-    const boxes = [...document.querySelectorAll('[data-testid=stPlotlyChart]')];
-    return boxes.length && !document.querySelector('[data-testid=stSkeleton]') && boxes.every(
-        box => box.querySelector('.js-plotly-plot')?._fullData && box.querySelector('.main-svg .cartesianlayer .plot'));
+    const plot = document.querySelector('.js-plotly-plot');
+    return !!plot && !!plot._fullData?.length && !!plot.querySelector('.scatterlayer .trace path');
 }"""
-"""Every chart of the page, and at least one, is drawn."""
 CHART = """() => {
-    const plot = document.querySelector('.st-key-errors .js-plotly-plot');
+    const plot = document.querySelector('.js-plotly-plot');
     return {
         handed_over: plot.data.map(trace => trace.name),
         range: plot._fullLayout.yaxis.range,
@@ -43,40 +37,21 @@ CHART = """() => {
             trace => [trace.name, {x: Array.from(trace.x), y: Array.from(trace.y)}])),
     };
 }"""
-STILL = """() => Promise.all(document.getAnimations()
-    .filter(motion => motion.effect.getComputedTiming().endTime !== Infinity).map(motion => motion.finished))"""
-FITS = """() => document.documentElement.scrollWidth <= innerWidth && ['stMain', 'stApp'].every(part => {
-    const box = document.querySelector(`[data-testid=${part}]`);
-    return box.scrollWidth <= box.clientWidth;
-})"""
 CONTROLS = {"T": "T · loops", "n": "n · examples", "d": "d · features", "kappa": "κ · condition"}
 """Key in the link to label on the page."""
 
-PATIENCE = 60_000
-"""Milliseconds that a test waits for something; far more than it takes, for machines that are busy."""
-
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=15_000)
 
 
 def idle(page: Page) -> None:
-    """Wait until the script has run, the connection stands and every chart is drawn."""
+    """Wait until the script has run, the connection stands and the chart is drawn."""
     page.wait_for_selector(IDLE)
     page.wait_for_function(DRAWN)
 
 
-def still(page: Page) -> None:
-    """Wait until nothing on the page moves any more."""
-    page.evaluate(STILL)
-
-
-def fits(page: Page) -> bool:
-    """Whether the page does not scroll sideways."""
-    return page.evaluate(FITS)
-
-
 def traces(page: Page, key: str) -> list[dict[str, Any]]:
-    """Name and values of every trace of the chart whose key begins like that, once it is drawn."""
-    plot = f"document.querySelector('[class*=\"st-key-{key}\"] .js-plotly-plot')"
+    """Name and values of every trace of the chart of that key, once it is drawn."""
+    plot = f"document.querySelector('.st-key-{key} .js-plotly-plot')"
     page.wait_for_function(f"() => !!{plot}?._fullData?.length")
     return page.evaluate(f"{plot}._fullData.map(({{name, x, y}}) => ({{name, x: [...x ?? []], y: [...y ?? []]}}))")
 
@@ -89,22 +64,10 @@ class Visit:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.asked = self.started = self.finished = 0
-        self._heard: dict[str, Callable[[Any], object]] = {
-            "request": lambda request: self.requests.append(request.url),
-            "console": lambda message: message.type == "error" and self.complaints.append(message.text),
-            "pageerror": lambda error: self.complaints.append(str(error)),
-            "websocket": self._listen,
-        }
-        for event, heard in self._heard.items():
-            page.on(event, heard)  # type: ignore[call-overload]
-
-    def leave(self) -> None:
-        """End the session and make the tab as it was."""
-        for event, heard in self._heard.items():
-            self.page.remove_listener(event, heard)
-        if not self.page.is_closed():
-            self.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
-            self.page.goto("about:blank")
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("websocket", self._listen)
 
     def _listen(self, wire: WebSocket) -> None:
         self.requests.append(wire.url)
@@ -132,7 +95,7 @@ class Visit:
         """Wait after the body until the script has run again and the page is idle."""
         before = self.finished
         yield
-        deadline = time.monotonic() + PATIENCE / 1000
+        deadline = time.monotonic() + 30
         while self.finished == before:
             assert time.monotonic() < deadline, "the page did not run again"
             self.page.wait_for_timeout(10)
@@ -167,7 +130,7 @@ class Visit:
         return next(value for label, value in self.metrics().items() if label.startswith("error after T"))
 
     def chart(self) -> dict[str, Any]:
-        """What the error chart of the first page draws, from the browser's own copy."""
+        """What the first chart draws, from the browser's own copy."""
         return self.page.evaluate(CHART)
 
     def section(self, title: str) -> Locator:
@@ -212,7 +175,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _wait_until_healthy(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 2 * PATIENCE / 1000
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
             if answer.read() == b"ok":
@@ -235,44 +198,24 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """The tabs that stay; what the browser remembers about the sidebar is forgotten at every load."""
+    """One cache of files for all pages; what the browser remembers about the sidebar is forgotten."""
     shared = chromium.new_context()
-    shared.set_default_timeout(PATIENCE)
     shared.add_init_script("localStorage.clear(); sessionStorage.clear()")
     yield shared
     shared.close()
 
 
-@contextlib.contextmanager
-def in_tab(context: BrowserContext, place: int, server: str) -> Iterator[Visit]:
-    """A visit in the tab of that place."""
-    while len(context.pages) <= place:
-        context.new_page()
-    visit = Visit(context.pages[place], server)
-    try:
-        yield visit
-    finally:
-        visit.leave()
-
-
 @pytest.fixture
 def visit(context: BrowserContext, server: str) -> Iterator[Visit]:
-    """A visitor, nothing opened yet."""
-    with in_tab(context, 0, server) as visit:
-        yield visit
+    """A page of its own, nothing loaded yet."""
+    page = context.new_page()
+    yield Visit(page, server)
+    page.close()
 
 
 @pytest.fixture
-def elsewhere(context: BrowserContext, server: str) -> Iterator[Visit]:
-    """Another visitor at the same time."""
-    with in_tab(context, 1, server) as visit:
-        yield visit
-
-
-@pytest.fixture
-def first_visit(chromium: Browser, server: str) -> Iterator[Visit]:
-    """A visitor whose browser has never been here."""
+def fresh_visit(chromium: Browser, server: str) -> Iterator[Visit]:
+    """A page in a browser that has never been here."""
     context = chromium.new_context()
-    context.set_default_timeout(PATIENCE)
     yield Visit(context.new_page(), server)
     context.close()

@@ -28,8 +28,8 @@ def query(visit: Visit) -> dict[str, list[str]]:
     return parse_qs(urlparse(visit.page.url).query)
 
 
-def test_first_view_is_drawn_without_a_click_or_an_outside_request(first_visit: Visit) -> None:
-    visit = first_visit.open()
+def test_first_view_is_drawn_without_a_click_or_an_outside_request(fresh_visit: Visit) -> None:
+    visit = fresh_visit.open()
     chart = visit.chart()
     assert {LOOPED, EXPLICIT} <= set(chart["handed_over"])
     assert len(chart["lines"][LOOPED]["y"]) == 51
@@ -110,7 +110,7 @@ def test_one_move_is_one_run(visit: Visit) -> None:
     assert visit.numbers()["n"] == "77"
 
 
-def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit, elsewhere: Visit) -> None:
+def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit, fresh_visit: Visit) -> None:
     visit.open("?n=30&d=5&seed=3&noise=0.5")
     for key in ("T", "kappa"):
         with visit.change():
@@ -119,12 +119,12 @@ def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit, elsewhere: Visit)
     numbers = visit.numbers()
     assert numbers == {"T": "60", "n": "30", "d": "5", "kappa": "6"}
 
-    elsewhere.open("?" + urlparse(visit.page.url).query)
-    assert elsewhere.numbers() == numbers
-    assert elsewhere.metrics() == visit.metrics()
-    assert elsewhere.chart() == visit.chart()
-    assert "error floor" in elsewhere.metrics()
-    expect(elsewhere.page.get_by_test_id("stAlert").filter(has_text="Some values could not be used")).to_have_count(0)
+    fresh_visit.open("?" + urlparse(visit.page.url).query)
+    assert fresh_visit.numbers() == numbers
+    assert fresh_visit.metrics() == visit.metrics()
+    assert fresh_visit.chart() == visit.chart()
+    assert "error floor" in fresh_visit.metrics()
+    expect(fresh_visit.page.get_by_test_id("stAlert").filter(has_text="Some values could not be used")).to_have_count(0)
 
 
 def test_a_bad_link_is_repaired_and_every_change_is_named(visit: Visit) -> None:

@@ -29,8 +29,8 @@ def needed(visit: Visit) -> str:
     return next(value for label, value in visit.metrics().items() if label.startswith("n/d for T"))
 
 
-def test_the_first_view_is_drawn_without_a_click_or_an_outside_request(first_visit: Visit) -> None:
-    visit = first_visit.open("context")
+def test_the_first_view_is_drawn_without_a_click_or_an_outside_request(fresh_visit: Visit) -> None:
+    visit = fresh_visit.open("context")
     page = visit.page
     expect(page.get_by_role("heading", name="How many examples?")).to_be_visible()
     assert {"T = 50", "target 0.001"} <= lines(page).keys()
@@ -57,11 +57,11 @@ def test_t_and_the_target_move_by_keyboard_and_stand_in_the_link(visit: Visit, w
         assert key in parse_qs(urlparse(page.url).query)
 
 
-def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit, elsewhere: Visit) -> None:
+def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit, fresh_visit: Visit) -> None:
     visit.open("context?T=30&target-error=0.01&rows=rademacher&d=6&prompts=12&T-max=60&seed=4&ratios=0.5,1,2,4,8")
-    elsewhere.open("context?" + urlparse(visit.page.url).query)
-    assert elsewhere.metrics() == visit.metrics()
-    assert lines(elsewhere.page) == lines(visit.page)
+    fresh_visit.open("context?" + urlparse(visit.page.url).query)
+    assert fresh_visit.metrics() == visit.metrics()
+    assert lines(fresh_visit.page) == lines(visit.page)
 
 
 def test_a_long_sweep_announces_its_cost_and_can_be_stopped_and_resumed(visit: Visit) -> None:

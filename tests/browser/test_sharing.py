@@ -36,7 +36,7 @@ def link(opened: Locator, place: int) -> str:
 
 @pytest.mark.parametrize("kind", EVERY_FIELD)
 def test_the_full_link_carries_every_field_and_shows_the_same_numbers_elsewhere(
-    visit: Visit, elsewhere: Visit, kind: str
+    visit: Visit, fresh_visit: Visit, kind: str
 ) -> None:
     asked = parse_qs(EVERY_FIELD[kind])
     address = link(panel(visit.open(f"?{EVERY_FIELD[kind]}")), 0)
@@ -46,23 +46,23 @@ def test_the_full_link_carries_every_field_and_shows_the_same_numbers_elsewhere(
         assert carried[key] == values
     if kind == "synthetic":
         assert carried.keys() - {"v", "lesson"} == {field.key for field in FIELDS.values()} - {"target", "columns"}
-    elsewhere.open("?" + urlparse(address).query)
-    assert elsewhere.metrics() == visit.metrics()
-    assert elsewhere.chart() == visit.chart()
-    expect(elsewhere.page.get_by_test_id("stAlert").filter(has_text="Some values")).to_have_count(0)
+    fresh_visit.open("?" + urlparse(address).query)
+    assert fresh_visit.metrics() == visit.metrics()
+    assert fresh_visit.chart() == visit.chart()
+    expect(fresh_visit.page.get_by_test_id("stAlert").filter(has_text="Some values")).to_have_count(0)
 
 
-def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit, elsewhere: Visit) -> None:
+def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit, fresh_visit: Visit) -> None:
     opened = panel(visit.open("?lesson=conditioning"))
     opened.get_by_role("combobox", name="Controls to hide").fill("κ")
     visit.page.get_by_role("option", name=re.compile("κ")).click()
     expect(opened.get_by_test_id("stCode").nth(1)).to_contain_text("hide=lesson%2Ckappa")
-    elsewhere.open("?" + urlparse(link(opened, 1)).query)
-    expect(elsewhere.number("T")).to_have_value("400")
-    expect(elsewhere.number("kappa")).to_have_count(0)
-    expect(elsewhere.page.get_by_role("combobox", name="Lesson")).to_have_count(0)
-    expect(elsewhere.page.get_by_text("Conditioning is everything", exact=True)).to_be_visible()
-    assert elsewhere.metrics() == visit.metrics()
+    fresh_visit.open("?" + urlparse(link(opened, 1)).query)
+    expect(fresh_visit.number("T")).to_have_value("400")
+    expect(fresh_visit.number("kappa")).to_have_count(0)
+    expect(fresh_visit.page.get_by_role("combobox", name="Lesson")).to_have_count(0)
+    expect(fresh_visit.page.get_by_text("Conditioning is everything", exact=True)).to_be_visible()
+    assert fresh_visit.metrics() == visit.metrics()
 
 
 @pytest.mark.parametrize("width", [700, 400])

@@ -61,8 +61,8 @@ def step_of(page: Page) -> int:
     return int(found[1])
 
 
-def test_train_moves_stops_goes_on_survives_other_pages_and_ends_with_its_tab(first_visit: Visit) -> None:
-    visit = first_visit.open(LONG)
+def test_train_moves_stops_goes_on_survives_other_pages_and_ends_with_its_tab(fresh_visit: Visit) -> None:
+    visit = fresh_visit.open(LONG)
     page, process = visit.page, server_process(visit)
     before = jobs_running(process)
 
@@ -102,8 +102,8 @@ def step_of_after_return(page: Page) -> int:
     return step_of(page)
 
 
-def test_the_first_view_is_drawn_without_training_or_an_outside_request(first_visit: Visit) -> None:
-    visit = first_visit.open("train")
+def test_the_first_view_is_drawn_without_training_or_an_outside_request(fresh_visit: Visit) -> None:
+    visit = fresh_visit.open("train")
     page = visit.page
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
     expect(page.locator(".js-plotly-plot")).to_have_count(7)
