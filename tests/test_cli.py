@@ -480,3 +480,22 @@ def test_the_arrays_hold_all_that_the_layer_needs_to_be_run_by_hand(capsys, tmp_
             Z = Z + ((A - np.eye(D)) @ Z - eta * K @ Z - eta / n * attention) @ R
         w = {"gd++": -Z[d, n:], "newton": Z[2 * d + 1 : 3 * d + 1, n]}.get(name, Z[:d, n])
         np.testing.assert_allclose(w, stored["explicit"][-1, b], atol=1e-12)
+
+
+def test_a_decimal_comma_is_read_as_in_a_link_and_said(capsys):
+    cli.main(["compare", "--kappa", "7,5", "--alpha", "-0,5", "--T", "3"])
+    out, err = capsys.readouterr()
+    settings = json.loads(out)["settings"]
+    assert (settings["condition_number"], settings["label_scale"]) == (7.5, -0.5)
+    assert "--kappa 7,5: its comma was read as a decimal point" in err
+    assert "--alpha -0,5: its comma was read as a decimal point" in err
+
+
+@pytest.mark.parametrize("text", ["1,000", "1.000,5"])
+def test_a_comma_that_may_be_something_else_is_refused(text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["compare", "--kappa", text])
+    assert caught.value.code == 2
+    assert (
+        f"kappa = {text} cannot be used, a number has a decimal point and no other separator" in capsys.readouterr().err
+    )
