@@ -435,7 +435,7 @@ def test_the_app_command_becomes_streamlit_in_the_folder_of_its_configuration(mo
     cli.main(["app", "--", "--server.port", "8502"])
     [(path, arguments, folder)] = became
     assert path == arguments[0] == sys.executable
-    assert arguments[1:4] == ["-m", "looped.cli.app", "run"]
+    assert arguments[1:4] == ["-m", "streamlit", "run"]
     assert Path(arguments[4]) == folder / "app.py"
     assert arguments[5:] == ["--server.port", "8502"]
     assert (folder / ".streamlit" / "config.toml").is_file()
