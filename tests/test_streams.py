@@ -233,7 +233,7 @@ TOO_LONG = "n" * 300
         ("compare --data diabetes --shared-step", "--shared-step"),
         ("compare --prompts 1 --shared-step", "--shared-step"),
         ("compare --T 1_0", "--T"),
-        ("compare --kappa 7,5", "--kappa"),
+        ("compare --kappa 1.000,5", "--kappa"),
         ("gpt2 --resume", "--resume"),
         ("train --resume", "--resume"),
     ],
