@@ -17,14 +17,14 @@ COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A6D00", "#56B4E9", "#E69F00", "#444444", "#7A3E9D", "#005F5F",
 )  # fmt: skip
 """Colours of lines, those of the light theme: Okabe and Ito's first, told apart with any colour vision."""
-Role = Literal["model", "counterpart", "reference", "descent", "bound", "learned", "mark", "floor", "nothing", "task"]
+Role = Literal["model", "counterpart", "reference", "descent", "bound", "nothing", "mark", "floor", "learned", "task"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """What a line is, in the order of the colours; the same colour on every page.
 
 model: the transformer or block in question, constructed or trained. counterpart: what it is compared with first, such
 as the explicit algorithm or the model without MLP. reference: a closed form, a limit or the best known. descent: plain
-gradient descent. bound: what is proved or derived. learned: the trained matrix A. mark: a value that is asked for.
-floor: what nothing goes below. nothing: reading nothing from the examples. task: the distance to the task itself.
+gradient descent. bound: what is proved or derived. nothing: reading nothing from the examples. mark: a value that is
+asked for. floor: what nothing goes below. learned: the trained matrix A. task: the distance to the task itself.
 """
 INK, GRID = "#1B1F24", "#DDE1E6"
 SEQUENTIAL = ("#E4F1FA", "#56B4E9", "#0072B2", "#00324F")

@@ -222,7 +222,7 @@ ASSUMPTIONS = rf"""
   prompts, 10–90 % bands.
 - **What is random.** Rows and w\* of every prompt are drawn from the seed, n and the prompt's number, so that equal
   settings give equal numbers. At the defaults and T = 50, twenty seeds with 64 prompts each put the need of the median
-  prompt between n/d = 2.58 and 2.95, that of 9 of 10 prompts between 3.42 and 3.83.
+  prompt between n/d = 2.59 and 2.95, that of 9 of 10 prompts between 3.43 and 3.83.
 - **η is read from each prompt's data** (auto 1/λ₁, or optimal). A number typed in serves all prompts alike, and some
   of them may then diverge.
 - **Rows** have variance 1 on average: independent normal, Student's t with 3 degrees of freedom scaled to variance 1,

@@ -138,10 +138,10 @@ def numbers(run: Trained) -> None:
     settings, fits = run.settings, run.fits()
     with st.container(horizontal=True):
         if len(run.fresh):
-            others = ", ".join(map(written, run.fresh[1:, 1]))
+            others = " and ".join(map(written, run.fresh[1:, 1]))
             show_number(
                 "median query error", written(run.fresh[0, 1]),
-                f"{run.fresh_prompts:,} fresh prompts" + (f"; on others {others}" if others else "")
+                f"{run.fresh_prompts:,} fresh prompts" + (f"; on as many others {others}" if others else "")
                 + f"; 99.9 % point {written(run.fresh[0, 2])}",
                 "The query error is the squared error of the query's prediction after T loops. It is heavy-tailed: "
                 "rare prompts whose examples have a large eigenvalue rule its mean, so the median stands first. The "
@@ -225,7 +225,7 @@ def explained(run: Trained, kind: str) -> str:
         else "Shared weights can be applied more often than they were trained for."
     )
     return (
-        f"{past} GD tuned here has the single step with the smallest mean error after T loops over these very prompts. "
+        f"{past} GD tuned here has the single step with the smallest mean error after T loops over these very "
         f"{run.sweeps['loops'].prompts:,} prompts."
     )
 
@@ -240,7 +240,7 @@ def levels_explained(settings: TrainSettings) -> str:
         return text
     step, risk = best_descent(settings)
     smallest = f"a = {step:.3g}, mean {risk:.3g}, exact"
-    return f"{text} Constructed GD has the single step with the smallest mean of it: {smallest}."
+    return f"{text} Constructed GD has the single step with the smallest mean error of w: {smallest}."
 
 
 def in_words(settings: TrainSettings) -> str:

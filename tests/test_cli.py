@@ -435,7 +435,7 @@ def test_the_app_command_becomes_streamlit_in_the_folder_of_its_configuration(mo
     cli.main(["app", "--", "--server.port", "8502"])
     [(path, arguments, folder)] = became
     assert path == arguments[0] == sys.executable
-    assert arguments[1:4] == ["-m", "looped.cli.app", "run"]
+    assert arguments[1:4] == ["-m", "streamlit", "run"]
     assert Path(arguments[4]) == folder / "app.py"
     assert arguments[5:] == ["--server.port", "8502"]
     assert (folder / ".streamlit" / "config.toml").is_file()
@@ -511,3 +511,22 @@ def test_a_rank_below_d_is_said_with_what_it_means(capsys, tmp_path, monkeypatch
         "fit best are not unique"
     )
     assert said == ([] if rank is None else [expected])
+
+
+def test_a_decimal_comma_is_read_as_in_a_link_and_said(capsys):
+    cli.main(["compare", "--kappa", "7,5", "--alpha", "-0,5", "--T", "3"])
+    out, err = capsys.readouterr()
+    settings = json.loads(out)["settings"]
+    assert (settings["condition_number"], settings["label_scale"]) == (7.5, -0.5)
+    assert "--kappa 7,5: its comma was read as a decimal point" in err
+    assert "--alpha -0,5: its comma was read as a decimal point" in err
+
+
+@pytest.mark.parametrize("text", ["1,000", "1.000,5"])
+def test_a_comma_that_may_be_something_else_is_refused(text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["compare", "--kappa", text])
+    assert caught.value.code == 2
+    assert (
+        f"kappa = {text} cannot be used, a number has a decimal point and no other separator" in capsys.readouterr().err
+    )

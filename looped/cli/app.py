@@ -2,11 +2,9 @@
 
 import argparse
 import importlib.util
-import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from looped.cli.options import UsageError
 from looped.cli.streams import give
@@ -22,7 +20,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Become the server, this module with the arguments of `streamlit`, in the folder that holds its configuration.
+    """Become `streamlit run app.py`, in the folder that holds its configuration.
 
     Raises:
         UsageError: if the package stands alone, without the demo, or Streamlit is missing.
@@ -34,25 +32,4 @@ def run(chosen: argparse.Namespace) -> None:
         raise UsageError("Streamlit is not installed: run `pip install streamlit`.")
     give("")  # Streamlit prints the address there, and ends in a traceback where it cannot
     os.chdir(app.parent)
-    os.execv(sys.executable, [sys.executable, "-m", __name__, "run", str(app), *chosen.streamlit])
-
-
-class Output(io.FileIO):
-    """Standard output of the server. It ends the process where its reader has gone; Streamlit prints a traceback."""
-
-    def write(self, data: Any) -> int:
-        """As of a file."""
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            os._exit(0)
-
-
-if __name__ == "__main__":
-    from streamlit.web.cli import main
-
-    sys.stdout = io.TextIOWrapper(
-        io.BufferedWriter(Output(sys.stdout.fileno(), "w", closefd=False)), "utf-8", "backslashreplace",
-        line_buffering=True,
-    )  # fmt: skip
-    main(prog_name="streamlit")
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(app), *chosen.streamlit])

@@ -94,7 +94,7 @@ def rate_chart(modes: Modes) -> Picture:
         f"limit 2/λ₁: {limit:.4g}": (limit, "x-open", "2/λ₁", "top left"),
     }
     data: list[dict[str, Any]] = [
-        line(axis, modes.rate(axis), "max |1 − ηλ<sub>k</sub>|", width=3)
+        line(axis, modes.rate(axis), "max |1 − ηλ<sub>k</sub>|", width=3, role="reference")
         | {"hovertemplate": "η %{x:.4g}: %{y:.4g} a loop<extra></extra>"}
     ]
     for name, (step, symbol, text, place) in points.items():

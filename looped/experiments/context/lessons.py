@@ -8,7 +8,7 @@ CONTEXT = (
         title="About three examples per feature",
         see="With normal rows, d = 10, T = 50 loops and η = 1/λ₁ half of 4,000 prompts have an error of at most 10⁻³ "
         "from about n = 2.8d on, and 9 of 10 from about 3.6d on. The number below is of 64 prompts: over twenty seeds "
-        "it is 2.58 to 2.95 for half of them and 3.42 to 3.83 for 9 of 10. Nothing exponential in T is needed, only a "
+        "it is 2.59 to 2.95 for half of them and 3.43 to 3.83 for 9 of 10. Nothing exponential in T is needed, only a "
         "κ that is no longer large.",
         question="T = 50 loops, d = 10 features, an error of 10⁻³ in half of the prompts: 30 examples, 300, or 10¹⁹⁰?",
         answer="About 28. At n = 2.8d the median κ is about 10, and 50 loops leave at most (1 − 1/κ)⁵⁰ of the "

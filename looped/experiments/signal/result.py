@@ -60,7 +60,7 @@ class Levels:
 
     @property
     def written(self) -> dict[str, str]:
-        """Risks with as many decimals as shows four digits of the least, the gap with one less, so that they add up.
+        """Numbers that add up as they are written: four digits of the least risk, three of the gap and its bound.
 
         Keys are gd, lsa, gd0, bayes, gap (lsa − gd), bound (of the gap) and lsa_bound (gd + bound).
         """
@@ -68,9 +68,13 @@ class Levels:
         sizes = [size for size in (self.gd.risk, self.lsa.risk, self.gap) if size > rounding]
         decimals = max(0, 3 - math.floor(math.log10(min(sizes, default=1.0))))
         risks = {"gd": self.gd.risk, "lsa": self.lsa.risk, "gd0": self.gd0.risk, "bayes": self.bayes.mean}
-        shown = {name: f"{value:.{decimals}f}" if value else "0" for name, value in risks.items()}
-        coarse = {"gap": self.gap, "bound": self.bounds.valid, "lsa_bound": self.lsa_bound}
-        return shown | {name: f"{value:.{max(0, decimals - 1)}f}" if value else "0" for name, value in coarse.items()}
+        coarse = max(0, decimals - 1)
+        fine = {name: round(value, decimals) for name, value in risks.items()}
+        rough = {"gap": fine["lsa"] - fine["gd"], "bound": round(self.bounds.valid, coarse)}
+        fine["lsa_bound"] = fine["gd"] + rough["bound"]
+        return {name: f"{value:.{decimals}f}" if value else "0" for name, value in fine.items()} | {
+            name: f"{value:.{coarse}f}" if value else "0" for name, value in rough.items()
+        }
 
     def optimum(self, kind: Kind) -> float:
         """The smallest risk of a model."""

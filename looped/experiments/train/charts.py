@@ -14,8 +14,8 @@ from looped.experiments.train.settings import TrainSettings
 
 MOST_POINTS = 1000
 """Steps drawn at most, evenly spaced."""
-MOST_CELLS = 8
-"""Numbers are written into the cells of matrices up to this size."""
+MOST_CELLS = 6
+"""Numbers are written into the cells of matrices up to this size: in larger ones they are too small on a phone."""
 SHOWN = 0.02
 """Cells below this share of the largest entry are left without a number."""
 CAP = 100.0

@@ -61,7 +61,7 @@ def run(chosen: argparse.Namespace) -> None:
     summary = export.summary_json(found)
     write(found, chosen.out, {"history.csv": utf8(history_csv(found))})
     for _, median, tail in found.fresh:
-        say(f"squared error on {found.fresh_prompts:,} fresh prompts: median {written(median)}, 99.9 % point "
+        say(f"query error on {found.fresh_prompts:,} fresh prompts: median {written(median)}, 99.9 % point "
             f"{written(tail)}")  # fmt: skip
     for sentence in (found.overflow(), found.means(), found.found(), found.compared()):
         if sentence:

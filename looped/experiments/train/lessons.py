@@ -9,7 +9,7 @@ TRAIN = (
         see="All of P and Q were trained from random weights, and what came out is nearly two numbers: a step a, "
         "and γ, by which every loop makes the inputs rounder. Press Train and watch the matrices take that shape.",
         question="How much better than the best gradient descent with T = 10 steps can ten loops of full weights be?",
-        answer="In ten runs with different seeds the median squared error was 1.3e-9 to 6.3e-9; the best single step "
+        answer="In ten runs with different seeds the median query error was 1.3e-9 to 6.3e-9; the best single step "
         "has 1.4e-3. Over the prompts with λ_1 below 4.16, which is all but about one in a million, the mean was 3e-7 "
         "to 1.1e-5, and 0.025 for the best single step. Moving the inputs makes the data better conditioned from loop "
         "to loop, which no step size can.",
@@ -21,7 +21,7 @@ TRAIN = (
         "diagonal of A comes near the best step size; look at the entries beside the diagonal.",
         question="All directions are alike here. Will the trained A be a multiple of the identity?",
         answer="No. In ten of ten runs it gained an antisymmetric part, a rotation, of 43 to 45 % of its length. The "
-        "mean squared error over all prompts was 0.0172 to 0.0179; the best multiple of the identity has 0.0269. For "
+        "mean query error over all prompts was 0.0172 to 0.0179; the best multiple of the identity has 0.0269. For "
         "T = 1 the best A is a multiple of the identity.",
         settings={"weights": "preconditioner"},
     ),
@@ -41,7 +41,7 @@ TRAIN = (
         see="Three untied layers, trained together. Each becomes GD++ with numbers of its own, and the last step is "
         "the largest.",
         question="Which is better after three layers: the same weights three times, or three sets of weights?",
-        answer="Three sets, on a typical prompt: in ten runs of each the median squared error was 4.4e-5 to 5.0e-5, "
+        answer="Three sets, on a typical prompt: in ten runs of each the median query error was 4.4e-5 to 5.0e-5, "
         "and 6.9e-4 to 7.1e-4 with the same weights three times, because early layers can make the data round and the "
         "last one takes the step. On rare prompts with a large λ_1 they are far worse, and these rule the mean over "
         "all prompts: 0.46 to 0.74 against 0.015.",

@@ -1,6 +1,7 @@
 """What the lessons of the second page claim, measured over several seeds."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from looped.lesson import by_key
 
 LESSONS = by_key(CONTEXT)
 SEEDS = range(4)
+PAGE = Path(__file__).parents[2] / "pages" / "context.py"
 
 
 def run(key, **changes):
@@ -138,3 +140,24 @@ def test_correlated_rows_tend_to_the_condition_number_of_their_covariance():
         assert median[seen.nearest(4)] > median[-1] == pytest.approx(10.5, abs=0.9)
         assert seen.median[-1, 50] > seen.median[-4, 50] / 3  # the error at n = 50d is hardly below that at 16d
         assert np.isnan(needed(seen))
+
+
+def test_the_first_lesson_names_both_sizes_so_that_it_does_not_contradict_the_number_beside_it():
+    see = LESSONS["three-per-feature"].see
+    assert "half of 4,000 prompts" in see
+    assert "The number below is of 64 prompts" in see
+    shown = run("three-per-feature")
+    assert shown.settings.prompts == 64
+    for quantile, who in ((1, "half of them"), (2, "9 of 10")):
+        low, high = map(float, re.search(rf"([\d.]+) to ([\d.]+) for {who}", see).groups())
+        assert low <= round(needed(shown, quantile), 2) <= high
+
+
+@pytest.mark.slow
+def test_over_twenty_seeds_64_prompts_need_what_the_first_lesson_says():
+    see = LESSONS["three-per-feature"].see
+    results = [run("three-per-feature", seed=seed) for seed in range(20)]
+    for quantile, who in ((1, "half of them"), (2, "9 of 10")):
+        found = [needed(result, quantile) for result in results]
+        assert f"{min(found):.2f} to {max(found):.2f} for {who}" in see
+        assert f"{min(found):.2f} and {max(found):.2f}" in PAGE.read_text(encoding="utf-8")

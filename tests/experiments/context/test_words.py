@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from looped import theory
+from looped import cli, theory
 from looped.experiments.context import ContextSettings, LearnedGrid, sweep, words
+from looped.experiments.context import charts as figures
 from looped.experiments.context.cells import draw_prompts
 from looped.experiments.context.stored import stored
 
@@ -199,3 +200,16 @@ def test_the_theorem_is_quoted_with_what_it_says_at_its_n():
 def test_powers_of_ten_are_rounded_exponents():
     assert words.decades(189.8) == "10¹⁹⁰"
     assert words.decades(5.2) == "10⁵"
+
+
+def test_a_target_out_of_reach_is_said_in_one_plain_sentence_everywhere(capsys):
+    settings = ContextSettings(loops=5, shown_loops=5, prompts=4, ratios=(2, 50))
+    result = sweep(settings)
+    said = "No measured n/d (up to 50) brings the median error to 0.001"
+    assert f"**The target is out of reach.** {said} within T = 5 loops." in words.notice(result)
+    alts = [picture.alt for picture in figures.pictures(result).values()]
+    assert sum(said in alt for alt in alts) == 3
+    cli.main(["context", "--T-max", "5", "--T", "5", "--prompts", "4", "--ratios", "2,50"])
+    err = capsys.readouterr().err
+    assert f"{said} after T = 5 loops" in err
+    assert not any("no measured n/d on" in text for text in (*alts, *words.notice(result), err))

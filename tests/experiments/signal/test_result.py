@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -419,3 +420,21 @@ def test_against_s_one_line_is_flat_and_the_others_rise_from_it(seed):
     np.testing.assert_allclose([lsa[0], gd0[0]], gd[0], rtol=1e-9)
     assert (np.diff(lsa) > 0).all()
     assert (np.diff(gd0) > 0).all()
+
+
+@pytest.mark.parametrize("case", range(12))
+def test_the_numbers_of_a_task_add_up_as_they_are_written(case):
+    generator = np.random.default_rng(case)
+    settings = SignalSettings(
+        features=int(generator.integers(1, 7)),
+        M=int(generator.choice([1, 5, 40, 400])),
+        signal=float(generator.choice([0, 0.01, 0.3, 1, 5])),
+        noise=float(generator.choice([0, 0.3, 3, 10])),
+    )
+    best = levels(settings.task())
+    shown = {name: Decimal(text) for name, text in best.written.items()}
+    assert abs(shown["lsa"] - shown["gd"] - shown["gap"]) <= Decimal((0, (5,), shown["gap"].as_tuple().exponent - 1))
+    assert shown["gd"] + shown["bound"] == shown["lsa_bound"] <= shown["lsa"]
+    for name, value in {"gd": best.gd.risk, "lsa": best.lsa.risk, "gd0": best.gd0.risk}.items():
+        assert float(shown[name]) == pytest.approx(value, rel=5.01e-4)
+    assert float(shown["gap"]) == pytest.approx(best.gap, rel=0.01, abs=1e-9 * best.gd.risk)

@@ -113,3 +113,21 @@ def test_a_curve_that_explodes_runs_along_the_cap_and_the_text_says_so(small):
     cap = 100 * series["answering 0"][STATISTICS.index("median")].max()
     assert traces(picture)["trained"]["y"][-1] == pytest.approx(cap)
     assert f"Curves are cut at {cap:g}, 100 times what answering 0 costs." in picture.alt
+
+
+def test_the_matrices_have_a_colour_bar_each_and_numbers_that_fit_their_cells(small):
+    figure = figures.weights_chart(small).figure
+    assert len(figure.data) == 6
+    for trace in figure.data:
+        matrix = figure.layout[trace.coloraxis]
+        assert matrix.colorbar.title.text in ("entry of P", "entry of Q")
+        assert matrix.cmin == -matrix.cmax
+        assert matrix.autocolorscale  # the page's own scale, whose middle is seen on white and on black
+        assert np.abs(trace.z).max() <= matrix.cmax
+        assert trace.texttemplate == "%{text}"
+        assert trace.textfont.size is None  # then the size is that of the cell, and the colour its contrast
+        assert trace.textfont.color is None
+    axes = {trace.coloraxis for trace in figure.data}
+    assert axes == {"coloraxis1", "coloraxis2"} or axes == {"coloraxis", "coloraxis2"}
+    across = {(round(figure.layout[f"xaxis{k}"].domain[0], 2), figure.layout[f"xaxis{k}"].domain[1]) for k in (2, 4, 6)}
+    assert across == {(0.52, 1.0)}  # two in a row, so that a cell has room for 0.046

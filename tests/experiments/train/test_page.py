@@ -228,3 +228,25 @@ def test_every_lesson_opens(lesson):
     assert not app.error
     named = by_key(TRAIN)[lesson.key]
     assert any(named.see[:40].split("*")[0] in markdown.value for markdown in app.markdown)
+
+
+def test_one_name_stands_for_one_number_on_the_whole_page():
+    app = page()
+    run = stored()[0]
+    said = " ".join(part.value for kind in (app.caption, app.markdown) for part in kind).replace("\u2060", "")
+    numbers = {metric.label: metric.value for metric in app.metric}
+    trained, best = (f"{run.medians[name]:.1e}" for name in ("trained", "best two numbers"))
+    assert numbers["median query error"] == trained
+    assert f"the trained weights {trained}; the best two numbers found here" in said.replace("\\", "")
+    assert f"median query error {best}" in said
+    assert f"have {best}." in said.replace("\\", "")
+    loss = spec(app, "loss")
+    assert "error of w" in loss["layout"]["yaxis"]["title"]["text"]
+    levels = [trace["name"] for trace in loss["data"][1:]]
+    assert len(levels) == 5
+    assert all(", error of w: " in name for name in levels)
+    for kind in SWEEPS:
+        assert spec(app, f"sweep_{kind}")["layout"]["yaxis"]["title"]["text"] == "median query error"
+    for sweep in run.sweeps.values():
+        assert f"{sweep.prompts:,} prompts" in said
+    assert not re.search(r"squared error (?!of the query)", said.replace("sum of squared error", ""))

@@ -1,0 +1,87 @@
+"""Colours: what a line is has one colour on every page, and a file of its own knows it without a page's theme."""
+
+import re
+
+import pytest
+
+from looped import Settings, compare, export
+from looped.chart import COLOURS, ROLES, colour
+from looped.experiments.context import stored as context
+from looped.experiments.gpt2 import words
+from looped.experiments.gpt2.charts import curves_chart
+from looped.experiments.gpt2.curves import stored as gpt2
+from looped.experiments.signal.result import SignalResult, SignalTraining
+from looped.experiments.signal.settings import SignalSettings
+from looped.experiments.train import stored as trained
+
+ROLE_OF = {
+    r"(Looped|looped) transformer.*|GPT-2 with MLP|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
+    r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch": "model",
+    r"Explicit .*|GPT-2 without MLP|LSA.*|smallest found for attention alone.*|its two numbers": "counterpart",
+    r"Closed form.*|max .*|best two numbers.*|β\*.*|Construction, limit.*|\(\(1.*": "reference",
+    r"Plain gradient descent.*|constructed GD.*|GD tuned here|GD-0|optimum of GD-0.*|one layer.*|"
+    r"one linear block.*": "descent",
+    r"[Bb]ound .*|e<sup>.*|proved.*|n > 64.*|n = c·d.*": "bound",
+    r"answering 0.*|predict ⟨β\*, x⟩.*": "nothing",
+    r"target.*|error = .*|trained here": "mark",
+    r"Rounding floor.*|Least squares to.*|Ridge solution to.*|Bayes.*": "floor",
+    r"Learned A.*|A alone, trained.*|measured, learned A": "learned",
+    r"Distance to αw\*": "task",
+}
+"""Names of lines to their role: the words of the design, not of the code."""
+
+
+def of_gpt2():
+    curves = [pair for pair in words.pairs(gpt2()).items() if len(pair[1]) == 2]
+    for settings, pair in (curves[0], curves[-1]):
+        levels = SignalTraining(SignalSettings(features=2, M=3, steps=1)).levels
+        yield curves_chart(pair, settings, levels)
+        yield curves_chart([], settings, levels)
+
+
+def of_signal():
+    training = SignalTraining(SignalSettings(features=2, M=3, steps=1, model="gd-0"))
+    return export.of(SignalResult(training.settings, training)).pictures().values()
+
+
+PAGES = {
+    "compare": lambda: export.of(compare(Settings(prompts=8))).pictures().values(),
+    "compare, noise": lambda: export.of(compare(Settings(prompts=8, noise=0.5))).pictures().values(),
+    "compare, momentum": lambda: export.of(compare(Settings(prompts=8, algorithm="heavy-ball"))).pictures().values(),
+    "context": lambda: export.of(context.stored()[0]).pictures().values(),
+    "train": lambda: export.of(trained.stored()[0]).pictures().values(),
+    "signal": of_signal,
+    "gpt2": of_gpt2,
+}
+
+
+def role_of(name):
+    found = [role for pattern, role in ROLE_OF.items() if re.fullmatch(pattern, name)]
+    assert len(found) == 1, (name, found)
+    return found[0]
+
+
+def lines(figure):
+    """Traces that are lines, no edges of a band and no modes, which are numbered and all alike."""
+    drawn = [trace for trace in figure.data if trace.type == "scatter" and trace.line.width]
+    return [trace for trace in drawn if trace.name and not trace.name.startswith("mode ")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_line_has_the_colour_of_its_role_on_every_page_and_in_every_file(page):
+    count = 0
+    for picture in PAGES[page]():
+        if picture.figure.frames:  # the player, whose traces come in the order of the roles
+            continue
+        alone = lines(picture.standing_alone())
+        for trace, own in zip(lines(picture.figure), alone, strict=True):
+            at_t = trace.name.startswith("T = ") and trace.mode == "lines"  # the level of the map, no curve
+            role = "mark" if at_t else role_of(trace.name)
+            assert trace.line.color == colour(role), trace.name
+            assert own.line.color == COLOURS[ROLES.index(role)], trace.name
+            count += 1
+    assert count >= 3
+
+
+def test_every_role_has_a_colour_of_its_own():
+    assert len(set(map(colour, ROLES))) == len(ROLES) == len(COLOURS)
