@@ -7,6 +7,7 @@ True
 """
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported when it is first used: PyTorch alone takes seconds, and `looped --help` needs none."""
+    """A public name or a module of the package, imported when it is first used.
+
+    PyTorch alone takes seconds, and `looped --help` needs none.
+    """
     if name not in _HOMES:
+        if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
+            return importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 

@@ -118,7 +118,7 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
         separator = separator or told[1]
         text = "\n" + text[told.end() :]
         skipped.append("the line sep=")
-    bare = _COMMENT.sub("", text)  # emptied, so that lines keep their numbers
+    bare = _without_comments(text)
     separator = separator or guess_separator(bare if bare.strip() else text)
     comments = _comments(text, bare, separator)
     if comments:
@@ -128,6 +128,10 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
     records = [_cut(record, width) for record in records]
 
     start = next(k for k, record in enumerate(records) if len(record) >= width)
+    while len(records[start]) > width and _are_names(records, start + 1, width):
+        start += 1  # a wide title
+    if len(records[start]) > width:
+        raise _ragged(name, lines[start], len(records[start]), width)
     names_line = f"names in line {lines[start]}"
     first, rest = records[start], records[start + 1 :]
     numbers = _numbers_on_top(first, rest)
@@ -174,9 +178,27 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
     return Grid(names, rows, lines[body:], left, decimal, reading)
 
 
+def _are_names(records: list[list[str]], place: int, width: int) -> bool:
+    """Whether that record has as many cells as a row of the table, and words over numbers in them."""
+    if place + 1 >= len(records) or len(records[place]) != width:
+        return False
+    return not _numbers_on_top(records[place], records[place + 1 :])
+
+
+def _without_comments(text: str) -> str:
+    """The text with comment lines emptied, so that lines keep their numbers; a quoted cell may hold such a line."""
+    lines, quoted = text.split("\n"), False
+    for place, line in enumerate(lines):
+        if not quoted and _COMMENT.fullmatch(line):
+            lines[place] = ""
+        else:
+            quoted ^= line.count('"') % 2 == 1
+    return "\n".join(lines)
+
+
 def _comments(text: str, bare: str, separator: str) -> list[str]:
     """Lines that begin with #, unless they are rows: three or more, each with as many separators as the others."""
-    found = _COMMENT.findall(text)
+    found = [line for line, kept in zip(text.split("\n"), bare.split("\n"), strict=True) if line != kept]
     other = next((line for line in bare.split("\n") if line.strip()), "").count(separator)
     rows = len(found) > 2 and other > 0 and all(line.count(separator) == other for line in found)
     return [] if rows or not bare.strip() else found

@@ -26,7 +26,7 @@ SMALLEST = 1e-3
 READ_AS_POINT = "its comma was read as a decimal point"
 """What is said of a number with a decimal comma."""
 
-_DECIMAL_COMMA = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}$)[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}$)[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 """A number with a decimal comma, and not such as 1,000, which may be a thousand."""
 
 MOST_NUMBERS = 60
@@ -157,7 +157,7 @@ class Field:
         if self.kind not in ("whole", "real", "step"):
             return default
         try:
-            number = float(str(value))
+            number = _float(value)
         except ValueError:
             return default
         if (
@@ -189,9 +189,7 @@ class Field:
 
     def _number(self, value: object) -> float:
         try:
-            if isinstance(value, str) and "_" in value:  # 1_000 is a number in Python alone
-                raise ValueError
-            number = float(value) if isinstance(value, (int, float)) else float(str(value))
+            number = _float(value)
         except (ValueError, OverflowError):
             separated = isinstance(value, str) and "," in value
             why = "a number has a decimal point and no other separator" if separated else "it is not a number"
@@ -201,6 +199,15 @@ class Field:
         if self.kind == "whole" and math.isfinite(number) and number != int(number):
             raise self.refuse(value)
         return number
+
+
+def _float(value: object) -> float:
+    if isinstance(value, (int, float)):
+        return float(value)
+    text = str(value)
+    if "_" in text or not text.isascii():  # 1_000 and digits of other scripts are numbers in Python alone
+        raise ValueError(text)
+    return float(text)
 
 
 FIELDS: dict[str, Field] = {

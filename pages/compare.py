@@ -117,8 +117,8 @@ def verdicts(summary: dict[str, Any]) -> None:
             if meant
             else "measured; they are not meant to agree",
             "Largest absolute difference between the transformer's iterates and those of the explicit method, over all "
-            "loops, prompts and features. Relative means divided by the largest iterate, or by the terms of the first "
-            f"update where these cancel. The tolerance is {verdict['tolerance_formula']}. "
+            "loops, prompts and features. Relative means divided by the largest iterate, or by a quarter of the terms "
+            f"of the first update where these cancel. The tolerance is {verdict['tolerance_formula']}. "
             f"The explicit method here: {verdict['yardstick']}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
             width=235,
             passed=verdict["passed"],
@@ -143,7 +143,7 @@ def verdicts(summary: dict[str, Any]) -> None:
             f"‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is {limit(summary)}.",
         )
         if floor := summary["least_squares_floor"]:
-            closer = floor.get("best_error", floor["median"]) < floor["median"]
+            closer = nearer(floor)
             show_number(
                 "error floor",
                 f"{floor['median']:.3g}",
@@ -153,6 +153,11 @@ def verdicts(summary: dict[str, Any]) -> None:
                 "‖w_ref − αw*‖/‖αw*‖, median over prompts: how far the solution of the examples is from the task. A "
                 "loop that is stopped early may be closer to αw* than the one it is heading for.",
             )
+
+
+def nearer(floor: dict[str, float]) -> bool:
+    """Whether a loop comes nearer to the task than the floor, in the digits that are shown."""
+    return floor["best_error"] < floor["median"] and f"{floor['best_error']:.3g}" != f"{floor['median']:.3g}"
 
 
 def limit(summary: dict[str, Any]) -> str:
@@ -179,7 +184,7 @@ def notes(summary: dict[str, Any]) -> list[str]:
         why = f"**Noise σ = {settings['noise']:g}.** " if settings["noise"] > 0 else ""
         ends = "" if settings["algorithm"] == "softmax" else "A loop that converges ends at w_ref, not at αw*. "
         line = f"{why}{ends}The distance from w_ref to αw*, relative to αw*, is {floor['median']:.3g}"
-        if floor.get("best_error", floor["median"]) < floor["median"]:
+        if nearer(floor):
             line += f"; after {floor['best_loop']} loops that of w_t is {floor['best_error']:.3g}, its smallest"
         lines.append(f"{line} (medians).")
     if ceiling["reached_at_loop"] is not None:

@@ -316,3 +316,25 @@ def test_a_dialect_that_is_told_is_the_one_used(separator, header):
     body = text if header == "yes" else text.split("\n", 1)[1]
     sheet = read_csv(body.encode(), "t.csv", Dialect(separator=separator, header=header))
     np.testing.assert_array_equal(sheet.frame.to_numpy(), np.column_stack([X, Y]))
+
+
+ROWS = "1,2,3\n2,1,4\n3,2,5\n4,4,9\n6,1,2\n"
+
+
+def test_a_header_with_more_cells_than_the_rows_is_refused_with_its_line():
+    with pytest.raises(SettingsError, match=r"line 1 has 4 values, not 3"):
+        read_csv(f"a,b,c,y\n{ROWS}".encode(), "wide.csv")
+
+
+def test_a_title_may_have_more_cells_than_the_table():
+    sheet = read_csv(f"Title of it,with,four,cells\na,b,y\n{ROWS}".encode(), "titled.csv")
+    assert list(sheet.frame) == ["a", "b", "y"]
+    assert "1 line above the table" in sheet.reading
+
+
+def test_a_quoted_cell_may_hold_a_line_that_begins_like_a_comment():
+    text = 'note,a,b,y\n# a comment\n"see\n#1 of 2",1,2,3\nx,2,1,4\ny,3,2,5\nz,4,4,9\nu,1,4,3\n'
+    sheet = read_csv(text.encode(), "quoted.csv")
+    assert sheet.frame["note"][0] == "see\n#1 of 2"
+    assert sheet.frame["y"].tolist() == [3, 4, 5, 9, 3]
+    assert "1 comment line" in sheet.reading

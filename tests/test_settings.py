@@ -1,6 +1,8 @@
 import dataclasses
 import inspect
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import example, given
@@ -142,3 +144,15 @@ def test_a_decimal_comma_does_not_make_a_whole_number_of_half_a_loop():
     assert (settings.loops, settings.step_size) == (8, 0.3)
     assert notes["T"].startswith("T = 7.5 cannot be used")
     assert notes["step"] == "step: its comma was read as a decimal point. Using 0.3."
+
+
+@pytest.mark.parametrize("text", ["１2", "١٠", "1_0", "７,5"])
+def test_digits_of_other_scripts_are_no_numbers(text):
+    with pytest.raises(SettingsError, match=r"it is not a number|no other separator"):
+        Settings(condition_number=text)
+    assert Settings.from_query({"kappa": text})[0].condition_number == 5
+
+
+def test_a_module_of_the_package_is_there_when_it_is_named():
+    code = "import looped; assert callable(looped.tables.read_csv); assert not hasattr(looped, 'no_such_room')"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

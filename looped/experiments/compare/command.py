@@ -66,7 +66,8 @@ def run(chosen: argparse.Namespace) -> None:
             "that fit best are not unique"
         )
     say(result.prediction.sentence)
-    gap = f"{result.gap:.1e}; relative to the largest iterate {result.relative_gap:.1e}"
+    of = "the largest iterate" if result.scale == result.largest_iterate else "a quarter of the first update's terms"
+    gap = f"{result.gap:.1e}; relative to {of} {result.relative_gap:.1e}"
     if result.passed is None:
         say(f"max |softmax − GD| = {gap}: softmax attention with the same weights takes another step")
     else:

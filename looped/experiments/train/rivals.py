@@ -49,10 +49,14 @@ def mean_errors(
 
 
 def _moves_examples(model: LoopedModel) -> bool:
-    """Whether a loop moves the inputs or reads the labels as inputs, so that its degree multiplies; else it adds up."""
+    """Whether a loop moves the inputs or reads the labels as inputs, so that its degree multiplies; else it adds up.
+
+    Where w is generated, labels that are read as inputs multiply w by w*, whose tail importance sampling leaves alone.
+    """
     d, (P, Q) = model.features, model.matrices()
-    still = not P[:, :d].any() and not Q[:, d].any() and not Q[:, :, d].any()
-    return isinstance(model, LoopedPredictor) and not still
+    if isinstance(model, LoopedPredictor):
+        return bool(P[:, :d].any() or Q[:, d].any() or Q[:, :, d].any())
+    return bool(P[:, :d, d].any() or Q[:, d, :d].any())
 
 
 def search(settings: TrainSettings) -> gdpp.Best | None:

@@ -315,3 +315,11 @@ def test_the_helps_of_every_setting_are_set_as_mathematics():
     }
     assert "$λ_{d}$" in by_key["step"]
     assert "λ_d" in FIELDS["step_size"].help
+
+
+def test_a_loop_is_called_closer_than_the_floor_only_where_the_digits_show_it():
+    at = open_page(n="5", T="100")
+    assert "closest at loop" not in str([metric.delta for metric in at.metric])
+    assert "its smallest" not in texts(at)
+    noisy = open_page(noise="0.5", T="60")
+    assert "its smallest" in texts(noisy)

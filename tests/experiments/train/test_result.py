@@ -114,7 +114,8 @@ def test_the_distance_to_the_one_layer_optimum():
     [
         ({"weights": "preconditioner", "loops": 10}, True),
         ({"weights": "sparse", "loops": 10}, True),
-        ({"task": "generation", "loops": 10}, True),
+        ({"task": "generation", "weights": "preconditioner", "loops": 10}, True),
+        ({"task": "generation", "loops": 10}, False),  # labels read as inputs multiply w by w*
         ({"loops": 10}, False),
         ({"loops": 3, "untied": True}, True),
         ({"loops": 3}, True),
