@@ -113,7 +113,7 @@ def line(
         width: in pixels.
         opacity: from 0 to 1.
         role: what gives it its colour; without one, its place among the traces does.
-    """  # fmt: skip
+    """
     trace: dict[str, Any] = {
         "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "opacity": opacity,
         "line": {"dash": dash, "width": width},

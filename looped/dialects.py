@@ -28,6 +28,7 @@ _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[0-9eE.+\-\n]+")
 _COMMENT = re.compile(r"^[ \t]*#(?!n/?a\b|div/0!|ref!|value!|name\?|num!|null!).*$", re.MULTILINE | re.IGNORECASE)
+_OPENS = re.compile(r'(?:^|[,;\t| ])"')
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 DIALECT: dict[str, Field] = {
@@ -191,7 +192,7 @@ def _without_comments(text: str) -> str:
     for place, line in enumerate(lines):
         if not quoted and _COMMENT.fullmatch(line):
             lines[place] = ""
-        else:
+        elif quoted or _OPENS.search(line):  # a quote within a cell, such as 5", opens nothing
             quoted ^= line.count('"') % 2 == 1
     return "\n".join(lines)
 

@@ -338,3 +338,10 @@ def test_a_quoted_cell_may_hold_a_line_that_begins_like_a_comment():
     assert sheet.frame["note"][0] == "see\n#1 of 2"
     assert sheet.frame["y"].tolist() == [3, 4, 5, 9, 3]
     assert "1 comment line" in sheet.reading
+
+
+def test_a_quote_within_a_cell_hides_no_comment():
+    text = 'pipe,a,y\n5",1,3\n# a comment\n6",2,4\n7",3,5\n8",4,9\n9",1,3\n'
+    sheet = read_csv(text.encode(), "inches.csv")
+    assert sheet.frame["y"].tolist() == [3, 4, 5, 9, 3]
+    assert "1 comment line" in sheet.reading

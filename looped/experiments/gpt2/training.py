@@ -64,9 +64,8 @@ class GPT2Trainer:
                 "width",
                 f"width = {settings.width} is no multiple of heads = {settings.heads}: choose one that heads divide.",
             )
-        from looped.experiments.gpt2.model import (
-            PromptGPT2,  # transformers takes seconds to import, and may not be there
-        )
+        # transformers takes seconds to import, and may not be there
+        from looped.experiments.gpt2.model import PromptGPT2
 
         self.settings = settings
         self.device = resolve(device)

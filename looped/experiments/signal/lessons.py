@@ -10,7 +10,7 @@ SIGNAL = (
         "attention alone is 4.557. Press Train: each ends at its own level, as in the paper's Figure 1.",
         question="Both models see the same prompts and train equally long. Could attention alone catch up with more "
         "steps?",
-        answer="No. It is proved to stay at least 0.69 above the block; the smallest risk found is 1.83 above. It "
+        answer="No. It is proved to stay at least 0.689 above the block; the smallest risk found is 1.83 above. It "
         "can use β* in part (GD-0, which cannot, has 4.837), but not start from it: the query's label slot holds 0, "
         "and there is no MLP to write ⟨β*, x⟩ into it.",
     ),

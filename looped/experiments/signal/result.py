@@ -60,21 +60,22 @@ class Levels:
 
     @property
     def written(self) -> dict[str, str]:
-        """Numbers that add up as they are written: four digits of the least risk, three of the gap and its bound.
+        """Each number in digits: four of the least risk, one less for the gap, and what is proved rounded down.
 
-        Keys are gd, lsa, gd0, bayes, gap (lsa − gd), bound (of the gap) and lsa_bound (gd + bound).
+        Keys are gd, lsa, gd0, bayes, gap (lsa − gd), bound (of the gap) and lsa_bound (gd + bound). With one digit less
+        than its terms the gap is what their digits give.
         """
         rounding = 1e-9 * self.gd.risk
         sizes = [size for size in (self.gd.risk, self.lsa.risk, self.gap) if size > rounding]
         decimals = max(0, 3 - math.floor(math.log10(min(sizes, default=1.0))))
         risks = {"gd": self.gd.risk, "lsa": self.lsa.risk, "gd0": self.gd0.risk, "bayes": self.bayes.mean}
-        coarse = max(0, decimals - 1)
-        fine = {name: round(value, decimals) for name, value in risks.items()}
-        rough = {"gap": fine["lsa"] - fine["gd"], "bound": round(self.bounds.valid, coarse)}
-        fine["lsa_bound"] = fine["gd"] + rough["bound"]
-        return {name: f"{value:.{decimals}f}" if value else "0" for name, value in fine.items()} | {
-            name: f"{value:.{coarse}f}" if value else "0" for name, value in rough.items()
-        }
+        proved = {"bound": self.bounds.valid, "lsa_bound": self.lsa_bound}
+        return {
+            **{name: _in_digits(value, decimals) for name, value in risks.items()},
+            **{name: _in_digits(math.floor(value * 10**decimals) / 10**decimals, decimals)
+               for name, value in proved.items()},
+            "gap": _in_digits(self.gap, max(0, decimals - 1)),
+        }  # fmt: skip
 
     def optimum(self, kind: Kind) -> float:
         """The smallest risk of a model."""
@@ -85,6 +86,10 @@ class Levels:
                 return self.gd0.risk
             case _:
                 return self.gd.risk
+
+
+def _in_digits(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if value else "0"
 
 
 @in_one_thread
