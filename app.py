@@ -24,11 +24,13 @@ threads.keep_to_one_thread()
 backend.warm_up()
 st.navigation(
     [
-        st.Page("pages/compare.py", title="The loop is the step", url_path="compare", default=True),
+        st.Page("pages/compare.py", title="The loop is the step", url_path="start", default=True),
         st.Page("pages/context.py", title="How many examples?", url_path="context"),
         st.Page("pages/train.py", title="Train it", url_path="train"),
         st.Page("pages/signal.py", title="What the MLP adds", url_path="signal"),
         st.Page("pages/gpt2.py", title="The same in GPT-2", url_path="gpt2"),
+        # The default page answers to the bare address alone, whatever its url_path: this one to its name.
+        st.Page("pages/compare.py", title="The loop is the step", url_path="compare", visibility="hidden"),
     ],
     position="top",
 ).run()

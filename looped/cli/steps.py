@@ -21,7 +21,7 @@ class Stepwise(Protocol[Record]):
 
 
 def train(run: Stepwise[Record], save: Callable[[], None] | None, every: float) -> Iterator[Record]:
-    """Go on to the end. A signal takes effect between two steps: amid one, what is saved would not repeat.
+    """Train to the end. A signal stops the run between two steps, so that a saved run resumes to the same bytes.
 
     Args:
         run: the run.

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, expect
 from looped.fields import FIELDS
 from looped.settings import LINK_VERSION
 
-from .conftest import IDLE, Visit, running_app
+from .conftest import IDLE, ROOT, Visit, running_app
 
 pytestmark = pytest.mark.browser
 
@@ -123,3 +123,10 @@ def test_going_to_another_page_and_back_brings_the_settings_back(visit: Visit) -
     expect(visit.number("n")).to_have_value("30")
     page.wait_for_selector(IDLE)
     assert visit.metrics() == metrics
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in ROOT.glob("pages/*.py")))
+def test_every_page_answers_to_its_name(visit: Visit, name: str) -> None:
+    page = visit.open(name).page
+    assert urlparse(page.url).path == f"/{name}"
+    expect(page.get_by_text("Page not found")).to_have_count(0)
