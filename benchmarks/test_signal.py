@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
-from looped.experiments.signal.result import levels, sweep
+from looped.experiments.signal.result import sweep
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import SignalTask, TrainingPlan, gd_optimum, initial_model, lsa_minimum, train
+from looped.shared_signal.levels import levels
 
 FIGURE_1 = SignalTask.shared(5, 5, 1.0)
 STRONG = SignalTask.shared(20, 40, 10.0)

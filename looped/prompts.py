@@ -6,6 +6,7 @@ Axis order everywhere: B prompts, n examples, d features.
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -105,6 +106,14 @@ class Prompts:
         along = torch.where(seen > lost, along, 0.0)
         along = torch.where(spectrum.nonzero, along / torch.where(spectrum.nonzero, s, 1.0), 0.0)
         return torch.einsum("bdk,bk->bd", spectrum.eigenvectors, along)
+
+
+def relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """‖w_t − w‖/‖w‖ for iterates (T+1, B, d) and w (B, d); the absolute distance where w is 0."""
+    difference = iterates - target
+    length = np.linalg.norm(target, axis=1)
+    distance: np.ndarray = np.sqrt(np.einsum("tbd,tbd->tb", difference, difference)) / np.where(length > 0, length, 1.0)
+    return distance
 
 
 def eigenvalues(shape: str, rank: int, condition_number: float, features: int) -> Tensor:

@@ -10,6 +10,8 @@ from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.signal import result as signal
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import Flow, SignalTask, counter_example, flow_rate, gradient_flow
+from looped.shared_signal.levels import Levels
+from looped.shared_signal.levels import levels as smallest_risks
 from looped_ui.backend import AT_ONCE
 
 Matrices = tuple[Tensor | None, Tensor | None]
@@ -27,11 +29,11 @@ def digest(*matrices: Tensor | None) -> str:
 
 
 @st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
-def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> signal.Levels:
+def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> Levels:
     """The smallest risks."""
     del identity
     with AT_ONCE:
-        return signal.levels(settings.task(*_matrices), settings.seed)
+        return smallest_risks(settings.task(*_matrices), settings.seed)
 
 
 @st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
@@ -53,14 +55,14 @@ def flow(settings: SignalSettings, identity: str, _matrices: Matrices) -> Flow:
 
 
 @st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
-def gpt2_levels(settings: GPT2Settings) -> signal.Levels:
+def gpt2_levels(settings: GPT2Settings) -> Levels:
     """The smallest risks of one linear layer on the task of a GPT-2."""
     with AT_ONCE:
-        return signal.levels(settings.task(), settings.seed)
+        return smallest_risks(settings.task(), settings.seed)
 
 
 @st.cache_resource(show_spinner=False)
-def failing_bound() -> tuple[SignalTask, signal.Levels]:
+def failing_bound() -> tuple[SignalTask, Levels]:
     """The counter-example to the bound in print, and what holds there."""
     task = counter_example()
-    return task, signal.levels(task)
+    return task, smallest_risks(task)

@@ -6,11 +6,12 @@ from torch import Tensor
 from looped import export
 from looped.experiments.signal import charts as figures
 from looped.experiments.signal.lessons import SIGNAL
-from looped.experiments.signal.result import Levels, Over, SignalResult, SignalTraining, Sweep
+from looped.experiments.signal.result import Over, SignalResult, SignalTraining, Sweep
 from looped.experiments.signal.settings import SignalSettings
 from looped.fields import SettingsError
 from looped.lesson import by_key
 from looped.shared_signal import SignalTask, outside_range
+from looped.shared_signal.levels import Levels
 from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks

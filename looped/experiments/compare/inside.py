@@ -9,7 +9,8 @@ import torch
 from looped import attention, prompts
 from looped.algorithms.base import ALGORITHMS
 from looped.experiments.compare.modes import require_steady
-from looped.experiments.compare.result import Comparison, relative_distance
+from looped.experiments.compare.result import Comparison
+from looped.prompts import relative_distance
 from looped.theory import MODE_PRESENT
 
 MOST_FRAMES = 60

@@ -12,6 +12,7 @@ from looped.algorithms.base import ALGORITHMS, Algorithm
 from looped.algorithms.run import collinear, construct, explicit_iterates, looped_iterates, reads_tokens
 from looped.experiments.compare import real_data
 from looped.fields import TABLES, SettingsError
+from looped.prompts import relative_distance
 from looped.settings import Settings
 from looped.threads import in_one_thread
 
@@ -309,14 +310,6 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         held_from=held_from,
         report=None if table is None else real_data.report(settings, table, batch, plan, looped[-1, 0]),
     )
-
-
-def relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """‖w_t − w‖/‖w‖ for iterates (T+1, B, d) and w (B, d); the absolute distance where w is 0."""
-    difference = iterates - target
-    length = np.linalg.norm(target, axis=1)
-    distance: np.ndarray = np.sqrt(np.einsum("tbd,tbd->tb", difference, difference)) / np.where(length > 0, length, 1.0)
-    return distance
 
 
 def _rival_errors(settings: Settings, batch: prompts.Prompts, gram: bool) -> np.ndarray:

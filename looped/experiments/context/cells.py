@@ -9,8 +9,8 @@ from torch import Tensor
 from looped import prompts, theory
 from looped.algorithms import weights
 from looped.algorithms.run import looped_iterates
-from looped.experiments.compare.result import relative_distance
 from looped.experiments.context.settings import ContextSettings
+from looped.prompts import relative_distance
 
 STUDENT_DEGREES = 3
 """Degrees of freedom of heavy-tailed rows: the variance is finite, the fourth moment is not."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from looped.experiments.compare.result import relative_distance
 from looped.experiments.context.cells import LARGEST_ITERATE, covariance_root, draw_prompts, draw_rows
 from looped.experiments.context.settings import ContextSettings
+from looped.prompts import relative_distance
 from looped.training.models import LoopedModel
 from looped.training.plan import Training
 from looped.training.stream import Batch, PromptStream

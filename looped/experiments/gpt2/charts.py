@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, line, log_range
 from looped.experiments.gpt2.curves import Curve
 from looped.experiments.gpt2.settings import GPT2Settings
-from looped.experiments.signal.result import Levels
+from looped.shared_signal.levels import Levels
 
 NAMES = {True: "with MLP", False: "without MLP"}
 

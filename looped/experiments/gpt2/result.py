@@ -9,7 +9,7 @@ from looped.budget import Cost
 from looped.experiments.gpt2.curves import Curve
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer, Progress
-from looped.experiments.signal.result import Levels, levels
+from looped.shared_signal.levels import Levels, levels
 
 PAGE_BUDGET = Cost(seconds=1800.0)
 """Of a training beside a page; the command has none."""

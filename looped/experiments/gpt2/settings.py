@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from looped.experiments.signal.settings import SIGNAL_FIELDS
 from looped.fields import FIELDS, Field
 from looped.settings import CheckedSettings
+from looped.shared_signal.fields import TASK_FIELDS
 from looped.shared_signal.tasks import SignalTask
 from looped.training.schedule import warmed_up
 
@@ -14,16 +14,16 @@ WARM_UP = 100
 
 GPT2_FIELDS: dict[str, Field] = {
     "features": replace(
-        SIGNAL_FIELDS["features"],
+        TASK_FIELDS["features"],
         help="Numbers in one x, and in β̃. 1 to 50: the smallest risk of one linear layer, which the chart names, "
         "costs d³ a step of its search.",
     ),
     "M": replace(
-        SIGNAL_FIELDS["M"],
+        TASK_FIELDS["M"],
         help="Examples in a prompt, the paper's M; the prompt has M + 1 tokens. 1 to 400: attention costs M² a layer.",
     ),
-    "signal": SIGNAL_FIELDS["signal"],
-    "noise": SIGNAL_FIELDS["noise"],
+    "signal": TASK_FIELDS["signal"],
+    "noise": TASK_FIELDS["noise"],
     "mlp": Field(
         name="mlp", key="mlp", label="With MLP", kind="yes/no",
         help="Whether the blocks have their MLP sub-layers. Without, no weight or layer norm of theirs exists.",

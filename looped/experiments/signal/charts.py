@@ -7,9 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, line, log_range
-from looped.experiments.signal.result import Levels, Sweep
+from looped.experiments.signal.result import Sweep
 from looped.shared_signal.bounds import flow_rate, outside_range
 from looped.shared_signal.flow import Flow
+from looped.shared_signal.levels import Levels
 from looped.shared_signal.models import ReadOut
 from looped.shared_signal.risks import Optimum
 from looped.shared_signal.tasks import SignalTask

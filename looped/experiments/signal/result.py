@@ -1,6 +1,5 @@
 """What the MLP adds where tasks share a signal: the best risk of every model, and training that goes there."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,12 +11,9 @@ from torch import Tensor
 
 from looped.budget import Cost
 from looped.experiments.signal.settings import SignalSettings
-from looped.shared_signal.bayes import SampledRisk, bayes_risk
-from looped.shared_signal.bounds import GapBounds, gap_bounds
-from looped.shared_signal.lsa_minimum import LSAMinimum, lsa_minima, lsa_minimum
+from looped.shared_signal.levels import Levels, levels, levels_of
+from looped.shared_signal.lsa_minimum import lsa_minimum
 from looped.shared_signal.models import LTB, ReadOut, SignalModel, read_out
-from looped.shared_signal.risks import Optimum, gd0_optimum, gd_optimum
-from looped.shared_signal.tasks import SignalTask
 from looped.shared_signal.training import Kind, Progress, initial_model, seconds, train
 from looped.threads import in_one_thread
 
@@ -26,95 +22,7 @@ Over = Literal["signal", "M", "noise"]
 """What the risk is drawn against: s, M or σ."""
 OVER: tuple[Over, ...] = ("signal", "M", "noise")
 SWEEP_POINTS = 13
-BAYES_DRAWS = 2_500
-BAYES_WORK = 1e7
-"""Most multiplications for a sampled Bayes risk: fewer draws at large sizes, and a larger standard error."""
-
 BUDGET = Cost(seconds=1800.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """The smallest risk of each model on one task: a closed form, or for linear self-attention the smallest found."""
-
-    gd: Optimum
-    """Of GD-β, which is the infimum of the linear transformer block as well."""
-    gd0: Optimum
-    """Of GD-0."""
-    lsa: LSAMinimum
-    """The smallest found for linear self-attention; no other is proved to be impossible above `lsa_bound`."""
-    bayes: SampledRisk
-    """Of the best function of the prompt, by Monte Carlo over the examples' features."""
-    bounds: GapBounds
-    """Lower bounds on the gap."""
-
-    @property
-    def gap(self) -> float:
-        """How much more risk linear self-attention has, at its smallest found, than the block."""
-        return self.lsa.risk - self.gd.risk
-
-    @property
-    def lsa_bound(self) -> float:
-        """What the risk of linear self-attention is proved not to be below."""
-        return self.gd.risk + self.bounds.valid
-
-    @property
-    def written(self) -> dict[str, str]:
-        """Each number in digits: four of the least risk, one less for the gap, and what is proved rounded down.
-
-        Keys are gd, lsa, gd0, bayes, gap (lsa − gd), bound (of the gap) and lsa_bound (gd + bound). With one digit less
-        than its terms the gap is what their digits give.
-        """
-        rounding = 1e-9 * self.gd.risk
-        sizes = [size for size in (self.gd.risk, self.lsa.risk, self.gap) if size > rounding]
-        decimals = max(0, 3 - math.floor(math.log10(min(sizes, default=1.0))))
-        risks = {"gd": self.gd.risk, "lsa": self.lsa.risk, "gd0": self.gd0.risk, "bayes": self.bayes.mean}
-        proved = {"bound": self.bounds.valid, "lsa_bound": self.lsa_bound}
-        return {
-            **{name: _in_digits(value, decimals) for name, value in risks.items()},
-            **{name: _in_digits(math.floor(value * 10**decimals) / 10**decimals, decimals)
-               for name, value in proved.items()},
-            "gap": _in_digits(self.gap, max(0, decimals - 1)),
-        }  # fmt: skip
-
-    def optimum(self, kind: Kind) -> float:
-        """The smallest risk of a model."""
-        match kind:
-            case "lsa":
-                return self.lsa.risk
-            case "gd-0":
-                return self.gd0.risk
-            case _:
-                return self.gd.risk
-
-
-def _in_digits(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}" if value else "0"
-
-
-@in_one_thread
-def levels(task: SignalTask, seed: int = 0) -> Levels:
-    """The smallest risks on a task.
-
-    Args:
-        task: the distribution of the prompts.
-        seed: of the Bayes draws; nothing else depends on it.
-    """
-    return _levels([task], seed)[0]
-
-
-def _levels(tasks: Sequence[SignalTask], seed: int) -> list[Levels]:
-    """Of tasks that share H and Ψ."""
-    sampled: dict[tuple[int, float], SampledRisk] = {}  # β* has no part in the Bayes risk
-    for task in tasks:
-        d, M = task.features, task.M
-        if (M, task.sigma) not in sampled:
-            draws = max(100, int(min(BAYES_DRAWS, BAYES_WORK / (M * d * min(M, d)))))
-            sampled[M, task.sigma] = bayes_risk(task, draws, seed)
-    return [
-        Levels(gd_optimum(task), gd0_optimum(task), lsa, sampled[task.M, task.sigma], gap_bounds(task))
-        for task, lsa in zip(tasks, lsa_minima(tasks), strict=True)
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +60,7 @@ def sweep(settings: SignalSettings, over: Over, H: Tensor | None = None, Psi: Te
         grid = np.linspace(0, min(high, 2 * now or 2), SWEEP_POINTS)
     values = np.union1d(grid[~np.isclose(grid, now)], [now])
     tasks = [settings.replace(**{over: value}).task(H, Psi) for value in values.tolist()]
-    return Sweep(over, values, _levels(tasks, settings.seed))
+    return Sweep(over, values, levels_of(tasks, settings.seed))
 
 
 class SignalTraining:

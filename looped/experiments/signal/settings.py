@@ -9,6 +9,7 @@ from torch import Tensor
 from looped.fields import FIELDS, Field
 from looped.prompts import eigenvalues
 from looped.settings import CheckedSettings
+from looped.shared_signal.fields import TASK_FIELDS
 from looped.shared_signal.tasks import SignalTask
 from looped.shared_signal.training import Kind, TrainingPlan
 
@@ -16,24 +17,7 @@ PAIR = "pair"
 """The choice of model that trains the block and linear self-attention on the same prompts, as the paper's Figure 1."""
 
 SIGNAL_FIELDS: dict[str, Field] = {
-    "features": Field(
-        name="features", key="d", label="d · features", kind="whole", low=1, high=50,
-        help="Numbers in one x, and in β̃. 1 to 50: the best linear self-attention is searched numerically, and a step "
-        "of that costs d³.",
-    ),
-    "M": Field(
-        name="M", key="n", label="n · examples (M)", kind="whole", low=1, high=400, log=True,
-        help="Examples in a prompt, the paper's M. 1 to 400: beyond, every model is near its limit.",
-    ),
-    "signal": Field(
-        name="signal", key="signal", label="s · shared signal", kind="real", low=0, high=100,
-        help="β* = s·(1, …, 1): the mean of all tasks β̃, which vary around it by Ψ. 0 is the case without a shared "
-        "signal; 1 is the paper's Figure 1, 10 its Table 1. 0 to 100.",
-    ),
-    "noise": Field(
-        name="noise", key="noise", label="σ · label noise", kind="real", low=0, high=10,
-        help="Standard deviation of the noise of every label. 0 to 10: above, the labels are nearly all noise.",
-    ),
+    **TASK_FIELDS,
     "H_condition": Field(
         name="H_condition", key="kappa-H", label="κ of H", kind="real", low=1, high=1e4, log=True,
         help="Condition number of H, the covariance of the features: diagonal, eigenvalues evenly spaced in ratio, "

@@ -11,8 +11,8 @@ from looped.experiments.gpt2.curves import command, stored
 from looped.experiments.gpt2.lessons import GPT2
 from looped.experiments.gpt2.model import PromptGPT2
 from looped.experiments.gpt2.settings import GPT2Settings
-from looped.experiments.signal.result import levels
 from looped.lesson import by_key
+from looped.shared_signal.levels import levels
 
 ROOT = Path(__file__).parents[3]
 LESSONS = by_key(GPT2)

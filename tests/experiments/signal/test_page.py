@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from looped.experiments.signal.result import levels
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import SignalTask, gd_optimum
+from looped.shared_signal.levels import levels
 from tests.app import chart, metrics, numbers, open_page, press, run, texts, wait_for
 
 

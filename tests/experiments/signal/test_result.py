@@ -11,10 +11,11 @@ from looped import cli, export
 from looped.chart import ROLES, colour
 from looped.experiments.signal import charts as figures
 from looped.experiments.signal.lessons import SIGNAL
-from looped.experiments.signal.result import SignalTraining, levels, signal, sweep
+from looped.experiments.signal.result import SignalTraining, signal, sweep
 from looped.experiments.signal.settings import SignalSettings
 from looped.fields import SettingsError
 from looped.shared_signal import SignalTask, gd_optimum, gradient_flow
+from looped.shared_signal.levels import levels
 from tests.shared_signal.reference import searched_elsewhere
 
 COLOURS_OF_ROLES = {None, *map(colour, ROLES)}

@@ -1,0 +1,101 @@
+"""The smallest risk that each model can have on a task."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from looped.shared_signal.bayes import SampledRisk, bayes_risk
+from looped.shared_signal.bounds import GapBounds, gap_bounds
+from looped.shared_signal.lsa_minimum import LSAMinimum, lsa_minima
+from looped.shared_signal.risks import Optimum, gd0_optimum, gd_optimum
+from looped.shared_signal.tasks import SignalTask
+from looped.shared_signal.training import Kind
+from looped.threads import in_one_thread
+
+BAYES_DRAWS = 2_500
+BAYES_WORK = 1e7
+"""Most multiplications for a sampled Bayes risk: fewer draws at large sizes, and a larger standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The smallest risk of each model on one task: a closed form, or for linear self-attention the smallest found."""
+
+    gd: Optimum
+    """Of GD-β, which is the infimum of the linear transformer block as well."""
+    gd0: Optimum
+    """Of GD-0."""
+    lsa: LSAMinimum
+    """The smallest found for linear self-attention; no other is proved to be impossible above `lsa_bound`."""
+    bayes: SampledRisk
+    """Of the best function of the prompt, by Monte Carlo over the examples' features."""
+    bounds: GapBounds
+    """Lower bounds on the gap."""
+
+    @property
+    def gap(self) -> float:
+        """How much more risk linear self-attention has, at its smallest found, than the block."""
+        return self.lsa.risk - self.gd.risk
+
+    @property
+    def lsa_bound(self) -> float:
+        """What the risk of linear self-attention is proved not to be below."""
+        return self.gd.risk + self.bounds.valid
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Each number in digits: four of the least risk, one less for the gap, and what is proved rounded down.
+
+        Keys are gd, lsa, gd0, bayes, gap (lsa − gd), bound (of the gap) and lsa_bound (gd + bound). With one digit less
+        than its terms the gap is what their digits give.
+        """
+        rounding = 1e-9 * self.gd.risk
+        sizes = [size for size in (self.gd.risk, self.lsa.risk, self.gap) if size > rounding]
+        decimals = max(0, 3 - math.floor(math.log10(min(sizes, default=1.0))))
+        risks = {"gd": self.gd.risk, "lsa": self.lsa.risk, "gd0": self.gd0.risk, "bayes": self.bayes.mean}
+        proved = {"bound": self.bounds.valid, "lsa_bound": self.lsa_bound}
+        return {
+            **{name: _in_digits(value, decimals) for name, value in risks.items()},
+            **{name: _in_digits(math.floor(value * 10**decimals) / 10**decimals, decimals)
+               for name, value in proved.items()},
+            "gap": _in_digits(self.gap, max(0, decimals - 1)),
+        }  # fmt: skip
+
+    def optimum(self, kind: Kind) -> float:
+        """The smallest risk of a model."""
+        match kind:
+            case "lsa":
+                return self.lsa.risk
+            case "gd-0":
+                return self.gd0.risk
+            case _:
+                return self.gd.risk
+
+
+def _in_digits(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if value else "0"
+
+
+@in_one_thread
+def levels(task: SignalTask, seed: int = 0) -> Levels:
+    """The smallest risks on a task.
+
+    Args:
+        task: the distribution of the prompts.
+        seed: of the Bayes draws; nothing else depends on it.
+    """
+    return levels_of([task], seed)[0]
+
+
+def levels_of(tasks: Sequence[SignalTask], seed: int) -> list[Levels]:
+    """The smallest risks on several tasks that share H and Ψ; the seed is that of the Bayes draws."""
+    sampled: dict[tuple[int, float], SampledRisk] = {}  # β* has no part in the Bayes risk
+    for task in tasks:
+        d, M = task.features, task.M
+        if (M, task.sigma) not in sampled:
+            draws = max(100, int(min(BAYES_DRAWS, BAYES_WORK / (M * d * min(M, d)))))
+            sampled[M, task.sigma] = bayes_risk(task, draws, seed)
+    return [
+        Levels(gd_optimum(task), gd0_optimum(task), lsa, sampled[task.M, task.sigma], gap_bounds(task))
+        for task, lsa in zip(tasks, lsa_minima(tasks), strict=True)
+    ]
