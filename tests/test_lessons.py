@@ -171,7 +171,7 @@ def test_gdpp_is_hundreds_of_times_below_gradient_descent_and_grows_at_first():
         assert np.median(result.errors[1]) > 1
         largest = result.prompts.spectrum.largest.numpy()
         np.testing.assert_allclose(result.step_size * largest / 2, 5.75, rtol=1e-9)
-    reach = result.dynamics.contraction * float(result.step_size[0])
+    reach = result.algorithm.contraction * float(result.step_size[0])
     h = result.prompts.spectrum.eigenvalues[0].numpy()
     for _ in range(10):  # every loop makes the data better conditioned
         after = h * (1 - reach * h) ** 2
