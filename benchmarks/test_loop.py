@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from looped import Settings, theory
-from looped.algorithms.weights import gradient_descent
+from looped.algorithms.gd import construction as gradient_descent
 from looped.attention import LoopedTransformer
 from looped.prompts import draw
 

@@ -6,7 +6,8 @@ core, plus a fixed price per loop. `benchmarks/` holds it against measured times
 
 from dataclasses import dataclass, replace
 
-from looped.algorithms.base import ALGORITHMS
+from looped.algorithms import ALGORITHMS
+from looped.algorithms.base import Algorithm
 from looped.fields import SYNTHETIC, SettingsError
 from looped.settings import Settings
 from looped.tables import Table
@@ -43,7 +44,7 @@ class Sizes:
     """Whether every loop reads all tokens."""
     synthetic: bool
     """Whether prompts are drawn."""
-    algorithm: str = "gd"
+    algorithm: type[Algorithm]
     """What a loop is a step of."""
 
     @property
@@ -60,13 +61,9 @@ class Sizes:
         spectrum = B * (2e-5 + 5e-8 * n * d + 4e-10 * n * r * r + 3e-9 * r**3)
         gradient = T * (1e-5 + B * (2e-7 + (6e-10 * d * d if self.gram else 1.4e-9 * n * d)))
         looped, explicit = self._loops, gradient
-        if self.algorithm != "gd":
-            looped += T * (2.5e-5 + B * r * 1.5e-8) + 1e-2  # the errors of the modes, and the search of GD++
-            explicit += gradient  # plain gradient descent beside it
-        if self.algorithm == "gd++":
-            explicit += T * B * 2.4e-10 * d**3
-        elif self.algorithm == "newton":
-            explicit += T * B * 1.4e-10 * r**3
+        if self._more:
+            looped += T * (2.5e-5 + B * r * 1.5e-8) + 1e-2  # the errors of the modes, and a search of its numbers
+            explicit += gradient + T * B * self.algorithm.twin_seconds(n, d)  # plain gradient descent beside it
         errors = T * B * (3e-7 + 2.5e-8 * d)
         held_out = 0 if self.synthetic else FOLDS * (spectrum + looped)
         return 2e-3 + draw + spectrum + looped + held_out + explicit + errors
@@ -75,11 +72,10 @@ class Sizes:
     def _loops(self) -> float:
         """Estimated CPU seconds of the transformer."""
         B, n, d, T, D = self.B, self.n, self.d, self.T, self.D
-        if not ALGORITHMS[self.algorithm].has_state and self.algorithm != "softmax":  # every token is written
-            tokens = n + self.queries
-            flops = 2 * D * D * (n + tokens) + 4 * D**3 if self.algorithm == "gd++" else 12 * d * d * tokens + 4 * d**3
-            return T * (3e-4 + B * (3e-6 + 5e-11 * flops + 1e-8 * D * tokens))
-        maps = self.algorithm in ("ridge", "heavy-ball")  # token-wise maps beside attention, (D, D) for each prompt
+        if not self.algorithm.has_state and not self.algorithm.softmax:  # every token is written
+            operations = self.algorithm.layer_operations(n, d)
+            return T * (3e-4 + B * (3e-6 + 5e-11 * operations + 1e-8 * D * (n + self.queries)))
+        maps = self.algorithm.maps  # token-wise maps beside attention, (D, D) for each prompt
         if self.token_form or (maps and n <= d):
             return T * (2e-5 + B * (2e-7 + 7e-10 * n * D + (2.5e-9 * D * D if maps else 0)))
         k = D if n > d else n
@@ -88,7 +84,12 @@ class Sizes:
     @property
     def queries(self) -> int:
         """Query tokens of a prompt."""
-        return self.d if self.algorithm == "gd++" else 1
+        return self.algorithm.queries(self.d)
+
+    @property
+    def _more(self) -> bool:
+        """True where the modes' errors are computed beside a closed form, and a rival is run."""
+        return self.algorithm.has_rival or self.algorithm.softmax
 
     @property
     def bytes(self) -> int:
@@ -98,7 +99,7 @@ class Sizes:
         if self.n <= self.d and not self.token_form:
             loop = max(loop, 2 * self.D + 3 * self.n)
         history = (self.T + 1) * (max(loop, 4 * self.d) + self.d + 12)
-        if self.algorithm != "gd":
+        if self._more:
             data += 4 * self.D * (self.n + self.queries) + 2 * self.D**2
             history += (self.T + 1) * (self.d + 3 * min(self.n, self.d))
         return 8 * self.B * (data + history)
@@ -123,26 +124,17 @@ def sizes(settings: Settings, table: Table | None = None) -> Sizes:
     synthetic = settings.data in SYNTHETIC
     n = settings.examples if table is None else table.rows
     d = settings.features if table is None else len(table.columns)
+    algorithm = ALGORITHMS[settings.algorithm]
     return Sizes(
         B=settings.prompts if synthetic else 1,
         n=n,
         d=d,
         T=settings.loops,
-        D=_width(settings, d),
-        token_form=settings.form == "token" or settings.algorithm == "softmax",
+        D=algorithm.width(d, settings.layout),
+        token_form=settings.form == "token" or algorithm.softmax,
         synthetic=synthetic,
-        algorithm=settings.algorithm,
+        algorithm=algorithm,
     )
-
-
-def _width(settings: Settings, d: int) -> int:
-    match settings.algorithm:
-        case "gd++":
-            return d + 1
-        case "newton":
-            return 3 * d + 2
-    plain = d + 1 if settings.layout == "compact" else 2 * d + 2
-    return plain + d if settings.algorithm == "heavy-ball" else plain
 
 
 def most_prompts(run: Sizes, quick: bool = False) -> int:
@@ -173,7 +165,7 @@ def check(run: Sizes) -> None:
     if run.allowed:
         return
     what = f"T = {run.T}, n = {run.n}, d = {run.d}"
-    state = run.token_form and ALGORITHMS[run.algorithm].has_state
+    state = run.token_form and run.algorithm.has_state
     most = most_prompts(run)
     if most:
         raise SettingsError(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from looped.algorithms.base import ALGORITHMS
+from looped.algorithms import ENTRIES
 
 SYNTHETIC = ("exact", "gaussian", "correlated")
 """Data sources that draw their own prompts."""
@@ -265,10 +265,9 @@ FIELDS: dict[str, Field] = {
             "κ on a grid.",
         ),
         Field(
-            name="algorithm", key="algorithm", label="Algorithm", kind="choice", choices=tuple(ALGORITHMS),
-            help="What the weights make of a loop. gd: gradient descent. ridge: with a penalty on w. preconditioned: "
-            "with the inverse covariance of the rows. heavy-ball: with momentum. gd++: moves the examples too. newton: "
-            "squares what is left of each mode. softmax: the weights of gd with a softmax over the scores.",
+            name="algorithm", key="algorithm", label="Algorithm", kind="choice", choices=tuple(ENTRIES),
+            help="What the weights make of a loop. "
+            + " ".join(f"{name}: {entry.help}." for name, entry in ENTRIES.items()),
         ),
         Field(
             name="ridge", key="ridge", label="ρ · ridge strength", kind="real", low=1e-6, high=100, log=True,

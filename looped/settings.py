@@ -129,8 +129,8 @@ class Settings(CheckedSettings):
     """How the loop is evaluated."""
     step_size: float | Literal["auto", "optimal"] = "auto"
     """η: 1/λ₁, 2/(λ₁ + λ_d), or a number above 0."""
-    algorithm: Literal["gd", "ridge", "preconditioned", "heavy-ball", "gd++", "newton", "softmax"] = "gd"
-    """What the weights make of a loop."""
+    algorithm: str = "gd"
+    """What the weights make of a loop: an id of `looped.algorithms.ENTRIES`."""
     ridge: float = 0.1
     """ρ, weight of ρ‖w‖²/2, 1e-6 to 100. Only `algorithm="ridge"` reads it."""
     momentum: float | Literal["auto"] = "auto"

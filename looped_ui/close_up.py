@@ -4,9 +4,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from looped import Settings, tables
+from looped.algorithms import ALGORITHMS
 from looped.experiments.compare import inside_charts as inside_figures
 from looped.experiments.compare import mode_charts as mode_figures
-from looped.experiments.compare.modes import STEADY
+from looped.experiments.compare.modes import steady_names
 from looped_ui import backend
 from looped_ui.controls import Controls
 from looped_ui.parts import data_table, figure, typeset, unbroken
@@ -36,11 +37,12 @@ def close_up(
     opened = [view for view in (by_mode, within) if view.open]
     if not opened:
         return
-    if settings.algorithm not in STEADY:
+    if not ALGORITHMS[settings.algorithm].steady:
+        *others, last = steady_names()
         for view in opened:
             view.info(
                 "This view knows algorithms that multiply each mode by the same number in every loop: choose "
-                f"{', '.join(STEADY[:-1])} or {STEADY[-1]} under *Algorithm*."
+                f"{', '.join(others)} or {last} under *Algorithm*."
             )
         return
     with opened[0]:

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from looped import compare, cost, export, tables
-from looped.algorithms.base import ALGORITHMS
+from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts
 from looped.experiments.compare.lessons import COMPARE
@@ -29,10 +29,6 @@ MOST_HELD = 4
 TABLE_BRINGS = (
     "The table brings its own n, d and κ, so this control has no effect. Choose exact under *Data* to use it."
 )
-LIMIT = {  # what w_ref is, where it is not the shortest least-squares solution
-    "ridge": "the minimiser of ‖Xw − αy‖²/(2n) + ρ‖w‖²/2",
-    "preconditioned": "the least-squares solution for the labels αy that is shortest in C^−½w",
-}
 
 
 def sidebar() -> Chosen | None:
@@ -111,7 +107,7 @@ def verdicts(summary: dict[str, Any]) -> None:
                         "From the eigenvalues alone, before anything is run.", width=240)  # fmt: skip
         meant = verdict["passed"] is not None
         show_number(
-            "max |loop − GD|" if verdict["algorithm"] in ("gd", "softmax") else "max |loop − explicit|",
+            f"max |loop − {ALGORITHMS[verdict['algorithm']].gap_name}|",
             f"{verdict['gap']:.1e}",
             f"{verdict['relative_gap']:.1e} relative, tolerance {verdict['tolerance']:.1e} in {verdict['dtype']}"
             if meant
@@ -163,9 +159,8 @@ def nearer(floor: dict[str, float]) -> bool:
 def limit(summary: dict[str, Any]) -> str:
     """What w_ref is in this run."""
     settings, sizes = summary["settings"], summary["sizes"]
-    name = LIMIT.get(settings["algorithm"], "the shortest least-squares solution for the labels αy")
     determined = settings["data"] not in TABLES and settings["noise"] == 0 and sizes["rank"] == sizes["features"]
-    return f"{name}, here αw*" if determined and settings["algorithm"] != "ridge" else name
+    return ALGORITHMS[settings["algorithm"]].limit_in(determined)
 
 
 def notes(summary: dict[str, Any]) -> list[str]:
@@ -182,7 +177,7 @@ def notes(summary: dict[str, Any]) -> list[str]:
         )
     if (floor := summary["least_squares_floor"]) is not None:
         why = f"**Noise σ = {settings['noise']:g}.** " if settings["noise"] > 0 else ""
-        ends = "" if settings["algorithm"] == "softmax" else "A loop that converges ends at w_ref, not at αw*. "
+        ends = "" if ALGORITHMS[settings["algorithm"]].softmax else "A loop that converges ends at w_ref, not at αw*. "
         line = f"{why}{ends}The distance from w_ref to αw*, relative to αw*, is {floor['median']:.3g}"
         if nearer(floor):
             line += f"; after {floor['best_loop']} loops that of w_t is {floor['best_error']:.3g}, its smallest"
@@ -208,16 +203,11 @@ def equation(summary: dict[str, Any]) -> None:
     same = eta["max"] - eta["min"] < 1e-6 * eta["max"]
     number = in_tex(eta["max"]) if same else rf"{in_tex(eta['min'])}\ldots{in_tex(eta['max'])}"
     scale = "" if settings["label_scale"] == 1 else rf"({in_tex(settings['label_scale'])})\,"
-    if algorithm.name == "gd":
-        st.latex(
-            rf"w_{{t+1}} = w_t - \frac{{{number}}}{{{sizes['examples']}}}\sum_{{i=1}}^{{{sizes['examples']}}} x_i"
-            rf"\left(\langle x_i, w_t\rangle - {scale}y_i\right)"
-        )
+    if filled := algorithm.filled(number, sizes["examples"], scale):
+        st.latex(filled)
         return
     numbers = {r"\eta": number, "n": str(sizes["examples"])} | {
-        symbol: in_tex(value)
-        for symbol, name in ((r"\rho", "ridge"), (r"\beta", "momentum"), (r"\gamma/a", "contraction"))
-        if (value := summary["parameters"][name]) is not None
+        symbol: in_tex(summary["parameters"][name]) for name, symbol in algorithm.symbols
     }
     st.latex(algorithm.equation)
     st.latex(r",\quad ".join(f"{symbol} = {value}" for symbol, value in numbers.items()))
@@ -284,30 +274,13 @@ def real_data(view: backend.View) -> None:
 
 def notice(summary: dict[str, Any]) -> list[str]:
     """What to look for in this very chart."""
-    settings, sizes, verdict = summary["settings"], summary["sizes"], summary["verdict"]
-    algorithm, kappa = ALGORITHMS[settings["algorithm"]], summary["condition_number"]
+    settings, verdict = Settings(**summary["settings"]), summary["verdict"]
+    algorithm = ALGORITHMS[settings.algorithm]
     lines = [
-        "The circles are explicit gradient descent, another curve: softmax attention descends log Σ exp(⟨x_i, w⟩ − "
-        "αy_i), not the squared error."
-        if algorithm.name == "softmax"
-        else f"The circles of explicit {algorithm.title} lie on the transformer's line, until both are rounding noise. "
-        f"The largest relative difference between the two is {verdict['relative_gap']:.1e}."
-        if verdict["passed"]
-        else f"The circles are explicit {algorithm.title}. The largest relative difference to the transformer is "
-        f"{verdict['relative_gap']:.1e}, more than the tolerance.",
+        algorithm.circles(verdict["passed"], verdict["relative_gap"]),
         algorithm.notice,
+        *algorithm.hints(settings, summary["condition_number"]["max"]),
     ]
-    if algorithm.name == "gd" and settings["data"] == "exact" and kappa["max"] > 1.01:
-        if settings["step_size"] == "auto":
-            lines.append(
-                "Raise κ and the line flattens in the long run; choose the optimal step under *Step size* and it "
-                "steepens."
-            )
-        if sizes["examples"] >= sizes["features"]:
-            lines.append(
-                "Raise n with κ fixed: the slope in the long run stays. What the number of examples changes is κ, as "
-                "Gaussian rows (under *Data*) show."
-            )
     if (floor := summary["rounding_floor"]) is not None:
         bound = ", which is a statement about exact arithmetic" if any(summary["bounds"].values()) else ""
         above = f", and may lie above a bound{bound}" if bound else ""
@@ -321,22 +294,16 @@ def notice(summary: dict[str, Any]) -> list[str]:
 def assumptions(summary: dict[str, Any]) -> list[str]:
     """Where the numbers come from and what they do not say."""
     algorithm = ALGORITHMS[summary["settings"]["algorithm"]]
-    softmax = algorithm.name == "softmax"
-    does = "of gradient descent on log Σ exp(⟨x_i, w⟩ − αy_i)" if softmax else f"of {algorithm.title}"
-    closed = "√(Σ c_k²(1 − ηλ_k)²ᵗ), c_k being the share of mode k in w_ref" if algorithm.name == "gd" else "the modes"
     return [
         f"**The transformer is constructed, not trained.** Its weights are written down so that one pass is one step "
-        f"{does}. It computes with tokens and these weights only; it never sees w\\* or the explicit solver.",
+        f"of {algorithm.step()}. It computes with tokens and these weights only; it never sees w\\* or the explicit "
+        "solver.",
         "**η is read from the data** where it is auto or optimal: P and Q are shared by all prompts, but the step size "
         "is a number per prompt that multiplies the layer's output. Switch on *One η for all prompts* to make the "
         "weights alone the model.",
         "**Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the "
         "unit sphere.",
-        "**Two routes, two curves.** The loop is softmax attention (PyTorch), the circles are gradient descent on the "
-        "squared error written out (NumPy); they are not meant to agree."
-        if softmax
-        else f"**Three routes, one curve.** The loop (PyTorch), {algorithm.title} written out (NumPy), and {closed} "
-        "from the eigenvalues, which runs no loop over the examples. They agree up to rounding.",
+        algorithm.routes(),
         "**Bounds** are about gradient descent with the step read from the data. |α|e^(−T/(2κ)) is quoted from a "
         "summary of [Chen, Li, Liang, Shi, Song: AISTATS 2025](https://arxiv.org/abs/2410.11268), whose full text was "
         "not read; on this axis it is divided by |α|. The construction and the other two rates are derived for this "
@@ -348,19 +315,6 @@ def assumptions(summary: dict[str, Any]) -> list[str]:
 def bullets(sentences: list[str]) -> None:
     """Our own sentences, one below the other."""
     st.markdown("\n".join(f"- {typeset(sentence)}" for sentence in sentences))
-
-
-def subtitle(name: str) -> str:
-    """What a pass of the chosen loop is."""
-    if name == "softmax":
-        return (
-            "One attention layer with a softmax over its scores, applied T times: every pass is a gradient step on "
-            "log Σ exp(⟨x_i, w⟩ − αy_i), and not on the squared error of the prompt's n examples."
-        )
-    return (
-        f"One attention layer, applied T times: with the right weights every pass is one step of "
-        f"{ALGORITHMS[name].title} on the prompt's n examples."
-    )
 
 
 def draw(settings: Settings, real: Chosen | None, changed: list[str]) -> None:
@@ -410,6 +364,6 @@ top_line = st.container(horizontal=True, vertical_alignment="center")
 with top_line:
     st.title("The loop is the step", width="stretch")
     glossary()
-st.caption(typeset(subtitle(chosen.algorithm)))
+st.caption(typeset(ALGORITHMS[chosen.algorithm].subtitle()))
 lesson_panel(controls, COMPARE)
 draw(chosen, chosen_table, changed_values)

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from looped import Settings, cli, compare, export
-from looped.algorithms.base import ALGORITHMS
+from looped.algorithms import ALGORITHMS
 from looped.chart import COLOURS
 from looped.experiments.signal.result import signal
 from looped.experiments.signal.settings import SignalSettings

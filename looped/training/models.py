@@ -179,7 +179,7 @@ class LoopedGenerator(LoopedModel):
     """Z ← Z − (1/n) P Z M (Zᵀ Q Z) R on Z = [[Xᵀ, w_t], [yᵀ, α]], w_0 = 0, α = 1: the query's first d rows are w_t.
 
     R lets only the query be written, so the examples and with them G never change, and one loop is q ← q − P G Q q,
-    O(d²). `looped.algorithms.weights.gradient_descent` with its step size is P = diag(ηI, 0), Q = diag(I, −1) here.
+    O(d²). `looped.algorithms.gd.construction` with its step size is P = diag(ηI, 0), Q = diag(I, −1) here.
 
     preconditioner: P = diag(A, 0), Q = diag(I, −1) · sparse: P = [[A, u], [0, 0]], Q the same · full: P, Q free.
 

@@ -1,10 +1,9 @@
 """The contract of every algorithm: its construction's loop is one step of it, and what is said beforehand holds.
 
-The references are written from the formulas, prompt by prompt, and share nothing with the package.
+The references of `tests.algorithms.references` are written from the formulas and share nothing with the package.
 """
 
 import dataclasses
-import typing
 
 import numpy as np
 import pytest
@@ -13,116 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looped import Settings, compare
-from looped.algorithms import dynamics
-from looped.algorithms import weights as constructions
-from looped.algorithms.base import ALGORITHMS
-from looped.algorithms.run import construct, looped_iterates
+from looped.algorithms import ALGORITHMS, ENTRIES
+from looped.algorithms.gd import construction
+from looped.algorithms.heavy_ball import HeavyBall
+from looped.algorithms.newton import Newton
+from looped.algorithms.run import looped_iterates
 from looped.attention import LinearAttention, LoopedTransformer, SoftmaxAttention
 from looped.experiments.compare import charts
 from looped.fields import FIELDS
 from looped.prompts import Prompts, draw
+from tests.algorithms.references import build, expected, tolerance
 from tests.strategies import runnable_settings
 
-RHO, BETA, P_GAMMA = 0.3, 0.6, 0.044
-SIZES = [(1, 1, 1), (3, 4, 3), (30, 40, 7), (25, 9, 15), (12, 12, 12)]
+SIZES = [(1, 1, 1), (3, 4, 3), (30, 40, 7), (25, 9, 15), (12, 12, 12), (40, 3, 7), (100, 12, 12), (2, 1, 6)]
 DTYPES = ["float64", "float32"]
 STILL = [name for name, algorithm in ALGORITHMS.items() if algorithm.has_state]
 MOVING = ["gd++", "newton"]
 STEPS = [name for name in ALGORITHMS if name != "softmax"]
-
-
-def preconditioner(d):
-    """Any symmetric positive definite matrix, eigenvalues at most 1."""
-    root = np.random.default_rng(5).normal(size=(d, d))
-    C = np.eye(d) + root @ root.T / d
-    return C / np.linalg.eigvalsh(C)[-1]
-
-
-def ridge(X, y, eta, loops, alpha):
-    w = np.zeros(X.shape[1])
-    for _ in range(loops):
-        yield w
-        w = w - eta * (sum(x * (x @ w - alpha * y_i) for x, y_i in zip(X, y, strict=True)) / len(X) + RHO * w)
-    yield w
-
-
-def preconditioned(X, y, eta, loops, alpha):
-    w, C = np.zeros(X.shape[1]), preconditioner(X.shape[1])
-    for _ in range(loops):
-        yield w
-        w = w - eta * C @ sum(x * (x @ w - alpha * y_i) for x, y_i in zip(X, y, strict=True)) / len(X)
-    yield w
-
-
-def gradient_descent(X, y, eta, loops, alpha):
-    w = np.zeros(X.shape[1])
-    for _ in range(loops):
-        yield w
-        w = w - eta * sum(x * (x @ w - alpha * y_i) for x, y_i in zip(X, y, strict=True)) / len(X)
-    yield w
-
-
-def heavy_ball(X, y, eta, loops, alpha):
-    w = before = np.zeros(X.shape[1])
-    for _ in range(loops):
-        yield w
-        slope = sum(x * (x @ w - alpha * y_i) for x, y_i in zip(X, y, strict=True)) / len(X)
-        w, before = w - eta * slope + BETA * (w - before), w
-    yield w
-
-
-def gdpp(X, y, eta, loops, alpha):
-    """w ← w − aC²Xᵀ(Xw − αy)/n, C ← C − γCHC²."""
-    n, d = X.shape
-    H, C, w = X.T @ X / n, np.eye(d), np.zeros(d)
-    for _ in range(loops):
-        yield w
-        w = w - eta * C @ C @ X.T @ (X @ w - alpha * y) / n
-        C = C - P_GAMMA * eta * C @ H @ C @ C
-    yield w
-
-
-def newton(X, y, eta, loops, alpha):
-    """M_0 = (η/n) I on the span of the examples, M ← 2M − MSM, w = MXᵀαy, one loop late."""
-    n, d = X.shape
-    S, M = X.T @ X, eta / n * np.linalg.pinv(X) @ X
-    yield np.zeros(d)
-    for _ in range(loops):
-        yield M @ X.T @ (alpha * y)
-        M = 2 * M - M @ S @ M
-
-
-def softmax(X, y, eta, loops, alpha):
-    """Gradient descent on log Σ exp(⟨x_i, w⟩ − αy_i), by automatic differentiation."""
-    X, y = torch.from_numpy(X), torch.from_numpy(y)
-    w = torch.zeros(X.shape[1], dtype=torch.float64)
-    for _ in range(loops):
-        yield w.numpy()
-        w = w.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(torch.logsumexp(X @ w - alpha * y, 0), w)
-        w = (w - eta * slope).detach()
-    yield w.numpy()
-
-
-REFERENCES = {
-    "gd": gradient_descent, "ridge": ridge, "preconditioned": preconditioned, "heavy-ball": heavy_ball, "gd++": gdpp,
-    "newton": newton, "softmax": softmax,
-}  # fmt: skip
-
-
-def build(name, d, layout, dtype):
-    match name:
-        case "ridge":
-            return constructions.ridge(d, layout, RHO, dtype)
-        case "preconditioned":
-            return constructions.preconditioned(d, layout, torch.from_numpy(preconditioner(d)), dtype)
-        case "heavy-ball":
-            return constructions.heavy_ball(d, layout, BETA, dtype)
-        case "gd++":
-            return constructions.gdpp(d, P_GAMMA, dtype)
-        case "newton":
-            return constructions.newton(d, dtype)
-    return constructions.gradient_descent(d, layout, dtype)
 
 
 def cases():
@@ -142,18 +48,6 @@ def run(name, weights, form, batch, eta, loops, alpha=1.0):
         return weights.read(transformer(weights.embed(batch, alpha), weights, eta)).numpy()
 
 
-def expected(name, batch, eta, loops, alpha=1.0):
-    paths = [
-        list(REFERENCES[name](X.double().numpy(), y.double().numpy(), float(step), loops, alpha))
-        for X, y, step in zip(batch.X, batch.y, eta, strict=True)
-    ]
-    return np.array(paths).transpose(1, 0, 2)
-
-
-def tolerance(dtype, kappa, loops):
-    return min(16 * np.finfo(dtype).eps * (kappa + np.sqrt(loops)), 1e-3)
-
-
 def prompts_and_steps(name, n, d, dtype="float64", **changes):
     batch = draw(Settings(examples=n, features=d, prompts=2, dtype=dtype, noise=0.1, **changes))
     return batch, (scale(name) / batch.spectrum.largest).to(batch.X.dtype)
@@ -165,7 +59,7 @@ def prompts_and_steps(name, n, d, dtype="float64", **changes):
 def test_one_loop_of_the_construction_is_one_step_of_the_algorithm(name, layout, form, dtype, size):
     loops, n, d = size
     batch, eta = prompts_and_steps(name, n, d, dtype)
-    looped = run(name, build(name, d, layout, batch.X.dtype), form, batch, eta, loops, alpha=-1.5)
+    looped = run(name, build(name, d, layout, dtype), form, batch, eta, loops, alpha=-1.5)
     reference = expected(name, batch, eta, loops, alpha=-1.5)
     assert np.abs(looped - reference).max() <= tolerance(dtype, 5, loops) * np.abs(reference).max()
     assert np.abs(looped[1]).max() > 0
@@ -177,7 +71,7 @@ def test_flipping_the_sign_of_any_weight_breaks_it(name, layout):
     batch, eta = prompts_and_steps(name, n, d)
     reference = expected(name, batch, eta, loops)
     limit = tolerance("float64", 5, loops) * np.abs(reference).max()
-    right = build(name, d, layout, torch.float64)
+    right = build(name, d, layout)
     assert np.abs(run(name, right, "token", batch, eta, loops) - reference).max() <= limit
     for part in ("P", "Q", "skip", "decay"):
         matrix = getattr(right, part)
@@ -192,7 +86,7 @@ def test_flipping_the_sign_of_any_weight_breaks_it(name, layout):
 def test_the_layer_is_the_formula_with_masks_maps_and_heads(name, layout):
     n, d = 6, 3
     batch, eta = prompts_and_steps(name, n, d)
-    weights = build(name, d, layout, torch.float64)
+    weights = build(name, d, layout)
     Z = weights.embed(batch, 2.0)
     generator = torch.Generator().manual_seed(0)
     Z[..., n:] = torch.randn(Z[..., n:].shape, generator=generator, dtype=torch.float64)
@@ -219,7 +113,7 @@ def test_the_layer_is_the_formula_with_masks_maps_and_heads(name, layout):
 @pytest.mark.parametrize("name", MOVING)
 def test_weights_that_move_the_examples_have_no_constant_state_and_say_so(name):
     batch, eta = prompts_and_steps(name, 9, 3)
-    weights = build(name, 3, "compact", torch.float64)
+    weights = build(name, 3)
     Z = weights.embed(batch, 1.0)
     assert weights.moves(Z[..., :9], eta)
     assert float((LinearAttention()(Z, weights, eta) - Z)[..., :9].abs().max()) > 0.01
@@ -231,7 +125,7 @@ def test_weights_that_move_the_examples_have_no_constant_state_and_say_so(name):
 @pytest.mark.parametrize("name", [name for name in STILL if name != "softmax"])
 def test_the_other_constructions_leave_the_examples_alone(name, layout):
     batch, eta = prompts_and_steps(name, 9, 3)
-    weights = build(name, 3, layout, torch.float64)
+    weights = build(name, 3, layout)
     Z = weights.embed(batch, 1.0)
     for _ in range(5):
         after = LinearAttention()(Z, weights, eta)
@@ -242,7 +136,7 @@ def test_the_other_constructions_leave_the_examples_alone(name, layout):
 
 def test_softmax_attention_has_no_state():
     batch, eta = prompts_and_steps("softmax", 9, 3)
-    weights = constructions.gradient_descent(3, "slots")
+    weights = build("softmax", 3, "slots")
     with pytest.raises(ValueError, match="no state"):
         LoopedTransformer(3, "state", softmax=True)(weights.embed(batch, 1.0), weights, eta)
 
@@ -250,7 +144,7 @@ def test_softmax_attention_has_no_state():
 @pytest.mark.parametrize("layout", ["compact", "slots"])
 def test_softmax_attention_layer_by_layer_is_the_looped_one(layout):
     batch, eta = prompts_and_steps("softmax", 9, 3)
-    weights = constructions.gradient_descent(3, layout)
+    weights = build("softmax", 3, layout)
     Z = weights.embed(batch, 1.0)
     for _ in range(6):
         Z = SoftmaxAttention()(Z, weights, eta)
@@ -299,7 +193,7 @@ def test_the_closed_form_is_the_error_of_the_iteration(name, data, n, d, step):
     largest = np.maximum.accumulate(reference, axis=0)  # what was rounded at the largest error stays
     finite = reference < 1e100
     gap = np.abs(result.closed_form - reference)[finite] / largest[finite]
-    assert gap.max() <= 1e-10 * max(1.0, result.dynamics.condition_number**0.5)
+    assert gap.max() <= 1e-10 * max(1.0, result.algorithm.condition_number**0.5)
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -331,7 +225,7 @@ def test_ridge_and_momentum_are_read_and_another_algorithm_does_not_read_them():
 @pytest.mark.parametrize("kappa", [2.0, 30.0, 1000.0])
 def test_the_best_momentum_is_polyaks_and_no_other_is_faster(kappa):
     batch = draw(Settings(condition_number=kappa, prompts=2))
-    plan = dynamics.plan(Settings(algorithm="heavy-ball", step_size="optimal", condition_number=kappa), batch)
+    plan = HeavyBall(Settings(algorithm="heavy-ball", step_size="optimal", condition_number=kappa), batch)
     high, low = batch.spectrum.largest, batch.spectrum.smallest
     np.testing.assert_allclose(plan.step_size, 4 / (high.sqrt() + low.sqrt()) ** 2, rtol=1e-12)
     assert plan.momentum == pytest.approx(((kappa**0.5 - 1) / (kappa**0.5 + 1)) ** 2, rel=1e-9)
@@ -342,7 +236,7 @@ def test_the_best_momentum_is_polyaks_and_no_other_is_faster(kappa):
 
     best = slowest(plan.momentum)
     assert best == pytest.approx(plan.momentum**0.5, rel=1e-5)
-    assert plan.predict(torch.float64).factor == pytest.approx(plan.momentum**0.5, rel=1e-6)
+    assert plan.prediction.factor == pytest.approx(plan.momentum**0.5, rel=1e-6)
     assert all(slowest(beta) >= best - 1e-6 for beta in np.linspace(0.01, 0.99, 60))
 
 
@@ -376,9 +270,18 @@ def test_gdpp_runs_away_when_gamma_is_above_its_limit_and_says_so():
     assert (below.prediction.kind, above.prediction.kind) == ("converges", "diverges")
     assert "run away" in above.prediction.sentence
     assert above.errors.max() > 1e3
-    grows = compare(base.replace(step_size=60.0, gamma=1e-3))
-    assert grows.prediction.kind == "diverges"
-    assert grows.prediction.factor == pytest.approx(grows.closed_form[-1].max(), rel=1e3)
+
+
+def test_gdpp_that_grows_beyond_what_rounding_lets_fall_is_predicted_to_diverge():
+    setting = Settings(algorithm="gd++", prompts=1, loops=40, step_size=60.0, gamma=1e-3)
+    result = compare(setting)
+    X = result.prompts.X[0].numpy()
+    h = np.linalg.eigvalsh(X.T @ X / len(X))
+    left = np.ones_like(h)
+    for _ in range(40):
+        left, h = left * (1 - 60 * h), h * (1 - 1e-3 * h) ** 2
+    assert result.prediction.kind == "diverges"
+    assert result.prediction.factor == pytest.approx(np.abs(left).max(), rel=1e-6)
 
 
 def test_newton_needs_twenty_loops_where_gradient_descent_needs_two_thousand():
@@ -394,7 +297,7 @@ def test_newton_on_examples_without_full_rank_is_predicted_to_diverge():
     X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     X[:, 3] = X[:, 2]
     batch = Prompts(X=X[None], y=X[None, :, 0], w_star=None)
-    prediction = dynamics.plan(Settings(algorithm="newton"), batch).predict(torch.float64)
+    prediction = Newton(Settings(algorithm="newton"), batch).prediction
     assert prediction.kind == "diverges"
     assert "rank 3 < 4" in prediction.sentence
 
@@ -466,25 +369,58 @@ def test_bounds_of_gradient_descent_are_not_drawn_for_another_loop(name):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_the_transformer_runs_alone_without_the_explicit_algorithm(name, monkeypatch):
+def test_the_transformer_runs_without_the_explicit_algorithm_and_without_the_task(name, monkeypatch):
     setting = Settings(algorithm=name, prompts=2, loops=5)
     batch = draw(setting)
-    plan = dynamics.plan(setting, batch)
-    for solver in ("gradient_descent", "ridge", "preconditioned", "heavy_ball", "gdpp", "newton"):
-        monkeypatch.delattr(f"looped.algorithms.descent.{solver}")
-    weights = construct(setting, batch, plan)
-    assert np.isfinite(looped_iterates(setting, batch, weights, plan.step_size)).all()
+
+    def forbidden(*_arguments):
+        raise AssertionError("the transformer called the explicit algorithm")
+
+    monkeypatch.setattr(ALGORITHMS[name], "explicit", forbidden)
+    blind = Prompts(X=batch.X, y=batch.y, w_star=None, covariance=batch.covariance)
+    looped, unseen = (looped_iterates(ALGORITHMS[name](setting, some)) for some in (batch, blind))
+    np.testing.assert_array_equal(looped, unseen)
+    assert np.isfinite(looped).all()
+    assert np.abs(looped[-1]).max() > 0
 
 
-def test_every_algorithm_stands_in_the_table_with_what_it_needs():
-    hint = typing.get_type_hints(Settings)["algorithm"]
-    assert typing.get_args(hint) == FIELDS["algorithm"].choices == tuple(ALGORITHMS)
-    for name, algorithm in ALGORITHMS.items():
+def test_every_algorithm_stands_in_the_list_with_its_texts():
+    assert FIELDS["algorithm"].choices == tuple(ENTRIES) == tuple(ALGORITHMS)
+    for name, entry in ENTRIES.items():
+        algorithm = ALGORITHMS[name]
         assert algorithm.name == name
-        assert name in FIELDS["algorithm"].help
+        assert f" {name}: {entry.help}." in FIELDS["algorithm"].help
+        assert entry.label[0].isupper()
         assert algorithm.needs.endswith(".")
         assert algorithm.source.endswith(".")
         assert set(algorithm.reads) <= set(FIELDS)
-        for text in (algorithm.equation, algorithm.layer):
+        for text in (algorithm.equation, algorithm.layer, algorithm.filled("0.5", 3, "")):
             assert text.count("{") == text.count("}")
             assert text.count(r"\big(") == text.count(r"\big)")
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("layout", ["compact", "slots"])
+def test_tokens_and_queries_are_as_wide_and_as_many_as_the_cost_model_is_told(name, layout):
+    weights = build(name, 5, layout)
+    assert ALGORITHMS[name].width(5, layout) == weights.width
+    assert ALGORITHMS[name].queries(5) == weights.queries
+    assert ALGORITHMS[name].maps == (ALGORITHMS[name].has_state and bool(weights.maps(torch.ones(1))))
+
+
+@pytest.mark.parametrize("data", ["exact", "gaussian"])
+@pytest.mark.parametrize(("n", "d"), [(40, 10), (10, 20), (1, 50), (20, 20)])
+@pytest.mark.parametrize("form", ["state", "token"])
+def test_the_gap_stays_within_the_tolerance_for_ten_thousand_loops(form, n, d, data):
+    result = compare(Settings(loops=10_000, examples=n, features=d, form=form, prompts=3, data=data))
+    assert result.relative_gap <= result.tolerance
+
+
+def test_a_tiny_step_keeps_its_digits_over_ten_thousand_loops():
+    result = compare(Settings(loops=10_000, step_size=1e-7, prompts=2))
+    assert result.relative_gap <= 5e-2 * result.tolerance
+
+
+def test_an_unknown_layout_is_named():
+    with pytest.raises(ValueError, match="no layout 'wide'"):
+        construction(3, "wide")

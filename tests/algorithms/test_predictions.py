@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looped import Settings, compare
-from looped.algorithms.dynamics import plan
+from looped.algorithms.gd import GradientDescent
+from looped.algorithms.heavy_ball import HeavyBall
 from looped.prompts import draw
 
 BETA = 0.9
@@ -30,11 +30,10 @@ def limit(setting):
 
 def modes(result):
     """|⟨v_k, w_t − w_ref⟩|, (T+1, r), of the only prompt."""
-    dynamics = result.dynamics
     error = result.looped[:, 0].astype(float) - result.w_ref[0]
-    if dynamics.root is not None:
-        error = np.linalg.solve(dynamics.root.numpy(), error.T).T
-    return np.abs(error @ dynamics.spectrum.eigenvectors[0].numpy())
+    if getattr(result.algorithm, "root", None) is not None:
+        error = np.linalg.solve(result.algorithm.root.numpy(), error.T).T
+    return np.abs(error @ result.algorithm.spectrum.eigenvectors[0].numpy())
 
 
 def number(sentence, pattern):
@@ -63,7 +62,7 @@ def test_every_loop_does_to_the_named_mode_what_the_sentence_says(name, data, dt
     measured = modes(result)[:, prediction.mode - 1]
     eps = float(np.finfo(dtype).eps)
     largest = np.abs(result.looped[:, 0]).max(axis=1).astype(float)
-    rounding = 300 * eps * result.dynamics.condition_number**0.5 * np.maximum(largest, np.abs(result.w_ref).max())
+    rounding = 300 * eps * result.algorithm.condition_number**0.5 * np.maximum(largest, np.abs(result.w_ref).max())
     known = np.flatnonzero(measured[:-1] > 1e3 * rounding[:-1])
     if share == 1:
         assert kind == "oscillates" or dtype == "float64"
@@ -90,7 +89,7 @@ def test_every_loop_does_to_the_named_mode_what_the_sentence_says(name, data, dt
 def test_a_step_and_its_limit_never_look_equal_unless_they_are_called_so(distance, below, dtype):
     setting = Settings(prompts=1, loops=1, dtype=dtype)
     eta = limit(setting) * (1 - distance if below else 1 + distance)
-    sentence = plan(setting.replace(step_size=eta), draw(setting)).predict(getattr(torch, dtype)).sentence
+    sentence = GradientDescent(setting.replace(step_size=eta), draw(setting)).prediction.sentence
     if "to the rounding of" in sentence:
         assert "η = 2/λ₁ = " in sentence
         assert distance < 40 * np.finfo(dtype).eps
@@ -110,7 +109,7 @@ def test_heavy_ball_at_its_limit_grows_to_the_number_it_names_and_then_changes_i
     assert measured[-1] / measured[0] == pytest.approx((1 + beta) / (1 - beta), rel=2e-2)
     named = number(result.prediction.sentence, r"grows to \(1\+β\)/\(1−β\) = ([\d.]+) times its start")
     assert named == pytest.approx((1 + beta) / (1 - beta), rel=5e-3)
-    signs = np.sign((result.looped[-9:, 0] - result.w_ref[0]) @ result.dynamics.spectrum.eigenvectors[0, :, 0].numpy())
+    signs = np.sign((result.looped[-9:, 0] - result.w_ref[0]) @ result.algorithm.spectrum.eigenvectors[0, :, 0].numpy())
     np.testing.assert_array_equal(signs[1:], -signs[:-1])
     plain = compare(Settings(prompts=1, step_size=2 / top, dtype=dtype))
     assert "grows" not in plain.prediction.sentence
@@ -127,7 +126,7 @@ def test_heavy_ball_falls_or_grows_in_the_long_run_as_it_says(share):
 
 def test_the_factor_of_heavy_ball_keeps_its_digits_near_1():
     setting = Settings(algorithm="heavy-ball", prompts=1, momentum=BETA, step_size=1e-13)
-    prediction = plan(setting, draw(setting)).predict(torch.float64)
+    prediction = HeavyBall(setting, draw(setting)).prediction
     slowest = float(draw(setting).spectrum.smallest[0])
     assert prediction.away == pytest.approx(1e-13 * slowest / (1 - BETA), rel=1e-9)
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlparse
 import pytest
 from playwright.sync_api import expect
 
-from looped.algorithms.base import ALGORITHMS
+from looped.algorithms import ALGORITHMS
 
 from .conftest import CONTROLS, Visit, idle
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from looped.algorithms.weights import gradient_descent
+from looped.algorithms.gd import construction
 from looped.training import gdpp
 from looped.training.evaluate import spectra
 from looped.training.models import LoopedPredictor
@@ -85,13 +85,13 @@ def test_the_unexplained_share_is_what_is_left():
 
 
 def test_the_gradient_descent_that_generates_w_is_found_in_any_gauge():
-    construction = gradient_descent(4, "compact")
-    fit = gdpp.fit_generation(-2 * 0.3 * construction.P, construction.Q / -2)
+    right = construction(4, "compact")
+    fit = gdpp.fit_generation(-2 * 0.3 * right.P, right.Q / -2)
     assert fit.a == pytest.approx(0.3)
     assert fit.unexplained < 1e-30
-    skewed = construction.P.clone()
+    skewed = right.P.clone()
     skewed[0, 1], skewed[1, 0] = 1.0, -1.0
-    assert gdpp.fit_generation(skewed, construction.Q).unexplained_p == pytest.approx(2 / 6)
+    assert gdpp.fit_generation(skewed, right.Q).unexplained_p == pytest.approx(2 / 6)
     with pytest.raises(ValueError, match="no gauge"):
         gdpp.fit_generation(torch.eye(3), torch.zeros(3, 3))
 

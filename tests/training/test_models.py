@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from looped.algorithms.weights import gradient_descent
+from looped.algorithms.gd import construction
 from looped.training.models import LoopedGenerator, LoopedPredictor
 
 KINDS = ["preconditioner", "sparse", "full"]
@@ -136,9 +136,9 @@ def test_the_generated_w_is_that_of_the_dense_formula(kind, tied, loops, n, d):
 
 def test_with_the_constructed_weights_it_generates_gradient_descent():
     X, y, _ = prompts(3, 20, 4)
-    construction, eta = gradient_descent(4, "compact"), 0.3
+    weights, eta = construction(4, "compact"), 0.3
     model = LoopedGenerator(weights="full", features=4, loops=6)
-    model.load_state_dict({"P": eta * construction.P[None], "Q": construction.Q[None]})
+    model.load_state_dict({"P": eta * weights.P[None], "Q": weights.Q[None]})
     w = torch.zeros(3, 4, dtype=torch.float64)
     for t in range(7):
         torch.testing.assert_close(model.iterates(state_of(X, y))[t], w, rtol=0, atol=1e-13)

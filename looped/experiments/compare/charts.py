@@ -44,11 +44,11 @@ def error_chart(result: Comparison) -> Picture:
     of = f", median of {batch} prompts" if batch > 1 else ""
 
     data = [
-        line(loops, drawn["looped_median"], _loop(result), width=6, opacity=0.7, role="model"),
+        line(loops, drawn["looped_median"], result.algorithm.loop_name, width=6, opacity=0.7, role="model"),
         line(
             loops,
             drawn["explicit_median"],
-            f"Explicit {result.algorithm.title}",
+            f"Explicit {result.algorithm.twin}",
             "dash",
             "circle-open",
             role="counterpart",
@@ -61,8 +61,8 @@ def error_chart(result: Comparison) -> Picture:
         data.append(line(loops, drawn["gd_median"], GD_RIVAL, "longdash", "cross-open", role="descent"))
     if "task_median" in drawn:
         data.append(line(loops, drawn["task_median"], TO_TASK, "dashdot", "diamond-open", role="task"))
-        limit = "Ridge solution" if settings.algorithm == "ridge" else "Least squares"
-        data.append(line(loops, drawn["floor_median"], f"{limit} to αw*", "longdashdot", width=1.5, role="floor"))
+        name = f"{result.algorithm.limit_curve} to αw*"
+        data.append(line(loops, drawn["floor_median"], name, "longdashdot", width=1.5, role="floor"))
     data += [
         line(loops, drawn[bound.key], f"Bound {_raised(bound.label)}", dash, symbol, width=1.5, role="bound")
         for bound, dash, symbol in zip(
@@ -75,7 +75,7 @@ def error_chart(result: Comparison) -> Picture:
     ]
 
     measured = np.concatenate([values for name, values in drawn.items() if name.startswith(("looped", "task"))])
-    if result.settings.algorithm == "softmax":
+    if result.algorithm.softmax:
         measured = np.concatenate([measured, drawn["explicit_median"]])
     axis, tick = log_range(measured)
     if "rounding_floor" in drawn and np.log10(drawn["rounding_floor"][0]) > axis[0]:
@@ -111,10 +111,10 @@ def error_chart(result: Comparison) -> Picture:
         }
     )
     names = {
-        "looped_median": _loop(result).lower(),
+        "looped_median": result.algorithm.loop_name.lower(),
         "looped_p10": "looped, 10 %",
         "looped_p90": "looped, 90 %",
-        "explicit_median": f"explicit {result.algorithm.title.replace('gradient descent', 'GD')}",
+        "explicit_median": f"explicit {result.algorithm.short()}",
         "closed_form_median": "closed form",
         "gd_median": "plain GD",
         "rounding_floor": "rounding floor",
@@ -206,22 +206,18 @@ def _raised(formula: str) -> str:
     return re.sub(r"\^\((.*)\)$", r"<sup>\1</sup>", formula)
 
 
-def _loop(result: Comparison) -> str:
-    return "Softmax attention" if result.settings.algorithm == "softmax" else "Looped transformer"
-
-
 def _describe(result: Comparison, of: str) -> str:
     settings, curves = result.settings, result.curves
     final = curves["looped_median"][-1]
-    who = "Softmax attention" if result.passed is None else "The looped transformer"
+    who = result.algorithm.loop_name if result.passed is None else "The looped transformer"
     text = (
         f"Relative error against loops, log axis{of}. {who} goes from 1 at loop 0 to "
         f"{final:.2e} at loop {settings.loops}. The largest difference to the iterates of explicit "
-        f"{result.algorithm.title} is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate"
+        f"{result.algorithm.twin} is {result.gap:.1e}, {result.relative_gap:.1e} of the largest iterate"
     )
     if result.passed is None:
         end = curves["explicit_median"][-1]
-        text += f": softmax attention does something else. Gradient descent ends at {end:.2e}."
+        text += f": {result.algorithm.loop_name.lower()} does something else. Gradient descent ends at {end:.2e}."
     else:
         text += f", {'within' if result.passed else 'beyond'} the tolerance {result.tolerance:.1e}."
     if "closed_form_median" in curves:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from looped import cost, export, tables
-from looped.algorithms.base import ALGORITHMS
+from looped.algorithms import ALGORITHMS
 from looped.cli.options import add_out, add_settings, given, refuse_unread, write
 from looped.cli.streams import give, say
 from looped.dialects import DIALECT, Dialect
@@ -69,10 +69,12 @@ def run(chosen: argparse.Namespace) -> None:
     of = "the largest iterate" if result.scale == result.largest_iterate else "a quarter of the first update's terms"
     gap = f"{result.gap:.1e}; relative to {of} {result.relative_gap:.1e}"
     if result.passed is None:
-        say(f"max |softmax − GD| = {gap}: softmax attention with the same weights takes another step")
+        kind, other = result.algorithm.name, result.algorithm.short()
+        loop = result.algorithm.loop_name.lower()
+        say(f"max |{kind} − {other}| = {gap}: {loop} with the same weights takes another step")
     else:
         verdict = f"tolerance {result.tolerance:.1e} in {settings.dtype}: {'pass' if result.passed else 'FAIL'}"
-        say(f"max |looped − {result.algorithm.title.replace('gradient descent', 'GD')}| = {gap}, {verdict}")
+        say(f"max |looped − {result.algorithm.short()}| = {gap}, {verdict}")
     if result.report is not None:
         for sentence in result.report.sentences:
             say(sentence)

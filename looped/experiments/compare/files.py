@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from looped import theory
+from looped.algorithms import ALGORITHMS
 from looped.chart import Picture
 from looped.experiments.compare import inside, modes
 from looped.experiments.compare.charts import error_chart, prediction_chart
@@ -42,7 +43,7 @@ class ComparisonExport(Export):
         result = self.result
         B, n, d = result.prompts.shape
         kappa = result.prompts.spectrum.condition_number.numpy()
-        plan, closed = result.dynamics, result.closed_form
+        closed = result.closed_form
         out: dict[str, Any] = {
             "sizes": {"prompts": B, "examples": n, "features": d, "loops": result.settings.loops, "rank": result.rank},
             "verdict": {
@@ -51,12 +52,12 @@ class ComparisonExport(Export):
                 "relative_gap": result.relative_gap,
                 "tolerance": result.tolerance,
                 "scale": result.scale,
-                "tolerance_formula": result.tolerance_formula,
-                "tolerance_kappa": plan.condition_number,
+                "tolerance_formula": result.algorithm.tolerance_formula,
+                "tolerance_kappa": result.algorithm.condition_number,
                 "why_failed": result.why_failed,
                 "dtype": result.settings.dtype,
                 "algorithm": result.settings.algorithm,
-                "yardstick": f"explicit {result.algorithm.title} on {result.yardstick}",
+                "yardstick": f"explicit {result.algorithm.twin} on {result.yardstick}",
                 "prediction": result.prediction.kind,
                 "prediction_sentence": result.prediction.sentence,
             },
@@ -66,11 +67,8 @@ class ComparisonExport(Export):
                 "max": float(kappa.max()),
             },
             "step_size": {"min": float(result.step_size.min()), "max": float(result.step_size.max())},
-            "parameters": {
-                "ridge": result.settings.ridge if result.settings.algorithm == "ridge" else None,
-                "momentum": plan.momentum if result.settings.algorithm == "heavy-ball" else None,
-                "contraction": plan.contraction if result.settings.algorithm == "gd++" else None,
-            },
+            "parameters": {name: None for other in ALGORITHMS.values() for name, _ in other.symbols}
+            | result.algorithm.parameters,
             "error_after_T": bands(result.errors[-1]),
             "closed_form_after_T": None if closed is None else bands(np.minimum(closed[-1], ERROR_CEILING)),
             "gd_error_after_T": None if result.gd_errors is None else bands(result.gd_errors[-1]),
@@ -160,14 +158,14 @@ class ComparisonExport(Export):
             **{name: matrix.numpy() for name, matrix in maps.items() if matrix is not None},
             "M": (~queries).astype(result.settings.dtype),
             "R": (queries | (weights.writes == "all")).astype(result.settings.dtype),
-            "softmax": np.array(result.settings.algorithm == "softmax", dtype=result.settings.dtype),
+            "softmax": np.array(result.algorithm.softmax, dtype=result.settings.dtype),
             "read": -identity[[weights.y]] if weights.predicts else identity[weights.w],
         }
 
     def pictures(self) -> Mapping[str, Picture]:
         """The error chart, the first prompt from close by where these views know the algorithm, and predictions."""
         pictures = {"Error after each loop": error_chart(self.result)}
-        if self.result.settings.algorithm in modes.STEADY:
+        if self.result.algorithm.steady:
             by_mode = modes.split(self.result)
             pictures["Error of each mode"] = mode_chart(by_mode, CLOSE, self.result.settings.dtype)
             pictures["What one loop leaves, by step size"] = rate_chart(by_mode)

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from looped import attention, prompts
-from looped.algorithms.base import ALGORITHMS
 from looped.experiments.compare.modes import require_steady
 from looped.experiments.compare.result import Comparison
 from looped.prompts import relative_distance
@@ -156,7 +155,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         sizes=(n, d),
         loops=loops,
         weights=construction,
-        twin=f"explicit {ALGORITHMS[result.settings.algorithm].title}",
+        twin=f"explicit {result.algorithm.twin}",
         rows=rows,
         examples=examples.numpy()[rows, :MOST_EXAMPLES],
         queries=queries[:, rows],
@@ -193,7 +192,7 @@ def _plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
     exists = spectrum.nonzero[prompt].numpy()
     eigenvalues = spectrum.eigenvalues[prompt].numpy()[exists]
     vectors = spectrum.eigenvectors[prompt].numpy()[:, exists]  # (d, r)
-    penalty = result.settings.ridge if result.settings.algorithm == "ridge" else 0.0
+    penalty = result.algorithm.penalty
     if len(w_ref) == 2:
         axes, across, up = np.eye(2), "w<sub>1</sub>", "w<sub>2</sub>"
     else:

@@ -14,7 +14,7 @@ COMPARE = (
         see="The circles of explicit gradient descent lie on the transformer's line, until both are rounding noise: "
         "max |loop − GD| is of the size of rounding. Change T, n, d or κ: it stays so.",
         question="At n = 40, d = 10, κ = 5 and T = 50 the gap is about 1e-15 and not 0. Will another seed make it 0?",
-        answer="No: it lies between 6e-16 and 1.3e-15 for the seeds 0 to 49. Both compute the same numbers, but add "
+        answer="No: it lies between 5e-16 and 2e-15 for the seeds 0 to 49. Both compute the same numbers, but add "
         "them up in another order, and float64 keeps about 16 digits. Choose float32 under *Precision*: the gap "
         "becomes about 5e-7, as 7 digits allow.",
         free=(
@@ -109,7 +109,7 @@ COMPARE = (
         see="In float32 both lines stop falling near 3e-7, while the closed form goes on: that is the end of the "
         "precision, not of the method.",
         question="Where will the floor lie when you switch to float64 under *Precision*?",
-        answer="Near 1.2e-15 (1.0e-15 to 1.3e-15, seeds 0 to 19), reached after about 150 loops: float64 keeps about "
+        answer="Near 1e-15 (8e-16 to 1.5e-15, seeds 0 to 19), reached after about 150 loops: float64 keeps about "
         "16 digits instead of 7.",
         settings={"dtype": "float32", "loops": 200},
         free=(*ANY_PROMPTS, "dtype"),

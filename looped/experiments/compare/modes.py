@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 
+from looped.algorithms import ALGORITHMS
 from looped.experiments.compare.result import Comparison
 from looped.theory import MODE_PRESENT
 
-STEADY = ("gd", "ridge", "preconditioned")
-"""Algorithms that multiply each mode by the same number in every loop, whose only moving token is one query."""
 MOST_MODES = 10
 """Modes shown of one prompt; with more, evenly spaced ones, the slowest among them."""
 
@@ -101,17 +101,16 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
 
     Raises:
         IndexError: if the run has no such prompt.
-        ValueError: if the algorithm is not one of `STEADY`.
+        ValueError: if the algorithm is not steady.
     """
     require_steady(result)
-    plan, step_size = result.dynamics, float(result.step_size[prompt])
-    exists = plan.spectrum.nonzero[prompt].numpy()
-    eigenvalues = plan.spectrum.eigenvalues[prompt].numpy()[exists]
-    vectors = plan.spectrum.eigenvectors[prompt].numpy()[:, exists]  # (d, r)
-    looped, w_ref = result.looped[:, prompt].astype(float), result.w_ref[prompt]
-    if plan.root is not None:
-        looped = np.linalg.solve(plan.root.numpy(), looped.T).T
-        w_ref = np.linalg.solve(plan.root.numpy(), w_ref)
+    algorithm, step_size = result.algorithm, float(result.step_size[prompt])
+    exists = algorithm.spectrum.nonzero[prompt].numpy()
+    eigenvalues = algorithm.spectrum.eigenvalues[prompt].numpy()[exists]
+    vectors = algorithm.spectrum.eigenvectors[prompt].numpy()[:, exists]  # (d, r)
+    iterates = np.concatenate([result.looped[:, prompt].astype(float), result.w_ref[[prompt]]])
+    *_, w_ref = iterates = algorithm.coordinates(torch.from_numpy(iterates)).numpy()
+    looped = iterates[:-1]
     length = float(np.linalg.norm(w_ref)) or 1.0
     weights = np.abs(w_ref @ vectors) / length
     factors = 1 - step_size * eigenvalues
@@ -136,10 +135,15 @@ def require_steady(result: Comparison) -> None:
     """Refuse algorithms that these views do not know.
 
     Raises:
-        ValueError: if the algorithm is not one of `STEADY`.
+        ValueError: if the algorithm is not steady.
     """
-    if result.settings.algorithm not in STEADY:
-        raise ValueError(f"This view knows {', '.join(STEADY)}, not {result.settings.algorithm}.")
+    if not result.algorithm.steady:
+        raise ValueError(f"This view knows {', '.join(steady_names())}, not {result.algorithm.name}.")
+
+
+def steady_names() -> list[str]:
+    """Ids of the algorithms that these views know."""
+    return [name for name, algorithm in ALGORITHMS.items() if algorithm.steady]
 
 
 def slowest(factors: np.ndarray, weights: np.ndarray) -> int:

@@ -11,8 +11,9 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
 from looped import prompts
-from looped.algorithms.dynamics import Dynamics, plan
-from looped.algorithms.run import construct, looped_iterates
+from looped.algorithms import ALGORITHMS
+from looped.algorithms.base import Algorithm
+from looped.algorithms.run import looped_iterates
 from looped.cost import FOLDS
 from looped.fields import FIELDS, SettingsError
 from looped.settings import Settings
@@ -107,20 +108,19 @@ class Report:
     """Which of the two fits better, what their difference is, and where scikit-learn on the raw columns goes wrong."""
 
 
-def report(settings: Settings, table: Table, batch: prompts.Prompts, dynamics: Dynamics, w: np.ndarray) -> Report:
+def report(algorithm: Algorithm, table: Table, w: np.ndarray) -> Report:
     """Coefficients from the last iterate, and the prediction of held-out rows where there is one.
 
     Args:
-        settings: of the run.
-        table: that was run.
-        batch: its prompt.
-        dynamics: the numbers of the run.
-        w: the last iterate, (d,).
+        algorithm: The algorithm as it was run.
+        table: The table that was run.
+        w: The last iterate, (d,).
     """
+    settings = algorithm.settings
     found = coefficients(settings, table, w)
     sentences = (
         better(found, table),
-        what_differs(settings, found, batch, dynamics),
+        what_differs(algorithm, found),
         *([truncates(found)] if found.raw_rank < found.rank else []),
     )
     try:
@@ -194,8 +194,9 @@ def better(found: Coefficients, table: Table) -> str:
     return f"{winner} fits the examples better than {loser}. Loop and LinearRegression: {numbers}."
 
 
-def what_differs(settings: Settings, found: Coefficients, batch: prompts.Prompts, dynamics: Dynamics) -> str:
+def what_differs(algorithm: Algorithm, found: Coefficients) -> str:
     """What the difference between the loop and LinearRegression is made of, and whether more loops reduce it."""
+    settings, batch = algorithm.settings, algorithm.batch
     after = (
         f"After T = {settings.loops} loops the two differ by {found.distance:.1e} of the length of the "
         "weights (for the standardised columns)"
@@ -206,43 +207,23 @@ def what_differs(settings: Settings, found: Coefficients, batch: prompts.Prompts
             f"{after}: in {settings.dtype} the columns have numerical rank {rank}, in float64 {found.rank}, so they "
             "solve different problems."
         )
-    if settings.algorithm == "softmax":
-        return f"{after}: softmax attention takes other steps, so more loops need not bring them together."
-    if settings.algorithm == "ridge":
-        return f"{after}: ridge descent ends at the solution of its penalised loss, so more loops leave a difference."
-    prediction = dynamics.predict(batch.X.dtype)
-    if prediction.kind != "converges":
+    if algorithm.ends_elsewhere:
+        return f"{after}: {algorithm.ends_elsewhere}."
+    if algorithm.prediction.kind != "converges":
         return f"{after}: the loop does not converge, so more loops do not bring them together."
-    floor, errors = dynamics.rounding_floor(batch.X.dtype), dynamics.errors
+    floor, errors = algorithm.rounding_floor, algorithm.errors
     if floor is None or errors is None:
         return f"{after}."
     rounding, left = max(float(floor[0]), float(torch.finfo(batch.X.dtype).eps)), float(errors[-1, 0])
     if left <= rounding:
         return f"{after}: the loop has converged, and what differs is rounding."
-    needed = _loops_needed(settings, dynamics, rounding)
+    needed = algorithm.loops_to(rounding)
     if needed is None:
         return f"{after}."
     many = f"{needed:,}" if needed < 1e6 else f"{needed:.1e}"
     limit = int(FIELDS["loops"].high)
     beyond = f", more than the {limit:,} that can be run" if needed > limit else ""
     return f"{after}: the loop has not converged, and takes about {many} loops to come down to rounding{beyond}."
-
-
-def _loops_needed(settings: Settings, dynamics: Dynamics, rounding: float) -> int | None:
-    """Loops after which the slowest mode, if it held all of w_ref, would be at the rounding; None for GD++."""
-    spectrum = dynamics.spectrum
-    change = (dynamics.step_size[:, None] * spectrum.eigenvalues)[spectrum.nonzero]
-    if settings.algorithm == "gd++":
-        return None
-    if settings.algorithm == "heavy-ball":
-        beta = dynamics.momentum
-        slowest = max(float(np.abs(np.roots([1.0, -(1 + beta - eta_h), beta])).max()) for eta_h in change.tolist())
-    else:
-        slowest = float((1 - change).abs().max())
-    if not 0 < slowest < 1:
-        return None
-    loops = math.log(rounding) / math.log(slowest)
-    return math.ceil(1 + math.log2(max(loops, 1.0)) if settings.algorithm == "newton" else loops)
 
 
 def truncates(found: Coefficients) -> str:
@@ -268,15 +249,12 @@ def held_out(settings: Settings, table: Table) -> HeldOut:
     looped, reference = np.empty_like(table.y), np.empty_like(table.y)
     for train, test in KFold(folds, shuffle=True, random_state=settings.seed).split(table.X):
         part = table.only(train)
-        batch = prompts.from_table(part, settings)
-        dynamics = plan(settings, batch)
-        prediction = dynamics.predict(batch.X.dtype)
-        if prediction.kind == "diverges":
-            why = f"On the rows of a fold it does not converge. {prediction.sentence} Choose another step or algorithm."
+        algorithm = ALGORITHMS[settings.algorithm](settings, prompts.from_table(part, settings))
+        if algorithm.prediction.kind == "diverges":
+            said = algorithm.prediction.sentence
+            why = f"On the rows of a fold it does not converge. {said} Choose another step or algorithm."
             raise SettingsError("step_size", why)
-        construction = construct(settings, batch, dynamics)
-        contracts = prediction.kind == "converges"
-        w = looped_iterates(settings, batch, construction, dynamics.step_size, contracts)[-1, 0].astype(np.float64)
+        w = looped_iterates(algorithm)[-1, 0].astype(np.float64)
         looped[test] = part.predict(table.X[test], w / settings.label_scale)
         reference[test] = part.predict(table.X[test], least_squares(part)[0])
     return HeldOut(table.target, table.y, looped, reference, folds)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from looped import attention, cost, prompts, tables, theory
-from looped.algorithms import descent, dynamics
-from looped.algorithms.base import ALGORITHMS, Algorithm
-from looped.algorithms.run import collinear, construct, explicit_iterates, looped_iterates, reads_tokens
+from looped.algorithms import ALGORITHMS
+from looped.algorithms.base import Algorithm
+from looped.algorithms.gd import GradientDescent
+from looped.algorithms.run import explicit_iterates, looped_iterates
 from looped.experiments.compare import real_data
 from looped.fields import TABLES, SettingsError
 from looped.prompts import relative_distance
@@ -38,8 +38,8 @@ class Comparison:
     weights: attention.Weights
     step_size: np.ndarray
     """η, (B,), in the run's dtype."""
-    dynamics: dynamics.Dynamics
-    """The numbers the algorithm runs with, and how it acts on each eigen-mode."""
+    algorithm: Algorithm
+    """The algorithm with the numbers it ran with, and how it acts on each eigen-mode."""
     looped: np.ndarray
     """Iterates w_t read from the transformer's query token, (T+1, B, d)."""
     explicit: np.ndarray
@@ -49,7 +49,7 @@ class Comparison:
     singular values and vectors, where columns are collinear."""
     w_ref: np.ndarray
     """Where the loop is heading, (B, d), float64: the shortest least-squares solution for the labels αy, or what
-    `Dynamics.w_ref` says for ridge and preconditioned descent."""
+    `Algorithm.w_ref` says for ridge and preconditioned descent."""
     closed_form: np.ndarray | None
     """Relative error after each loop from the eigenvalues alone, (T+1, B), float64; None for softmax attention."""
     gd_errors: np.ndarray | None
@@ -62,11 +62,6 @@ class Comparison:
     """Loop from which a diverging prompt's iterates are held, or None."""
     report: real_data.Report | None
     """Coefficients and held-out predictions, for a table."""
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """What the weights make of a loop."""
-        return ALGORITHMS[self.settings.algorithm]
 
     @cached_property
     def gap(self) -> float:
@@ -86,12 +81,7 @@ class Comparison:
         rounded at its own size. Where labels are nearly orthogonal to the features the terms cancel, and all iterates
         are small: there it is the terms that count.
         """
-        X, y = self.prompts.X.double(), self.prompts.y.double()
-        if self.dynamics.root is not None and self.dynamics.preconditioner is not None:
-            X = X @ self.dynamics.preconditioner
-        terms = torch.linalg.vector_norm(X, dim=1) * torch.linalg.vector_norm(y, dim=1, keepdim=True) / X.shape[1]
-        largest = float((terms * self.dynamics.step_size[:, None]).max()) * abs(self.settings.label_scale)
-        return max(self.largest_iterate, CANCELLED * largest) or 1.0
+        return max(self.largest_iterate, CANCELLED * self.algorithm.largest_term) or 1.0
 
     @property
     def relative_gap(self) -> float:
@@ -105,41 +95,13 @@ class Comparison:
 
     @property
     def tolerance(self) -> float:
-        """How large the relative gap may be: `theory.gap_tolerance` at `Dynamics.condition_number`."""
-        kappa, loops = self.dynamics.condition_number, self.settings.loops
-        return theory.gap_tolerance(self.prompts.X.dtype, kappa, loops, self._drifts)
-
-    @property
-    def tolerance_formula(self) -> str:
-        """The formula of `tolerance` with the number and the meaning of its κ."""
-        match self.settings.algorithm:
-            case "ridge":
-                of = "of XᵀX/n + ρI"
-            case "gd++":
-                of = "the larger of κ(XᵀX/n) and aλ₁"
-            case "preconditioned" if self.dynamics.root is not None:
-                of = "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
-            case _:
-                of = "of XᵀX/n"
-        loops, why = "√T", ""
-        if self._drifts:
-            loops, why = "T", "; T and not √T, as what is rounded in directions without examples adds up"
-        return f"16·eps·(κ + {loops}), at most 1e-3; κ = {self.dynamics.condition_number:.4g}, {of}{why}"
-
-    @property
-    def _drifts(self) -> bool:
-        """Whether something is rounded alike in every loop in directions without examples, where nothing pulls back.
-
-        Sums over all tokens of collinear columns are, and what ridge and heavy ball add to them beside attention.
-        """
-        if self.settings.algorithm in ("ridge", "heavy-ball"):
-            return self.rank < self.prompts.shape[2]
-        return collinear(self.prompts) and reads_tokens(self.settings)
+        """How large the relative gap may be, as the algorithm says."""
+        return self.algorithm.tolerance
 
     @property
     def passed(self) -> bool | None:
         """Whether the relative gap is within the tolerance; None for softmax attention, whose gap is a finding."""
-        return None if self.settings.algorithm == "softmax" else self.relative_gap <= self.tolerance
+        return None if self.algorithm.softmax else self.relative_gap <= self.tolerance
 
     @property
     def why_failed(self) -> str | None:
@@ -153,7 +115,7 @@ class Comparison:
                 f"{size}. The tolerance is made for loops that contract, and this one does not: what is rounded "
                 "adds up over the loops, in both methods."
             )
-        if self.settings.algorithm not in ("gd++", "newton") and prediction.away < CONTRACTS:
+        if self.algorithm.has_state and prediction.away < CONTRACTS:
             return (
                 f"{size}. Mode {prediction.mode} hardly contracts: a loop takes {prediction.away:.2g} of its error "
                 "away, so what is rounded in many loops adds up, in both methods."
@@ -165,7 +127,7 @@ class Comparison:
     @cached_property
     def rounding_floor(self) -> np.ndarray | None:
         """The relative error below which rounding rules, (B,), an estimate; None where the loop does not converge."""
-        floor = self.dynamics.rounding_floor(getattr(torch, self.settings.dtype))
+        floor = self.algorithm.rounding_floor
         return None if floor is None or self.prediction.kind != "converges" else floor.numpy()
 
     @cached_property
@@ -279,15 +241,11 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         settings = settings.replace(target=table.target, feature_columns=table.columns)
     run = cost.sizes(settings, table)
     cost.check(run)
-    dtype = getattr(torch, settings.dtype)
     batch = prompts.draw(settings) if table is None else prompts.from_table(table, settings)
-    plan = dynamics.plan(settings, batch)
-    prediction = plan.predict(batch.X.dtype)
-    construction = construct(settings, batch, plan)
-    looped = looped_iterates(settings, batch, construction, plan.step_size, prediction.kind == "converges")
-    thin = collinear(batch) and ALGORITHMS[settings.algorithm].has_state
-    gram = run.gram and not thin
-    explicit = explicit_iterates(settings, batch, plan, gram)
+    algorithm = ALGORITHMS[settings.algorithm](settings, batch)
+    prediction = algorithm.prediction
+    looped = looped_iterates(algorithm)
+    explicit, yardstick = explicit_iterates(algorithm, run.gram)
     held_from = None
     if prediction.kind != "converges" or not (np.isfinite(looped[-1]).all() and np.isfinite(explicit[-1]).all()):
         held_from = _hold(looped, explicit, LARGEST_ITERATE[settings.dtype])
@@ -296,27 +254,26 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         settings=settings,
         table=table,
         prompts=batch,
-        weights=construction,
-        step_size=plan.step_size.to(dtype).numpy(),
-        dynamics=plan,
+        weights=algorithm.weights,
+        step_size=algorithm.step_size.to(batch.X.dtype).numpy(),
+        algorithm=algorithm,
         looped=looped,
         explicit=explicit,
-        yardstick="UᵀX, X = USVᵀ" if thin else "XᵀX" if gram else "X",
-        w_ref=plan.w_ref.numpy(),
-        closed_form=None if plan.errors is None else plan.errors.numpy(),
-        gd_errors=None if settings.algorithm in ("gd", "softmax") else _rival_errors(settings, batch, gram),
+        yardstick=yardstick,
+        w_ref=algorithm.w_ref.numpy(),
+        closed_form=None if algorithm.errors is None else algorithm.errors.numpy(),
+        gd_errors=_rival_errors(settings, batch, yardstick == "XᵀX") if algorithm.has_rival else None,
         prediction=prediction,
-        bounds=theory.bounds(settings, batch.spectrum, plan.step_size, exact_labels),
+        bounds=algorithm.bounds(exact_labels),
         held_from=held_from,
-        report=None if table is None else real_data.report(settings, table, batch, plan, looped[-1, 0]),
+        report=None if table is None else real_data.report(algorithm, table, looped[-1, 0]),
     )
 
 
 def _rival_errors(settings: Settings, batch: prompts.Prompts, gram: bool) -> np.ndarray:
-    eta = theory.step_sizes(batch.spectrum, settings.replace(step_size="optimal")).to(batch.X.dtype).numpy()
-    X, y, alpha = batch.X.numpy(), batch.y.numpy(), settings.label_scale
-    iterates = descent.gradient_descent(X, y, eta, settings.loops, alpha, gram)
-    return relative_distance(iterates, batch.least_squares(alpha).numpy())
+    rival = GradientDescent(settings.replace(step_size="optimal"), batch)
+    eta = rival.step_size.to(batch.X.dtype).numpy()
+    return relative_distance(rival.explicit(batch.X.numpy(), batch.y.numpy(), eta, gram), rival.w_ref.numpy())
 
 
 def _hold(looped: np.ndarray, explicit: np.ndarray, limit: float) -> int | None:

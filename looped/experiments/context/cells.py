@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from looped import prompts, theory
-from looped.algorithms import weights
+from looped import prompts
+from looped.algorithms.gd import GradientDescent
 from looped.algorithms.run import looped_iterates
 from looped.experiments.context.settings import ContextSettings
 from looped.prompts import relative_distance
@@ -96,21 +96,19 @@ def _generator(*numbers: int) -> torch.Generator:
 def run_group(settings: ContextSettings, n: int, which: range) -> Cell:
     """Run the constructed looped transformer on some prompts, all T up to the largest in one trace."""
     batch = draw_prompts(settings, n, which)
-    run = settings.run()
-    construction = weights.gradient_descent(settings.features, run.layout)
-    eta = theory.step_sizes(batch.spectrum, run)
-    looped = looped_iterates(run, batch, construction, eta)
+    algorithm = GradientDescent(settings.run(), batch)
+    looped = looped_iterates(algorithm)
     held = ~np.isfinite(looped)
     if held.any() or np.abs(looped).max() > LARGEST_ITERATE:
         looped = np.clip(np.where(held, LARGEST_ITERATE, looped), -LARGEST_ITERATE, LARGEST_ITERATE)
-    w_ref = batch.least_squares(1.0).numpy()
+    w_ref = algorithm.w_ref.numpy()
     assert batch.w_star is not None
     determined = batch.spectrum.nonzero.sum(dim=1).numpy() == settings.features
     return Cell(
         error=relative_distance(looped, w_ref),
         floor=np.where(determined, 0.0, relative_distance(w_ref[None], batch.w_star.numpy())[0]),
         kappa=batch.spectrum.condition_number.numpy(),
-        growth=(eta * batch.spectrum.largest).numpy(),
+        growth=(algorithm.step_size * batch.spectrum.largest).numpy(),
     )
 
 

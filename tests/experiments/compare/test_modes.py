@@ -60,7 +60,7 @@ def test_ridge_modes_shrink_by_the_penalty_too():
 def test_preconditioned_modes_are_those_of_the_preconditioned_matrix():
     settings = Settings(prompts=2, algorithm="preconditioned", data="correlated", condition_number=20)
     result = compare(settings)
-    X, C = result.prompts.X[1].numpy(), result.dynamics.preconditioner.numpy()
+    X, C = result.prompts.X[1].numpy(), result.algorithm.preconditioner.numpy()
     modes = split(result, 1)
     np.testing.assert_allclose(modes.eigenvalues, np.sort(np.linalg.eigvals(C @ X.T @ X / 40).real)[::-1], rtol=1e-9)
     assert modes.gap <= 1e-12

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from looped import Settings, compare
-from looped.algorithms.base import ALGORITHMS
+from looped.algorithms import ALGORITHMS
 from looped.experiments.compare.lessons import COMPARE
 from looped.tables import choose, diabetes
 from looped_ui import backend
@@ -577,7 +577,7 @@ def test_every_algorithm_is_drawn_beside_its_explicit_twin_and_gradient_descent(
     at = open_page(algorithm=name, T="12")
     result, drawn = compare(Settings(algorithm=name, loops=12)), traces(at)
     twin = next(label for label in drawn if label.startswith("Explicit"))
-    assert ALGORITHMS[name].title in twin
+    assert ALGORITHMS[name].twin in twin
     for label, iterates in ((LOOPED, result.looped), (twin, result.explicit)):
         errors = np.linalg.norm(iterates - result.w_ref, axis=2) / np.linalg.norm(result.w_ref, axis=1)
         np.testing.assert_allclose(drawn[label][1], np.maximum(np.median(errors, axis=1), TINY), rtol=1e-9)

@@ -175,7 +175,7 @@ def digits(found, right):
     return float(-np.log10(np.abs(np.array(found) / np.array(right) - 1).max() + 1e-17))
 
 
-@pytest.mark.parametrize(("base", "loop_digits"), [(1, 8), (10, 11)], ids=["y = Σ xᵏ", "y = Σ (x/10)ᵏ"])
+@pytest.mark.parametrize(("base", "loop_digits"), [(1, 7), (10, 11)], ids=["y = Σ xᵏ", "y = Σ (x/10)ᵏ"])
 def test_newton_in_the_loop_reaches_the_coefficients_of_wamplers_problems(base, loop_digits):
     # x = 0 … 20; the certified coefficients are 1, or 10⁻ᵏ. κ of the standardised columns is 2.7e6.
     X, y = powers_of_x(base)
@@ -342,13 +342,13 @@ def test_what_is_said_of_the_difference_is_true_of_more_loops(changes, loops, dt
     eps = float(np.finfo(dtype).eps)
     assert f"{found.distance:.1e}" in sentence
     if "has converged" in sentence:
-        assert found.distance < 100 * eps * result.dynamics.condition_number
+        assert found.distance < 100 * eps * result.algorithm.condition_number
     elif "has not converged" in sentence:
         needed = float(re.search(r"about ([\d.,e+]+) loops", sentence)[1].replace(",", ""))
         assert needed > 0.5 * loops
         if needed < 3000:
             after = compare(settings.replace(loops=int(needed) + 1), table).report.coefficients
-            assert after.distance < 1000 * eps * result.dynamics.condition_number
+            assert after.distance < 1000 * eps * result.algorithm.condition_number
             assert after.distance <= found.distance
     elif changes.get("algorithm") == "ridge":
         assert "penalised" in sentence

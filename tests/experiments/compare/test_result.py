@@ -7,7 +7,7 @@ import pytest
 
 import looped
 from looped import Settings, SettingsError, compare, export
-from looped.algorithms import descent
+from looped.algorithms.gd import descend
 from looped.experiments.compare.result import ERROR_CEILING
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -109,7 +109,7 @@ def test_float32_flattens_at_its_rounding_floor_while_the_closed_form_goes_on():
 
 
 def test_both_yardsticks_agree():
-    direct, gram = (descent.gradient_descent(*arguments()) for arguments in (_direct, _gram))
+    direct, gram = (descend(*arguments()) for arguments in (_direct, _gram))
     np.testing.assert_allclose(direct, gram, atol=1e-14)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from looped import Settings, compare
-from looped.algorithms.base import ALGORITHMS
+from looped.algorithms import ALGORITHMS
 from looped.experiments.compare.lessons import COMPARE
 from looped.fields import FIELDS, SettingsError
 from looped.prompts import draw
@@ -145,7 +145,7 @@ def no_sentence_contradicts(at):
         clear = looped > 1e3 * result.tolerance * max(1.0, looped.max())  # it is relative to the largest iterate
         np.testing.assert_allclose(looped[clear], closed[clear], rtol=0.02)
     assert ("straight" in said.replace("not straight", "")) == (settings.algorithm in ("gd", "ridge"))
-    title = "not on the squared error" if softmax else f"every pass is one step of {result.algorithm.title}"
+    title = "not on the squared error" if softmax else f"every pass is one step of {result.algorithm.twin}"
     assert title in said
     assert ("Raise κ and the line flattens" in said) == (
         settings.algorithm == "gd" and settings.data == "exact" and settings.step_size == "auto"

@@ -7,8 +7,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from looped import Settings, SettingsError, compare, cost, export
-from looped.algorithms.base import ALGORITHMS
-from looped.attention import _over_examples
+from looped.algorithms import ALGORITHMS
+from looped.attention.layer import over_examples
 from looped.tables import Table
 from tests.strategies import runnable_settings
 
@@ -127,7 +127,7 @@ def test_a_sum_over_thousands_of_examples_is_rounded_like_one_over_a_few_hundred
     X = generator.normal(size=(8000, 12))
     exact = (X.astype(np.longdouble).T @ X.astype(np.longdouble)) / 8000
     columns = torch.from_numpy(X.T.copy())[None]
-    found = _over_examples(columns, columns)[0].numpy() / 8000
+    found = over_examples(columns, columns)[0].numpy() / 8000
     assert np.abs(found - exact).max() < 5 * np.finfo(float).eps
     table = dummies(8804, (12,), noise=0.0)
     result = run(table, loops=1)

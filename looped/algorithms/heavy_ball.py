@@ -1,0 +1,114 @@
+"""Polyak's heavy ball: gradient descent that makes a share β of its last move again."""
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from looped.algorithms.base import Algorithm
+from looped.algorithms.descent import gradient, iterate
+from looped.algorithms.gd import construction
+from looped.attention import Weights
+
+
+class HeavyBall(Algorithm):
+    """w_{t+1} = w_t − η∇L(w_t) + β(w_t − w_{t−1}), with the iterate before in a slot of its own."""
+
+    name = "heavy-ball"
+    twin = "heavy-ball momentum"
+    equation = r"w_{t+1} = w_t - \tfrac{\eta}{n} X^\top (Xw_t - \alpha y) + \beta\,(w_t - w_{t-1})"
+    layer = (
+        r"Z \leftarrow Z + \big((A - I) Z - \tfrac{\eta}{n}\, P Z M (Z^\top Q Z)\big) R,\quad "
+        r"A_{ww} = (1+\beta) I,\ A_{wv} = -\beta I,\ A_{vw} = I,\ A_{vv} = 0"
+    )
+    needs = (
+        "A slot of d more rows that holds the iterate before, and a linear skip map that shifts w into it; P and Q "
+        "stay those of gradient descent."
+    )
+    curve = "two-term recurrence in 1+β−ηλ"
+    notice = (
+        "With momentum the error of a mode is made of two powers, the roots of r² − (1+β−ηλ)r + β, and may swing: the "
+        "line need not fall in every loop."
+    )
+    source = "Polyak's heavy ball; the construction is derived for this project and checked numerically."
+    step_limit = "2(1+β)/λ₁"
+    symbols = (("momentum", r"\beta"),)
+    reads = ("momentum",)
+    maps = True
+
+    @staticmethod
+    def best_step(largest: Tensor, smallest: Tensor) -> Tensor:
+        """Polyak's 4/(√λ₁+√λ_d)²."""
+        return 4 / (largest.sqrt() + smallest.sqrt()).square()
+
+    @cached_property
+    def momentum(self) -> float:  # type: ignore[override]
+        """β: as asked, or `best_momentum`."""
+        asked = self.settings.momentum
+        return best_momentum(self.change, self.spectrum.nonzero) if asked == "auto" else asked
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """β."""
+        return {"momentum": self.momentum}
+
+    @property
+    def weights(self) -> Weights:
+        """Weights whose loop is w ← w − (η/n) Xᵀ(Xw − αy) + β(w − v), v ← w, with v_0 = w_0 = 0.
+
+        A slot of d more rows, the last ones, holds the iterate before: A[w, w] = (1+β)I, A[w, v] = −βI, A[v, w] = I,
+        A[v, v] = 0. Attention is that of gradient descent.
+        """
+        d, dtype = self.batch.shape[2], self.batch.X.dtype
+        plain = construction(d, self.settings.layout, dtype)
+        P, Q = (torch.nn.functional.pad(matrix, (0, d, 0, d)) for matrix in (plain.P, plain.Q))
+        w, v, identity = plain.w, slice(plain.width, plain.width + d), torch.eye(d, dtype=dtype)
+        A = torch.eye(plain.width + d, dtype=dtype)
+        A[w, w] = (1 + self.momentum) * identity
+        A[w, v] = -self.momentum * identity
+        A[v, w] = identity
+        A[v, v] = 0
+        return replace(plain, P=P, Q=Q, skip=A)
+
+    def explicit(self, X: np.ndarray, y: np.ndarray, eta: np.ndarray, gram: bool) -> np.ndarray:
+        """T steps of w_{t+1} = w_t − η∇L(w_t) + β(w_t − w_{t−1}), w_{−1} = w_0 = 0."""
+        slope, beta = gradient(X, y, self.settings.label_scale, gram), X.dtype.type(self.momentum)
+        loops = self.settings.loops
+        return iterate(X, loops, lambda w, before: w - eta[:, None, None] * slope(w) + beta * (w - before))
+
+    @cached_property
+    def factors(self) -> Tensor:
+        """f_{t+1} = (1 + β − ηλ) f_t − β f_{t−1}, f_{−1} = f_0 = 1: (T+1, B, r)."""
+        factors = torch.ones(self.settings.loops + 1, *self.change.shape, dtype=torch.float64)
+        left = before = factors[0]
+        for t in range(self.settings.loops):
+            left, before = (1 + self.momentum - self.change) * left - self.momentum * before, left
+            factors[t + 1] = left
+        return factors
+
+    @property
+    def slowest_factor(self) -> float | None:
+        """The largest root of r² − (1+β−ηλ)r + β in size over all modes."""
+        beta, change = self.momentum, self.change[self.spectrum.nonzero].tolist()
+        return max(float(np.abs(np.roots([1.0, -(1 + beta - eta_h), beta])).max()) for eta_h in change)
+
+    @classmethod
+    def width(cls, features: int, layout: str) -> int:
+        """D: d rows more than gradient descent."""
+        return super().width(features, layout) + features
+
+
+def best_momentum(change: Tensor, nonzero: Tensor) -> float:
+    """The smallest β with which every mode of every prompt falls as √β: max (1 − √(ηλ))², at most 0.9999.
+
+    At the best step 4/(√λ₁+√λ_d)² it is Polyak's ((√κ−1)/(√κ+1))², at 1/λ₁ it is (1 − 1/√κ)².
+
+    Args:
+        change: ηλ, (B, r).
+        nonzero: True where a mode exists, (B, r).
+
+    Source: roots of r² − (1+β−ηλ)r + β, a complex pair iff (1−√β)² < ηλ < (1+√β)².
+    """
+    return min(float(torch.where(nonzero, (1 - change.sqrt()).square(), 0.0).max()), 0.9999)
