@@ -16,8 +16,8 @@ from sklearn.datasets import load_diabetes
 
 from looped import dialects
 from looped.dialects import Dialect
-from looped.fields import FIELDS, SettingsError
-from looped.settings import Settings
+from looped.fields import SettingsError
+from looped.settings import FIELDS, Settings
 
 MAX_BYTES = 20 * 1024**2
 """Largest CSV file: 20 MiB, read in about a second."""

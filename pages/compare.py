@@ -9,9 +9,9 @@ from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts
 from looped.experiments.compare.lessons import COMPARE
-from looped.fields import FIELDS, READS_KAPPA, TABLES, SettingsError
+from looped.fields import SettingsError
 from looped.lesson import by_key
-from looped.settings import Settings
+from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
 from looped_ui import backend
 from looped_ui.close_up import close_up
 from looped_ui.controls import Controls

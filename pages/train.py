@@ -9,7 +9,7 @@ from looped.experiments.train.cost import estimate
 from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.result import STATISTICS, measured, written
 from looped.experiments.train.rivals import LEVEL_PROMPTS, best_descent
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
+from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
 from looped.fields import SettingsError
@@ -254,7 +254,7 @@ def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
     """The settings in which two runs differ, with the value on screen and that on the left."""
     return "; ".join(
         f"{field.label} {field.to_text(getattr(shown, name))}, on the left {field.to_text(getattr(chosen, name))}"
-        for name, field in TRAIN_FIELDS.items()
+        for name, field in TrainSettings.table.items()
         if getattr(shown, name) != getattr(chosen, name)
     )
 

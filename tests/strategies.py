@@ -3,7 +3,8 @@
 from hypothesis import strategies as st
 
 from looped import Settings
-from looped.fields import FIELDS, SYNTHETIC, Field
+from looped.fields import Field
+from looped.settings import FIELDS, SYNTHETIC
 
 COLUMN_NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='"'), min_size=1, max_size=12)
 

@@ -26,7 +26,7 @@ from looped.experiments.signal.result import signal
 from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import weights_from
-from looped.fields import FIELDS
+from looped.settings import FIELDS
 from looped.tables import choose, read_csv
 from tests import results
 from tests.strategies import wild_settings

@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from looped import Settings, SettingsError
-from looped.fields import FIELDS
-from looped.settings import DEFAULTS
+from looped.settings import DEFAULTS, FIELDS
 from tests.strategies import any_settings
 
 

@@ -19,8 +19,8 @@ from looped.algorithms.newton import Newton
 from looped.algorithms.run import looped_iterates
 from looped.attention import LinearAttention, LoopedTransformer, SoftmaxAttention
 from looped.experiments.compare import charts
-from looped.fields import FIELDS
 from looped.prompts import Prompts, draw
+from looped.settings import FIELDS
 from tests.algorithms.references import build, expected, tolerance
 from tests.strategies import runnable_settings
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from looped import Settings, compare
-from looped.fields import FIELDS
+from looped.settings import FIELDS
 
 WITHIN = 4.0
 """Factor within which the estimate lies in 9 of 10 settings, as README and docstrings say."""

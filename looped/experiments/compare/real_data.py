@@ -15,8 +15,8 @@ from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
 from looped.algorithms.run import looped_iterates
 from looped.cost import FOLDS
-from looped.fields import FIELDS, SettingsError
-from looped.settings import Settings
+from looped.fields import SettingsError
+from looped.settings import FIELDS, Settings
 from looped.tables import Table
 
 REFERENCE = (

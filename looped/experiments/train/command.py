@@ -18,7 +18,7 @@ from looped.experiments.train import Trained, evaluation, trained
 from looped.experiments.train.cost import check, estimate
 from looped.experiments.train.files import history_csv
 from looped.experiments.train.result import written
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
+from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import read_weights
 from looped.fields import SettingsError
 from looped.files import utf8
@@ -46,7 +46,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """`looped train`: summary to standard output, files to `--out`."""
-    asked = given(chosen, TRAIN_FIELDS)
+    asked = given(chosen, TrainSettings.table)
     try:
         begun = _from_file(chosen, asked) if chosen.weights_from else _train(chosen, asked)
         with Bar() as bar:
@@ -103,10 +103,11 @@ def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, T
     except (CheckpointError, SettingsError) as error:
         raise UsageError(f"{error} Leave --resume out to begin.") from None
     for name, value in asked.items():
-        if name != "steps" and TRAIN_FIELDS[name].read(value) != getattr(settings, name):
-            kept = TRAIN_FIELDS[name].to_text(getattr(settings, name))
+        if name != "steps" and TrainSettings.table[name].read(value) != getattr(settings, name):
+            kept = TrainSettings.table[name].to_text(getattr(settings, name))
             raise SettingsError(
-                name, f"{TRAIN_FIELDS[name].flag} = {value} is not what this run has been trained with: it is {kept}."
+                name,
+                f"{TrainSettings.table[name].flag} = {value} is not what this run has been trained with: it is {kept}.",
             )
     if "steps" in asked:
         settings = settings.replace(steps=asked["steps"])
@@ -122,11 +123,13 @@ def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
         raise UsageError("--weights-from looks at weights and --resume trains: leave one of them out.")
     found = read_weights(chosen.weights_from, TrainSettings(**asked))
     for name in asked:
-        if name not in OF_A_FILE and (want := TRAIN_FIELDS[name].read(asked[name])) != getattr(found.settings, name):
-            has = TRAIN_FIELDS[name].to_text(getattr(found.settings, name))
+        if name not in OF_A_FILE and (want := TrainSettings.table[name].read(asked[name])) != getattr(
+            found.settings, name
+        ):
+            has = TrainSettings.table[name].to_text(getattr(found.settings, name))
             raise SettingsError(
                 name,
-                f"{TRAIN_FIELDS[name].flag} = {want} does not go with {found.name}, which has {has}: leave it out.",
+                f"{TrainSettings.table[name].flag} = {want} does not go with {found.name}, which has {has}: leave it out.",
             )
     if found.settings.untied and "loops" in asked and int(asked["loops"]) != found.settings.loops:
         raise SettingsError("loops", f"{found.name} has {found.settings.loops} untied layers: leave --T out.")
