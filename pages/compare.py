@@ -23,11 +23,11 @@ from looped_ui.share import share
 from looped_ui.table import Chosen, choose_table, set_address
 
 KAPPA_FALLS = (
-    "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose exact under *Data*."
+    "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose Exact κ under *Data*."
 )
 MOST_HELD = 4
 TABLE_BRINGS = (
-    "The table brings its own n, d and κ, so this control has no effect. Choose exact under *Data* to use it."
+    "The table brings its own n, d and κ, so this control has no effect. Choose Exact κ under *Data* to use it."
 )
 
 
@@ -65,7 +65,9 @@ def sidebar() -> Chosen | None:
             controls.switch("shared_step")
         with st.expander("Transformer"):
             controls.choice("dtype")
-            own = "" if algorithm.layouts else f"{algorithm.name} has a layout of its own."
+            own = (
+                "" if algorithm.layouts else f"{FIELDS['algorithm'].label_of(algorithm.name)} has a layout of its own."
+            )
             controls.choice("layout", unused=own)
             controls.choice(
                 "form",

@@ -17,9 +17,9 @@ def value_of(field: Field) -> st.SearchStrategy:
         case "real":
             return st.floats(field.low, field.high, allow_nan=False).filter(lambda x: abs(x) >= 1e-3 or field.low >= 0)
         case "step":
-            return st.sampled_from(field.choices) | st.floats(1e-12, field.high)
+            return st.sampled_from(field.ids) | st.floats(1e-12, field.high)
         case "choice":
-            return st.sampled_from(field.choices)
+            return st.sampled_from(field.ids)
         case "yes/no":
             return st.booleans()
         case "list":
@@ -49,7 +49,7 @@ def runnable_settings(max_loops: int = 300, max_examples: int = 60, max_features
         shared_step=st.booleans(),
         noise=st.sampled_from([0.0, 0.3]),
         label_scale=st.sampled_from([1.0, -2.5, 100.0]),
-        spectrum=st.sampled_from(FIELDS["spectrum"].choices),
+        spectrum=st.sampled_from(FIELDS["spectrum"].ids),
         data=st.sampled_from(["exact", "gaussian"]),
     )
 
@@ -59,7 +59,7 @@ def wild_settings() -> st.SearchStrategy:
     power = st.floats(-3, 3).map(lambda exponent: 10**exponent)
     return st.builds(
         Settings,
-        algorithm=st.sampled_from(FIELDS["algorithm"].choices),
+        algorithm=st.sampled_from(FIELDS["algorithm"].ids),
         loops=_log_uniform(400),
         examples=_log_uniform(30),
         features=_log_uniform(8),

@@ -271,7 +271,7 @@ def imported(script):
 
 def with_matrices():
     return signal(
-        SignalSettings(model="gd-0", features=2, M=3, steps=2), [[2.0, 0.5], [0.5, 1.0]], [[1.0, 0], [0, 3.0]]
+        SignalSettings(model="gd-0", features=2, examples=3, steps=2), [[2.0, 0.5], [0.5, 1.0]], [[1.0, 0], [0, 3.0]]
     )
 
 

@@ -385,11 +385,11 @@ def test_the_transformer_runs_without_the_explicit_algorithm_and_without_the_tas
 
 
 def test_every_algorithm_stands_in_the_list_with_its_texts():
-    assert FIELDS["algorithm"].choices == tuple(ENTRIES) == tuple(ALGORITHMS)
+    assert FIELDS["algorithm"].ids == tuple(ENTRIES) == tuple(ALGORITHMS)
     for name, entry in ENTRIES.items():
         algorithm = ALGORITHMS[name]
         assert algorithm.name == name
-        assert f" {name}: {entry.help}." in FIELDS["algorithm"].help
+        assert f" {name}: {entry.help}." in FIELDS["algorithm"].command_help
         assert entry.label[0].isupper()
         assert algorithm.needs.endswith(".")
         assert algorithm.source.endswith(".")

@@ -57,7 +57,7 @@ def random_setting(generator):
         layout=one("compact", "slots"),
         step_size=one("auto", "optimal"),
         data=one("exact", "gaussian", "correlated"),
-        spectrum=one(*FIELDS["spectrum"].choices),
+        spectrum=one(*FIELDS["spectrum"].ids),
         noise=one(0.0, 0.3, 3.0),
         seed=int(generator.integers(10**6)),
         prompts=8,

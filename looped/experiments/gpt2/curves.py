@@ -79,7 +79,7 @@ class Curve:
         """The inverse of `to_json`."""
         values: dict[str, Any] = json.loads(text)
         return cls(
-            settings=GPT2Settings(**values["settings"]),
+            settings=GPT2Settings.from_dict(values["settings"]),
             history=[Progress(*record) for record in values["history"]],
             risk=None if values["risk"] is None else SampledRisk(**values["risk"]),
             device=values["device"],

@@ -25,8 +25,8 @@ class GPT2Settings(CheckedSettings):
         help="Numbers in one x, and in β̃. 1 to 50: the smallest risk of one linear layer, which the chart names, "
         "costs d³ a step of its search.",
     )  # fmt: skip
-    M: int = setting(
-        10, like=TASK_FIELDS["M"],
+    examples: int = setting(
+        10, like=TASK_FIELDS["examples"],
         help="Examples in a prompt, the paper's M; the prompt has M + 1 tokens. 1 to 400: attention costs M² a layer.",
     )  # fmt: skip
     signal: float = setting(10.0, like=TASK_FIELDS["signal"])
@@ -74,11 +74,11 @@ class GPT2Settings(CheckedSettings):
 
     def task(self) -> SignalTask:
         """What it is trained on: H = Ψ = I."""
-        return SignalTask.shared(self.features, self.M, self.signal, self.noise)
+        return SignalTask.shared(self.features, self.examples, self.signal, self.noise)
 
 
 PAPER: dict[str, Any] = {
-    "features": 20, "M": 40, "layers": 6, "heads": 4, "width": 128, "batch": 256, "steps": 200_000,
+    "features": 20, "examples": 40, "layers": 6, "heads": 4, "width": 128, "batch": 256, "steps": 200_000,
     "learning_rate": 1e-4, "decay": False,
 }  # fmt: skip
 """The size of the paper's Table 1; its width was not found, 128 is the related work's."""

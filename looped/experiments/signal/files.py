@@ -15,7 +15,7 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.export.files import Export, of, script
 from looped.shared_signal.models import GDBeta
 
-SWEPT = {"signal": "Smallest risk against s", "M": "Smallest risk against M", "noise": "Smallest risk against σ"}
+SWEPT = {"signal": "Smallest risk against s", "examples": "Smallest risk against M", "noise": "Smallest risk against σ"}
 
 
 @of.register(SignalResult)

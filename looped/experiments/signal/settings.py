@@ -26,7 +26,7 @@ class SignalSettings(CheckedSettings):
     """
 
     features: int = setting(5, like=TASK_FIELDS["features"])
-    M: int = setting(5, like=TASK_FIELDS["M"])
+    examples: int = setting(5, like=TASK_FIELDS["examples"])
     signal: float = setting(1.0, like=TASK_FIELDS["signal"])
     noise: float = setting(0.0, like=TASK_FIELDS["noise"])
     H_condition: float = setting(
@@ -93,7 +93,7 @@ class SignalSettings(CheckedSettings):
             H = torch.diag(eigenvalues("geometric", self.features, self.H_condition, self.features))
         if Psi is None:
             Psi = torch.diag(eigenvalues("geometric", self.features, self.Psi_condition, self.features))
-        return SignalTask.shared(self.features, self.M, self.signal, self.noise, H, Psi)
+        return SignalTask.shared(self.features, self.examples, self.signal, self.noise, H, Psi)
 
     def plan(self) -> TrainingPlan:
         """How to train."""

@@ -103,11 +103,11 @@ def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, T
     except (CheckpointError, SettingsError) as error:
         raise UsageError(f"{error} Leave --resume out to begin.") from None
     for name, value in asked.items():
-        if name != "steps" and TrainSettings.table[name].read(value) != getattr(settings, name):
-            kept = TrainSettings.table[name].to_text(getattr(settings, name))
+        field = settings.table[name]
+        if name != "steps" and field.read(value) != getattr(settings, name):
+            kept = field.to_text(getattr(settings, name))
             raise SettingsError(
-                name,
-                f"{TrainSettings.table[name].flag} = {value} is not what this run has been trained with: it is {kept}.",
+                name, f"{field.flag} = {value} is not what this run has been trained with: it is {kept}."
             )
     if "steps" in asked:
         settings = settings.replace(steps=asked["steps"])
@@ -123,13 +123,11 @@ def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
         raise UsageError("--weights-from looks at weights and --resume trains: leave one of them out.")
     found = read_weights(chosen.weights_from, TrainSettings(**asked))
     for name in asked:
-        if name not in OF_A_FILE and (want := TrainSettings.table[name].read(asked[name])) != getattr(
-            found.settings, name
-        ):
-            has = TrainSettings.table[name].to_text(getattr(found.settings, name))
+        field = TrainSettings.table[name]
+        if name not in OF_A_FILE and (want := field.read(asked[name])) != getattr(found.settings, name):
+            has = field.to_text(getattr(found.settings, name))
             raise SettingsError(
-                name,
-                f"{TrainSettings.table[name].flag} = {want} does not go with {found.name}, which has {has}: leave it out.",
+                name, f"{field.flag} = {want} does not go with {found.name}, which has {has}: leave it out."
             )
     if found.settings.untied and "loops" in asked and int(asked["loops"]) != found.settings.loops:
         raise SettingsError("loops", f"{found.name} has {found.settings.loops} untied layers: leave --T out.")
