@@ -16,14 +16,13 @@ from looped.experiments.compare.inside_charts import player
 from looped.experiments.compare.mode_charts import mode_chart, rate_chart
 from looped.experiments.compare.real_data import REFERENCE
 from looped.experiments.compare.result import ERROR_CEILING, Comparison
-from looped.export.files import Export, bands, of, script
+from looped.export.files import Export, bands, script
 from looped.settings import Settings
 
 CLOSE = 1e-3
 """Error at which the chart of the modes marks each of them."""
 
 
-@of.register(Comparison)
 class ComparisonExport(Export):
     """What `compare` found."""
 
@@ -178,10 +177,9 @@ class ComparisonExport(Export):
         """Settings written out, and a table inside the script."""
         table = self.result.table
         if table is None:
-            return script("compare(settings)", self.settings, ["from looped import Settings, compare, export"])
+            return script("compare(settings)", self.settings, ("compare",))
         packed = (
             f"table = Table.unpack(\n    {table.name!r},\n    {table.digest!r},\n    {table.target!r},\n"
             f"    {table.columns!r},\n    {table.pack()!r},\n    {table.reading!r},\n)"
         )
-        imports = ["from looped import Settings, compare, export", "from looped.tables import Table"]
-        return script("compare(settings, table)", self.settings, imports, packed)
+        return script("compare(settings, table)", self.settings, ("Table", "compare"), packed)

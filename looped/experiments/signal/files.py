@@ -12,13 +12,12 @@ from looped.chart import Picture
 from looped.experiments.signal import charts as figures
 from looped.experiments.signal.result import SignalResult
 from looped.experiments.signal.settings import SignalSettings
-from looped.export.files import Export, of, script
+from looped.export.files import Export, script
 from looped.shared_signal.models import GDBeta
 
 SWEPT = {"signal": "Smallest risk against s", "examples": "Smallest risk against M", "noise": "Smallest risk against σ"}
 
 
-@of.register(SignalResult)
 class SignalExport(Export):
     """Smallest risks, and models trained towards them."""
 
@@ -129,11 +128,9 @@ class SignalExport(Export):
         matrices = {
             name: value for name, value in (("H", self.result.H), ("Psi", self.result.Psi)) if value is not None
         }
-        imports = ["from looped import export", "from looped.experiments.signal.result import signal"]
-        imports += ["from looped.experiments.signal.settings import SignalSettings"]
         before = "\n".join(f"{name} = {_written(value)}" for name, value in matrices.items())
         arguments = "".join(f", {name}={name}" for name in matrices)
-        return script(f"signal(settings{arguments})", self.settings, imports, before)
+        return script(f"signal(settings{arguments})", self.settings, ("signal",), before)
 
 
 def _written(matrix: Tensor) -> str:

@@ -14,7 +14,7 @@ from looped.cli.options import UsageError, add_out, add_settings, cannot_write, 
 from looped.cli.progress import Bar
 from looped.cli.steps import train
 from looped.cli.streams import give, say
-from looped.experiments.train import Trained, evaluation, trained
+from looped.experiments.train import TrainResult, evaluation, trained
 from looped.experiments.train.cost import check, estimate
 from looped.experiments.train.files import history_csv
 from looped.experiments.train.result import written
@@ -69,7 +69,7 @@ def run(chosen: argparse.Namespace) -> None:
     give(summary)
 
 
-def _train(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
+def _train(chosen: argparse.Namespace, asked: dict[str, Any]) -> TrainResult:
     """Begin or go on, with a bar, and keep the run on the way."""
     path = None if chosen.out is None else chosen.out / CHECKPOINT
     settings, trainer = _resumed(path, asked) if chosen.resume else _begun(TrainSettings(**asked))
@@ -117,7 +117,7 @@ def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, T
     return settings, trainer
 
 
-def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
+def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> TrainResult:
     """Weights from a file, looked at under the T, n and noise that were asked for."""
     if chosen.resume:
         raise UsageError("--weights-from looks at weights and --resume trains: leave one of them out.")
@@ -134,6 +134,6 @@ def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
     return replace(found, settings=found.settings.replace(**{name: asked[name] for name in OF_A_FILE if name in asked}))
 
 
-def _pieces(found: Trained) -> int:
+def _pieces(found: TrainResult) -> int:
     """About how many pieces an evaluation has, most of them the steps of A alone."""
     return 15 + (200 if found.settings.task == "prediction" and not found.settings.untied else 0)
