@@ -22,6 +22,7 @@ from hypothesis import example, given, settings
 from looped import Settings, cli, compare, export
 from looped.algorithms import ALGORITHMS
 from looped.chart import COLOURS
+from looped.experiments.compare.files import ComparisonExport
 from looped.experiments.signal.result import signal
 from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.train.settings import TrainSettings
@@ -426,7 +427,7 @@ def test_a_failing_summary_leaves_the_earlier_files_alone(tmp_path, monkeypatch)
     def fail(_self):
         raise ValueError("no summary")
 
-    monkeypatch.setattr(export.ComparisonExport, "results", property(fail))
+    monkeypatch.setattr(ComparisonExport, "results", property(fail))
     with pytest.raises(ValueError, match="no summary"):
         export.save(compare(SMALL.replace(seed=1)), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

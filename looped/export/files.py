@@ -143,9 +143,8 @@ def of(result: object) -> Export:
         TypeError: for anything else.
     """
     for experiment in EXPERIMENTS.values():
-        if type(result).__name__ == experiment.result.partition(":")[2] and isinstance(
-            result, experiment.load("result")
-        ):
+        name = experiment.result.partition(":")[2]  # asked first, so that no other experiment is imported
+        if type(result).__name__ == name and isinstance(result, experiment.load("result")):
             export: Export = experiment.load("export")(result)
             return export
     raise TypeError(f"Nothing is known about writing a {type(result).__name__}.")

@@ -1,4 +1,4 @@
-"""What holds for every experiment of the list: its parts are there, and the page, the command and the files find them."""
+"""Every experiment of the list has its parts, and the page, the command and the files find them."""
 
 import importlib
 import re

@@ -34,9 +34,8 @@ def test_a_run_comes_back_from_its_file_whole(small):
 
 def test_tied_weights_are_two_matrices_and_untied_ones_two_stacks(small):
     assert pack(small)["P"].shape == (3, 3)
-    untied = TrainResult(
-        TrainSettings(loops=2, features=2, untied=True), np.ones((2, 3, 3)), np.ones((2, 3, 3)), {}, ""
-    )
+    stack = np.ones((2, 3, 3))
+    untied = TrainResult(TrainSettings(loops=2, features=2, untied=True), stack, stack, {}, "")
     assert pack(untied)["Q"].shape == (2, 3, 3)
 
 
