@@ -283,7 +283,7 @@ STEPS = "auto, optimal, or a number above 0 and at most 1e+06"
         ("--layout wide", ["--layout", "wide", "compact or slots"]),
         ("--form both", ["--form", "both", "state or token"]),
         ("--spectrum flat", ["--spectrum", "flat", "geometric, linear, two-level or outlier"]),
-        ("--algorithm adam", ["--algorithm", "adam", "gd, ridge, preconditioned, heavy-ball, gd++, newton or softmax"]),
+        ("--algorithm adam", ["--algorithm", "adam", "choose gd, ridge", " or softmax."]),
         ("--ridge 0.5", ["--ridge = 0.5", "--algorithm ridge", "this is gd", "leave it out"]),
         ("--algorithm newton --gamma 0.1", ["--gamma = 0.1", "--algorithm gd++", "this is newton"]),
         ("--algorithm heavy-ball --momentum 1", ["--momentum", "auto, or a number above 0 and at most 0.9999"]),

@@ -27,8 +27,8 @@ from tests.strategies import runnable_settings
 SIZES = [(1, 1, 1), (3, 4, 3), (30, 40, 7), (25, 9, 15), (12, 12, 12), (40, 3, 7), (100, 12, 12), (2, 1, 6)]
 DTYPES = ["float64", "float32"]
 STILL = [name for name, algorithm in ALGORITHMS.items() if algorithm.has_state]
-MOVING = ["gd++", "newton"]
 STEPS = [name for name in ALGORITHMS if name != "softmax"]
+MOVING = [name for name in STEPS if name not in STILL]
 
 
 def cases():
@@ -240,16 +240,17 @@ def test_the_best_momentum_is_polyaks_and_no_other_is_faster(kappa):
     assert all(slowest(beta) >= best - 1e-6 for beta in np.linspace(0.01, 0.99, 60))
 
 
-@pytest.mark.parametrize(
-    ("name", "limit", "words"),
-    [
-        ("ridge", lambda high: 2 / (high + 0.1), "2/(λ₁+ρ)"),
-        ("heavy-ball", lambda high: 2 * 1.5 / high, "2(1+β)/λ₁"),
-        ("newton", lambda high: 2 / high, "2/λ₁"),
-        ("preconditioned", lambda high: 2 / high, "2/μ₁"),
-    ],
-)
-def test_divergence_is_predicted_on_both_sides_of_the_limit(name, limit, words):
+LIMITS = {
+    "ridge": ("2/(λ₁+ρ)", lambda high: 2 / (high + 0.1)),
+    "heavy-ball": ("2(1+β)/λ₁", lambda high: 2 * 1.5 / high),
+    "preconditioned": ("2/μ₁", lambda high: 2 / high),
+}
+"""Name and formula of the largest step size where it is not 2/λ₁. GD++ has two limits, and tests of its own."""
+
+
+@pytest.mark.parametrize("name", [name for name in STEPS if name != "gd++"])
+def test_divergence_is_predicted_on_both_sides_of_the_limit(name):
+    words, limit = LIMITS.get(name, ("2/λ₁", lambda high: 2 / high))
     base = Settings(algorithm=name, momentum=0.5, prompts=1, loops=400)
     edge = limit(float(draw(base).spectrum.largest[0]))
     below, above = (compare(base.replace(step_size=factor * edge)) for factor in (0.97, 1.03))
@@ -261,6 +262,16 @@ def test_divergence_is_predicted_on_both_sides_of_the_limit(name, limit, words):
     assert words in above.prediction.sentence
     for result in (below, above):
         assert np.isfinite(result.looped).all()
+
+
+@pytest.mark.parametrize("kappa", [1.5, 20.0])
+@pytest.mark.parametrize("name", [name for name in STEPS if name in STILL])
+def test_the_factor_that_is_predicted_is_that_of_the_error_in_the_long_run(name, kappa):
+    setting = Settings(algorithm=name, condition_number=kappa, prompts=1, loops=200)
+    algorithm = ALGORITHMS[name](setting, draw(setting))
+    before, after = algorithm.errors[[100, 200], 0].tolist()
+    assert (after / before) ** (1 / 100) == pytest.approx(algorithm.prediction.factor, rel=0.03)
+    assert algorithm.slowest_factor == pytest.approx(algorithm.prediction.factor, rel=1e-6)
 
 
 def test_gdpp_runs_away_when_gamma_is_above_its_limit_and_says_so():
