@@ -4,8 +4,8 @@ import streamlit as st
 
 from looped import export
 from looped.experiments.gpt2 import words
-from looped.experiments.gpt2.charts import NAMES, curves_chart
-from looped.experiments.gpt2.curves import Curve, command, stored
+from looped.experiments.gpt2.charts import curves_chart
+from looped.experiments.gpt2.curves import NAMES, Curve, command, stored
 from looped.experiments.gpt2.lessons import GPT2
 from looped.experiments.gpt2.result import GPT2Result, GPT2Training, seconds
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings

@@ -8,9 +8,6 @@ import numpy as np
 
 from looped.chart import Picture
 from looped.experiments.compare import inside, modes
-from looped.experiments.compare.charts import error_chart, prediction_chart
-from looped.experiments.compare.inside_charts import player
-from looped.experiments.compare.mode_charts import mode_chart, rate_chart
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.summary import summarise
 from looped.export.files import Export, script
@@ -91,6 +88,10 @@ class ComparisonExport(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """The error chart, the first prompt from close by where these views know the algorithm, and predictions."""
+        from looped.experiments.compare.charts import error_chart, prediction_chart
+        from looped.experiments.compare.inside_charts import player
+        from looped.experiments.compare.mode_charts import mode_chart, rate_chart
+
         pictures = {"Error after each loop": error_chart(self.result)}
         if self.result.algorithm.steady:
             by_mode = modes.split(self.result)

@@ -8,7 +8,6 @@ import numpy as np
 from looped import theory
 from looped.chart import Picture
 from looped.experiments.context import ContextResult, ContextSettings, sweep
-from looped.experiments.context import charts as figures
 from looped.experiments.context.result import RULED_BY_FEW
 from looped.experiments.context.stored import stored
 from looped.export.files import Export, script
@@ -101,7 +100,9 @@ class ContextExport(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """All charts of the page."""
-        return figures.pictures(self.result)
+        from looped.experiments.context import charts
+
+        return charts.pictures(self.result)
 
     def script(self) -> str:
         """Settings written out."""

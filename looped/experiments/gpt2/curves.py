@@ -16,6 +16,8 @@ from looped.shared_signal.bayes import SampledRisk
 FORMAT = "looped gpt2 curve 1"
 SAVE_EVERY = 60.0
 """Seconds by the clock between two checkpoints."""
+NAMES = {True: "with MLP", False: "without MLP"}
+"""What a curve is called, by whether its model has an MLP."""
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.json"
 
 

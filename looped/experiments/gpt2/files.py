@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from looped.chart import Picture
-from looped.experiments.gpt2.charts import NAMES, curves_chart
+from looped.experiments.gpt2.curves import NAMES
 from looped.experiments.gpt2.result import GPT2Result
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.export.files import Export, script
@@ -69,6 +69,8 @@ class GPT2Export(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """The training curves."""
+        from looped.experiments.gpt2.charts import curves_chart
+
         return {"Training": curves_chart(self.result.curves, self.settings, self.result.levels)}
 
     def script(self) -> str:

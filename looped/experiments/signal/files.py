@@ -9,7 +9,6 @@ import numpy as np
 from torch import Tensor
 
 from looped.chart import Picture
-from looped.experiments.signal import charts as figures
 from looped.experiments.signal.result import SignalResult
 from looped.experiments.signal.settings import SignalSettings
 from looped.export.files import Export, script
@@ -81,9 +80,11 @@ class SignalExport(Export):
 
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
         """The sweeps and the training curves: where from, series, x and value."""
+        from looped.experiments.signal.charts import risk_chart
+
         rows: list[tuple[Any, ...]] = []
         for sweep in self.result.sweeps:
-            table = figures.risk_chart(sweep).table
+            table = risk_chart(sweep).table
             x, *names = table
             rows += [
                 (sweep.over, name, float(a), float(b))
@@ -115,12 +116,14 @@ class SignalExport(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """The page's charts."""
+        from looped.experiments.signal import charts
+
         result, training = self.result, self.result.training
-        pictures = {SWEPT[sweep.over]: figures.risk_chart(sweep) for sweep in result.sweeps}
-        pictures["Training"] = figures.training_chart(training.history, training.levels, result.settings.steps)
+        pictures = {SWEPT[sweep.over]: charts.risk_chart(sweep) for sweep in result.sweeps}
+        pictures["Training"] = charts.training_chart(training.history, training.levels, result.settings.steps)
         if (learned := training.snapshot()) is not None:
-            pictures["Learned start β against β*"] = figures.start_chart(learned, training.task)
-            pictures["Learned step against Γ*ᵀ"] = figures.matrix_chart(learned, training.levels.gd)
+            pictures["Learned start β against β*"] = charts.start_chart(learned, training.task)
+            pictures["Learned step against Γ*ᵀ"] = charts.matrix_chart(learned, training.levels.gd)
         return pictures
 
     def script(self) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from looped.chart import Picture
-from looped.experiments.train import charts as figures
 from looped.experiments.train.result import CEILING, STATISTICS, TrainResult, one_layer_optimum
 from looped.experiments.train.rivals import best_descent
 from looped.experiments.train.settings import TrainSettings
@@ -103,7 +102,9 @@ class TrainExport(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """The page's charts."""
-        return figures.pictures(self.run)
+        from looped.experiments.train import charts
+
+        return charts.pictures(self.run)
 
     def script(self) -> str:
         """Trains again from the first step; weights from a file travel inside."""
