@@ -6,17 +6,12 @@ from looped import cost, export, tables
 from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts, words
-from looped.experiments.compare.lessons import COMPARE
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
-from looped.lesson import by_key
 from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
 from looped_ui import backend
 from looped_ui.close_up import close_up
-from looped_ui.controls import Controls
-from looped_ui.entry import through_app
-from looped_ui.glossary import glossary
-from looped_ui.lesson import lesson_panel
+from looped_ui.frame import Page
 from looped_ui.parts import data_table, figure, plain, show_number, typeset
 from looped_ui.share import share
 from looped_ui.table import Chosen, choose_table, set_address
@@ -207,17 +202,9 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
         figure(predictions, "predictions")
 
 
-def bullets(sentences: list[str]) -> None:
-    """Our own sentences, one below the other."""
-    st.markdown("\n".join(f"- {typeset(sentence)}" for sentence in sentences))
-
-
-def draw(settings: Settings, real: Chosen | None, changed: list[str]) -> None:
+def draw(settings: Settings, real: Chosen | None) -> None:
     """Everything right of the controls."""
     table = real.table if real else None
-    controls.show_repairs(settings)
-    for sentence in changed:
-        st.warning(plain(sentence))
     if real:
         real.show_notes()
     asked = fewer_prompts(settings, table)
@@ -228,7 +215,7 @@ def draw(settings: Settings, real: Chosen | None, changed: list[str]) -> None:
         st.error(plain(str(error)))
         return
     note = "The link does not carry your file; the Python script does." if settings.data == "csv" else ""
-    with top_line:
+    with page.top_line:
         link = asked.replace(**real.for_file) if real else asked
         share(controls, link, lambda: export.of(backend.kept_comparison(asked, identity, table)), note)
     verdicts(asked, view.summary)
@@ -239,26 +226,15 @@ def draw(settings: Settings, real: Chosen | None, changed: list[str]) -> None:
     if view.summary.table is not None:
         real_data(view.summary.table, view.predictions)
     close_up(controls, asked, identity, table, view.summary.sizes.prompts)
-    with st.expander("What to notice"):
-        bullets(words.notice(asked, view.summary))
-    behind = st.expander("Data behind the chart", key="behind", on_change="rerun")
-    if behind.open:
-        with behind:
+    page.notice(words.notice(asked, view.summary))
+    with page.data("Data behind the chart") as opened:
+        if opened:
             data_table(view.errors.table, "Relative error after each loop")
-    with st.expander("Assumptions, limits and sources"):
-        bullets(words.assumptions(asked))
+    page.assumptions(words.assumptions(asked))
 
 
-through_app()
-controls = Controls("compare", Settings, {key: lesson.settings for key, lesson in by_key(COMPARE).items()})
-controls.repair_link()
+page: Page[Settings] = Page("compare", __file__)
+controls = page.controls
 chosen_table = sidebar()
 unused = () if controls.value("data") in TABLES else ("target", "feature_columns")
-chosen, changed_values = controls.read(unused)
-top_line = st.container(horizontal=True, vertical_alignment="center")
-with top_line:
-    st.title("The loop is the step", width="stretch")
-    glossary()
-st.caption(typeset(ALGORITHMS[chosen.algorithm].subtitle()))
-lesson_panel(controls, COMPARE)
-draw(chosen, chosen_table, changed_values)
+draw(page.begin(lambda chosen: ALGORITHMS[chosen.algorithm].subtitle(), unused), chosen_table)

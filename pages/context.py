@@ -6,16 +6,11 @@ from looped import export, theory
 from looped.chart import Picture
 from looped.experiments.context import ContextResult, ContextSettings, Progress, Sweep, check, estimate, words
 from looped.experiments.context.charts import CHARTS
-from looped.experiments.context.lessons import CONTEXT
 from looped.experiments.context.settings import MAX_LEARNED_FEATURES
 from looped.experiments.context.stored import answers, stored
 from looped.fields import SettingsError
-from looped.lesson import by_key
 from looped_ui import backend, jobs
-from looped_ui.controls import Controls
-from looped_ui.entry import through_app
-from looped_ui.glossary import glossary
-from looped_ui.lesson import lesson_panel
+from looped_ui.frame import Page
 from looped_ui.parts import data_table, figure, made_by, plain, show_number, typeset
 from looped_ui.share import share
 
@@ -186,7 +181,7 @@ def draw(settings: ContextSettings) -> None:
         work(settings)
         result = in_place_of(settings)
     else:
-        with top_line:
+        with page.top_line:
             again = f"The Python script trains A again, about {duration(estimate(result.settings))}."
             share(controls, settings, lambda: export.of(result), again if result.learned else "")
     numbers(result)
@@ -203,63 +198,20 @@ def draw(settings: ContextSettings) -> None:
             st.markdown(words.CLAIMS)
             if (learned := words.learned_note(result)) is not None:
                 st.caption(typeset(learned))
-    with st.expander("What to notice"):
-        st.markdown(typeset("\n".join(f"- {line}" for line in words.notice(result))))
-    behind = st.expander("Data behind the charts", key="behind_context", on_change="rerun")
-    if behind.open:
-        with behind:
+    page.notice(words.notice(result))
+    with page.data("Data behind the charts") as opened:
+        if opened:
             heading = st.selectbox("Chart", [heading for heading, _ in charts])
             data_table(dict(charts)[heading].table, heading)
-    with st.expander("Assumptions, limits and sources"):
-        st.markdown(typeset(ASSUMPTIONS))
-        made_by(stored()[1])
+    page.assumptions(largest_trained_d=MAX_LEARNED_FEATURES)
+    made_by(stored()[1])
 
 
-ASSUMPTIONS = rf"""
-- **The transformer itself is run.** Every error is read from the query token of the constructed looped transformer, one
-  trace of T max loops for each prompt. w\* is uniform on the unit sphere, labels have no noise.
-- **The error** is ‖w_T − w\*‖/‖w\*‖; where the examples determine w\* that is the distance to w_ref. Medians over
-  prompts, 10–90 % bands.
-- **What is random.** Rows and w\* of every prompt are drawn from the seed, n and the prompt's number, so that equal
-  settings give equal numbers. At the defaults and T = 50, twenty seeds with 64 prompts each put the need of the median
-  prompt between n/d = 2.59 and 2.95, that of 9 of 10 prompts between 3.43 and 3.83.
-- **η is read from each prompt's data** (auto 1/λ₁, or optimal). A number typed in serves all prompts alike, and some
-  of them may then diverge.
-- **Rows** have variance 1 on average: independent normal, Student's t with 3 degrees of freedom scaled to variance 1,
-  fair signs, or normal with one covariance Σ for all prompts, tr Σ = d.
-- **Learned A.** Q = diag(A, 0), P = diag(0, 1) in the model of Gatmiry et al. with u = 0: T loops are T steps
-  w ← w − Aᵀ(1/n)Xᵀ(Xw − y). A starts at random and is trained on fresh prompts of the same kind by damped
-  Gauss–Newton, once for each n and T, d at most {MAX_LEARNED_FEATURES}. From T = 2 on rows of every second training
-  prompt are stretched (by √1.1, from T = 10 on by √1.4), because rare prompts with a large λ₁ rule the loss. What is
-  kept is the A with the least median loss on prompts it had not seen: one divergent prompt can throw a training step
-  far off.
-- **Marchenko and Pastur's κ** is a limit of large d for independent rows of variance 1: at n = 4d normal rows have
-  0.69 of it in the median for d = 10 and 0.95 for d = 200. For Student's t, whose fourth moment is infinite, it does
-  not hold.
-- **The limit of large d**: with w\* of random direction the squared error is the mean of $(1 - ηλ)^{{2T}}$ over
-  Marchenko and Pastur's law. Derived here; for independent normal rows and signs, with auto or optimal.
-- **The bound** $e^{{-T/(2κ)}}$ is quoted from a summary of [Chen, Li, Liang, Shi, Song: AISTATS
-  2025](https://arxiv.org/abs/2410.11268), whose full text was not read; it follows from the rates derived here.
-- **n > 64 T²d⁴8⁴ᵀ** is derived for this project from $c_0 = 8δd^{{1/(2L)}} < 1$, $δ = (8Ld/\sqrt{{n}})^{{1/(2L)}}$ of
-  [Gatmiry et al.: ICML 2024](https://arxiv.org/abs/2410.08292), read in third-party notes; L is T here.
-- **Limits.** Every control's help says its range and why.
-"""
-
-through_app()
-controls = Controls("context", ContextSettings, {key: lesson.settings for key, lesson in by_key(CONTEXT).items()})
-controls.repair_link()
+page: Page[ContextSettings] = Page("context", __file__)
+controls = page.controls
 sidebar()
-chosen, changed_values = controls.read()
-top_line = st.container(horizontal=True, vertical_alignment="center")
-with top_line:
-    st.title("How many examples?", width="stretch")
-    glossary()
-st.caption(
+chosen = page.begin(
     "T loops of a looped transformer are T steps of gradient descent, and κ of the examples bounds their error. For "
     "independent normal rows κ depends, as d grows, on n/d alone: n = O(d) examples are enough."
 )
-lesson_panel(controls, CONTEXT)
-controls.show_repairs(chosen)
-for sentence in changed_values:
-    st.warning(plain(sentence))
 draw(chosen)

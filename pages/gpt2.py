@@ -6,18 +6,13 @@ from looped import export
 from looped.experiments.gpt2 import words
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.curves import NAMES, Curve, command, stored
-from looped.experiments.gpt2.lessons import GPT2
 from looped.experiments.gpt2.result import GPT2Result, GPT2Training, seconds
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
-from looped.lesson import by_key
 from looped_ui import jobs, risks
-from looped_ui.controls import Controls
-from looped_ui.entry import through_app
-from looped_ui.glossary import glossary
-from looped_ui.lesson import lesson_panel
-from looped_ui.parts import data_table, figure, plain, show_number, typeset
+from looped_ui.frame import Page
+from looped_ui.parts import data_table, figure, plain, show_number
 from looped_ui.share import share
 
 JOB = "gpt2"
@@ -124,33 +119,9 @@ def kept() -> None:
         )
     with st.expander("All stored trainings"):
         st.markdown(words.table(everything))
-    behind = st.expander("Data behind the stored curves", key="behind_gpt2", on_change="rerun")
-    if behind.open:
-        with behind:
+    with page.data("Data behind the stored curves") as opened:
+        if opened:
             data_table(curves_chart(curves, labels[name], risks.gpt2_levels(labels[name])).table, "Loss by step")
-
-
-def assumptions() -> str:
-    """Where the numbers come from and what they do not say."""
-    paper = command(GPT2Settings(**PAPER))
-    return f"""
-- **GPT-2** is `GPT2Model` of the package transformers, made from a configuration: nothing is downloaded. Without MLP
-  the MLP sub-layers and their layer norms are not built; no weight of theirs exists.
-- **Tokens** are the columns of E = [[Xᵀ, x], [yᵀ, 0]], so M + 1 tokens of d + 1 numbers, with a linear read-in, learned
-  positions, causal attention, and a linear read-out of the query's token. H = Ψ = I.
-- **Initial weights** as in [Zhang, Wu, Bartlett 2024](https://arxiv.org/abs/2402.14951): W_V and the MLP's second
-  matrix N(0, (0.02/√R)²), R the number of residual sub-layers; other GPT-2 weights N(0, 0.02²). Read-in,
-  read-out and, at the small size, rate and width are chosen here.
-- **The paper's size**: 6 layers, 4 heads, d = 20, M = 40, 256 prompts a step, 200,000 steps of Adam at 0.0001. Its
-  width and its numbers were not found; in words, both models are near zero at β\\* = 0, and at β\\* = 10·(1, …, 1)
-  the one without MLP is much worse. The command, with --no-mlp for the other model and --resume to go on:
-  `{paper} --out DIR`. It uses a CUDA device where there is one.
-- **No theorem here.** What is proved is about one linear layer. The curves are measurements at the size they name.
-- **Why this small size.** Both models train in about a minute and a half of one core. What the gap does at other
-  rates and with fewer examples stands under *All stored trainings*, three seeds each. Larger sizes were not measured
-  over several seeds.
-- **Limits.** Every control's help says its range and why.
-"""
 
 
 def draw(settings: GPT2Settings) -> None:
@@ -159,32 +130,21 @@ def draw(settings: GPT2Settings) -> None:
     live(settings)
     job = jobs.current(JOB)
     work = job.work if job is not None and job.state == "finished" else None
-    with top_line:
+    with page.top_line:
         if isinstance(work, GPT2Training) and same_task(work.settings) == same_task(settings):
             share(controls, settings, lambda: export.of(GPT2Result(work.settings, work.trainers)))
         else:
             share(controls, settings, None, "Files come with a finished training of these settings: press Train.")
-    with st.expander("What to notice"):
-        st.markdown("\n".join(f"- {line}" for line in words.notice(stored())))
-    with st.expander("Assumptions, limits and sources"):
-        st.markdown(typeset(assumptions()))
+    page.notice(words.notice(stored()))
+    page.assumptions(paper=command(GPT2Settings(**PAPER)))
 
 
-through_app()
-controls = Controls("gpt2", GPT2Settings, {key: lesson.settings for key, lesson in by_key(GPT2).items()})
-controls.repair_link()
+page: Page[GPT2Settings] = Page("gpt2", __file__)
+controls = page.controls
 sidebar()
-chosen, changed_values = controls.read(("mlp",))
-top_line = st.container(horizontal=True, vertical_alignment="center")
-with top_line:
-    st.title("The same in GPT-2", width="stretch")
-    glossary()
-st.caption(
+chosen = page.begin(
     "A real GPT-2 is trained on tasks that share a signal, once with its MLP sub-layers and once built without them, "
-    "on the same prompts for the same number of steps."
+    "on the same prompts for the same number of steps.",
+    without=("mlp",),
 )
-lesson_panel(controls, GPT2)
-controls.show_repairs(chosen)
-for sentence in changed_values:
-    st.warning(plain(sentence))
 draw(chosen)

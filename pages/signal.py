@@ -5,21 +5,16 @@ from torch import Tensor
 
 from looped import export
 from looped.experiments.signal import charts as figures
-from looped.experiments.signal.lessons import SIGNAL
 from looped.experiments.signal.result import Over, SignalResult, SignalTraining, Sweep
 from looped.experiments.signal.settings import SignalSettings
 from looped.fields import SettingsError
-from looped.lesson import by_key
 from looped.shared_signal import SignalTask, outside_range
 from looped.shared_signal.levels import Levels
 from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
-from looped_ui.controls import Controls
-from looped_ui.entry import through_app
-from looped_ui.glossary import glossary
-from looped_ui.lesson import lesson_panel
-from looped_ui.parts import data_table, figure, plain, show_number
+from looped_ui.frame import Page
+from looped_ui.parts import data_table, figure, show_number
 from looped_ui.share import share
 
 JOB = "signal"
@@ -215,45 +210,6 @@ def bound_section() -> None:
         )
 
 
-NOTICE = """
-- At s = 0 the lines of LTB and LSA meet: without a shared signal the MLP adds nothing to one linear layer.
-- Against s, LTB's line is flat: a learned start takes the whole signal away. LSA's and GD-0's lines rise.
-- With d = 5, s = 1, H = Ψ = I and σ = 0 the gap is 1.83 at M = 5, 0.52 at M = 40 and 0.07 at M = 400: it closes slowly,
-  like 1/M only for large M. At M = 5 it is still 1.26 with σ = 10.
-- Train: with the default settings each model ends within 0.1 % of its own level (10 of 10 seeds).
-- The trained block's g comes near β\\*, and v·U₁₁ comes near Γ\\*ᵀ: by default within 1.2 % and 2.5 % of their lengths
-  (10 seeds), at s = 10 within 0.3 % and 22 % (6 seeds). It has become nearly one step of gradient descent from a
-  learned start.
-"""
-
-ASSUMPTIONS = r"""
-- **Tasks.** $\tilde\beta \sim N(\beta^*, \Psi)$, $x \sim N(0, H)$, $y = \langle\tilde\beta, x\rangle + N(0,
-  \sigma^2)$, M examples and one query in a prompt; tokens are the columns of $E = \begin{bmatrix} X^\top & x \\
-  y^\top & 0 \end{bmatrix}$. The paper: [Zhang, Wu, Bartlett, NeurIPS 2024](https://arxiv.org/abs/2402.14951).
-- **LSA** is the last entry of the last column of $E + W_P^\top W_V\, E\, \mathcal M\, E^\top W_K^\top W_Q\, E / M$,
-  where $\mathcal M = \mathrm{diag}(I_M, 0)$; **LTB** multiplies the sum by the linear MLP $W_2^\top W_1$ first. No
-  softmax, no biases, no norm; $d_k = d_v = d+1$ and $d_f = 4(d+1)$.
-- **Closed forms** of GD-β and its optimum are the paper's Theorem 5.2; GD-0's, and the exact risk of LTB weights, are
-  derived for this project; all are checked against sampled prompts. That LTB goes no lower is in the paper for
-  $\mathrm{rank}(H^{1/2}\Psi^{1/2}) \ge 2$; for any rank it is derived here: the part of the block's prediction that
-  is odd in $y - \langle\beta^*, x\rangle$ is one gradient step from $\beta^*$, and the even part, uncorrelated with
-  it, only adds.
-- **LSA's level is the smallest risk found**, not proved to be the smallest. The risk has local minima; the search
-  starts along $\beta^*$, along what the covariances make of it, along single eigenvectors and at random.
-- **Training is ours.** The paper gives Figure 1's batch of 128 prompts a step; Adam, its rate (0.01, warm-up of 100
-  steps, then a half cosine to 0), 8,000 steps and N(0, 1/rows) weights are chosen here. Adam works in the units of
-  the tokens, powers of two. A signal of 10 makes labels 45 times as large as features at d = 20, M = 40; without
-  units the block ended at 112.6 to 114.9 (3 seeds), about where attention alone can get (114.15), with them at 6.91
-  to 6.92. The chart shows the exact risk of the present weights, not a sampled loss.
-- **Read-out.** g is the last row of $W_2^\top W_1$, $U = W_K^\top W_Q$, and v the last entry of $g^\top W_P^\top
-  W_V$; a block that is GD-β has $g = (\beta^\top, 1)$ and $v\,U_{11} = \Gamma^\top$. That training ends near it is
-  measured, not proved.
-- **Rank-deficient H or Ψ** work: closed forms use pseudo-inverses, and the page says so.
-- **Limits.** Every control's help says its range and why. The largest entry of a matrix from a file is from
-  $10^{-12}$ to $10^{12}$, so that no product overflows.
-"""
-
-
 def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]) -> None:
     """Everything right of the controls."""
     task = settings.task(*matrices)
@@ -265,7 +221,7 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
         st.caption(note)
     sweep = levels_section(settings, matrices, identity, best)
     training_section(settings, matrices, best)
-    with top_line:
+    with page.top_line:
         note = "The link does not carry your matrices; the Python script does. " if identity else ""
         job = jobs.current(JOB)
         if trained is None or job is None or job.state != "finished":
@@ -276,14 +232,11 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
             share(controls, settings, lambda: export.of(SignalResult(settings, trained, *matrices)), note)
     flow_section(settings, matrices, identity)
     bound_section()
-    with st.expander("What to notice"):
-        st.markdown(NOTICE)
-    behind = st.expander("Data behind the chart", key="behind_signal", on_change="rerun")
-    if behind.open:
-        with behind:
+    page.notice()
+    with page.data("Data behind the chart") as opened:
+        if opened:
             data_table(figures.risk_chart(sweep).table, "Smallest risks")
-    with st.expander("Assumptions, limits and sources"):
-        st.markdown(ASSUMPTIONS)
+    page.assumptions()
 
 
 def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | None:
@@ -293,23 +246,12 @@ def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | No
     return work if isinstance(work, SignalTraining) and work.settings == settings and _same(work.task, task) else None
 
 
-through_app()
-controls = Controls("signal", SignalSettings, {key: lesson.settings for key, lesson in by_key(SIGNAL).items()})
-controls.repair_link()
+page: Page[SignalSettings] = Page("signal", __file__)
+controls = page.controls
 chosen_matrices, refused_files = sidebar()
-chosen, changed_values = controls.read()
-top_line = st.container(horizontal=True, vertical_alignment="center")
-with top_line:
-    st.title("What the MLP adds", width="stretch")
-    glossary()
-st.caption(
+chosen = page.begin(
     "When tasks share a signal β\\*, linear attention alone can use it only in part; with a linear MLP it can be one "
-    "step of gradient descent from a learned start."
+    "step of gradient descent from a learned start.",
+    refused=refused_files,
 )
-lesson_panel(controls, SIGNAL)
-controls.show_repairs(chosen)
-for sentence in refused_files:
-    st.error(plain(sentence))
-for sentence in changed_values:
-    st.warning(plain(sentence))
 draw(chosen, chosen_matrices)

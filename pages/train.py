@@ -6,20 +6,15 @@ from looped import export
 from looped.experiments.train import TrainResult, TrainWork
 from looped.experiments.train import charts as figures
 from looped.experiments.train.cost import estimate
-from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.result import STATISTICS, measured, written
 from looped.experiments.train.rivals import LEVEL_PROMPTS, best_descent
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
 from looped.fields import SettingsError
-from looped.lesson import by_key
 from looped.training.trainer import Progress
 from looped_ui import jobs
-from looped_ui.controls import Controls
-from looped_ui.entry import through_app
-from looped_ui.glossary import glossary
-from looped_ui.lesson import lesson_panel
+from looped_ui.frame import Page
 from looped_ui.parts import data_table, figure, made_by, plain, show_number, typeset
 from looped_ui.share import share
 
@@ -284,20 +279,17 @@ def draw(settings: TrainSettings) -> None:
     jobs.watch(JOB, live, every=CHARTS_EVERY, quiet=True)
     run: TrainResult = default if job is None else job.snapshot
     differs = asked != settings
-    with top_line:
+    with page.top_line:
         note = "Link and files are of the run on screen, not of the settings on the left." if differs else ""
         share(controls, asked, lambda: export.of(run), note)
-    with st.expander("What to notice"):
-        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in [*notice(run.settings), *run.noticed()]))
-    behind = st.expander("Data behind the charts", key="behind_train", on_change="rerun")
-    if behind.open:
-        with behind:
+    page.notice(plain(sentence) for sentence in [*notice(run.settings), *run.noticed()])
+    with page.data("Data behind the charts") as opened:
+        if opened:
             charts = figures.pictures(run, st.session_state.get("statistic", "median"))
             heading = st.selectbox("Chart", list(charts))
             data_table(charts[heading].table, heading)
-    with st.expander("Assumptions, limits and sources"):
-        st.markdown(typeset(ASSUMPTIONS))
-        made_by(provenance)
+    page.assumptions()
+    made_by(provenance)
 
 
 # What happens next, by the state of the job, if its settings are not those on the left.
@@ -322,43 +314,11 @@ def notice(settings: TrainSettings) -> list[str]:
     ]
 
 
-ASSUMPTIONS = """
-- **Model.** Z ← Z − (1/n) P Z M (Zᵀ Q Z), M = diag(I_n, 0), prediction −Z[d, n], x ~ N(0, I), w\\* ~ N(0, I), labels
-  ⟨w\\*, x⟩ + noise. preconditioner and sparse weights: [Gatmiry et al., ICML 2024](https://arxiv.org/abs/2410.08292),
-  read in third-party notes. Full weights: [Ahn et al. 2023](https://arxiv.org/abs/2306.00297). GD++: [von Oswald et al.
-  2023](https://arxiv.org/abs/2212.07677).
-- **Generation** is the construction of the first page with its P, Q made trainable, α = 1, and η part of the weights.
-- **Training is ours**: damped Gauss–Newton (Levenberg–Marquardt) on fresh prompts, Adam where that costs too much, the
-  loop count growing from 1 to T. Shared weights with T > 1 see half of each batch stretched, so that prompts with a
-  large $\\lambda_1$ are seen. Untied layers trained by Gauss–Newton begin four times, and the best start goes on. What
-  this finds is measured, not proved.
-- **Medians and means.** The query error is the squared error of the query's prediction. Its mean is ruled by rare
-  prompts with a large $\\lambda_1$. For ten loops of GD++ it is so large that no sample shows it. The median stands
-  first, and beside it the mean over the prompts whose $\\lambda_1$ is below a limit that about one prompt in a million
-  exceeds. The mean over all prompts is given where importance sampling reaches the prompts that rule it; there
-  $\\lambda_1$ alone is multiplied, by up to 5.
-- **Levels.** Constructed GD has the single step for T loops with the smallest mean over all prompts. That mean is
-  exact, from the moments of Wishart matrices, with or without noise. One layer's optimum is the closed
-  form n/(n+1+d+σ²)·I. *A alone, trained* and *best two numbers* are the best found here. All levels in the chart of the
-  loss are medians.
-- **Limits.** Every control's help says its range and why; a run that would take too long is refused with an estimate.
-"""
-
-through_app()
-controls = Controls("train", TrainSettings, {key: lesson.settings for key, lesson in by_key(TRAIN).items()})
-controls.repair_link()
+page: Page[TrainSettings] = Page("train", __file__)
+controls = page.controls
 sidebar()
-chosen, changed_values = controls.read()
-top_line = st.container(horizontal=True, vertical_alignment="center")
-with top_line:
-    st.title("Train it", width="stretch")
-    glossary()
-st.caption(
+chosen = page.begin(
     "Start from random weights, train on fresh prompts, and see which algorithm comes out: gradient descent, or "
     "something better."
 )
-lesson_panel(controls, TRAIN)
-controls.show_repairs(chosen)
-for sentence in changed_values:
-    st.warning(plain(sentence))
 draw(chosen)

@@ -1,0 +1,104 @@
+"""The frame of every page: its controls and link, its title and lessons above, what closes it below."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from looped.experiments import EXPERIMENTS
+from looped.lesson import by_key
+from looped.settings import CheckedSettings
+from looped_ui.controls import Controls
+from looped_ui.entry import through_app
+from looped_ui.glossary import glossary
+from looped_ui.lesson import lesson_panel
+from looped_ui.parts import plain, typeset
+
+S = TypeVar("S", bound=CheckedSettings)
+
+
+class Page(Generic[S]):
+    """One page: made first, so that its link is right before a widget is drawn.
+
+    Args:
+        name: Name of its experiment.
+        script: `__file__` of the page, beside which its prose lies as Markdown.
+    """
+
+    def __init__(self, name: str, script: str) -> None:
+        through_app()
+        self.experiment = EXPERIMENTS[name]
+        self.prose = Path(script).with_suffix(".md")
+        self.lessons = self.experiment.load("lessons")
+        presets = {key: lesson.settings for key, lesson in by_key(self.lessons).items()}
+        self.controls: Controls[S] = Controls(name, self.experiment.load("settings"), presets)
+        self.controls.repair_link()
+
+    def begin(self, caption: str | Callable[[S], str], without: tuple[str, ...] = (), refused: Iterable[str] = ()) -> S:
+        """Draw the title, the glossary, the lessons, and what of the link could not be used.
+
+        Args:
+            caption: What the page shows, one or two sentences, or how to say it of the settings.
+            without: Settings that stay at their defaults.
+            refused: Sentences about files that cannot be used.
+
+        Returns:
+            The settings that the controls show.
+        """
+        settings, changed = self.controls.read(without)
+        self.top_line = st.container(horizontal=True, vertical_alignment="center")
+        with self.top_line:
+            st.title(self.experiment.title, width="stretch")
+            glossary()
+        st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
+        lesson_panel(self.controls, self.lessons)
+        self.controls.show_repairs(settings)
+        for sentence in refused:
+            st.error(plain(sentence))
+        for sentence in changed:
+            st.warning(plain(sentence))
+        return settings
+
+    def notice(self, sentences: Iterable[str] | None = None) -> None:
+        """What to look for: the sentences as a list, or else what the page's Markdown says."""
+        with st.expander("What to notice"):
+            st.markdown(typeset(self._section("Notice") if sentences is None else bullets(sentences)))
+
+    @contextmanager
+    def data(self, title: str) -> Iterator[bool]:
+        """The panel of the numbers behind what is drawn; gives whether it is open and needs to be filled."""
+        name = self.experiment.name
+        panel = st.expander(title, key="behind" if name == "compare" else f"behind_{name}", on_change="rerun")
+        with panel:
+            yield bool(panel.open)
+
+    def assumptions(self, sentences: Iterable[str] | None = None, **values: object) -> None:
+        """Where the numbers come from and what they do not say, in a closed panel.
+
+        Args:
+            sentences: These as a list; without them what the page's Markdown says.
+            values: What stands in the Markdown for `[[name]]`.
+        """
+        with st.expander("Assumptions, limits and sources"):
+            text = self._section("Assumptions") if sentences is None else bullets(sentences)
+            for name, value in values.items():
+                text = text.replace(f"[[{name}]]", str(value))
+            st.markdown(typeset(text))
+
+    def _section(self, heading: str) -> str:
+        return _sections(self.prose)[heading]
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Sentences as a Markdown list."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+@cache
+def _sections(path: Path) -> dict[str, str]:
+    """The sections of a Markdown file by their headings of the second level."""
+    _, *parts = f"\n{path.read_text(encoding='utf-8')}".split("\n## ")
+    return {heading: text.strip() for heading, _, text in (part.partition("\n") for part in parts)}
