@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from looped import threads
+from looped.experiments import EXPERIMENTS
 from looped_ui import backend
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
@@ -22,15 +23,13 @@ st.set_page_config(page_title="Looped", page_icon=ICON, layout="wide", initial_s
 st.html(STYLE)
 threads.keep_to_one_thread()
 backend.warm_up()
+first, *others = EXPERIMENTS.values()
 st.navigation(
     [
-        st.Page("pages/compare.py", title="The loop is the step", url_path="start", default=True),
-        st.Page("pages/context.py", title="How many examples?", url_path="context"),
-        st.Page("pages/train.py", title="Train it", url_path="train"),
-        st.Page("pages/signal.py", title="What the MLP adds", url_path="signal"),
-        st.Page("pages/gpt2.py", title="The same in GPT-2", url_path="gpt2"),
+        st.Page(f"pages/{first.name}.py", title=first.title, url_path="start", default=True),
+        *(st.Page(f"pages/{other.name}.py", title=other.title, url_path=other.name) for other in others),
         # The default page answers to the bare address alone, whatever its url_path: this one to its name.
-        st.Page("pages/compare.py", title="The loop is the step", url_path="compare", visibility="hidden"),
+        st.Page(f"pages/{first.name}.py", title=first.title, url_path=first.name, visibility="hidden"),
     ],
     position="top",
 ).run()

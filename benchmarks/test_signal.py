@@ -33,7 +33,7 @@ def test_training(benchmark, kind, task):
 @pytest.mark.benchmark(group="signal, page")
 @pytest.mark.parametrize("features", [5, 20])
 def test_levels_and_a_sweep(benchmark, features):
-    settings = SignalSettings(features=features, M=2 * features, noise=0.5)
+    settings = SignalSettings(features=features, examples=2 * features, noise=0.5)
 
     def run():
         levels(settings.task())

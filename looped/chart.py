@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go  # 0.9 s, and this module is read where nothing is drawn
 
 MARKERS = 18
 """Markers shown on a line."""
@@ -41,9 +43,9 @@ def _axis(grid: bool) -> dict[str, Any]:
     return {"automargin": True, "showgrid": grid, "zeroline": grid, "title": {"standoff": 12}, **lines}
 
 
-TEMPLATE = go.layout.Template(
-    data={"heatmap": [{"colorscale": _scale(SEQUENTIAL)}], "contour": [{"colorscale": _scale(SEQUENTIAL)}]},
-    layout={
+TEMPLATE: dict[str, Any] = {
+    "data": {"heatmap": [{"colorscale": _scale(SEQUENTIAL)}], "contour": [{"colorscale": _scale(SEQUENTIAL)}]},
+    "layout": {
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
         "font": {"color": INK, "family": "sans-serif", "size": 13},
@@ -57,7 +59,7 @@ TEMPLATE = go.layout.Template(
         "yaxis": _axis(grid=True),
         "hoverlabel": {"bgcolor": "white", "bordercolor": GRID, "font": {"color": INK}},
     },
-)
+}
 """The look of a figure on a page of its own: every colour written out, whatever template it was made under."""
 
 
@@ -65,19 +67,19 @@ TEMPLATE = go.layout.Template(
 class Picture:
     """A figure, the same in words, and the same as a table."""
 
-    figure: go.Figure
+    figure: "go.Figure"
     alt: str
     """Text that stands for the figure, from its own numbers."""
     table: dict[str, np.ndarray]
     """Column name to values, all of one length."""
 
-    def standing_alone(self) -> go.Figure:
+    def standing_alone(self) -> "go.Figure":
         """A copy of the figure in `TEMPLATE`, for a file or a notebook.
 
         A figure carries the template that was Plotly's default when it was made. Under Streamlit that is one of
         placeholders, which only Streamlit's own pages replace with the colours of their theme.
         """
-        figure = go.Figure(self.figure).update_layout(template=TEMPLATE)
+        figure = type(self.figure)(self.figure).update_layout(template=TEMPLATE)
         own = dict(zip(map(colour, ROLES), COLOURS, strict=True))
         for trace in figure.select_traces(lambda trace: getattr(trace, "line", None) and trace.line.color in own):
             trace.line.color = own[trace.line.color]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
-from looped.fields import SYNTHETIC, SettingsError
-from looped.settings import Settings
+from looped.fields import SettingsError
+from looped.settings import SYNTHETIC, Settings
 from looped.tables import Table
 
 MAX_SECONDS = 2.0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from looped.fields import Field, SettingsError
+from looped.fields import Field, SettingsError, named
 from looped.settings import CheckedSettings
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
@@ -35,28 +35,28 @@ DIALECT: dict[str, Field] = {
     field.name: field
     for field in (
         Field(
-            name="separator", key="separator", label="Separator", kind="choice", choices=("auto", *SEPARATORS),
+            name="separator", key="separator", label="Separator", kind="choice", choices=named("auto", *SEPARATORS),
             help="What stands between two values of a line of the CSV. auto: the one that gives every line the same "
             "number of values and the most numbers.",
         ),
         Field(
-            name="decimal", key="decimal", label="Decimal mark", kind="choice", choices=("auto", *DECIMALS),
+            name="decimal", key="decimal", label="Decimal mark", kind="choice", choices=named("auto", *DECIMALS),
             help="What stands before the decimals of a number in the CSV. auto: a comma where numbers such as 1,5 show "
             "it. Thousands separators are not read.",
         ),
         Field(
-            name="header", key="header", label="Header", kind="choice", choices=("auto", "yes", "no"),
+            name="header", key="header", label="Header", kind="choice", choices=named("auto", "yes", "no"),
             help="Whether the first line of the CSV holds the names of the columns; without names they are called "
             "column 1, column 2 and so on. auto: yes, where it holds text above numbers.",
         ),
         Field(
-            name="row_names", key="row-names", label="Row names", kind="choice", choices=("auto", "yes", "no"),
+            name="row_names", key="row-names", label="Row names", kind="choice", choices=named("auto", "yes", "no"),
             help="Whether the first column of the CSV names the rows and is left out. auto: yes, where that column has "
             "no name, as R and pandas write it.",
         ),
         Field(
             name="encoding", key="encoding", label="Encoding", kind="choice",
-            choices=("auto", "utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "gb18030", "shift_jis"),
+            choices=named("auto", "utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "gb18030", "shift_jis"),
             help="How the CSV stores letters, which matters for column names alone. auto: UTF-8 or UTF-16 where it is, "
             "else cp1252, Western European of Windows.",
         ),

@@ -4,12 +4,29 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
-from looped.fields import FIELDS, READ_AS_POINT, Field, SettingsError
+from looped.algorithms import ENTRIES
+from looped.fields import READ_AS_POINT, Choice, Field, SettingsError, named
 
 LINK_VERSION = 1
 """Version of the names and meanings in a link, a `result.json` or an exported script."""
+
+
+T = TypeVar("T")
+
+
+def setting(default: T, *, like: Field | None = None, **words: Any) -> T:
+    """One setting, declared once: its default, and what links, widgets, JSON and the command line need to know of it.
+
+    Args:
+        default: Value where nothing is asked for; its type is the attribute's.
+        like: Field of another experiment's settings that this one repeats but for `words`.
+        words: Attributes of `Field`.
+    """
+    field = Field(**words) if like is None else dataclasses.replace(like, **words)
+    declared: Any = dataclasses.field(default=default, metadata={"field": field})
+    return cast(T, declared)
 
 
 class CheckedSettings:
@@ -17,7 +34,12 @@ class CheckedSettings:
 
     __slots__ = ()
     table: ClassVar[dict[str, Field]]
-    """Every field of the settings by name."""
+    """Every field of the settings by name, in the order of their declaration."""
+
+    def __init_subclass__(cls) -> None:
+        if "table" not in cls.__dict__:  # a dataclass with slots is made twice
+            declared = {name: value for name, value in cls.__dict__.items() if isinstance(value, dataclasses.Field)}
+            cls.table = {name: dataclasses.replace(f.metadata["field"], name=name) for name, f in declared.items()}
 
     def __post_init__(self) -> None:
         for name, field in self.table.items():
@@ -58,6 +80,17 @@ class CheckedSettings:
             values = dict(json.loads(text))
         except (ValueError, TypeError) as error:
             raise SettingsError("settings", f"This is not a JSON object of settings ({error}).") from None
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`; names from before are read as those of today.
+
+        Raises:
+            SettingsError: for a value out of range or a field that does not exist.
+        """
+        today = {former: name for name, field in cls.table.items() for former in field.former}
+        values = {today.get(name, name): value for name, value in values.items()}
         for name in values:
             if name not in cls.table:
                 raise SettingsError(name, f"{name} is not a setting: the settings are {', '.join(cls.table)}.")
@@ -98,6 +131,16 @@ class CheckedSettings:
         return ((name, getattr(self, name)) for name in self.table)
 
 
+SYNTHETIC = ("exact", "gaussian", "correlated")
+"""Data sources that draw their own prompts."""
+
+READS_KAPPA = ("exact", "correlated")
+"""Data sources whose κ, or whose covariance's κ, is what the settings ask for."""
+
+TABLES = ("diabetes", "csv")
+"""Data sources that read a table, which brings its own n, d and κ and is a single prompt."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(CheckedSettings):
     """Everything that determines a run; equal settings give equal bytes on the same machine.
@@ -106,51 +149,141 @@ class Settings(CheckedSettings):
         SettingsError: if a value is out of range, with one sentence naming the field, the value and the range.
     """
 
-    table: ClassVar[dict[str, Field]] = FIELDS
-
-    loops: int = 50
-    """T, passes through the same layer, 1 to 10,000."""
-    examples: int = 40
-    """n, examples in a prompt, 1 to 2,000. Real data brings its own."""
-    features: int = 10
-    """d, 1 to 200. Real data brings its own."""
-    condition_number: float = 5.0
-    """κ of XᵀX/n on its min(n, d) non-zero eigenvalues, 1 to 10,000; for `data="correlated"` of the rows' covariance.
-    Other data do not read it."""
-    prompts: int = 64
-    """B, independent prompts, 1 to 1,000. Real data is one prompt."""
-    seed: int = 0
-    """Seed of the run's own generator, 0 to 2³¹ − 1."""
-    dtype: Literal["float64", "float32"] = "float64"
-    """Arithmetic of the transformer and of explicit gradient descent."""
-    layout: Literal["compact", "slots"] = "compact"
-    """How x, y, w and α lie in a token."""
-    form: Literal["state", "token"] = "state"
-    """How the loop is evaluated."""
-    step_size: float | Literal["auto", "optimal"] = "auto"
-    """η: 1/λ₁, 2/(λ₁ + λ_d), or a number above 0."""
-    algorithm: str = "gd"
-    """What the weights make of a loop: an id of `looped.algorithms.ENTRIES`."""
-    ridge: float = 0.1
-    """ρ, weight of ρ‖w‖²/2, 1e-6 to 100. Only `algorithm="ridge"` reads it."""
-    momentum: float | Literal["auto"] = "auto"
-    """β, above 0 and at most 0.9999, or the smallest with which every mode falls as √β. Only heavy ball reads it."""
-    gamma: float | Literal["auto"] = "auto"
-    """γ, how far a loop of GD++ moves the examples: a number above 0, or what belongs to the step size."""
-    shared_step: bool = False
-    """One η, the smallest, for all prompts."""
-    noise: float = 0.0
-    """σ, standard deviation of label noise, 0 to 10."""
-    label_scale: float = 1.0
-    """α, −1,000 to 1,000, not 0."""
-    spectrum: Literal["geometric", "linear", "two-level", "outlier"] = "geometric"
-    """Where the eigenvalues lie between the largest and the smallest, for the data that read κ."""
-    data: Literal["exact", "gaussian", "correlated", "diabetes", "csv"] = "exact"
-    """Where the prompts come from."""
-    target: str = ""
-    """Target column of a table; empty for synthetic data."""
-    feature_columns: tuple[str, ...] = ()
-    """Feature columns of a table; empty means all but the target."""
+    loops: int = setting(
+        50, key="T", label="T · loops", kind="whole", low=1, high=10_000, log=True,
+        help="How often the same attention layer is applied. Each loop is one step of the chosen algorithm. "
+        "1 to 10,000: more would cost seconds.",
+    )  # fmt: skip
+    examples: int = setting(
+        40, key="n", label="n · examples", kind="whole", low=1, high=2_000, log=True,
+        help="How many (x, y) pairs stand in the prompt. With n < d they do not determine w*, and gradient "
+        "descent heads for the shortest solution. 1 to 2,000: memory grows with n·d for every prompt.",
+    )  # fmt: skip
+    features: int = setting(
+        10, key="d", label="d · features", kind="whole", low=1, high=200, log=True,
+        help="How many numbers describe one example; the loop looks for one weight each. 1 to 200: the state of "
+        "linear attention is a d × d matrix, and powers of it cost d³.",
+    )  # fmt: skip
+    condition_number: float = setting(
+        5.0, key="kappa", label="κ · condition", kind="real", low=1, high=1e4, log=True,
+        help="Largest over smallest non-zero eigenvalue of XᵀX/n. In the long run gradient descent with η = 1/λ₁ "
+        "needs about κ loops for each factor e of error. 1 to 10,000: beyond that even 10,000 loops barely move "
+        "the slowest mode.",
+    )  # fmt: skip
+    spectrum: str = setting(
+        "geometric", key="spectrum", label="Spectrum shape", kind="choice",
+        choices=(
+            Choice("geometric", "Geometric", "evenly spaced in ratio"),
+            Choice("linear", "Linear", "evenly spaced in distance"),
+            Choice("two-level", "Two levels", "half high and half low"),
+            Choice("outlier", "One outlier", "one large and the rest equal"),
+        ),
+        help="How the eigenvalues lie between the largest and the smallest.",
+    )  # fmt: skip
+    data: str = setting(
+        "exact", key="data", label="Source", kind="choice",
+        choices=(
+            Choice("exact", "Exact κ", "random prompts whose κ is exactly what you ask"),
+            Choice("gaussian", "Gaussian rows", "independent normal rows, κ as it falls"),
+            Choice("correlated", "Correlated rows", "normal rows of one covariance, whose condition number is κ"),
+            Choice("diabetes", "Diabetes table", "scikit-learn's 442 patients"),
+            Choice("csv", "Your own table", "a CSV file"),
+        ),
+        help="Where the prompts come from.",
+    )  # fmt: skip
+    noise: float = setting(
+        0.0, key="noise", label="σ · label noise", kind="real", low=0, high=10,
+        help="Standard deviation of the noise added to every label. 0 to 10: w* has length 1, so at 10 the labels "
+        "are nearly all noise.",
+    )  # fmt: skip
+    label_scale: float = setting(
+        1.0, key="alpha", label="α · label scale", kind="real", low=-1e3, high=1e3,
+        help="Multiplies all labels: the query token carries α in its last place, and w_ref becomes α times as "
+        "long. −1,000 to 1,000, at least 0.001 away from 0: at 0 there is nothing to learn.",
+    )  # fmt: skip
+    step_size: float | Literal["auto", "optimal"] = setting(
+        "auto", key="step", option="--step-size", label="η · step size", kind="step", high=1e6,
+        choices=named("auto", "optimal"),
+        help="auto is 1/λ₁. optimal is 2/(λ₁+λ_d), the constant step with which the worst mode falls fastest. By "
+        "hand: any η above 0, up to 1,000,000; above 2/λ₁ gradient descent diverges, and the page says so before "
+        "it runs. Other algorithms have their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best two numbers for T and "
+        "κ on a grid.",
+    )  # fmt: skip
+    algorithm: str = setting(
+        "gd", key="algorithm", label="Algorithm", kind="choice",
+        choices=tuple(Choice(name, entry.label, entry.help) for name, entry in ENTRIES.items()),
+        help="What the weights make of a loop.",
+    )  # fmt: skip
+    ridge: float = setting(
+        0.1, key="ridge", label="ρ · ridge strength", kind="real", low=1e-6, high=100, log=True,
+        help="Weight of ρ‖w‖²/2 beside half the mean squared error; the mean eigenvalue of synthetic prompts is 1. "
+        "0.000001 to 100: below hardly anything changes, above w is pressed to nearly 0. Ridge only.",
+    )  # fmt: skip
+    momentum: float | Literal["auto"] = setting(
+        "auto", key="momentum", label="β · momentum", kind="step", high=0.9999, choices=named("auto"),
+        help="How much of the last move is made again. auto is the smallest β at which no mode falls more slowly "
+        "than √β a loop in the long run, max (1−√(ηλ))². Up to 0.9999: at 1 nothing is damped. Heavy ball only.",
+    )  # fmt: skip
+    gamma: float | Literal["auto"] = setting(
+        "auto", key="gamma", label="γ · contraction", kind="step", high=1e6, choices=named("auto"),
+        help="How far every loop moves the examples, x ← (I − γH)x. auto belongs to η: 1/(2λ₁), or its grid. By "
+        "hand: above 0, up to 1,000,000; above 2/λ₁ the examples run away. Where η differs between prompts, γ is "
+        "for the largest and γ/η is the same for all, since it stands in P. GD++ only.",
+    )  # fmt: skip
+    shared_step: bool = setting(
+        False, key="shared", option="--shared-step", label="One η for all prompts", kind="yes/no",
+        help="By default η is read from each prompt's own data. Switched on, one η (the smallest) serves all "
+        "prompts, so that P and Q alone are the model.",
+    )  # fmt: skip
+    prompts: int = setting(
+        64, key="prompts", label="B · prompts", kind="whole", low=1, high=1_000, log=True,
+        help="How many independent prompts, each with a task of its own. The line is their median, the band their "
+        "10–90 % range. 1 to 1,000: a band needs no more.",
+    )  # fmt: skip
+    seed: int = setting(
+        0, key="seed", label="Seed", kind="whole", low=0, high=2**31 - 1,
+        help="Start of the random generator, 0 to 2,147,483,647. Same settings and seed, same numbers.",
+    )  # fmt: skip
+    dtype: str = setting(
+        "float64", key="dtype", label="Precision", kind="choice",
+        choices=(
+            Choice("float64", "float64", "about 16 digits"),
+            Choice("float32", "float32", "about 7 digits"),
+        ),
+        help="Arithmetic of the run: the curve flattens where rounding takes over.",
+    )  # fmt: skip
+    layout: str = setting(
+        "compact", key="layout", label="Token layout", kind="choice",
+        choices=(
+            Choice("compact", "Compact", "tokens of d+1 numbers and a mask that lets only the query be written"),
+            Choice(
+                "slots", "Slots",
+                "tokens of 2d+2 numbers with a place of their own for x, y, w and α, and no write mask",
+            ),
+        ),
+        help="How x, y, w and α lie in a token.",
+    )  # fmt: skip
+    form: str = setting(
+        "state", key="form", label="Evaluation", kind="choice",
+        choices=(
+            Choice(
+                "state", "State form",
+                "linear attention is associative, so the examples are read once into a matrix",
+            ),
+            Choice("token", "Token form", "every loop reads all n examples"),
+        ),
+        help="How the loop is evaluated. Same numbers up to rounding; the state form is faster, and the token form is "
+        "limited to B·n·d·T = 2·10⁹, about a second.",
+    )  # fmt: skip
+    target: str = setting(
+        "", key="target", label="Target column", kind="text",
+        help="The column of the table to be predicted. Real data only.",
+    )  # fmt: skip
+    feature_columns: tuple[str, ...] = setting(
+        (), key="columns", option="--features", label="Feature columns", kind="list",
+        help="The columns the prediction is made from; none chosen means every column but the target. "
+        "At most 200, the limit of d.",
+    )  # fmt: skip
 
     @property
     def rank(self) -> int:
@@ -158,4 +291,6 @@ class Settings(CheckedSettings):
         return min(self.examples, self.features)
 
 
+FIELDS: dict[str, Field] = Settings.table
+"""Every setting of a run of `looped.compare`."""
 DEFAULTS: dict[str, Any] = Settings.defaults()

@@ -9,15 +9,17 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from sklearn.datasets import load_diabetes
 
 from looped import dialects
 from looped.dialects import Dialect
-from looped.fields import FIELDS, SettingsError
-from looped.settings import Settings
+from looped.fields import SettingsError
+from looped.settings import FIELDS, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd  # 1 s, as scikit-learn: imported where there is a table
 
 MAX_BYTES = 20 * 1024**2
 """Largest CSV file: 20 MiB, read in about a second."""
@@ -42,7 +44,7 @@ class Sheet:
 
     name: str
     """Where it came from, for people."""
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
     """Rows by columns; float64 where every cell is a number, else text."""
     digest: str
     """SHA-256 of the file, first 16 hex digits: links and results name the data by it."""
@@ -64,7 +66,9 @@ class Sheet:
         """Columns that hold only numbers, at least two different ones."""
         return [name for name in self.frame.columns if name not in self.troubles]
 
-    def _trouble(self, column: pd.Series) -> str:
+    def _trouble(self, column: "pd.Series") -> str:
+        import pandas as pd
+
         if not pd.api.types.is_numeric_dtype(column):
             return self._trouble_with_text(list(column))
         values = column.to_numpy(dtype=np.float64)
@@ -228,6 +232,8 @@ def read_csv(source: str | Path | bytes, name: str = "", dialect: Dialect | None
         raise refuse(f"{name} has too few rows of data, {len(grid.rows)}: at least {MIN_ROWS} are needed.")
     if len(grid.rows) > MAX_ROWS:
         raise refuse(f"{name} has {len(grid.rows):,} rows: at most {MAX_ROWS:,} are read, keep a sample of them.")
+    import pandas as pd
+
     columns = {}
     for column, cells in zip(grid.names, zip(*grid.rows, strict=True), strict=True):
         values = dialects.numbers(cells, grid.decimal)
@@ -274,6 +280,8 @@ def choose(sheet: Sheet, target: str, columns: tuple[str, ...] = ()) -> Table:
 
 def diabetes() -> Sheet:
     """scikit-learn's diabetes data in original units: 442 patients, 10 features, disease progression after a year."""
+    from sklearn.datasets import load_diabetes
+
     bunch = load_diabetes(as_frame=True, scaled=False)
     return Sheet(name="diabetes (scikit-learn)", frame=bunch.frame, digest="", lines=tuple(range(1, 443)))
 

@@ -4,18 +4,19 @@ import gc
 from dataclasses import dataclass
 from functools import cached_property
 from threading import BoundedSemaphore
-from typing import Any
 
 import streamlit as st
 import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
 
-from looped import Settings, compare, export, tables
+from looped import Settings, compare, tables
 from looped.chart import Picture
 from looped.dialects import Dialect
 from looped.experiments import context
 from looped.experiments.compare import inside, modes
 from looped.experiments.compare.charts import error_chart, prediction_chart
 from looped.experiments.compare.inside_charts import player
+from looped.experiments.compare.result import Comparison
+from looped.experiments.compare.summary import Summary, summarise
 from looped.experiments.context.charts import CHARTS
 
 AT_ONCE = BoundedSemaphore(2)
@@ -26,24 +27,31 @@ AT_ONCE = BoundedSemaphore(2)
 class View:
     """What the first page draws; small, so that many can be kept."""
 
-    summary: dict[str, Any]
-    """As in result.json."""
+    summary: Summary
+    """Numbers and verdicts."""
     errors: Picture
     """The error chart."""
     predictions: Picture | None
     """ŷ against y on held-out rows, for a table."""
 
 
+@st.cache_resource(max_entries=4, ttl="1h", show_spinner=False)
+def kept_comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table | None) -> Comparison:
+    """The result itself with all its arrays, for the close-up and the files; `data` stands for the table."""
+    del data
+    with AT_ONCE:
+        return compare(settings, _table)
+
+
 @st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
 def comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table | None) -> View:
     """Looped transformer next to explicit gradient descent; `data` stands for the table in the cache's key."""
-    del data
+    result = kept_comparison(settings, data, _table)
     with AT_ONCE:
-        result = compare(settings, _table)
         predictions = None
         if result.report is not None and result.report.held_out is not None:
             predictions = prediction_chart(result.report.held_out)
-        return View(export.summary(result), error_chart(result), predictions)
+        return View(summarise(result), error_chart(result), predictions)
 
 
 @st.cache_resource(max_entries=8, ttl="1h", show_spinner=False)
@@ -76,9 +84,8 @@ class Look:
 @st.cache_resource(max_entries=16, ttl="1h", show_spinner=False)
 def look(settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None) -> Look:
     """What `comparison` does not keep, of one prompt counted from 0: its error by mode, and the loop's inside."""
-    del data
+    result = kept_comparison(settings, data, _table)
     with AT_ONCE:
-        result = compare(settings, _table)
         return Look(modes.split(result, prompt), inside.record(result, prompt))
 
 

@@ -38,7 +38,7 @@ def close_up(
     if not opened:
         return
     if not ALGORITHMS[settings.algorithm].steady:
-        *others, last = steady_names()
+        *others, last = map(controls.fields["algorithm"].label_of, steady_names())
         for view in opened:
             view.info(
                 "This view knows algorithms that multiply each mode by the same number in every loop: choose "

@@ -86,15 +86,31 @@ class Controls(Generic[S]):
             )  # fmt: skip
 
     def choice(self, name: str, *, unused: str = "") -> None:
-        """A list of choices for the setting `name`; grey, with `unused` as its help, if it has no effect now."""
+        """A list of choices for the setting `name`; grey, with `unused` as its help, if it has no effect now.
+
+        A bound widget would write labels into the link, so the link is kept in step here and holds ids.
+        """
         field = self.fields[name]
         if field.key in self.hidden:
             return
+        self._follow_link(name)
         st.selectbox(
-            field.label, field.choices, field.choices.index(self.defaults[name]), key=field.key,
-            help=typeset(unused or field.help), bind="query-params", disabled=bool(unused),
+            field.label, field.ids, key=field.key, format_func=field.label_of, persist_state="page",
+            help=typeset(unused or field.page_help), disabled=bool(unused),
         )  # fmt: skip
-        self._settle(name)
+
+    def _follow_link(self, name: str) -> None:
+        """Keep a choice and its parameter in the link in step: a link that changed since the last run wins."""
+        state, query, field, default = st.session_state, st.query_params, self.fields[name], self.defaults[name]
+        linked = query.get(field.key, default)
+        if linked != state.get(f"{field.key}_in_link", default):
+            state[field.key] = linked if linked in field.ids else default
+        chosen = state.setdefault(field.key, default)
+        if chosen != linked and chosen == default:
+            del query[field.key]
+        elif chosen != linked:
+            query[field.key] = chosen
+        state[f"{field.key}_in_link"] = chosen
 
     def switch(self, name: str) -> None:
         """On or off for the setting `name`."""
@@ -190,7 +206,9 @@ class Controls(Generic[S]):
         """Put values by name of the setting into the widgets; for callbacks, before the widgets are drawn."""
         for name, value in changes.items():
             field = self.fields[name]
-            if field.key in st.query_params and field.key not in st.session_state:
+            if field.kind == "choice":
+                st.session_state[f"{field.key}_in_link"] = st.query_params.get(field.key, self.defaults[name])
+            elif field.key in st.query_params and field.key not in st.session_state:
                 st.session_state.setdefault("late", {})[name] = value
             if field.kind in ("numbers", "step"):
                 value = field.to_text(value)

@@ -7,7 +7,8 @@ import streamlit as st
 
 from looped import tables
 from looped.dialects import DIALECT, Dialect
-from looped.fields import FIELDS, SettingsError
+from looped.fields import SettingsError
+from looped.settings import FIELDS
 from looped_ui import backend
 from looped_ui.parts import plain, typeset
 
@@ -115,7 +116,7 @@ def _dialect() -> Dialect:
     """How the file is written, as far as it is told."""
     with st.popover("How it is written", help="Set what was not guessed right about the file.", width="stretch"):
         told = {
-            name: st.selectbox(field.label, field.choices, key=f"csv_{field.key}", help=field.help)
+            name: st.selectbox(field.label, field.ids, key=f"csv_{field.key}", help=field.help)
             for name, field in DIALECT.items()
         }
     return Dialect(**told)

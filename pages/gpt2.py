@@ -4,8 +4,8 @@ import streamlit as st
 
 from looped import export
 from looped.experiments.gpt2 import words
-from looped.experiments.gpt2.charts import NAMES, curves_chart
-from looped.experiments.gpt2.curves import Curve, command, stored
+from looped.experiments.gpt2.charts import curves_chart
+from looped.experiments.gpt2.curves import NAMES, Curve, command, stored
 from looped.experiments.gpt2.lessons import GPT2
 from looped.experiments.gpt2.result import GPT2Result, GPT2Training, seconds
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings
@@ -26,7 +26,7 @@ JOB = "gpt2"
 def sidebar() -> None:
     """Draw the controls."""
     with st.sidebar:
-        for name in ("signal", "M", "features", "noise"):
+        for name in ("signal", "examples", "features", "noise"):
             controls.number(name)
         with st.expander("GPT-2"):
             for name in ("layers", "heads", "width"):
@@ -42,7 +42,8 @@ def sidebar() -> None:
 def in_words(settings: GPT2Settings) -> str:
     """Size and task of a training."""
     return (
-        f"β\\* = {settings.signal:g}·(1, …, 1), d = {settings.features}, M = {settings.M}, σ = {settings.noise:g}; "
+        f"β\\* = {settings.signal:g}·(1, …, 1), d = {settings.features}, M = {settings.examples}, "
+        f"σ = {settings.noise:g}; "
         f"{settings.layers} layers, {settings.heads} heads, width {settings.width}; {settings.batch} prompts a step, "
         f"{settings.steps:,} steps, Adam {settings.learning_rate:g}{' falling to 0' if settings.decay else ''}, seed "
         f"{settings.seed}"

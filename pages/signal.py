@@ -23,7 +23,7 @@ from looped_ui.parts import data_table, figure, plain, show_number
 from looped_ui.share import share
 
 JOB = "signal"
-AGAINST: dict[str, Over] = {"s": "signal", "M": "M", "σ": "noise"}
+AGAINST: dict[str, Over] = {"s": "signal", "M": "examples", "σ": "noise"}
 FILE_RULES = (
     "A .npy file from numpy.save: a symmetric positive semi-definite d × d matrix; its rank may be below d. "
     f"{ROUNDING_RULE}"
@@ -33,7 +33,7 @@ FILE_RULES = (
 def sidebar() -> tuple[tuple[Tensor | None, Tensor | None], list[str]]:
     """Draw the controls; give H and Ψ where files are chosen, and a sentence for each file that cannot be used."""
     with st.sidebar:
-        for name in ("signal", "M", "features", "noise"):
+        for name in ("signal", "examples", "features", "noise"):
             controls.number(name)
         with st.expander("Covariances H and Ψ"):
             matrices, refused = [], []

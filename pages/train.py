@@ -3,13 +3,13 @@
 import streamlit as st
 
 from looped import export
-from looped.experiments.train import Trained, TrainingWork
+from looped.experiments.train import TrainResult, TrainWork
 from looped.experiments.train import charts as figures
 from looped.experiments.train.cost import estimate
 from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.result import STATISTICS, measured, written
 from looped.experiments.train.rivals import LEVEL_PROMPTS, best_descent
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
+from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
 from looped.fields import SettingsError
@@ -61,14 +61,14 @@ def look_at_file() -> None:
     file = st.session_state["weights_file"]
     try:
         begun = weights_from(file.getvalue(), file.name, controls.read()[0])
-        jobs.begin(JOB, TrainingWork(begun.settings, begun))
+        jobs.begin(JOB, TrainWork(begun.settings, begun))
     except SettingsError as error:
         st.session_state["weights_refusal"] = str(error)
 
 
-def evaluate_now(run: Trained) -> None:
+def evaluate_now(run: TrainResult) -> None:
     """Evaluate a run that was stopped, as it stands."""
-    jobs.begin(JOB, TrainingWork(run.settings, run))
+    jobs.begin(JOB, TrainWork(run.settings, run))
 
 
 def progress_line(job: jobs.Job[Progress | None] | None) -> None:
@@ -76,7 +76,7 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
     if job is None:
         return
     work = job.work
-    assert isinstance(work, TrainingWork)
+    assert isinstance(work, TrainWork)
     last = next((record for record in reversed(job.records[-1:]) if record is not None), None)
     if job.state == "finished" or not (job.active or job.state == "paused"):
         return
@@ -103,7 +103,7 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
 def live(job: jobs.Job[Progress | None] | None) -> None:
     """What is known so far: a job's, or the stored run."""
     default = stored()[0]
-    run: Trained = default if job is None else job.snapshot
+    run: TrainResult = default if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
         st.error(plain(run.stopped))
     if overflow := run.overflow():
@@ -114,7 +114,7 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
     with left:
         if len(run.history.get("step", ())) or job is None or job.active:
             steps = run.settings.training().steps
-            if job is not None and isinstance(job.work, TrainingWork) and job.work.trainer is not None:
+            if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
                 steps = job.work.trainer.training.steps
             figure(figures.loss_chart(run.settings, run.history, steps, run if run.best else default), "loss")
             st.caption(levels_explained(run.settings))
@@ -133,7 +133,7 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
         beyond(run)
 
 
-def numbers(run: Trained) -> None:
+def numbers(run: TrainResult) -> None:
     """The strip of numbers above the charts."""
     settings, fits = run.settings, run.fits()
     with st.container(horizontal=True):
@@ -188,7 +188,7 @@ def numbers(run: Trained) -> None:
                         "identity, relative to the length of that optimum.")  # fmt: skip
 
 
-def beyond(run: Trained) -> None:
+def beyond(run: TrainResult) -> None:
     """The same weights where they were not trained."""
     st.subheader("On fresh prompts, and beyond training")
     statistic = st.segmented_control(
@@ -215,7 +215,7 @@ EXPLAINED = {
 }
 
 
-def explained(run: Trained, kind: str) -> str:
+def explained(run: TrainResult, kind: str) -> str:
     """The caption of one chart of the evaluation."""
     if kind != "loops":
         return f"{EXPLAINED[kind]} {run.sweeps[kind].prompts:,} prompts at each point."
@@ -254,7 +254,7 @@ def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
     """The settings in which two runs differ, with the value on screen and that on the left."""
     return "; ".join(
         f"{field.label} {field.to_text(getattr(shown, name))}, on the left {field.to_text(getattr(chosen, name))}"
-        for name, field in TRAIN_FIELDS.items()
+        for name, field in TrainSettings.table.items()
         if getattr(shown, name) != getattr(chosen, name)
     )
 
@@ -265,8 +265,8 @@ def draw(settings: TrainSettings) -> None:
     job = jobs.current(JOB)
     seconds = estimate(settings).seconds
     with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.buttons(JOB, lambda: TrainingWork(settings))
-        asked = job.work.settings if job is not None and isinstance(job.work, TrainingWork) else default.settings
+        jobs.buttons(JOB, lambda: TrainWork(settings))
+        asked = job.work.settings if job is not None and isinstance(job.work, TrainWork) else default.settings
         differ = plain(differences(asked, settings))
         if job is None and settings != default.settings:
             st.info(
@@ -282,7 +282,7 @@ def draw(settings: TrainSettings) -> None:
                        "one core.")  # fmt: skip
     jobs.watch(JOB, progress_line)
     jobs.watch(JOB, live, every=CHARTS_EVERY, quiet=True)
-    run: Trained = default if job is None else job.snapshot
+    run: TrainResult = default if job is None else job.snapshot
     differs = asked != settings
     with top_line:
         note = "Link and files are of the run on screen, not of the settings on the left." if differs else ""

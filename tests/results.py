@@ -24,8 +24,10 @@ MAKERS: dict[str, Callable[[], object]] = {
     "compare": lambda: compare(Settings(loops=8, examples=9, features=4, prompts=5)),
     "context": lambda: context.sweep(context.ContextSettings(features=3, ratios="1,2,4", loops=6, prompts=8)),
     "train": make_trained,
-    "signal": lambda: signal(SignalSettings(model="ltb", features=2, M=3, steps=20)),
-    "gpt2": lambda: gpt2(GPT2Settings(features=2, M=3, layers=1, heads=2, width=8, batch=16, steps=40), (True, False)),
+    "signal": lambda: signal(SignalSettings(model="ltb", features=2, examples=3, steps=20)),
+    "gpt2": lambda: gpt2(
+        GPT2Settings(features=2, examples=3, layers=1, heads=2, width=8, batch=16, steps=40), (True, False)
+    ),
 }
 
 

@@ -3,7 +3,8 @@
 from hypothesis import strategies as st
 
 from looped import Settings
-from looped.fields import FIELDS, SYNTHETIC, Field
+from looped.fields import Field
+from looped.settings import FIELDS, SYNTHETIC
 
 COLUMN_NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='"'), min_size=1, max_size=12)
 
@@ -16,9 +17,9 @@ def value_of(field: Field) -> st.SearchStrategy:
         case "real":
             return st.floats(field.low, field.high, allow_nan=False).filter(lambda x: abs(x) >= 1e-3 or field.low >= 0)
         case "step":
-            return st.sampled_from(field.choices) | st.floats(1e-12, field.high)
+            return st.sampled_from(field.ids) | st.floats(1e-12, field.high)
         case "choice":
-            return st.sampled_from(field.choices)
+            return st.sampled_from(field.ids)
         case "yes/no":
             return st.booleans()
         case "list":
@@ -48,7 +49,7 @@ def runnable_settings(max_loops: int = 300, max_examples: int = 60, max_features
         shared_step=st.booleans(),
         noise=st.sampled_from([0.0, 0.3]),
         label_scale=st.sampled_from([1.0, -2.5, 100.0]),
-        spectrum=st.sampled_from(FIELDS["spectrum"].choices),
+        spectrum=st.sampled_from(FIELDS["spectrum"].ids),
         data=st.sampled_from(["exact", "gaussian"]),
     )
 
@@ -58,7 +59,7 @@ def wild_settings() -> st.SearchStrategy:
     power = st.floats(-3, 3).map(lambda exponent: 10**exponent)
     return st.builds(
         Settings,
-        algorithm=st.sampled_from(FIELDS["algorithm"].choices),
+        algorithm=st.sampled_from(FIELDS["algorithm"].ids),
         loops=_log_uniform(400),
         examples=_log_uniform(30),
         features=_log_uniform(8),

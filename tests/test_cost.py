@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from looped import Settings, SettingsError, cost
-from looped.fields import FIELDS
+from looped.settings import FIELDS
 
 LARGEST = {name: int(FIELDS[name].high) for name in ("loops", "examples", "features")}
 

@@ -22,11 +22,12 @@ from hypothesis import example, given, settings
 from looped import Settings, cli, compare, export
 from looped.algorithms import ALGORITHMS
 from looped.chart import COLOURS
+from looped.experiments.compare.files import ComparisonExport
 from looped.experiments.signal.result import signal
 from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import weights_from
-from looped.fields import FIELDS
+from looped.settings import FIELDS
 from looped.tables import choose, read_csv
 from tests import results
 from tests.strategies import wild_settings
@@ -271,7 +272,7 @@ def imported(script):
 
 def with_matrices():
     return signal(
-        SignalSettings(model="gd-0", features=2, M=3, steps=2), [[2.0, 0.5], [0.5, 1.0]], [[1.0, 0], [0, 3.0]]
+        SignalSettings(model="gd-0", features=2, examples=3, steps=2), [[2.0, 0.5], [0.5, 1.0]], [[1.0, 0], [0, 3.0]]
     )
 
 
@@ -426,7 +427,7 @@ def test_a_failing_summary_leaves_the_earlier_files_alone(tmp_path, monkeypatch)
     def fail(_self):
         raise ValueError("no summary")
 
-    monkeypatch.setattr(export.ComparisonExport, "results", property(fail))
+    monkeypatch.setattr(ComparisonExport, "results", property(fail))
     with pytest.raises(ValueError, match="no summary"):
         export.save(compare(SMALL.replace(seed=1)), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

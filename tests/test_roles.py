@@ -34,13 +34,13 @@ ROLE_OF = {
 def of_gpt2():
     curves = [pair for pair in words.pairs(gpt2()).items() if len(pair[1]) == 2]
     for settings, pair in (curves[0], curves[-1]):
-        levels = SignalTraining(SignalSettings(features=2, M=3, steps=1)).levels
+        levels = SignalTraining(SignalSettings(features=2, examples=3, steps=1)).levels
         yield curves_chart(pair, settings, levels)
         yield curves_chart([], settings, levels)
 
 
 def of_signal():
-    training = SignalTraining(SignalSettings(features=2, M=3, steps=1, model="gd-0"))
+    training = SignalTraining(SignalSettings(features=2, examples=3, steps=1, model="gd-0"))
     return export.of(SignalResult(training.settings, training)).pictures().values()
 
 

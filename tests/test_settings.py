@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from looped import Settings, SettingsError
-from looped.fields import FIELDS
-from looped.settings import DEFAULTS
+from looped.settings import DEFAULTS, FIELDS
 from tests.strategies import any_settings
 
 
@@ -22,15 +21,19 @@ def test_the_defaults_are_those_of_the_contract():
 
 
 def test_every_field_of_settings_stands_in_the_table_of_limits_once():
-    assert list(FIELDS) != []
-    assert {field.name for field in dataclasses.fields(Settings)} == set(FIELDS)
+    assert [field.name for field in dataclasses.fields(Settings)] == list(FIELDS) == [f.name for f in FIELDS.values()]
     assert len({field.key for field in FIELDS.values()}) == len(FIELDS)
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_setting_explains_itself_and_its_limit(name):
     field = FIELDS[name]
-    assert len(field.help) > 40
+    assert len(field.command_help) > 40
+    for choice in field.choices if field.kind == "choice" else ():
+        assert choice.label
+        assert choice.help
+        assert f"*{choice.label}*: {choice.help}." in field.page_help
+        assert f"{choice.id}: {choice.help}." in field.command_help
     if field.kind in ("whole", "real"):
         low, high = (f"{abs(x):,.0f}" for x in (field.low, field.high))
         assert low in field.help

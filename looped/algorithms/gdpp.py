@@ -11,7 +11,7 @@ from looped import theory
 from looped.algorithms.base import Algorithm
 from looped.algorithms.descent import gradient, iterate
 from looped.attention import Weights
-from looped.fields import FIELDS
+from looped.settings import FIELDS
 
 AUTO = (0.5, 23.0)
 """γλ₁ and a/γ with the step auto: near the ratio 4.97/0.217 of the best at T = 10, n = 20, d = 5."""

@@ -7,16 +7,12 @@ from types import ModuleType
 
 from looped import __version__
 from looped.cli.streams import guard
+from looped.experiments import EXPERIMENTS
 
-COMMANDS = {
-    "app": "start the web demo",
-    "compare": "a constructed looped transformer next to explicit gradient descent",
-    "context": "how many examples T loops need: error over n/d and T",
-    "train": "train a looped transformer and see what it found",
-    "signal": "what the MLP adds: attention alone and the block with an MLP on tasks that share a signal",
-    "gpt2": "GPT-2 with or without its MLP sub-layers on such tasks",
+COMMANDS = {"app": ("start the web demo", "looped.cli.app")} | {
+    name: (experiment.about, experiment.command) for name, experiment in EXPERIMENTS.items()
 }
-"""Each command is `looped.experiments.NAME.command`, with `add(parser)` and `run(chosen)`; imported when used."""
+"""For each command what it does and its module, with `add(parser)` and `run(chosen)`, which is imported when used."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,12 +30,10 @@ def _run(arguments: list[str]) -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules: dict[str, ModuleType] = {}
     parsers: dict[str, Parser] = {}
-    for name, what in COMMANDS.items():
+    for name, (what, module) in COMMANDS.items():
         parsers[name] = commands.add_parser(name, help=what, allow_abbrev=False)
         if name in arguments[:1]:
-            modules[name] = importlib.import_module(
-                "looped.cli.app" if name == "app" else f"looped.experiments.{name}.command"
-            )
+            modules[name] = importlib.import_module(module)
             parsers[name].description = modules[name].__doc__
             modules[name].add(parsers[name])
             parsers[name].note_repeated(arguments[1:])

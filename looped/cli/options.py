@@ -55,13 +55,13 @@ def add_settings(
 ) -> None:
     """One option for every field, with its help and its default; `metavars` replaces what stands for a value."""
     for name, field in settings.table.items():
-        text = field.help.replace("%", "%%")
+        text = field.command_help.replace("%", "%%")
         if field.kind == "yes/no":
             command.add_argument(field.flag, dest=name, action=argparse.BooleanOptionalAction, help=text)
             continue
         if default := field.to_text(settings.defaults()[name]):
             text += f" Default: {default}."
-        metavar = (metavars or {}).get(name) or "|".join(field.choices) or field.key.upper()
+        metavar = (metavars or {}).get(name) or "|".join(field.ids) or field.key.upper()
         command.add_argument(field.flag, dest=name, metavar=metavar, help=text)
 
 

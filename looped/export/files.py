@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from functools import cache, cached_property, singledispatch
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from looped import provenance
 from looped.chart import Picture
+from looped.experiments import EXPERIMENTS
 from looped.files import npz, utf8, write
 from looped.settings import CheckedSettings
 
@@ -34,7 +35,7 @@ def versions() -> dict[str, str]:
 class Export(ABC):
     """What one kind of result has to say, and the files made from it.
 
-    A subclass gives the five parts; it registers itself with `of` for its kind of result.
+    A subclass gives the five parts, from the result that it is made with.
     """
 
     title: ClassVar[str]
@@ -135,9 +136,17 @@ FILES = ("result.json", "curves.csv", "figure.html", SCRIPT, "arrays.npz")
 """Every result's files, in the order they are offered."""
 
 
-@singledispatch
 def of(result: object) -> Export:
-    """The export of a result, whatever its kind."""
+    """The export of a result, whatever experiment it is of.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    for experiment in EXPERIMENTS.values():
+        name = experiment.result.partition(":")[2]  # asked first, so that no other experiment is imported
+        if type(result).__name__ == name and isinstance(result, experiment.load("result")):
+            export: Export = experiment.load("export")(result)
+            return export
     raise TypeError(f"Nothing is known about writing a {type(result).__name__}.")
 
 
@@ -219,14 +228,14 @@ def bands(values: np.ndarray) -> dict[str, float]:
     return {"p10": float(p10), "median": float(median), "p90": float(p90)}
 
 
-def script(call: str, settings: CheckedSettings, imports: Iterable[str], before: str = "") -> str:
+def script(call: str, settings: CheckedSettings, names: Iterable[str], before: str = "") -> str:
     """A script that runs alone: imports, every field of the settings written out, the call, and its files.
 
     Args:
-        call: that gives the result from `settings`.
-        settings: of the run.
-        imports: lines that bring in the names of the call and the settings' class.
-        before: lines between the settings and the call.
+        call: Expression that gives the result from `settings`.
+        settings: Settings of the run.
+        names: What the call and the lines before it need from `looped` beside the settings' class.
+        before: Lines between the settings and the call.
     """
     values = "".join(f"    {name}={getattr(settings, name)!r},\n" for name in settings.table)
     made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
@@ -238,7 +247,7 @@ def script(call: str, settings: CheckedSettings, imports: Iterable[str], before:
             f"Made with {made_with}; results version {RESULTS_VERSION}. Needs the looped package.",
             '"""',
             "",
-            *imports,
+            f"from looped import {', '.join(sorted({*names, type(settings).__name__, 'export'}))}",
             "",
             f"settings = {type(settings).__name__}(\n{values})",
             *([before] if before else []),

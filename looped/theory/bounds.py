@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from looped.fields import TABLES
 from looped.prompts import Spectrum
-from looped.settings import Settings
+from looped.settings import TABLES, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from looped.algorithms.newton import Newton
 from looped.algorithms.run import looped_iterates
 from looped.attention import LinearAttention, LoopedTransformer, SoftmaxAttention
 from looped.experiments.compare import charts
-from looped.fields import FIELDS
 from looped.prompts import Prompts, draw
+from looped.settings import FIELDS
 from tests.algorithms.references import build, expected, tolerance
 from tests.strategies import runnable_settings
 
@@ -396,11 +396,11 @@ def test_the_transformer_runs_without_the_explicit_algorithm_and_without_the_tas
 
 
 def test_every_algorithm_stands_in_the_list_with_its_texts():
-    assert FIELDS["algorithm"].choices == tuple(ENTRIES) == tuple(ALGORITHMS)
+    assert FIELDS["algorithm"].ids == tuple(ENTRIES) == tuple(ALGORITHMS)
     for name, entry in ENTRIES.items():
         algorithm = ALGORITHMS[name]
         assert algorithm.name == name
-        assert f" {name}: {entry.help}." in FIELDS["algorithm"].help
+        assert f" {name}: {entry.help}." in FIELDS["algorithm"].command_help
         assert entry.label[0].isupper()
         assert algorithm.needs.endswith(".")
         assert algorithm.source.endswith(".")

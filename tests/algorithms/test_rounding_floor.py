@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from looped import Settings, compare
-from looped.fields import FIELDS
+from looped.settings import FIELDS
 
 WITHIN = 4.0
 """Factor within which the estimate lies in 9 of 10 settings, as README and docstrings say."""
@@ -57,7 +57,7 @@ def random_setting(generator):
         layout=one("compact", "slots"),
         step_size=one("auto", "optimal"),
         data=one("exact", "gaussian", "correlated"),
-        spectrum=one(*FIELDS["spectrum"].choices),
+        spectrum=one(*FIELDS["spectrum"].ids),
         noise=one(0.0, 0.3, 3.0),
         seed=int(generator.integers(10**6)),
         prompts=8,

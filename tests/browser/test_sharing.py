@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from looped.fields import FIELDS
-from looped.settings import LINK_VERSION
+from looped.settings import FIELDS, LINK_VERSION
 
 from .conftest import IDLE, ROOT, Visit, running_app
 

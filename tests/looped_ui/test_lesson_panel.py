@@ -91,7 +91,7 @@ def test_every_setting_is_either_free_or_takes_the_lesson_away(page, lesson):
         now = getattr(own, name)
         other = {"whole": field.high, "real": field.high, "step": 0.123, "yes/no": not now}.get(field.kind)
         if field.kind == "choice":
-            other = next(choice for choice in field.choices if choice != now)
+            other = next(choice for choice in field.ids if choice != now)
         if other is None or other == now:
             continue
         try:

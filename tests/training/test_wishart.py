@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from looped.experiments.train.settings import TRAIN_FIELDS
+from looped.experiments.train.settings import TrainSettings
 from looped.training import wishart
 from looped.training.stream import PromptStream
 from tests.training import exact
@@ -125,7 +125,7 @@ def test_importance_sampling_finds_the_same_risk(loops, n, d, noise):
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (1, 40), (20, 5), (2000, 40), (40, 40)])
 @pytest.mark.parametrize("loops", [1, 7, 30])
 def test_every_size_the_page_offers_has_an_exact_best_step(loops, n, d, noise):
-    assert (TRAIN_FIELDS["loops"].high, TRAIN_FIELDS["features"].high) == (30, 40)
+    assert (TrainSettings.table["loops"].high, TrainSettings.table["features"].high) == (30, 40)
     step, least = wishart.best_descent(loops, n, d, noise)
     assert 0 < step < 2
     assert 0 < least < d

@@ -10,8 +10,8 @@ from looped.cli.options import add_out, add_settings, given, refuse_unread, writ
 from looped.cli.streams import give, say
 from looped.dialects import DIALECT, Dialect
 from looped.experiments.compare.result import compare
-from looped.fields import FIELDS, TABLES, SettingsError
-from looped.settings import Settings
+from looped.fields import SettingsError
+from looped.settings import FIELDS, TABLES, Settings
 
 SYNTHETIC_ONLY = ("examples", "features", "condition_number", "spectrum", "noise", "prompts")
 """Settings that a table brings along or that make no sense for one."""
@@ -37,7 +37,7 @@ ABOUT = (
 def add(command: argparse.ArgumentParser) -> None:
     """The options of `looped compare`."""
     command.epilog = ABOUT
-    add_settings(command, Settings, {"data": "|".join(("FILE.csv", *FIELDS["data"].choices[:-1]))})
+    add_settings(command, Settings, {"data": "|".join(("FILE.csv", *FIELDS["data"].ids[:-1]))})
     add_settings(command, Dialect)
     add_out(command)
 
@@ -85,7 +85,7 @@ def _settings(chosen: argparse.Namespace) -> tuple[Settings, Path | None]:
     """Settings from the options that were given, and the CSV file if one was."""
     values = given(chosen, FIELDS)
     path = None
-    if values.get("data") not in (None, *FIELDS["data"].choices):
+    if values.get("data") not in (None, *FIELDS["data"].ids):
         path = Path(values["data"])
         values["data"] = "csv"
     table = values.get("data") in TABLES

@@ -6,17 +6,14 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold
 
 from looped import prompts
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
 from looped.algorithms.run import looped_iterates
 from looped.cost import FOLDS
-from looped.fields import FIELDS, SettingsError
-from looped.settings import Settings
+from looped.fields import SettingsError
+from looped.settings import FIELDS, Settings
 from looped.tables import Table
 
 REFERENCE = (
@@ -87,12 +84,18 @@ class HeldOut:
     @cached_property
     def r2_looped(self) -> float:
         """1 − Σ(y − ŷ)²/Σ(y − ȳ)² over all held-out rows."""
-        return float(r2_score(self.y, self.looped))
+        return _r2(self.y, self.looped)
 
     @cached_property
     def r2_reference(self) -> float:
         """The same for LinearRegression."""
-        return float(r2_score(self.y, self.reference))
+        return _r2(self.y, self.reference)
+
+
+def _r2(y: np.ndarray, predicted: np.ndarray) -> float:
+    from sklearn.metrics import r2_score  # each import of scikit-learn stands where there is a table: 1.3 s
+
+    return float(r2_score(y, predicted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,8 @@ def least_squares(table: Table) -> tuple[np.ndarray, float, int]:
 
     scikit-learn's default, 1e-6, would drop directions that the numbers of the table determine.
     """
+    from sklearn.linear_model import LinearRegression
+
     X, y = table.standardised()
     tolerance = max(max(X.shape) * float(np.finfo(X.dtype).eps), table.rounding / float(np.linalg.norm(X, 2)))
     fitted = LinearRegression(tol=tolerance).fit(X, y)
@@ -142,6 +147,8 @@ def least_squares(table: Table) -> tuple[np.ndarray, float, int]:
 
 def coefficients(settings: Settings, table: Table, w: np.ndarray) -> Coefficients:
     """The iterate after the last loop, w_T/α (d,) in original units, beside LinearRegression, and how well both fit."""
+    from sklearn.linear_model import LinearRegression
+
     w = w.astype(np.float64) / settings.label_scale
     reference, tolerance, rank = least_squares(table)
     raw = LinearRegression().fit(table.X, table.y)
@@ -245,6 +252,8 @@ def held_out(settings: Settings, table: Table) -> HeldOut:
     Raises:
         SettingsError: if a feature is constant on the rows of a prompt, or if the step diverges on them.
     """
+    from sklearn.model_selection import KFold
+
     folds = min(FOLDS, table.rows)
     looped, reference = np.empty_like(table.y), np.empty_like(table.y)
     for train, test in KFold(folds, shuffle=True, random_state=settings.seed).split(table.X):

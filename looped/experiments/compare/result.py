@@ -11,9 +11,9 @@ from looped.algorithms.base import Algorithm
 from looped.algorithms.gd import GradientDescent
 from looped.algorithms.run import explicit_iterates, looped_iterates
 from looped.experiments.compare import real_data
-from looped.fields import TABLES, SettingsError
+from looped.fields import SettingsError
 from looped.prompts import relative_distance
-from looped.settings import Settings
+from looped.settings import TABLES, Settings
 from looped.threads import in_one_thread
 
 ERROR_CEILING = 1e6

@@ -8,15 +8,9 @@ import numpy as np
 from looped import theory
 from looped.chart import Picture
 from looped.experiments.context import ContextResult, ContextSettings, sweep
-from looped.experiments.context import charts as figures
 from looped.experiments.context.result import RULED_BY_FEW
 from looped.experiments.context.stored import stored
-from looped.export.files import Export, of, script
-
-
-@of.register
-def _(result: ContextResult) -> Export:
-    return ContextExport(result)
+from looped.export.files import Export, script
 
 
 class ContextExport(Export):
@@ -106,12 +100,13 @@ class ContextExport(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """All charts of the page."""
-        return figures.pictures(self.result)
+        from looped.experiments.context import charts
+
+        return charts.pictures(self.result)
 
     def script(self) -> str:
         """Settings written out."""
-        imports = ["from looped import export", "from looped.experiments.context import ContextSettings, sweep"]
-        return script("sweep(settings)", self.settings, imports)
+        return script("context(settings)", self.settings, ("context",))
 
 
 def _number(value: float) -> float | None:

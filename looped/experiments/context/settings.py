@@ -1,80 +1,16 @@
 """Settings of the sweep over the number of examples."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from looped.fields import FIELDS, Field
-from looped.settings import CheckedSettings, Settings
+from looped.fields import Choice
+from looped.settings import CheckedSettings, Settings, setting
 
 DEFAULT_RATIOS = (
     0.5, 0.7, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.2, 3.6, 4, 5, 6, 7, 8, 10, 12, 16, 20, 30, 40, 50,
 )  # fmt: skip
 MAX_LEARNED_FEATURES = 16
 """Largest d for which A is trained: a step costs d⁵, and training must stop within a second."""
-
-
-CONTEXT_FIELDS: dict[str, Field] = {
-    "shown_loops": Field(
-        name="shown_loops", key="T", label="T · loops shown", kind="whole", low=1, high=10_000, log=True,
-        help="The number of loops that the charts look at; nothing is computed again. 1 to 10,000, and at most T max.",
-    ),
-    "target_error": Field(
-        name="target_error", key="target-error", option="--target", label="Target error", kind="real", low=1e-12,
-        high=0.9, log=True,
-        help="The relative error that counts as reached; nothing is computed again. 1e-12 to 0.9: below is rounding, "
-        "above is no progress.",
-    ),
-    "features": replace(
-        FIELDS["features"],
-        help="How many numbers describe one example; the loop looks for one weight each. 1 to 200, as on the first "
-        f"page; A is trained for d up to {MAX_LEARNED_FEATURES} only.",
-    ),
-    "ratios": Field(
-        name="ratios", key="ratios", label="n/d · ratios", kind="numbers", low=0.05, high=200,
-        help="The values of n/d that are measured; n is rounded to a whole number. From 0.05, one example for twenty "
-        "features, to 200, where normal rows have a κ of about 1.3.",
-    ),
-    "loops": Field(
-        name="loops", key="T-max", label="T max · loops", kind="whole", low=1, high=10_000, log=True,
-        help="Loops of the longest run. One trace serves every smaller T. 1 to 10,000: time and memory grow "
-        "with it.",
-    ),
-    "prompts": FIELDS["prompts"],
-    "rows": Field(
-        name="rows", key="rows", label="Rows", kind="choice",
-        choices=("gaussian", "student", "rademacher", "correlated"),
-        help="How an example's features are drawn: independent normal; Student's t with 3 degrees of freedom, heavy "
-        "tails; fair signs ±1; or normal with a covariance Σ of the κ below, the same for all prompts.",
-    ),
-    "row_condition_number": Field(
-        name="row_condition_number", key="kappa-sigma", label="κ of Σ", kind="real", low=1, high=1e4,
-        log=True,
-        help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced in ratio. "
-        "1 to 10,000, as for κ itself.",
-    ),
-    "step_size": replace(
-        FIELDS["step_size"],
-        help="auto is 1/λ₁ and optimal 2 divided by the sum of the largest and the smallest eigenvalue, both read "
-        "from each prompt: no other constant step multiplies the slowest mode by less. A number is one η for all "
-        "prompts, above 0 and up to 1,000,000; prompts with λ₁ above 2/η then diverge.",
-    ),
-    "seed": FIELDS["seed"],
-    "learned": Field(
-        name="learned", key="learned", label="Train A too", kind="yes/no",
-        help="Whether the preconditioner A of a looped transformer is also trained, once for every n/d and T of the "
-        "grid below, d at most 16. It takes minutes where the construction takes a second.",
-    ),
-    "learned_ratios": Field(
-        name="learned_ratios", key="learned-ratios", label="n/d for training", kind="numbers", low=0.05, high=200,
-        help="The values of n/d at which A is trained. 0.05 to 200, as for the construction.",
-    ),
-    "learned_loops": Field(
-        name="learned_loops", key="learned-T", label="T for training", kind="numbers", low=1, high=50,
-        help="The numbers of loops for which A is trained, each a training of its own. 1 to 50: a training step costs "
-        "T·d³, and its loss is ruled by ever rarer prompts as T grows.",
-    ),
-}  # fmt: skip
-"""Settings of the sweep over the number of examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,33 +21,69 @@ class ContextSettings(CheckedSettings):
         SettingsError: if a value is out of range, with one sentence naming the field, the value and the range.
     """
 
-    table: ClassVar[dict[str, Field]] = CONTEXT_FIELDS
-
-    shown_loops: int = 50
-    """T that the figures look at; beyond the largest T, that one."""
-    target_error: float = 1e-3
-    """The relative error that counts as reached."""
-    features: int = 10
-    """d, 1 to 200."""
-    ratios: tuple[float, ...] = DEFAULT_RATIOS
-    """n/d, each rounded to a whole n of at least 1."""
-    loops: int = 200
-    """T_max; one trace serves every T up to it."""
-    prompts: int = 64
-    """B, prompts in each cell."""
-    rows: Literal["gaussian", "student", "rademacher", "correlated"] = "gaussian"
-    """How an example's features are drawn, always with variance 1 on average."""
-    row_condition_number: float = 10.0
-    """κ_Σ, read by correlated rows only."""
-    step_size: float | Literal["auto", "optimal"] = "auto"
-    """η, as for `Settings`."""
-    seed: int = 0
-    learned: bool = False
-    """Whether the preconditioner A is trained too."""
-    learned_ratios: tuple[float, ...] = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 20, 50)
-    """n/d at which A is trained."""
-    learned_loops: tuple[int, ...] = (2, 5, 7, 10, 15, 20, 30, 50)
-    """T at which A is trained, each a training of its own."""
+    shown_loops: int = setting(
+        50, key="T", label="T · loops shown", kind="whole", low=1, high=10_000, log=True,
+        help="The number of loops that the charts look at; nothing is computed again. 1 to 10,000, and at most T max.",
+    )  # fmt: skip
+    target_error: float = setting(
+        1e-3, key="target-error", option="--target", label="Target error", kind="real", low=1e-12, high=0.9,
+        log=True,
+        help="The relative error that counts as reached; nothing is computed again. 1e-12 to 0.9: below is rounding, "
+        "above is no progress.",
+    )  # fmt: skip
+    features: int = setting(
+        10, like=Settings.table["features"],
+        help="How many numbers describe one example; the loop looks for one weight each. 1 to 200, as on the first "
+        f"page; A is trained for d up to {MAX_LEARNED_FEATURES} only.",
+    )  # fmt: skip
+    ratios: tuple[float, ...] = setting(
+        DEFAULT_RATIOS, key="ratios", label="n/d · ratios", kind="numbers", low=0.05, high=200,
+        help="The values of n/d that are measured; n is rounded to a whole number. From 0.05, one example for twenty "
+        "features, to 200, where normal rows have a κ of about 1.3.",
+    )  # fmt: skip
+    loops: int = setting(
+        200, key="T-max", label="T max · loops", kind="whole", low=1, high=10_000, log=True,
+        help="Loops of the longest run. One trace serves every smaller T. 1 to 10,000: time and memory grow "
+        "with it.",
+    )  # fmt: skip
+    prompts: int = setting(64, like=Settings.table["prompts"])
+    rows: str = setting(
+        "gaussian", key="rows", label="Rows", kind="choice",
+        choices=(
+            Choice("gaussian", "Gaussian", "independent normal"),
+            Choice("student", "Heavy-tailed", "Student's t with 3 degrees of freedom"),
+            Choice("rademacher", "Signs ±1", "fair signs"),
+            Choice("correlated", "Correlated", "normal with a covariance Σ of the κ below, the same for all prompts"),
+        ),
+        help="How an example's features are drawn.",
+    )  # fmt: skip
+    row_condition_number: float = setting(
+        10.0, key="kappa-sigma", label="κ of Σ", kind="real", low=1, high=1e4, log=True,
+        help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced in ratio. "
+        "1 to 10,000, as for κ itself.",
+    )  # fmt: skip
+    step_size: float | Literal["auto", "optimal"] = setting(
+        "auto", like=Settings.table["step_size"],
+        help="auto is 1/λ₁ and optimal 2 divided by the sum of the largest and the smallest eigenvalue, both read "
+        "from each prompt: no other constant step multiplies the slowest mode by less. A number is one η for all "
+        "prompts, above 0 and up to 1,000,000; prompts with λ₁ above 2/η then diverge.",
+    )  # fmt: skip
+    seed: int = setting(0, like=Settings.table["seed"])
+    learned: bool = setting(
+        False, key="learned", label="Train A too", kind="yes/no",
+        help="Whether the preconditioner A of a looped transformer is also trained, once for every n/d and T of the "
+        "grid below, d at most 16. It takes minutes where the construction takes a second.",
+    )  # fmt: skip
+    learned_ratios: tuple[float, ...] = setting(
+        (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 20, 50), key="learned-ratios", label="n/d for training", kind="numbers",
+        low=0.05, high=200,
+        help="The values of n/d at which A is trained. 0.05 to 200, as for the construction.",
+    )  # fmt: skip
+    learned_loops: tuple[int, ...] = setting(
+        (2, 5, 7, 10, 15, 20, 30, 50), key="learned-T", label="T for training", kind="numbers", low=1, high=50,
+        help="The numbers of loops for which A is trained, each a training of its own. 1 to 50: a training step costs "
+        "T·d³, and its loss is ruled by ever rarer prompts as T grows.",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         """Check every field, and that a trained T is a whole number."""

@@ -7,11 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, line, log_range
-from looped.experiments.gpt2.curves import Curve
+from looped.experiments.gpt2.curves import NAMES, Curve
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.shared_signal.levels import Levels
-
-NAMES = {True: "with MLP", False: "without MLP"}
 
 
 def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) -> Picture:

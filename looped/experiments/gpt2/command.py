@@ -74,7 +74,7 @@ def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
 
 def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:
     """A new one, or the one of the folder."""
-    settings = GPT2Settings(**given(chosen, GPT2Settings.table))
+    settings = GPT2Settings.from_dict(given(chosen, GPT2Settings.table))
     if not chosen.resume:
         return GPT2Trainer(settings, chosen.device)
     if chosen.out is None:

@@ -16,6 +16,8 @@ from looped.shared_signal.bayes import SampledRisk
 FORMAT = "looped gpt2 curve 1"
 SAVE_EVERY = 60.0
 """Seconds by the clock between two checkpoints."""
+NAMES = {True: "with MLP", False: "without MLP"}
+"""What a curve is called, by whether its model has an MLP."""
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.json"
 
 
@@ -79,7 +81,7 @@ class Curve:
         """The inverse of `to_json`."""
         values: dict[str, Any] = json.loads(text)
         return cls(
-            settings=GPT2Settings(**values["settings"]),
+            settings=GPT2Settings.from_dict(values["settings"]),
             history=[Progress(*record) for record in values["history"]],
             risk=None if values["risk"] is None else SampledRisk(**values["risk"]),
             device=values["device"],

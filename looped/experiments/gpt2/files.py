@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from looped.chart import Picture
-from looped.experiments.gpt2.charts import NAMES, curves_chart
+from looped.experiments.gpt2.curves import NAMES
 from looped.experiments.gpt2.result import GPT2Result
 from looped.experiments.gpt2.settings import GPT2Settings
-from looped.export.files import Export, of, script
+from looped.export.files import Export, script
 
 
-@of.register(GPT2Result)
 class GPT2Export(Export):
     """GPT-2 with or without MLP sub-layers, or both."""
 
@@ -70,14 +69,11 @@ class GPT2Export(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """The training curves."""
+        from looped.experiments.gpt2.charts import curves_chart
+
         return {"Training": curves_chart(self.result.curves, self.settings, self.result.levels)}
 
     def script(self) -> str:
         """Settings written out."""
         variants = tuple(trainer.settings.mlp for trainer in self.result.trainers)
-        imports = ["from looped import export", "from looped.experiments.gpt2.result import gpt2"]
-        return script(
-            f"gpt2(settings, {variants})",
-            self.settings,
-            [*imports, "from looped.experiments.gpt2.settings import GPT2Settings"],
-        )
+        return script(f"gpt2(settings, {variants})", self.settings, ("gpt2",))

@@ -19,10 +19,10 @@ SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e
 
 def seconds(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False)) -> float:
     """CPU seconds that training the variants takes, about."""
-    tokens = settings.batch * (settings.M + 1)
+    tokens = settings.batch * (settings.examples + 1)
     a_step = 0.0
     for mlp in variants:
-        weights = settings.layers * settings.width * (settings.width * (12 if mlp else 4) + 2 * (settings.M + 1))
+        weights = settings.layers * settings.width * (settings.width * (12 if mlp else 4) + 2 * (settings.examples + 1))
         a_step += SECONDS_A_STEP + SECONDS_A_LAYER * settings.layers * (1 + mlp)
         a_step += 3 * tokens * weights / MULTIPLICATIONS_A_SECOND  # forward once, backward twice
     return settings.steps * a_step

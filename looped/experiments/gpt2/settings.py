@@ -1,66 +1,15 @@
 """Settings of a GPT-2 trained on tasks that share a signal."""
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
-from looped.fields import FIELDS, Field
-from looped.settings import CheckedSettings
+from looped.settings import CheckedSettings, Settings, setting
 from looped.shared_signal.fields import TASK_FIELDS
 from looped.shared_signal.tasks import SignalTask
 from looped.training.schedule import warmed_up
 
 WARM_UP = 100
 """Steps over which a falling rate rises first."""
-
-GPT2_FIELDS: dict[str, Field] = {
-    "features": replace(
-        TASK_FIELDS["features"],
-        help="Numbers in one x, and in β̃. 1 to 50: the smallest risk of one linear layer, which the chart names, "
-        "costs d³ a step of its search.",
-    ),
-    "M": replace(
-        TASK_FIELDS["M"],
-        help="Examples in a prompt, the paper's M; the prompt has M + 1 tokens. 1 to 400: attention costs M² a layer.",
-    ),
-    "signal": TASK_FIELDS["signal"],
-    "noise": TASK_FIELDS["noise"],
-    "mlp": Field(
-        name="mlp", key="mlp", label="With MLP", kind="yes/no",
-        help="Whether the blocks have their MLP sub-layers. Without, no weight or layer norm of theirs exists.",
-    ),
-    "layers": Field(
-        name="layers", key="layers", label="Layers", kind="whole", low=1, high=12,
-        help="GPT-2 blocks, one after the other. The paper has 6. 1 to 12, as many as the smallest GPT-2.",
-    ),
-    "heads": Field(
-        name="heads", key="heads", label="Heads", kind="whole", low=1, high=16,
-        help="Attention heads in a block; they must divide the width. The paper has 4. 1 to 16.",
-    ),
-    "width": Field(
-        name="width", key="width", label="Width", kind="whole", low=4, high=512, log=True,
-        help="Numbers in the residual stream. The paper does not say; related work has 128 with 6 layers. 4 to 512: "
-        "the weights grow with its square.",
-    ),
-    "batch": Field(
-        name="batch", key="batch", label="Prompts a step", kind="whole", low=1, high=4096, log=True,
-        help="Fresh prompts in every step. The paper has 256. 1 to 4,096: memory grows with it.",
-    ),
-    "steps": Field(
-        name="steps", key="steps", label="Steps", kind="whole", low=1, high=1_000_000, log=True,
-        help="Training steps; both models make the same number. The paper has 200,000. 1 to 1,000,000.",
-    ),
-    "learning_rate": Field(
-        name="learning_rate", key="rate", label="Learning rate", kind="real", low=1e-6, high=0.1, log=True,
-        help="Of Adam, at its highest. The paper has 0.0001; small models are trained in fewer and larger steps. "
-        "0.000001 to 0.1: above, training diverges.",
-    ),
-    "decay": Field(
-        name="decay", key="decay", label="Falling rate", kind="yes/no",
-        help="The rate rises over 100 steps and falls to 0 along a half cosine. Off, it is constant, as the paper's "
-        "is taken to be.",
-    ),
-    "seed": FIELDS["seed"],
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,34 +20,53 @@ class GPT2Settings(CheckedSettings):
         SettingsError: if a value is out of range. That the heads divide the width is asked when a model is made.
     """
 
-    table: ClassVar[dict[str, Field]] = GPT2_FIELDS
-
-    features: int = 2
-    """d, 1 to 50."""
-    M: int = 10
-    """Examples in a prompt, 1 to 400."""
-    signal: float = 10.0
-    """β* is this times (1, …, 1), 0 to 100."""
-    noise: float = 0.0
-    """σ, 0 to 10."""
-    mlp: bool = True
-    """Whether the blocks have their MLP sub-layers."""
-    layers: int = 2
-    """Blocks, 1 to 12."""
-    heads: int = 2
-    """Attention heads in a block, 1 to 16; a divisor of the width."""
-    width: int = 32
-    """Of the residual stream, 4 to 512."""
-    batch: int = 64
-    """Fresh prompts a step, 1 to 4,096."""
-    steps: int = 5000
-    """1 to 1,000,000."""
-    learning_rate: float = 5e-3
-    """Of Adam at its highest, 10⁻⁶ to 0.1."""
-    decay: bool = True
-    """Whether the rate rises over `WARM_UP` steps and falls to 0 along a half cosine; else it is constant."""
-    seed: int = 0
-    """Of the initial weights and, separately, of the prompts: equal settings but for `mlp` give the same prompts."""
+    features: int = setting(
+        2, like=TASK_FIELDS["features"],
+        help="Numbers in one x, and in β̃. 1 to 50: the smallest risk of one linear layer, which the chart names, "
+        "costs d³ a step of its search.",
+    )  # fmt: skip
+    examples: int = setting(
+        10, like=TASK_FIELDS["examples"],
+        help="Examples in a prompt, the paper's M; the prompt has M + 1 tokens. 1 to 400: attention costs M² a layer.",
+    )  # fmt: skip
+    signal: float = setting(10.0, like=TASK_FIELDS["signal"])
+    noise: float = setting(0.0, like=TASK_FIELDS["noise"])
+    mlp: bool = setting(
+        True, key="mlp", label="With MLP", kind="yes/no",
+        help="Whether the blocks have their MLP sub-layers. Without, no weight or layer norm of theirs exists.",
+    )  # fmt: skip
+    layers: int = setting(
+        2, key="layers", label="Layers", kind="whole", low=1, high=12,
+        help="GPT-2 blocks, one after the other. The paper has 6. 1 to 12, as many as the smallest GPT-2.",
+    )  # fmt: skip
+    heads: int = setting(
+        2, key="heads", label="Heads", kind="whole", low=1, high=16,
+        help="Attention heads in a block; they must divide the width. The paper has 4. 1 to 16.",
+    )  # fmt: skip
+    width: int = setting(
+        32, key="width", label="Width", kind="whole", low=4, high=512, log=True,
+        help="Numbers in the residual stream. The paper does not say; related work has 128 with 6 layers. 4 to 512: "
+        "the weights grow with its square.",
+    )  # fmt: skip
+    batch: int = setting(
+        64, key="batch", label="Prompts a step", kind="whole", low=1, high=4096, log=True,
+        help="Fresh prompts in every step. The paper has 256. 1 to 4,096: memory grows with it.",
+    )  # fmt: skip
+    steps: int = setting(
+        5000, key="steps", label="Steps", kind="whole", low=1, high=1_000_000, log=True,
+        help="Training steps; both models make the same number. The paper has 200,000. 1 to 1,000,000.",
+    )  # fmt: skip
+    learning_rate: float = setting(
+        5e-3, key="rate", label="Learning rate", kind="real", low=1e-6, high=0.1, log=True,
+        help="Of Adam, at its highest. The paper has 0.0001; small models are trained in fewer and larger steps. "
+        "0.000001 to 0.1: above, training diverges.",
+    )  # fmt: skip
+    decay: bool = setting(
+        True, key="decay", label="Falling rate", kind="yes/no",
+        help="The rate rises over 100 steps and falls to 0 along a half cosine. Off, it is constant, as the paper's "
+        "is taken to be.",
+    )  # fmt: skip
+    seed: int = setting(0, like=Settings.table["seed"])
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -106,11 +74,11 @@ class GPT2Settings(CheckedSettings):
 
     def task(self) -> SignalTask:
         """What it is trained on: H = Ψ = I."""
-        return SignalTask.shared(self.features, self.M, self.signal, self.noise)
+        return SignalTask.shared(self.features, self.examples, self.signal, self.noise)
 
 
 PAPER: dict[str, Any] = {
-    "features": 20, "M": 40, "layers": 6, "heads": 4, "width": 128, "batch": 256, "steps": 200_000,
+    "features": 20, "examples": 40, "layers": 6, "heads": 4, "width": 128, "batch": 256, "steps": 200_000,
     "learning_rate": 1e-4, "decay": False,
 }  # fmt: skip
 """The size of the paper's Table 1; its width was not found, 128 is the related work's."""

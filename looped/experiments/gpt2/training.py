@@ -71,7 +71,7 @@ class GPT2Trainer:
         self.device = resolve(device)
         self.task = settings.task()
         self.model = PromptGPT2(
-            settings.features, settings.M, mlp=settings.mlp, layers=settings.layers, heads=settings.heads,
+            settings.features, settings.examples, mlp=settings.mlp, layers=settings.layers, heads=settings.heads,
             width=settings.width, generator=torch.Generator().manual_seed(settings.seed),
         ).to(self.device)  # fmt: skip
         on_cuda = self.device.type == "cuda"
@@ -174,7 +174,7 @@ class GPT2Trainer:
         if saved is not None and saved != resolve(device).type:
             raise SettingsError("device", f"{path} was trained on {saved}: go on there, with --device {saved}.")
         with checkpoint.explained(path):
-            trainer = cls(GPT2Settings(**contents["gpt2"]), device)
+            trainer = cls(GPT2Settings.from_dict(contents["gpt2"]), device)
             trainer.model.load_state_dict(contents["model"])
             trainer.optimizer.load_state_dict(contents["optimizer"])
             trainer.prompts.set_state(contents["prompts"])

@@ -73,7 +73,7 @@ def label(settings: GPT2Settings) -> str:
     """A setting in a few words, without its seed."""
     falling = "falling" if settings.decay else "constant"
     return (
-        f"s = {settings.signal:g}, d = {settings.features}, M = {settings.M}, {settings.layers} layers, width "
+        f"s = {settings.signal:g}, d = {settings.features}, M = {settings.examples}, {settings.layers} layers, width "
         f"{settings.width}, {settings.steps:,} steps, {falling} rate {settings.learning_rate:g}"
     )
 

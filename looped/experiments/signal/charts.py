@@ -22,8 +22,8 @@ STYLES: dict[Kind, tuple[str, Role]] = {
     "gd-0": ("x", "descent"),
 }  # fmt: skip
 """Marker and role of every model's line."""
-AXES = {"signal": "s, with β* = s·(1, …, 1)", "M": "examples in a prompt, M", "noise": "label noise σ"}
-SYMBOLS = {"signal": "s", "M": "M", "noise": "σ"}
+AXES = {"signal": "s, with β* = s·(1, …, 1)", "examples": "examples in a prompt, M", "noise": "label noise σ"}
+SYMBOLS = {"signal": "s", "examples": "M", "noise": "σ"}
 M_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
 RATIO_FOR_LOG = 20
 """From this ratio of the largest to the smallest risk on, the risk axis is logarithmic."""
@@ -59,7 +59,7 @@ def risk_chart(sweep: Sweep) -> Picture:
         _log_axis("risk E(f − y)²", values) if log else {"title": {"text": "risk E(f − y)²"}, "rangemode": "tozero"}
     )
     horizontal: dict[str, Any] = {"title": {"text": AXES[sweep.over]}, "automargin": True}
-    if sweep.over == "M":
+    if sweep.over == "examples":
         horizontal |= {"type": "log", "tickvals": [tick for tick in M_TICKS if tick <= x[-1]]}
     now = SYMBOLS[sweep.over]
     gaps = lsa - gd

@@ -9,16 +9,14 @@ import numpy as np
 from torch import Tensor
 
 from looped.chart import Picture
-from looped.experiments.signal import charts as figures
 from looped.experiments.signal.result import SignalResult
 from looped.experiments.signal.settings import SignalSettings
-from looped.export.files import Export, of, script
+from looped.export.files import Export, script
 from looped.shared_signal.models import GDBeta
 
-SWEPT = {"signal": "Smallest risk against s", "M": "Smallest risk against M", "noise": "Smallest risk against σ"}
+SWEPT = {"signal": "Smallest risk against s", "examples": "Smallest risk against M", "noise": "Smallest risk against σ"}
 
 
-@of.register(SignalResult)
 class SignalExport(Export):
     """Smallest risks, and models trained towards them."""
 
@@ -82,9 +80,11 @@ class SignalExport(Export):
 
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
         """The sweeps and the training curves: where from, series, x and value."""
+        from looped.experiments.signal.charts import risk_chart
+
         rows: list[tuple[Any, ...]] = []
         for sweep in self.result.sweeps:
-            table = figures.risk_chart(sweep).table
+            table = risk_chart(sweep).table
             x, *names = table
             rows += [
                 (sweep.over, name, float(a), float(b))
@@ -116,12 +116,14 @@ class SignalExport(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """The page's charts."""
+        from looped.experiments.signal import charts
+
         result, training = self.result, self.result.training
-        pictures = {SWEPT[sweep.over]: figures.risk_chart(sweep) for sweep in result.sweeps}
-        pictures["Training"] = figures.training_chart(training.history, training.levels, result.settings.steps)
+        pictures = {SWEPT[sweep.over]: charts.risk_chart(sweep) for sweep in result.sweeps}
+        pictures["Training"] = charts.training_chart(training.history, training.levels, result.settings.steps)
         if (learned := training.snapshot()) is not None:
-            pictures["Learned start β against β*"] = figures.start_chart(learned, training.task)
-            pictures["Learned step against Γ*ᵀ"] = figures.matrix_chart(learned, training.levels.gd)
+            pictures["Learned start β against β*"] = charts.start_chart(learned, training.task)
+            pictures["Learned step against Γ*ᵀ"] = charts.matrix_chart(learned, training.levels.gd)
         return pictures
 
     def script(self) -> str:
@@ -129,11 +131,9 @@ class SignalExport(Export):
         matrices = {
             name: value for name, value in (("H", self.result.H), ("Psi", self.result.Psi)) if value is not None
         }
-        imports = ["from looped import export", "from looped.experiments.signal.result import signal"]
-        imports += ["from looped.experiments.signal.settings import SignalSettings"]
         before = "\n".join(f"{name} = {_written(value)}" for name, value in matrices.items())
         arguments = "".join(f", {name}={name}" for name in matrices)
-        return script(f"signal(settings{arguments})", self.settings, imports, before)
+        return script(f"signal(settings{arguments})", self.settings, ("signal",), before)
 
 
 def _written(matrix: Tensor) -> str:

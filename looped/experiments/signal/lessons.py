@@ -31,7 +31,7 @@ SIGNAL = (
         question="The labels are about 45 in size, the features 1. What does that do to Adam?",
         answer="In plain units the block ended at 112.6 to 114.9 (3 seeds), about where attention alone can get. Here "
         "Adam works in units of the tokens, and the block ends at 6.91 to 6.92 (3 seeds).",
-        settings={"features": 20, "M": 40, "signal": 10.0},
+        settings={"features": 20, "examples": 40, "signal": 10.0},
     ),
     Lesson(
         key="more-context",
@@ -41,7 +41,7 @@ SIGNAL = (
         question="With H = I the simpler bound says gap ≥ 2‖β*‖²/(3(M+1)). How much at M = 40, d = 5, s = 1?",
         answer="2·5/(3·41) = 0.081; the sharper bound that is drawn gives 0.116, and the gap to the smallest risk "
         "found is 0.518.",
-        settings={"M": 40},
+        settings={"examples": 40},
     ),
     Lesson(
         key="noisy",

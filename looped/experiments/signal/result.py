@@ -18,9 +18,9 @@ from looped.shared_signal.training import Kind, Progress, initial_model, seconds
 from looped.threads import in_one_thread
 
 Matrix = Tensor | Sequence[Sequence[float]]
-Over = Literal["signal", "M", "noise"]
+Over = Literal["signal", "examples", "noise"]
 """What the risk is drawn against: s, M or σ."""
-OVER: tuple[Over, ...] = ("signal", "M", "noise")
+OVER: tuple[Over, ...] = ("signal", "examples", "noise")
 SWEEP_POINTS = 13
 BUDGET = Cost(seconds=1800.0)
 
@@ -54,7 +54,7 @@ def sweep(settings: SignalSettings, over: Over, H: Tensor | None = None, Psi: Te
     """
     now = getattr(settings, over)
     high = settings.table[over].high
-    if over == "M":
+    if over == "examples":
         grid = np.geomspace(1, min(high, max(4 * now, 40)), SWEEP_POINTS).round()
     else:
         grid = np.linspace(0, min(high, 2 * now or 2), SWEEP_POINTS)

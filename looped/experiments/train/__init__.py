@@ -1,7 +1,7 @@
 """What training finds: learned weights beside the constructed ones and gradient descent, seen and unseen prompts."""
 
 from looped.experiments.train.measure import evaluate, evaluation, train, trained
-from looped.experiments.train.result import Sweep, Trained
-from looped.experiments.train.work import TrainingWork
+from looped.experiments.train.result import Sweep, TrainResult
+from looped.experiments.train.work import TrainWork
 
-__all__ = ["Sweep", "Trained", "TrainingWork", "evaluate", "evaluation", "train", "trained"]
+__all__ = ["Sweep", "TrainResult", "TrainWork", "evaluate", "evaluation", "train", "trained"]

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, colour, line, log_range
-from looped.experiments.train.result import STATISTICS, Sweep, Trained, written
+from looped.experiments.train.result import STATISTICS, Sweep, TrainResult, written
 from looped.experiments.train.rivals import best_descent, level_medians
 from looped.experiments.train.settings import TrainSettings
 
@@ -56,7 +56,7 @@ LEVELS: dict[str, tuple[str, Role]] = {
 History = Mapping[str, np.ndarray]
 
 
-def pictures(run: Trained, statistic: str = "median") -> dict[str, Picture]:
+def pictures(run: TrainResult, statistic: str = "median") -> dict[str, Picture]:
     """All charts of the page by heading; those of the evaluation as far as it has come."""
     charts = {}
     if len(run.history.get("step", ())):
@@ -68,7 +68,7 @@ def pictures(run: Trained, statistic: str = "median") -> dict[str, Picture]:
     return charts
 
 
-def levels(settings: TrainSettings, run: Trained | None = None) -> dict[str, float]:
+def levels(settings: TrainSettings, run: TrainResult | None = None) -> dict[str, float]:
     """Medians of ‖w_T − w*‖² to compare that of a batch with, by name.
 
     Args:
@@ -89,7 +89,7 @@ def _same_prompts(one: TrainSettings, other: TrainSettings) -> bool:
     )
 
 
-def loss_chart(settings: TrainSettings, history: History, steps: int, known: Trained | None = None) -> Picture:
+def loss_chart(settings: TrainSettings, history: History, steps: int, known: TrainResult | None = None) -> Picture:
     """The median squared error of each step's fresh prompts, log axis, with medians to compare it with.
 
     Args:
@@ -149,7 +149,7 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
     return Picture(figure, alt, table)
 
 
-def weights_chart(run: Trained, layer: int = 0) -> Picture:
+def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     """P and Q of a layer above the constructed ones and the best two numbers, in the gauge that has a fixed corner."""
     settings, d = run.settings, run.settings.features
     P, Q = run.P[layer].astype(float), run.Q[layer].astype(float)
@@ -219,7 +219,7 @@ def weights_chart(run: Trained, layer: int = 0) -> Picture:
     return Picture(figure, alt, table)
 
 
-def sweep_chart(run: Trained, kind: str, statistic: str = "median") -> Picture:
+def sweep_chart(run: TrainResult, kind: str, statistic: str = "median") -> Picture:
     """Squared error of the query while one thing changes, log axis, cut where answering 0 would be far better."""
     sweep, settings = run.sweeps[kind], run.settings
     heading, title, scale = SWEEPS[kind]

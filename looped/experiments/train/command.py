@@ -14,11 +14,11 @@ from looped.cli.options import UsageError, add_out, add_settings, cannot_write, 
 from looped.cli.progress import Bar
 from looped.cli.steps import train
 from looped.cli.streams import give, say
-from looped.experiments.train import Trained, evaluation, trained
+from looped.experiments.train import TrainResult, evaluation, trained
 from looped.experiments.train.cost import check, estimate
 from looped.experiments.train.files import history_csv
 from looped.experiments.train.result import written
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
+from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import read_weights
 from looped.fields import SettingsError
 from looped.files import utf8
@@ -46,7 +46,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """`looped train`: summary to standard output, files to `--out`."""
-    asked = given(chosen, TRAIN_FIELDS)
+    asked = given(chosen, TrainSettings.table)
     try:
         begun = _from_file(chosen, asked) if chosen.weights_from else _train(chosen, asked)
         with Bar() as bar:
@@ -69,7 +69,7 @@ def run(chosen: argparse.Namespace) -> None:
     give(summary)
 
 
-def _train(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
+def _train(chosen: argparse.Namespace, asked: dict[str, Any]) -> TrainResult:
     """Begin or go on, with a bar, and keep the run on the way."""
     path = None if chosen.out is None else chosen.out / CHECKPOINT
     settings, trainer = _resumed(path, asked) if chosen.resume else _begun(TrainSettings(**asked))
@@ -103,10 +103,11 @@ def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, T
     except (CheckpointError, SettingsError) as error:
         raise UsageError(f"{error} Leave --resume out to begin.") from None
     for name, value in asked.items():
-        if name != "steps" and TRAIN_FIELDS[name].read(value) != getattr(settings, name):
-            kept = TRAIN_FIELDS[name].to_text(getattr(settings, name))
+        field = settings.table[name]
+        if name != "steps" and field.read(value) != getattr(settings, name):
+            kept = field.to_text(getattr(settings, name))
             raise SettingsError(
-                name, f"{TRAIN_FIELDS[name].flag} = {value} is not what this run has been trained with: it is {kept}."
+                name, f"{field.flag} = {value} is not what this run has been trained with: it is {kept}."
             )
     if "steps" in asked:
         settings = settings.replace(steps=asked["steps"])
@@ -116,23 +117,23 @@ def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, T
     return settings, trainer
 
 
-def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> Trained:
+def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> TrainResult:
     """Weights from a file, looked at under the T, n and noise that were asked for."""
     if chosen.resume:
         raise UsageError("--weights-from looks at weights and --resume trains: leave one of them out.")
     found = read_weights(chosen.weights_from, TrainSettings(**asked))
     for name in asked:
-        if name not in OF_A_FILE and (want := TRAIN_FIELDS[name].read(asked[name])) != getattr(found.settings, name):
-            has = TRAIN_FIELDS[name].to_text(getattr(found.settings, name))
+        field = TrainSettings.table[name]
+        if name not in OF_A_FILE and (want := field.read(asked[name])) != getattr(found.settings, name):
+            has = field.to_text(getattr(found.settings, name))
             raise SettingsError(
-                name,
-                f"{TRAIN_FIELDS[name].flag} = {want} does not go with {found.name}, which has {has}: leave it out.",
+                name, f"{field.flag} = {want} does not go with {found.name}, which has {has}: leave it out."
             )
     if found.settings.untied and "loops" in asked and int(asked["loops"]) != found.settings.loops:
         raise SettingsError("loops", f"{found.name} has {found.settings.loops} untied layers: leave --T out.")
     return replace(found, settings=found.settings.replace(**{name: asked[name] for name in OF_A_FILE if name in asked}))
 
 
-def _pieces(found: Trained) -> int:
+def _pieces(found: TrainResult) -> int:
     """About how many pieces an evaluation has, most of them the steps of A alone."""
     return 15 + (200 if found.settings.task == "prediction" and not found.settings.untied else 0)

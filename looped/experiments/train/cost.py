@@ -4,7 +4,7 @@ from bisect import bisect_left
 from functools import partial
 
 from looped.budget import Cost
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
+from looped.experiments.train.settings import TrainSettings
 from looped.fields import SettingsError
 from looped.training.cost import training_cost
 
@@ -37,7 +37,7 @@ def check(settings: TrainSettings) -> None:
         cost,
         field=name,
         what=f"Training with T = {settings.loops}, d = {settings.features} and {batch} prompts a step",
-        remedy=f"{TRAIN_FIELDS[name].key} = {nearest} or less",
+        remedy=f"{TrainSettings.table[name].key} = {nearest} or less",
     )
 
 

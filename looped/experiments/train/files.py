@@ -8,27 +8,21 @@ from typing import Any
 import numpy as np
 
 from looped.chart import Picture
-from looped.experiments.train import charts as figures
-from looped.experiments.train.result import CEILING, STATISTICS, Trained, one_layer_optimum
+from looped.experiments.train.result import CEILING, STATISTICS, TrainResult, one_layer_optimum
 from looped.experiments.train.rivals import best_descent
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import pack
-from looped.export.files import Export, of, script
+from looped.export.files import Export, script
 from looped.files import npz
 from looped.training.evaluate import Risk
 
 
-@of.register
-def _(run: Trained) -> Export:
-    return TrainedExport(run)
-
-
-class TrainedExport(Export):
+class TrainExport(Export):
     """What training found."""
 
     title = "What training finds"
 
-    def __init__(self, run: Trained) -> None:
+    def __init__(self, run: TrainResult) -> None:
         self.run = run
 
     @property
@@ -108,33 +102,24 @@ class TrainedExport(Export):
 
     def pictures(self) -> Mapping[str, Picture]:
         """The page's charts."""
-        return figures.pictures(self.run)
+        from looped.experiments.train import charts
+
+        return charts.pictures(self.run)
 
     def script(self) -> str:
         """Trains again from the first step; weights from a file travel inside."""
         run = self.run
         if len(run.history.get("step", ())):
-            imports = [
-                "from looped import export",
-                "from looped.experiments.train import train",
-                "from looped.experiments.train.settings import TrainSettings",
-            ]
-            return script("train(settings)", self.settings, imports)
-        imports = [
-            "from looped import export",
-            "from looped.experiments.train import evaluate",
-            "from looped.experiments.train.weights_file import weights_from",
-            "from looped.experiments.train.settings import TrainSettings",
-        ]
+            return script("train(settings)", self.settings, ("train",))
         named = pack(run)
         content = npz({name: named[name] for name in ("P", "Q")}).hex()
         return script(
-            f"evaluate(weights_from(weights, {run.name!r}, settings))", self.settings, imports,
+            f"evaluate(weights_from(weights, {run.name!r}, settings))", self.settings, ("evaluate", "weights_from"),
             f"weights = bytes.fromhex(\n    {content!r}\n)",
         )  # fmt: skip
 
 
-def history_csv(run: Trained) -> str:
+def history_csv(run: TrainResult) -> str:
     """One line a step: its number, start, loops, mean and median loss, and steps skipped so far."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -7,7 +7,7 @@ import numpy as np
 
 from looped.experiments.train import rivals, sweeps
 from looped.experiments.train.cost import check
-from looped.experiments.train.result import Trained
+from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
 from looped.threads import in_one_thread
 from looped.training.evaluate import Risk, largest_eigenvalue, query_errors
@@ -16,7 +16,7 @@ from looped.training.trainer import Progress, Trainer, all_made
 EVALUATION_SEEDS = 3
 
 
-def trained(trainer: Trainer, settings: TrainSettings) -> Trained:
+def trained(trainer: Trainer, settings: TrainSettings) -> TrainResult:
     """The run as it stands, not yet evaluated; one that is not at its end counts as a run of fewer steps."""
     P, Q = trainer.snapshot()
     columns = {
@@ -28,11 +28,11 @@ def trained(trainer: Trainer, settings: TrainSettings) -> Trained:
     stopped = trainer.history[-1].stopped if trainer.history else ""
     if done and not stopped:  # on the way: the same as a run of so many steps
         settings, stopped = settings.replace(steps=done), all_made(done)
-    return Trained(settings, P.cpu().numpy(), Q.cpu().numpy(), columns, stopped)
+    return TrainResult(settings, P.cpu().numpy(), Q.cpu().numpy(), columns, stopped)
 
 
 @in_one_thread
-def train(settings: TrainSettings) -> Trained:
+def train(settings: TrainSettings) -> TrainResult:
     """Train from the first step to the last, and evaluate.
 
     Raises:
@@ -45,14 +45,14 @@ def train(settings: TrainSettings) -> Trained:
     return evaluate(trained(trainer, settings))
 
 
-def evaluate(run: Trained, share: float = 1.0) -> Trained:
+def evaluate(run: TrainResult, share: float = 1.0) -> TrainResult:
     """The run with all that can be said of it; about ten seconds at the default sizes."""
     *_, last = evaluation(run, share)
     return last
 
 
 @in_one_thread
-def evaluation(run: Trained, share: float = 1.0) -> Iterator[Trained]:
+def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
     """The same piece by piece, so that a caller can show progress and stop.
 
     Args:

@@ -43,7 +43,7 @@ class Alone:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainResult:
     """A training run, or weights from a file, and what they do."""
 
     settings: TrainSettings

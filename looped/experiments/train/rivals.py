@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from looped.experiments.train.cost import estimate
-from looped.experiments.train.result import Alone, Trained, one_layer_optimum
+from looped.experiments.train.result import Alone, TrainResult, one_layer_optimum
 from looped.experiments.train.settings import TrainSettings
 from looped.training import gdpp, wishart
 from looped.training.evaluate import Risk, reached, risks, spectra
@@ -82,7 +82,7 @@ def train_alone(settings: TrainSettings, share: float) -> Iterator[Alone | None]
     yield Alone(_typical(trainer.model, stream), whole)
 
 
-def level_medians(settings: TrainSettings, run: Trained | None = None) -> dict[str, float]:
+def level_medians(settings: TrainSettings, run: TrainResult | None = None) -> dict[str, float]:
     """Medians of ‖w_T − w*‖² over the same fresh prompts, by name, to stand beside the loss of a batch."""
     return _level_medians(settings, None if run is None else run.best)
 
@@ -113,7 +113,7 @@ def _typical(model: LoopedModel, stream: PromptStream) -> float:
     return float(_squares(model, batch).median())
 
 
-def models_of(run: Trained) -> dict[str, LoopedModel]:
+def models_of(run: TrainResult) -> dict[str, LoopedModel]:
     """The trained model and those it is compared with, all with P and Q written out."""
     settings, fits = run.settings, run.fits()
     d = settings.features

@@ -9,7 +9,7 @@ from typing import Any
 
 from looped import provenance
 from looped.experiments.train.measure import train
-from looped.experiments.train.result import Trained
+from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import pack, unpack
 
@@ -18,7 +18,7 @@ NAME = "train.npz"
 
 
 @cache
-def stored() -> tuple[Trained, dict[str, Any]]:
+def stored() -> tuple[TrainResult, dict[str, Any]]:
     """The stored run, and its provenance: command, versions, date and hardware."""
     named, origin = provenance.stored(NAME)
     return unpack(named), origin

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from looped.experiments.train.result import Alone, Sweep, Trained
+from looped.experiments.train.result import Alone, Sweep, TrainResult
 from looped.experiments.train.settings import TrainSettings
 from looped.fields import SettingsError
 from looped.files import NOT_AN_ARRAY, read_npy
@@ -26,7 +26,7 @@ MOST_BYTES = 20 * 1024**2
 """Largest file that is read: the largest weights allowed here take 1 MiB, their sweeps little more."""
 
 
-def pack(run: Trained) -> dict[str, np.ndarray]:
+def pack(run: TrainResult) -> dict[str, np.ndarray]:
     """P and Q (d+1, d+1), or (L, d+1, d+1) untied, and all else of the run under dotted names."""
     one = not run.settings.untied
     named = {
@@ -55,7 +55,7 @@ def pack(run: Trained) -> dict[str, np.ndarray]:
     return named
 
 
-def unpack(named: Mapping[str, np.ndarray]) -> Trained:
+def unpack(named: Mapping[str, np.ndarray]) -> TrainResult:
     """The inverse of `pack`."""
     settings = TrainSettings.from_json(str(named["settings"]))
     kinds = [name.split(".")[1] for name in named if name.startswith("sweep.") and name.endswith(".x")]
@@ -72,7 +72,7 @@ def unpack(named: Mapping[str, np.ndarray]) -> Trained:
     alone = list(map(float, named["alone"])) if "alone" in named else []
     P, Q = (named[name] if settings.untied else named[name][None] for name in ("P", "Q"))
     history = {name.removeprefix("history."): named[name] for name in named if name.startswith("history.")}
-    return Trained(
+    return TrainResult(
         settings=settings,
         P=P,
         Q=Q,
@@ -91,7 +91,7 @@ def unpack(named: Mapping[str, np.ndarray]) -> Trained:
     )
 
 
-def read_weights(path: Path, settings: TrainSettings) -> Trained:
+def read_weights(path: Path, settings: TrainSettings) -> TrainResult:
     """`weights_from` for a file on this machine."""
     try:
         content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else bytes(MOST_BYTES + 1)
@@ -100,7 +100,7 @@ def read_weights(path: Path, settings: TrainSettings) -> Trained:
     return weights_from(content, path.name, settings)
 
 
-def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
+def weights_from(content: bytes, name: str, settings: TrainSettings) -> TrainResult:
     """P and Q from an arrays.npz of this program, or from any .npz with such arrays; nothing in it is executed.
 
     What the file says of its own run (T, n, task) replaces what `settings` say. It is not evaluated.
@@ -143,7 +143,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> Trained:
         raise refused(name, f"cannot be looked at here ({str(error).rstrip('.')})") from None
     except RecursionError:
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
-    return Trained(settings, P.reshape(shape), Q.reshape(shape), {}, f"Weights from {name}.", name)
+    return TrainResult(settings, P.reshape(shape), Q.reshape(shape), {}, f"Weights from {name}.", name)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from looped.experiments.train.cost import check
 from looped.experiments.train.measure import evaluation, trained
-from looped.experiments.train.result import Trained
+from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
 from looped.training.trainer import Progress, Trainer
 
 
-class TrainingWork:
+class TrainWork:
     """Train from the first step, or from weights that are there, and then evaluate.
 
     Args:
@@ -20,14 +20,14 @@ class TrainingWork:
         SettingsError: for settings that cannot be trained here.
     """
 
-    def __init__(self, settings: TrainSettings, begun: Trained | None = None) -> None:
+    def __init__(self, settings: TrainSettings, begun: TrainResult | None = None) -> None:
         self.settings = settings
         self.found = begun
         self.trainer: Trainer | None = None
         if begun is None:
             check(settings)
             self.trainer = Trainer(settings.training())
-        self._pieces: Iterator[Trained] | None = None
+        self._pieces: Iterator[TrainResult] | None = None
 
     @property
     def training(self) -> bool:
@@ -45,7 +45,7 @@ class TrainingWork:
             self.found = found
             yield None
 
-    def snapshot(self) -> Trained:
+    def snapshot(self) -> TrainResult:
         """The run as it stands."""
         if self.found is not None:
             return self.found

@@ -13,8 +13,9 @@ import torch
 from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
 from looped.experiments.compare.lessons import COMPARE
-from looped.fields import FIELDS, SettingsError
+from looped.fields import SettingsError
 from looped.prompts import draw
+from looped.settings import FIELDS
 from looped_ui import backend
 from looped_ui.parts import typeset
 from tests.app import ROOT, lines, open_page, press, run, spec, texts

@@ -43,7 +43,7 @@ def test_every_stored_pair_can_be_chosen():
 
 def label(s):
     rate = f"{'falling' if s.decay else 'constant'} rate {s.learning_rate:g}"
-    size = f"d = {s.features}, M = {s.M}, {s.layers} layers, width {s.width}"
+    size = f"d = {s.features}, M = {s.examples}, {s.layers} layers, width {s.width}"
     return f"s = {s.signal:g}, {size}, {s.steps:,} steps, {rate}, seed {s.seed}"
 
 
@@ -61,7 +61,7 @@ def test_a_link_opens_the_stored_training_that_comes_nearest():
     for query, wanted in (
         ({"seed": "2"}, GPT2Settings(seed=2)),
         ({"signal": "0", "seed": "1"}, GPT2Settings(signal=0, seed=1)),
-        ({"signal": "5"}, GPT2Settings(signal=5, M=6, learning_rate=0.002, decay=False)),
+        ({"signal": "5"}, GPT2Settings(signal=5, examples=6, learning_rate=0.002, decay=False)),
     ):
         at = open_gpt2(**query)
         assert next(box for box in at.selectbox if box.label == "Stored training").value == label(wanted)

@@ -23,7 +23,7 @@ pytest.importorskip("transformers")
 
 COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
-TINY = GPT2Settings(features=2, M=3, layers=1, heads=2, width=8, batch=16, steps=40, signal=1.0)
+TINY = GPT2Settings(features=2, examples=3, layers=1, heads=2, width=8, batch=16, steps=40, signal=1.0)
 
 
 def parameters(trainer):

@@ -42,7 +42,7 @@ def test_the_table_holds_lowest_and_highest_risk_of_every_setting():
     rows = [row for row in words.table(stored()).splitlines() if row.startswith("| s =")]
     assert len(rows) == len({curve.settings.replace(seed=0, mlp=True) for curve in stored()})
     for settings in ({}, {"signal": 0.0}, {"learning_rate": 0.003, "decay": False, "steps": 4000},
-                     {"M": 6, "signal": 5.0, "learning_rate": 0.002, "decay": False}):  # fmt: skip
+                     {"examples": 6, "signal": 5.0, "learning_rate": 0.002, "decay": False}):  # fmt: skip
         with_mlp, without = (risks(mlp, **settings) for mlp in (True, False))
         shown = [f"{min(r.values()):.2g} to {max(r.values()):.2g}" for r in (with_mlp, without)]
         lower = sum(with_mlp[seed] < without[seed] for seed in with_mlp)

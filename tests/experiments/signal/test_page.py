@@ -44,7 +44,7 @@ def test_figure_1_stands_there_on_the_first_visit():
 
 def test_the_link_sets_what_is_drawn():
     at = open_signal(signal="2", n="7", d="3", noise="0.5", **{"kappa-H": "10"})
-    settings = SignalSettings(signal=2.0, M=7, features=3, noise=0.5, H_condition=10.0)
+    settings = SignalSettings(signal=2.0, examples=7, features=3, noise=0.5, H_condition=10.0)
     best = levels(settings.task())
     assert metrics(at)["LTB, with MLP"] == f"{best.gd.risk:.4g}"
     assert metrics(at)["LSA, no MLP"] == best.written["lsa"]
@@ -125,7 +125,7 @@ def test_training_reaches_the_levels_and_shows_what_was_learned():
     training, alt = chart(at, "training")
     assert [trace["name"] for trace in training["data"]][:2] == ["LTB, with MLP", "LSA, attention alone"]
     assert "After 1000 of 1000 steps" in alt
-    best = levels(SignalSettings(features=3, M=5).task())
+    best = levels(SignalSettings(features=3, examples=5).task())
     ends = [numbers(trace["y"])[-1] for trace in training["data"][:2]]
     assert ends[0] == pytest.approx(best.gd.risk, rel=0.05)
     assert ends[1] == pytest.approx(best.lsa.risk, rel=0.05)

@@ -20,7 +20,7 @@ from tests.shared_signal.reference import searched_elsewhere
 
 COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
-QUICK = SignalSettings(features=3, M=4, steps=200, batch=32)
+QUICK = SignalSettings(features=3, examples=4, steps=200, batch=32)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_covariances_have_the_condition_numbers_asked_for():
         assert values.sum() == pytest.approx(6)
 
 
-@pytest.mark.parametrize(("over", "now"), [("signal", 1.0), ("M", 4), ("noise", 0.0)])
+@pytest.mark.parametrize(("over", "now"), [("signal", 1.0), ("examples", 4), ("noise", 0.0)])
 def test_a_sweep_has_the_present_value_among_its_points(over, now):
     found = sweep(QUICK, over)
     place = found.values.tolist().index(now)
@@ -61,7 +61,7 @@ def test_a_sweep_has_the_present_value_among_its_points(over, now):
 
 
 TWO_MINIMA = SignalSettings(
-    M=10, signal=3.0, noise=0.3, H_condition=100.0, Psi_condition=1e4, model="lsa", steps=300, batch=32
+    examples=10, signal=3.0, noise=0.3, H_condition=100.0, Psi_condition=1e4, model="lsa", steps=300, batch=32
 )
 
 
@@ -71,7 +71,7 @@ def test_one_task_has_one_number_in_every_file_and_chart():
     assert summary["optimum"]["lsa"] == summary["risk_optimum"] == best.lsa.risk == pytest.approx(10.707, abs=1e-3)
     assert levels(TWO_MINIMA.task()).lsa.risk == best.lsa.risk
     rows = list(export.of(found).curves()[1])
-    for over, now in (("signal", 3.0), ("M", 10.0), ("noise", 0.3)):
+    for over, now in (("signal", 3.0), ("examples", 10.0), ("noise", 0.3)):
         here = {series: value for place, series, x, value in rows if place == over and x == pytest.approx(now)}
         assert here["LSA, smallest found"] == best.lsa.risk
         assert here["LTB = GD-β"] == best.gd.risk
@@ -98,7 +98,7 @@ def test_a_training_that_ends_below_the_level_becomes_the_level_everywhere(monke
     searched = sys.modules["looped.shared_signal.lsa_minimum"]
     monkeypatch.setattr(searched, "_starts", lambda view: np.append(view.delta[0], 1.0)[None])
     monkeypatch.setattr(searched, "ROUNDS", ((0, 1),))
-    settings = SignalSettings(features=3, M=4, steps=1500, batch=64, model="lsa")
+    settings = SignalSettings(features=3, examples=4, steps=1500, batch=64, model="lsa")
     found = signal(settings)
     searched_alone = levels(settings.task()).lsa.risk
     trained = found.training.history["lsa"][-1].risk
@@ -132,7 +132,7 @@ def test_the_two_models_of_a_pair_train_as_they_do_alone(result):
 
 def test_a_training_that_takes_too_long_is_refused():
     with pytest.raises(SettingsError, match=r"needs about .* s \(at most 1,800 s\): choose fewer steps"):
-        SignalTraining(SignalSettings(features=50, M=400, batch=2000, steps=100_000))
+        SignalTraining(SignalSettings(features=50, examples=400, batch=2000, steps=100_000))
 
 
 def test_the_flow_agrees_with_many_small_euler_steps_of_the_risk():
@@ -214,7 +214,7 @@ def test_a_bound_is_drawn_on_the_flow_only_where_its_condition_holds():
 @pytest.mark.parametrize("model", ["pair", "gd-beta", "gd-0"])
 def test_covariances_at_the_ends_of_their_range_train_and_are_written(H, Psi, model):
     identity = torch.eye(3, dtype=torch.float64)
-    settings = SignalSettings(features=3, M=4, signal=100.0, noise=10.0, steps=30, batch=16, model=model)
+    settings = SignalSettings(features=3, examples=4, signal=100.0, noise=10.0, steps=30, batch=16, model=model)
     found = signal(settings, H * identity, Psi * identity)
     json.dumps(export.summary(found), allow_nan=False)
     for kind, records in found.training.history.items():
@@ -345,9 +345,11 @@ def test_a_huge_shape_in_a_header_takes_no_memory(tmp_path, capsys):
     assert "H has the shape 1000000 × 1000000" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("extreme", [{"M": 1}, {"noise": 0.0, "signal": 0.0}, {"features": 1}, {"signal": 100.0}])
+@pytest.mark.parametrize(
+    "extreme", [{"examples": 1}, {"noise": 0.0, "signal": 0.0}, {"features": 1}, {"signal": 100.0}]
+)
 def test_edges_of_the_settings_work(extreme):
-    found = signal(SignalSettings(**{"features": 3, "M": 4, "steps": 50, "batch": 16} | extreme))
+    found = signal(SignalSettings(**{"features": 3, "examples": 4, "steps": 50, "batch": 16} | extreme))
     summary = export.summary(found)
     assert all(np.isfinite(record.risk) for record in found.training.history["ltb"])
     json.dumps(summary, allow_nan=False)
@@ -385,7 +387,7 @@ def test_what_the_lessons_say_is_measured():
         assert best[key].lsa.risk == pytest.approx(searched_elsewhere(task, 4, 0, [np.append(task.beta_star, 1.0)]))
     gaps = {sigma: levels(SignalSettings(noise=sigma).task()).gap for sigma in (0.0, 3.0, 10.0)}
     assert list(gaps.values()) == pytest.approx([1.83, 1.36, 1.26], abs=5e-3)
-    gaps = {M: levels(SignalSettings(M=M).task()).gap for M in (5, 40, 200, 400)}
+    gaps = {M: levels(SignalSettings(examples=M).task()).gap for M in (5, 40, 200, 400)}
     assert [gaps[M] for M in (5, 40, 400)] == pytest.approx([1.83, 0.52, 0.07], abs=5e-3)
     assert gaps[40] * 40 > 1.8 * gaps[5] * 5  # slower than 1/M at first
     assert gaps[400] * 400 == pytest.approx(gaps[200] * 200, rel=0.06)  # like it in the end
@@ -395,7 +397,7 @@ def test_gd_beta_is_near_bayes_if_the_noise_is_strong_and_can_be_near_it_without
     rng = np.random.default_rng(3)
     for _ in range(40):
         settings = SignalSettings(
-            features=int(rng.integers(1, 20)), M=int(np.exp(rng.uniform(0, 6))),
+            features=int(rng.integers(1, 20)), examples=int(np.exp(rng.uniform(0, 6))),
             H_condition=float(10 ** rng.uniform(0, 4)), Psi_condition=float(10 ** rng.uniform(0, 4)),
         )  # fmt: skip
         task = settings.task()
@@ -403,7 +405,7 @@ def test_gd_beta_is_near_bayes_if_the_noise_is_strong_and_can_be_near_it_without
         if sigma <= 10:
             best = levels(settings.replace(noise=sigma).task())
             assert best.gd.risk <= 1.1 * (best.bayes.mean + 3 * best.bayes.standard_error)
-    best = levels(SignalSettings(features=50, M=1).task())
+    best = levels(SignalSettings(features=50, examples=1).task())
     assert (best.gd.risk, best.bayes.mean) == pytest.approx((49.04, 49.00), abs=5e-3)
 
 
@@ -411,7 +413,8 @@ def test_gd_beta_is_near_bayes_if_the_noise_is_strong_and_can_be_near_it_without
 def test_against_s_one_line_is_flat_and_the_others_rise_from_it(seed):
     rng = np.random.default_rng(seed)
     settings = SignalSettings(
-        features=int(rng.integers(1, 8)), M=int(np.exp(rng.uniform(0, 5))), signal=float(10 ** rng.uniform(-1, 2)),
+        features=int(rng.integers(1, 8)), examples=int(np.exp(rng.uniform(0, 5))),
+        signal=float(10 ** rng.uniform(-1, 2)),
         noise=float(rng.uniform(0, 3)), H_condition=float(10 ** rng.uniform(0, 4)),
         Psi_condition=float(10 ** rng.uniform(0, 4)),
     )  # fmt: skip
@@ -428,7 +431,7 @@ def test_the_numbers_of_a_task_add_up_as_they_are_written(case):
     generator = np.random.default_rng(case)
     settings = SignalSettings(
         features=int(generator.integers(1, 7)),
-        M=int(generator.choice([1, 5, 40, 400])),
+        examples=int(generator.choice([1, 5, 40, 400])),
         signal=float(generator.choice([0, 0.01, 0.3, 1, 5])),
         noise=float(generator.choice([0, 0.3, 3, 10])),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from looped.experiments.train import TrainingWork, evaluate
+from looped.experiments.train import TrainWork, evaluate
 from looped.experiments.train.settings import TrainSettings
 
 SMALL = {"loops": 2, "examples": 8, "features": 2, "steps": 40, "batch": 64, "seed": 3}
@@ -10,7 +10,7 @@ SMALL = {"loops": 2, "examples": 8, "features": 2, "steps": 40, "batch": 64, "se
 
 def make():
     """The run, trained and evaluated on a tenth of the usual prompts."""
-    work = TrainingWork(TrainSettings(**SMALL))
+    work = TrainWork(TrainSettings(**SMALL))
     for _ in work.trainer.run():
         pass
     return evaluate(work.snapshot(), share=0.1)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from looped.experiments.train import TrainingWork, evaluate, evaluation, rivals
+from looped.experiments.train import TrainWork, evaluate, evaluation, rivals
 from looped.experiments.train.lessons import TRAIN
-from looped.experiments.train.result import STATISTICS, Trained, one_layer_optimum
+from looped.experiments.train.result import STATISTICS, TrainResult, one_layer_optimum
 from looped.experiments.train.rivals import EVALUATION_SEED, best_descent, model_of
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stored import stored
@@ -23,7 +23,7 @@ def fixture_quick(monkeypatch):
 
 
 def run_of(P, Q, **settings):
-    return Trained(TrainSettings(**settings), P.numpy(), Q.numpy(), {}, "")
+    return TrainResult(TrainSettings(**settings), P.numpy(), Q.numpy(), {}, "")
 
 
 def test_every_sweep_holds_every_rival_and_all_statistics(small):
@@ -152,7 +152,7 @@ def test_every_kind_of_run_is_trained_and_evaluated(others):
 
 
 def _quick(settings):
-    work = TrainingWork(settings)
+    work = TrainWork(settings)
     assert work.trainer is not None
     for _ in work.trainer.run():
         pass
@@ -160,11 +160,11 @@ def _quick(settings):
 
 
 def test_a_run_looked_at_on_the_way_is_a_run_of_fewer_steps():
-    work = TrainingWork(TrainSettings(**SMALL))
+    work = TrainWork(TrainSettings(**SMALL))
     steps = work.run()
     for _ in range(7):
         next(steps)
-    part, whole = work.snapshot(), TrainingWork(TrainSettings(**{**SMALL, "steps": 7}))
+    part, whole = work.snapshot(), TrainWork(TrainSettings(**{**SMALL, "steps": 7}))
     assert part.settings == whole.settings
     for _ in whole.trainer.run():
         pass
@@ -173,7 +173,7 @@ def test_a_run_looked_at_on_the_way_is_a_run_of_fewer_steps():
 
 
 def test_work_that_was_dropped_in_its_evaluation_goes_on_there():
-    work = TrainingWork(TrainSettings(**{**SMALL, "steps": 3}))
+    work = TrainWork(TrainSettings(**{**SMALL, "steps": 3}))
     records = work.run()
     for _ in range(5):
         next(records)
@@ -207,7 +207,7 @@ def test_the_stored_run_is_the_default_and_what_the_first_lesson_says():
 
 def test_the_stored_run_is_the_present_code_s():
     run, _ = stored()
-    steps = TrainingWork(TrainSettings()).run()
+    steps = TrainWork(TrainSettings()).run()
     losses = [next(steps).loss for _ in range(15)]  # past the first growth
     np.testing.assert_allclose(losses, run.history["loss"][:15], rtol=1e-6)
     again = model_of(run.settings, run.P, run.Q).predictions

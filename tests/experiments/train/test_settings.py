@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from looped.experiments.train.cost import BUDGET, check, estimate
-from looped.experiments.train.settings import TRAIN_FIELDS, TrainSettings
+from looped.experiments.train.settings import TrainSettings
 from looped.fields import SettingsError
 from looped.training.trainer import Trainer
 
@@ -71,7 +71,7 @@ def test_what_is_too_large_is_refused_with_an_estimate_and_the_nearest_that_fits
     sentence = str(refused.value)
     assert f"about {estimate(settings).seconds:,.0f} s" in sentence
     key, nearest = re.search(r"choose (\w+) = (\d+) or less\.$", sentence).groups()
-    name = next(name for name, field in TRAIN_FIELDS.items() if field.key == key)
+    name = next(name for name, field in TrainSettings.table.items() if field.key == key)
     assert name == refused.value.field
     check(settings.replace(**{name: int(nearest)}))
     with pytest.raises(SettingsError):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from looped import export
-from looped.experiments.train import Trained, evaluate, rivals
+from looped.experiments.train import TrainResult, evaluate, rivals
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import MOST_BYTES, pack, read_weights, unpack, weights_from
 from looped.fields import SettingsError
@@ -34,7 +34,8 @@ def test_a_run_comes_back_from_its_file_whole(small):
 
 def test_tied_weights_are_two_matrices_and_untied_ones_two_stacks(small):
     assert pack(small)["P"].shape == (3, 3)
-    untied = Trained(TrainSettings(loops=2, features=2, untied=True), np.ones((2, 3, 3)), np.ones((2, 3, 3)), {}, "")
+    stack = np.ones((2, 3, 3))
+    untied = TrainResult(TrainSettings(loops=2, features=2, untied=True), stack, stack, {}, "")
     assert pack(untied)["Q"].shape == (2, 3, 3)
 
 
@@ -150,5 +151,5 @@ def test_weights_that_diverge_are_a_number_or_a_ceiling_everywhere(name, monkeyp
 
 def test_an_overflow_in_few_prompts_is_said_to_be_in_some(small):
     fresh = np.array([[np.inf, 1.0, 2.0], [3.0, 1.0, 2.0]])
-    run = Trained(small.settings, small.P, small.Q, {}, "", fresh=fresh, fresh_prompts=10)
+    run = TrainResult(small.settings, small.P, small.Q, {}, "", fresh=fresh, fresh_prompts=10)
     assert run.overflow() == "In some of the fresh prompts the loop diverges: their query error is over 1e300."

@@ -1,0 +1,95 @@
+"""The first page's sentences about a run, each written from the run's own numbers, in Markdown."""
+
+from looped.algorithms import ALGORITHMS
+from looped.experiments.compare.summary import Summary
+from looped.settings import Settings
+
+
+def notes(settings: Settings, summary: Summary) -> list[str]:
+    """What a reader must know about this very picture."""
+    sizes, ceiling, algorithm = summary.sizes, summary.error_ceiling, ALGORITHMS[settings.algorithm]
+    lines = []
+    if sizes.rank < sizes.features:
+        few = sizes.examples < sizes.features
+        head = f"**n < d.** n = {sizes.examples}" if few else f"**Numerical rank {sizes.rank} < d.** The examples"
+        lines.append(
+            f"{head} cannot determine d = {sizes.features} weights; w_ref is {summary.limit(settings)}. κ counts the "
+            f"eigenvalues that are not 0 to rounding, {sizes.rank} in number."
+        )
+    if (floor := summary.least_squares_floor) is not None:
+        why = f"**Noise σ = {settings.noise:g}.** " if settings.noise > 0 else ""
+        ends = "" if algorithm.softmax else "A loop that converges ends at w_ref, not at αw*. "
+        line = f"{why}{ends}The distance from w_ref to αw*, relative to αw*, is {floor.median:.3g}"
+        if floor.undercut:
+            line += f"; after {floor.best_loop} loops that of w_t is {floor.best_error:.3g}, its smallest"
+        lines.append(f"{line} (medians).")
+    if ceiling.reached_at_loop is not None:
+        lines.append(
+            f"**Capped.** Beyond a relative error of {ceiling.value:,.0f} curves run along that ceiling; the first "
+            f"prompt reaches it at loop {ceiling.reached_at_loop}. The iterates in arrays.npz go on."
+        )
+    if (held := summary.iterates_held_from_loop) is not None:
+        lines.append(f"**Held.** From loop {held} on a prompt's iterate is too large to go on, and is repeated.")
+    if why_failed := summary.verdict.why_failed:
+        lines.append(f"**Why FAIL?** {why_failed}")
+    if min(sizes.examples, sizes.features) == 1 and settings.data == "exact":
+        lines.append("**One eigenvalue.** With min(n, d) = 1 there is nothing to compare it with, so κ is 1.")
+    return [*lines, *summary.bounds_not_drawn]
+
+
+def notice(settings: Settings, summary: Summary) -> list[str]:
+    """What to look for in this very chart."""
+    algorithm, verdict = ALGORITHMS[settings.algorithm], summary.verdict
+    lines = [
+        algorithm.circles(verdict.passed, verdict.relative_gap),
+        algorithm.notice,
+        *algorithm.hints(settings, summary.condition_number.max),
+    ]
+    if (floor := summary.rounding_floor) is not None:
+        bound = ", which is a statement about exact arithmetic" if any(summary.bounds.values()) else ""
+        above = f", and may lie above a bound{bound}" if bound else ""
+        lines.append(
+            f"Near a relative error of {floor.median:.0e} (an estimate) rounding takes over: from there on the "
+            f"lines are noise{above}."
+        )
+    return lines
+
+
+def assumptions(settings: Settings) -> list[str]:
+    """Where the numbers come from and what they do not say."""
+    algorithm = ALGORITHMS[settings.algorithm]
+    return [
+        f"**The transformer is constructed, not trained.** Its weights are written down so that one pass is one step "
+        f"of {algorithm.step()}. It computes with tokens and these weights only; it never sees w\\* or the explicit "
+        "solver.",
+        "**η is read from the data** where it is auto or optimal: P and Q are shared by all prompts, but the step size "
+        "is a number per prompt that multiplies the layer's output. Switch on *One η for all prompts* to make the "
+        "weights alone the model.",
+        "**Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the "
+        "unit sphere.",
+        algorithm.routes(),
+        "**Bounds** are about gradient descent with the step read from the data. |α|e^(−T/(2κ)) is quoted from a "
+        "summary of [Chen, Li, Liang, Shi, Song: AISTATS 2025](https://arxiv.org/abs/2410.11268), whose full text was "
+        "not read; on this axis it is divided by |α|. The construction and the other two rates are derived for this "
+        "project and checked numerically.",
+        "**Limits.** Every control's help says its range and why.",
+    ]
+
+
+def equation(settings: Settings, summary: Summary) -> list[str]:
+    """One loop on w with the run's numbers in it, TeX: one line, or the formula and a list of its numbers."""
+    algorithm, eta = ALGORITHMS[settings.algorithm], summary.step_size
+    number = in_tex(eta.max) if eta.same else rf"{in_tex(eta.min)}\ldots{in_tex(eta.max)}"
+    scale = "" if settings.label_scale == 1 else rf"({in_tex(settings.label_scale)})\,"
+    if filled := algorithm.filled(number, summary.sizes.examples, scale):
+        return [filled]
+    values = ((symbol, summary.parameters[name]) for name, symbol in algorithm.symbols)
+    numbers = {r"\eta": number, "n": str(summary.sizes.examples)}
+    numbers |= {symbol: in_tex(value) for symbol, value in values if value is not None}
+    return [algorithm.equation, r",\quad ".join(f"{symbol} = {value}" for symbol, value in numbers.items())]
+
+
+def in_tex(number: float) -> str:
+    """A number with four digits as mathematics writes it."""
+    digits, _, exponent = f"{number:.4g}".partition("e")
+    return rf"{digits}\cdot 10^{{{int(exponent)}}}" if exponent else digits
