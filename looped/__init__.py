@@ -1,9 +1,10 @@
 """Looped: a looped linear transformer next to the gradient descent it performs.
 
->>> from looped import Settings, compare
->>> result = compare(Settings(loops=20))
->>> result.passed
-True
+Examples:
+    >>> from looped import Settings, compare
+    >>> result = compare(Settings(loops=20))
+    >>> result.passed
+    True
 
 Every experiment has its settings, its run function and its result here: `Settings`, `compare` and `Comparison`;
 `ContextSettings`, `context` and `ContextResult`; `TrainSettings`, `train` and `TrainResult`; `SignalSettings`, `signal`

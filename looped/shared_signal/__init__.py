@@ -1,8 +1,9 @@
 """Tasks that share a signal: what linear self-attention, the block with an MLP and gradient descent can reach.
 
->>> from looped.shared_signal import SignalTask, gd_optimum
->>> round(gd_optimum(SignalTask.shared(features=5, M=5, signal=1.0)).risk, 3)
-2.727
+Examples:
+    >>> from looped.shared_signal import SignalTask, gd_optimum
+    >>> round(gd_optimum(SignalTask.shared(features=5, M=5, signal=1.0)).risk, 3)
+    2.727
 """
 
 from looped.shared_signal.bayes import SampledRisk, bayes, bayes_risk

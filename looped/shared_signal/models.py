@@ -237,7 +237,7 @@ class ReadOut:
 
 
 def read_out(block: LTB) -> ReadOut:
-    """β and Γ of a trained block: β = g[:d] and Γᵀ = v·[W_KᵀW_Q][:d, :d], v the last entry of gᵀW_PᵀW_V.
+    """β and Γ of a trained block: β = g[:d] and Γᵀ = v·U[:d, :d], U = W_KᵀW_Q and v the last entry of gᵀW_PᵀW_V.
 
     g is the last row of W_2ᵀW_1, not scaled: its first d entries meet the query's features directly, and its last
     entry cannot be told apart from the scale of W_PᵀW_V. At the optimum these are β* and Γ*.

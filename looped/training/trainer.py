@@ -53,9 +53,10 @@ class Progress:
 class Trainer:
     """A model and the way it is trained.
 
-    >>> trainer = Trainer(Training(loops=1, weights="preconditioner", steps=3))
-    >>> [progress.step for progress in trainer.run()]
-    [1, 2, 3]
+    Examples:
+        >>> trainer = Trainer(Training(loops=1, weights="preconditioner", steps=3))
+        >>> [progress.step for progress in trainer.run()]
+        [1, 2, 3]
 
     Args:
         training: the settings of the run.

@@ -38,9 +38,10 @@ class Progress:
 class Sweep:
     """All cells of a sweep, one by one; every step takes well under a second.
 
-    >>> sweep = Sweep(ContextSettings(ratios=(1, 4), prompts=2, loops=3))
-    >>> [round(progress.share, 1) for progress in sweep.run()]
-    [0.5, 1.0]
+    Examples:
+        >>> sweep = Sweep(ContextSettings(ratios=(1, 4), prompts=2, loops=3))
+        >>> [round(progress.share, 1) for progress in sweep.run()]
+        [0.5, 1.0]
 
     Args:
         settings: of the sweep.
