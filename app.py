@@ -22,7 +22,6 @@ ICON = Path(__file__).parent / "docs" / "icon.svg"
 st.set_page_config(page_title="Looped", page_icon=ICON, layout="wide", initial_sidebar_state=340)
 st.html(STYLE)
 threads.keep_to_one_thread()
-backend.warm_up()
 first, *others = EXPERIMENTS.values()
 st.navigation(
     [
@@ -33,3 +32,4 @@ st.navigation(
     ],
     position="top",
 ).run()
+backend.warm_up()

@@ -79,7 +79,8 @@ class Picture:
         A figure carries the template that was Plotly's default when it was made. Under Streamlit that is one of
         placeholders, which only Streamlit's own pages replace with the colours of their theme.
         """
-        figure = type(self.figure)(self.figure).update_layout(template=TEMPLATE)
+        figure = type(self.figure)(self.figure)
+        figure.layout.template = TEMPLATE  # an update would leave what is in the old one
         own = dict(zip(map(colour, ROLES), COLOURS, strict=True))
         for trace in figure.select_traces(lambda trace: getattr(trace, "line", None) and trace.line.color in own):
             trace.line.color = own[trace.line.color]

@@ -21,6 +21,8 @@ from looped.experiments.context.charts import CHARTS
 
 AT_ONCE = BoundedSemaphore(2)
 """Computations at the same time; more only wait for each other."""
+HOUR = 3600.0
+"""Seconds; for "1h" Streamlit would load pandas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class View:
     """ŷ against y on held-out rows, for a table."""
 
 
-@st.cache_resource(max_entries=4, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=4, ttl=HOUR, show_spinner=False)
 def kept_comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table | None) -> Comparison:
     """The result itself with all its arrays, for the close-up and the files; `data` stands for the table."""
     del data
@@ -43,7 +45,7 @@ def kept_comparison(settings: Settings, data: tuple[str, ...], _table: tables.Ta
         return compare(settings, _table)
 
 
-@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
 def comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table | None) -> View:
     """Looped transformer next to explicit gradient descent; `data` stands for the table in the cache's key."""
     result = kept_comparison(settings, data, _table)
@@ -54,14 +56,14 @@ def comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table |
         return View(summarise(result), error_chart(result), predictions)
 
 
-@st.cache_resource(max_entries=8, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=8, ttl=HOUR, show_spinner=False)
 def sweep(settings: context.ContextSettings) -> context.ContextResult:
     """A small sweep over n/d."""
     with AT_ONCE:
         return context.sweep(settings)
 
 
-@st.cache_resource(max_entries=128, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=128, ttl=HOUR, show_spinner=False)
 def sweep_chart(heading: str, settings: context.ContextSettings, _result: context.ContextResult) -> Picture | None:
     """One chart of a sweep; `settings` stand for the result in the cache's key."""
     del settings
@@ -81,7 +83,7 @@ class Look:
         return player(self.inside, controls=False)
 
 
-@st.cache_resource(max_entries=16, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=16, ttl=HOUR, show_spinner=False)
 def look(settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None) -> Look:
     """What `comparison` does not keep, of one prompt counted from 0: its error by mode, and the loop's inside."""
     result = kept_comparison(settings, data, _table)
@@ -111,7 +113,7 @@ def sheet(
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
-    """Run the default once, on the first visit, so that no slider move pays for the start of PyTorch."""
+    """Run the default once, behind the first page that is drawn, so that no slider move pays for PyTorch's start."""
     comparison(Settings(), (), None)
     gc.collect()
     gc.freeze()

@@ -12,7 +12,7 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import Flow, SignalTask, counter_example, flow_rate, gradient_flow
 from looped.shared_signal.levels import Levels
 from looped.shared_signal.levels import levels as smallest_risks
-from looped_ui.backend import AT_ONCE
+from looped_ui.backend import AT_ONCE, HOUR
 
 Matrices = tuple[Tensor | None, Tensor | None]
 """H and Ψ where they are given."""
@@ -28,7 +28,7 @@ def digest(*matrices: Tensor | None) -> str:
     return hashlib.sha256(b"|".join(parts)).hexdigest()[:16]
 
 
-@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
 def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> Levels:
     """The smallest risks."""
     del identity
@@ -36,7 +36,7 @@ def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> Leve
         return smallest_risks(settings.task(*_matrices), settings.seed)
 
 
-@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
 def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices: Matrices) -> signal.Sweep:
     """The smallest risks over one setting."""
     del identity
@@ -44,7 +44,7 @@ def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices:
         return signal.sweep(settings, over, *_matrices)
 
 
-@st.cache_resource(max_entries=16, ttl="1h", show_spinner="Following the flow …")
+@st.cache_resource(max_entries=16, ttl=HOUR, show_spinner="Following the flow …")
 def flow(settings: SignalSettings, identity: str, _matrices: Matrices) -> Flow:
     """Gradient flow of GD-β from β = 0 and Γ = 0."""
     del identity
@@ -54,7 +54,7 @@ def flow(settings: SignalSettings, identity: str, _matrices: Matrices) -> Flow:
         return gradient_flow(task, start[0], start, FLOW_UNTIL / max(flow_rate(task), 1e-12), points=61)
 
 
-@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
 def gpt2_levels(settings: GPT2Settings) -> Levels:
     """The smallest risks of one linear layer on the task of a GPT-2."""
     with AT_ONCE:

@@ -151,12 +151,6 @@ def test_signals_are_left_as_they_were_found(capsys):
     assert [signal.getsignal(number) for number in streams.STOPPING] == before
 
 
-def test_the_start_needs_no_pytorch():
-    code = "import looped, looped.cli, sys; print('torch' in sys.modules, looped.Settings().loops)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False 50\n"
-
-
 NAMES = {
     "not UTF-8": os.fsdecode(b"caf\xe9"),
     "a line break": "new\nline",

@@ -1,78 +1,110 @@
-"""What the commands share: options from a table of fields, one-line errors, and the result folder."""
+"""What the commands share: options from the fields of settings, one-line errors, and the result folder."""
 
-import argparse
 import errno
-import itertools
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise, takewhile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from looped.cli.streams import give, say, show
+import click
+
+from looped.cli.program import HELP
+from looped.cli.streams import say
 from looped.dialects import is_number
 from looped.fields import READ_AS_POINT, Field, SettingsError
 from looped.settings import CheckedSettings
 
 
-class UsageError(ValueError):
-    """Options that do not go together, in one sentence."""
+class Command(click.Command):
+    """A command whose options are read as their fields say."""
 
-
-class Parser(argparse.ArgumentParser):
-    """Errors are one line on standard error, exit status 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the line without the usage block."""
-        line = " ".join(message.split())
-        self.exit(2, f"{self.prog}: error: {line}\n")
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        """Help and versions like a result, the rest like a message."""
-        if file is sys.stdout:
-            give(message.removesuffix("\n"))
-        else:
-            show(message)
-
-    def note_repeated(self, arguments: Sequence[str]) -> None:
-        """Say which of an option's values counts where it is given twice: the last one, as argparse has it."""
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse an option in the place of a value, and say which value counts of an option given twice: the last."""
+        options = {flag: option for option in self.params for flag in (*option.opts, *option.secondary_opts)}
         last: dict[str, str] = {}
         repeated = set()
-        for argument in itertools.takewhile(lambda argument: argument != "--", arguments):
-            if action := self._option_string_actions.get(argument.partition("=")[0]):
-                repeated |= {action.dest} & last.keys()
-                last[action.dest] = argument.partition("=")[0]
-        for name in sorted(repeated):
+        for argument, follows in pairwise([*takewhile("--".__ne__, args), "--"]):
+            flag = argument.partition("=")[0]
+            if not isinstance(option := options.get(flag), click.Option):
+                continue
+            negative = is_number(follows) or is_number(follows, ",")
+            if flag == argument and not option.is_flag and follows.startswith("-") and not negative:
+                raise click.UsageError(f"argument {flag}: expected one argument", ctx)
+            repeated |= {option.name} & last.keys()
+            last[str(option.name)] = flag
+        for name in sorted(map(str, repeated)):
             say(f"{last[name]}: given more than once, the last one counts")
+        return super().parse_args(ctx, args)
 
-    def option(self, name: str) -> str:
-        """The option of a setting, or nothing if it has none."""
-        return next((action.option_strings[0] for action in self._actions if action.dest == name), "")
+    def invoke(self, ctx: click.Context) -> None:
+        """Run it in one thread; a setting that cannot be used is named by its option."""
+        from looped.threads import one_thread  # with PyTorch, which --help needs not
+
+        try:
+            with one_thread():
+                super().invoke(ctx)
+        except SettingsError as error:
+            option = next((option.opts[0] for option in self.params if option.name == error.field), "")
+            raise click.UsageError(f"argument {option}: {error}" if option else str(error), ctx) from None
 
 
-def add_settings(
-    command: argparse.ArgumentParser, settings: type[CheckedSettings], metavars: Mapping[str, str] | None = None
-) -> None:
-    """One option for every field, with its help and its default; `metavars` replaces what stands for a value."""
+def command(
+    *settings: type[CheckedSettings], metavars: Mapping[str, str] | None = None, epilog: str = ""
+) -> Callable[[Callable[..., None]], Command]:
+    """Make a function a command: its help is that of its module.
+
+    Args:
+        settings: Classes of settings, each field of which becomes an option.
+        metavars: What stands for a value in the help, by name of the field, where it is neither choices nor key.
+        epilog: Text below the options.
+
+    Returns:
+        A decorator of a function of `asked`, the settings that were given as text by name; of `out`, the result folder
+        or None; and of the options that stand on the function itself.
+    """
+    fields = {name: field for table in settings for name, field in table.table.items()}
+    options = [option for table in settings for option in _options(table, metavars or {})]
+
+    def decorate(function: Callable[..., None]) -> Command:
+        def callback(out: str | None, **values: Any) -> None:
+            if out == "":
+                raise SettingsError("out", "an empty name is no folder: give one, or leave --out away.")
+            asked = dict(_given(fields, {name: values.pop(name) for name in fields}))
+            function(asked=asked, out=None if out is None else Path(out), **values)
+
+        own = reversed(getattr(function, "__click_params__", []))
+        out = click.Option(["--out"], metavar="DIR", help="Folder for the result files; made if need be.")
+        return Command(
+            None, callback=callback, params=[*options, *own, out, HELP],
+            add_help_option=False, help=sys.modules[function.__module__].__doc__, epilog=epilog,
+        )  # fmt: skip
+
+    return decorate
+
+
+def _options(settings: type[CheckedSettings], metavars: Mapping[str, str]) -> Iterator[click.Option]:
+    """One for every field, with its help and its default."""
     for name, field in settings.table.items():
-        text = field.command_help.replace("%", "%%")
+        text = field.command_help
         if field.kind == "yes/no":
-            command.add_argument(field.flag, dest=name, action=argparse.BooleanOptionalAction, help=text)
+            yield click.Option([f"{field.flag}/--no-{field.flag.removeprefix('--')}", name], default=None, help=text)
             continue
         if default := field.to_text(settings.defaults()[name]):
             text += f" Default: {default}."
-        metavar = (metavars or {}).get(name) or "|".join(field.ids) or field.key.upper()
-        command.add_argument(field.flag, dest=name, metavar=metavar, help=text)
+        metavar = metavars.get(name) or "|".join(field.ids) or field.key.upper()
+        yield click.Option([field.flag, name], metavar=metavar, help=text)
 
 
-def given(chosen: argparse.Namespace, table: Mapping[str, Field]) -> dict[str, Any]:
-    """The settings whose options were given, as text; decimal commas as points, which is said."""
-    values = {name: value for name in table if (value := getattr(chosen, name)) is not None}
+def _given(fields: Mapping[str, Field], values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The settings whose options were given; decimal commas as points, which is said."""
     for name, value in values.items():
-        if (with_point := table[name].with_point(value)) is not None:
-            say(f"{table[name].flag} {value}: {READ_AS_POINT}")
-            values[name] = with_point
-    return values
+        if value is not None:
+            with_point = fields[name].with_point(value)
+            if with_point is not None:
+                say(f"{fields[name].flag} {value}: {READ_AS_POINT}")
+            yield name, value if with_point is None else with_point
 
 
 def refuse_unread(settings: CheckedSettings, asked: Mapping[str, Any], unread: Mapping[str, str]) -> None:
@@ -93,11 +125,6 @@ def refuse_unread(settings: CheckedSettings, asked: Mapping[str, Any], unread: M
             raise SettingsError(
                 name, f"{field.flag}{value} has no effect here, it goes with {goes_with}: leave it out."
             )
-
-
-def add_out(command: argparse.ArgumentParser) -> None:
-    """The option that names the result folder."""
-    command.add_argument("--out", type=_folder, metavar="DIR", help="Folder for the result files; made if need be.")
 
 
 def make(folder: Path | None) -> None:
@@ -139,28 +166,7 @@ def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None 
     say(f"wrote {', '.join(path.name for path in written)} to {folder}")
 
 
-def cannot_write(folder: Path, error: OSError) -> SettingsError:
+def cannot_write(folder: Path | None, error: OSError) -> SettingsError:
     """The sentence for a folder that cannot be written to."""
     why = f"--out = {folder} cannot be written to ({error.strerror}): choose another folder."
     return SettingsError("out", why)
-
-
-def join_negative(arguments: list[str]) -> list[str]:
-    """Join `--alpha -1e3` to `--alpha=-1e3`: argparse takes a negative number with an exponent for an option."""
-    joined: list[str] = []
-    for argument in arguments:
-        if argument.startswith("-") and joined and joined[-1].startswith("--") and _is_number(argument):
-            joined[-1] += f"={argument}"
-        else:
-            joined.append(argument)
-    return joined
-
-
-def _is_number(argument: str) -> bool:
-    return is_number(argument) or is_number(argument, ",")
-
-
-def _folder(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("an empty name is no folder: give one, or leave --out away.")
-    return Path(text)

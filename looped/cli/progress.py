@@ -1,46 +1,43 @@
 """A progress bar on standard error."""
 
+import io
 import sys
-import time
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
 
 from looped.cli.streams import show
 
-WIDTH = 30
-EVERY = 0.1
-"""Seconds between two drawings on a terminal."""
+
+class _Messages(io.StringIO):
+    """Standard error, where a text that cannot be written is left out."""
+
+    def write(self, text: str) -> int:
+        show(text)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
-class Bar:
-    """A line that is drawn over and over on a terminal; elsewhere a line for every tenth of the work."""
+@contextmanager
+def bar() -> Iterator[Callable[[float, str], None]]:
+    """A line that is drawn over at every per cent on a terminal; elsewhere a line for every tenth of the work.
 
-    def __init__(self) -> None:
-        self.terminal = sys.stderr.isatty()
-        self.drawn, self.tenths = 0.0, 0
+    Yields:
+        A function to call with the share of the work that is done, from 0 to 1, and with what is done, in words.
+    """
+    terminal = sys.stderr.isatty()
+    with click.progressbar(
+        length=100, file=_Messages(), hidden=not terminal, width=30, empty_char=".", bar_template="[%(bar)s] %(info)s",
+        item_show_func=lambda doing: doing,
+    ) as drawn:  # fmt: skip
 
-    def __enter__(self) -> Self:
-        return self
+        def tell(share: float, doing: str) -> None:
+            before, now = drawn.pos, int(100 * share)
+            drawn.update(now - before, doing)
+            if not terminal and now // 10 > before // 10:
+                show(f"looped: {share:4.0%}  {doing}\n")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the last line standing."""
-        if self.terminal and self.drawn:
-            show("\n")
-
-    def show(self, share: float, doing: str) -> None:
-        """Say how far the work is.
-
-        Args:
-            share: from 0 to 1.
-            doing: what is done, in words.
-        """
-        now = time.monotonic()
-        if self.terminal and (now - self.drawn >= EVERY or share >= 1):
-            full = round(WIDTH * share)
-            show(f"\r[{'#' * full}{'.' * (WIDTH - full)}] {share:4.0%}  {doing}\033[K")
-            self.drawn = now
-        elif not self.terminal and int(10 * share) > self.tenths:
-            self.tenths = int(10 * share)
-            show(f"looped: {share:4.0%}  {doing}\n")
+        yield tell

@@ -1,12 +1,11 @@
 """Run a constructed looped transformer next to explicit gradient descent on the same prompts."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 from looped import cost, export, tables
 from looped.algorithms import ALGORITHMS
-from looped.cli.options import add_out, add_settings, given, refuse_unread, write
+from looped.cli.options import command, refuse_unread, write
 from looped.cli.streams import give, say
 from looped.dialects import DIALECT, Dialect
 from looped.experiments.compare.result import compare
@@ -34,18 +33,11 @@ ABOUT = (
 """What stands below the options."""
 
 
-def add(command: argparse.ArgumentParser) -> None:
-    """The options of `looped compare`."""
-    command.epilog = ABOUT
-    add_settings(command, Settings, {"data": "|".join(("FILE.csv", *FIELDS["data"].ids[:-1]))})
-    add_settings(command, Dialect)
-    add_out(command)
-
-
-def run(chosen: argparse.Namespace) -> None:
+@command(Settings, Dialect, metavars={"data": "|".join(("FILE.csv", *FIELDS["data"].ids[:-1]))}, epilog=ABOUT)
+def run(asked: dict[str, Any], out: Path | None) -> None:
     """`looped compare`: summary to standard output, files to `--out`."""
-    settings, path = _settings(chosen)
-    told = given(chosen, DIALECT)
+    told = {name: asked.pop(name) for name in DIALECT if name in asked}
+    settings, path = _settings(asked)
     if told and path is None:
         name, value = next(iter(told.items()))
         why = "says how a CSV is written: add --data FILE.csv, or leave it out."
@@ -53,11 +45,11 @@ def run(chosen: argparse.Namespace) -> None:
     table = tables.load(settings, path, Dialect(**told))
     if table is not None and table.reading:
         say(f"{table.name}: {table.reading}")
-    if table is None and chosen.prompts is None:
+    if table is None and "prompts" not in asked:
         settings = _fewer_prompts(settings)
     result = compare(settings, table)
     summary = export.summary_json(result)
-    write(result, chosen.out)
+    write(result, out)
     if result.rank == 1 and settings.condition_number != 1 and settings.data == "exact":
         say("min(n, d) = 1 leaves a single eigenvalue, so κ is 1")
     if result.rank < (d := result.prompts.shape[2]):
@@ -81,9 +73,8 @@ def run(chosen: argparse.Namespace) -> None:
     give(summary)
 
 
-def _settings(chosen: argparse.Namespace) -> tuple[Settings, Path | None]:
+def _settings(values: dict[str, Any]) -> tuple[Settings, Path | None]:
     """Settings from the options that were given, and the CSV file if one was."""
-    values = given(chosen, FIELDS)
     path = None
     if values.get("data") not in (None, *FIELDS["data"].ids):
         path = Path(values["data"])

@@ -3,26 +3,21 @@
 With --out an interrupted sweep goes on when the same command is given again.
 """
 
-import argparse
+from pathlib import Path
+from typing import Any
 
 from looped import export
-from looped.cli.options import add_out, add_settings, cannot_write, given, refuse_unread, write
-from looped.cli.progress import Bar
+from looped.cli.options import cannot_write, command, refuse_unread, write
+from looped.cli.progress import bar
 from looped.cli.streams import give, say
 from looped.experiments.context import ContextSettings, Sweep, words
 from looped.experiments.context.result import RULED_BY_FEW
 from looped.fields import SettingsError
 
 
-def add(command: argparse.ArgumentParser) -> None:
-    """The options of `looped context`."""
-    add_settings(command, ContextSettings)
-    add_out(command)
-
-
-def run(chosen: argparse.Namespace) -> None:
+@command(ContextSettings)
+def run(asked: dict[str, Any], out: Path | None) -> None:
     """`looped context`: summary to standard output, files to `--out`."""
-    asked = given(chosen, ContextSettings.table)
     settings = ContextSettings(**asked)
     refuse_unread(settings, asked, _unread(settings))
     if "shown_loops" in asked and settings.shown_loops > settings.loops:
@@ -32,21 +27,21 @@ def run(chosen: argparse.Namespace) -> None:
             f"{settings.loops}, or --T-max from {settings.shown_loops} on.",
         )
     try:
-        work = Sweep(settings, chosen.out)
+        work = Sweep(settings, out)
         say(f"about {work.seconds:.3g} s of one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
-        with Bar() as bar:
+        with bar() as tell:
             for progress in work.run():
-                bar.show(progress.share, progress.doing)
+                tell(progress.share, progress.doing)
     except KeyboardInterrupt as stop:
-        if chosen.out is not None:
+        if out is not None:
             stop.add_note("the same command goes on from here")
         raise
     except OSError as error:
-        raise cannot_write(chosen.out, error) from None
+        raise cannot_write(out, error) from None
     result = work.snapshot()
     assert result is not None
     summary = export.summary_json(result)
-    write(result, chosen.out)
+    write(result, out)
     if work.keeper is not None:
         work.keeper.forget()
     T, target = settings.shown, settings.target_error

@@ -3,12 +3,14 @@
 With --out, a checkpoint and the curve so far are written every minute, and --resume goes on from there.
 """
 
-import argparse
 import importlib.util
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, make, write
+import click
+
+from looped.cli.options import cannot_write, command, make, write
 from looped.cli.steps import train
 from looped.cli.streams import give, say
 from looped.experiments.gpt2.curves import CHECKPOINT, SAVE_EVERY, keep
@@ -18,33 +20,26 @@ from looped.experiments.gpt2.training import GPT2Trainer
 from looped.training.checkpoint import CheckpointError
 
 
-def add(command: argparse.ArgumentParser) -> None:
-    """The options of `looped gpt2`."""
-    add_settings(command, GPT2Settings)
-    command.add_argument(
-        "--device", default="auto", metavar="auto|cpu|cuda", help="Where to train. Default: auto, CUDA if there is one."
-    )
-    command.add_argument(
-        "--resume", action="store_true", help=f"Go on from {CHECKPOINT} in the --out folder; begin if there is none."
-    )
-    add_out(command)
-
-
-def run(chosen: argparse.Namespace) -> None:
+@command(GPT2Settings)
+@click.option(
+    "--device", default="auto", metavar="auto|cpu|cuda", help="Where to train. Default: auto, CUDA if there is one."
+)
+@click.option("--resume", is_flag=True, help=f"Go on from {CHECKPOINT} in the --out folder; begin if there is none.")
+def run(asked: dict[str, Any], out: Path | None, device: str, resume: bool) -> None:
     """`looped gpt2`: summary to standard output, checkpoints and files to `--out`."""
     try:
-        trainer = _trainer(chosen)
+        trainer = _trainer(GPT2Settings.from_dict(asked), out, device, resume)
     except CheckpointError as error:
-        raise UsageError(f"{error} Leave --resume out to begin.") from None
+        raise click.UsageError(f"{error} Leave --resume out to begin.") from None
     settings = trainer.settings
-    make(chosen.out)
+    make(out)
     say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
     try:
-        _train(trainer, chosen.out)
+        _train(trainer, out)
     except OSError as error:
-        raise cannot_write(chosen.out, error) from None
+        raise cannot_write(out, error) from None
     except KeyboardInterrupt as stop:
-        if chosen.out is not None:
+        if out is not None:
             stop.add_note("--resume goes on from here")
         raise
     if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
@@ -54,7 +49,7 @@ def run(chosen: argparse.Namespace) -> None:
 
     result = GPT2Result(settings, [trainer])
     summary = export.summary_json(result)
-    write(result, chosen.out)
+    write(result, out)
     give(summary)
 
 
@@ -72,21 +67,20 @@ def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
             say(f"step {record.step} of {steps}: {record.loss:.4g}")
 
 
-def _trainer(chosen: argparse.Namespace) -> GPT2Trainer:
+def _trainer(settings: GPT2Settings, out: Path | None, device: str, resume: bool) -> GPT2Trainer:
     """A new one, or the one of the folder."""
-    settings = GPT2Settings.from_dict(given(chosen, GPT2Settings.table))
-    if not chosen.resume:
-        return GPT2Trainer(settings, chosen.device)
-    if chosen.out is None:
-        raise UsageError("argument --resume: it needs --out, the folder of the run to go on with.")
-    make(chosen.out)
-    path = Path(chosen.out) / CHECKPOINT
+    if not resume:
+        return GPT2Trainer(settings, device)
+    if out is None:
+        raise click.UsageError("argument --resume: it needs --out, the folder of the run to go on with.")
+    make(out)
+    path = out / CHECKPOINT
     if not path.exists():
         say(f"there is no {path} yet: a new run begins")
-        return GPT2Trainer(settings, chosen.device)
-    trainer = GPT2Trainer.resume(path, chosen.device)
+        return GPT2Trainer(settings, device)
+    trainer = GPT2Trainer.resume(path, device)
     if trainer.settings != settings:
-        raise UsageError(
+        raise click.UsageError(
             f"argument --resume: {path} was trained with {trainer.settings.changes()}: give the same options."
         )
     return trainer

@@ -1,12 +1,13 @@
 """Train a model on tasks that share a signal, and hold its risk against the smallest one known."""
 
-import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from torch import Tensor
+import click
 
 from looped import export
-from looped.cli.options import add_out, add_settings, given, make, refuse_unread, write
+from looped.cli.options import command, make, refuse_unread, write
 from looped.cli.streams import give, say
 from looped.experiments.signal.result import SignalResult, SignalTraining
 from looped.experiments.signal.settings import SignalSettings
@@ -17,34 +18,31 @@ MATRICES = {"H": "H_condition", "Psi": "Psi_condition"}
 """Options that name a file, and the setting that it replaces."""
 
 
-def add(command: argparse.ArgumentParser) -> None:
-    """The options of `looped signal`."""
-    add_settings(command, SignalSettings)
-    for name, what in (("H", "features x"), ("Psi", "tasks around β*")):
-        command.add_argument(
-            f"--{name}",
-            type=Path,
-            metavar="FILE.npy",
-            help=f"Covariance of the {what}, (d, d), from numpy.save. {ROUNDING_RULE}",
-        )
-    add_out(command)
+def _covariance(name: str, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option that names a file."""
+    text = f"Covariance of the {what}, (d, d), from numpy.save. {ROUNDING_RULE}"
+    return click.option(f"--{name}", name, type=Path, metavar="FILE.npy", help=text)
 
 
-def run(chosen: argparse.Namespace) -> None:
+@command(SignalSettings)
+@_covariance("H", "features x")
+@_covariance("Psi", "tasks around β*")
+def run(asked: dict[str, Any], out: Path | None, **paths: Path | None) -> None:
     """`looped signal`: summary to standard output, files to `--out`."""
-    asked = given(chosen, SignalSettings.table)
     for name, replaced in MATRICES.items():
-        if getattr(chosen, name) is not None and replaced in asked:
+        if paths[name] is not None and replaced in asked:
             option = SignalSettings.table[replaced].flag
             raise SettingsError(replaced, f"{option} = {asked[replaced]} goes without --{name}: leave one of them out.")
     settings = SignalSettings(**asked)
     if settings.features == 1:
         refuse_unread(settings, asked, dict.fromkeys(MATRICES.values(), "two features or more, one has κ = 1"))
-    H, Psi = (_matrix(chosen, name, settings.features) for name in MATRICES)
+    H, Psi = (
+        None if (path := paths[name]) is None else load_covariance(path, name, settings.features) for name in MATRICES
+    )
     training = SignalTraining(settings, H, Psi)
     for note in training.task.notes:
         say(note)
-    make(chosen.out)
+    make(out)
     for done, records in enumerate(training.run()):
         if done % 10 == 0 or training.finished:
             step = next(iter(records.values())).step
@@ -55,10 +53,5 @@ def run(chosen: argparse.Namespace) -> None:
         how = "smallest found" if kind == "lsa" else "smallest possible"
         say(f"{kind}: trained to {history[-1].risk:.5g}, the {how} is {best:.5g}")
     summary = export.summary_json(result)
-    write(result, chosen.out)
+    write(result, out)
     give(summary)
-
-
-def _matrix(chosen: argparse.Namespace, name: str, features: int) -> Tensor | None:
-    path = getattr(chosen, name)
-    return None if path is None else load_covariance(path, name, features)

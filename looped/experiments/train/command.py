@@ -3,15 +3,16 @@
 With --out the run is kept in DIR/run.pt on the way, and --resume goes on from there.
 """
 
-import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
+
 from looped import export
-from looped.cli.options import UsageError, add_out, add_settings, cannot_write, given, make, write
-from looped.cli.progress import Bar
+from looped.cli.options import cannot_write, command, make, write
+from looped.cli.progress import bar
 from looped.cli.steps import train
 from looped.cli.streams import give, say
 from looped.experiments.train import TrainResult, evaluation, trained
@@ -32,34 +33,28 @@ OF_A_FILE = ("loops", "examples", "noise")
 """Settings under which weights from a file can be looked at."""
 
 
-def add(command: argparse.ArgumentParser) -> None:
-    """The options of `looped train`."""
-    add_settings(command, TrainSettings)
-    command.add_argument(
-        "--resume", action="store_true", help=f"Go on from {CHECKPOINT} in the folder of --out; --steps may be new."
-    )
-    command.add_argument(
-        "--weights-from", type=Path, metavar="FILE.npz", help="Look at the P and Q of a file instead of training."
-    )
-    add_out(command)
-
-
-def run(chosen: argparse.Namespace) -> None:
+@command(TrainSettings)
+@click.option("--resume", is_flag=True, help=f"Go on from {CHECKPOINT} in the folder of --out; --steps may be new.")
+@click.option(
+    "--weights-from", type=Path, metavar="FILE.npz", help="Look at the P and Q of a file instead of training."
+)
+def run(asked: dict[str, Any], out: Path | None, resume: bool, weights_from: Path | None) -> None:
     """`looped train`: summary to standard output, files to `--out`."""
-    asked = given(chosen, TrainSettings.table)
+    if weights_from and resume:
+        raise click.UsageError("--weights-from looks at weights and --resume trains: leave one of them out.")
     try:
-        begun = _from_file(chosen, asked) if chosen.weights_from else _train(chosen, asked)
-        with Bar() as bar:
+        begun = _from_file(weights_from, asked) if weights_from else _train(asked, out, resume)
+        with bar() as tell:
             for piece, found in enumerate(evaluation(begun), start=1):
-                bar.show(min(1.0, piece / _pieces(found)), "evaluation")
+                tell(min(1.0, piece / _pieces(found)), "evaluation")
     except KeyboardInterrupt as stop:
-        if chosen.out is not None and not chosen.weights_from:
+        if out is not None and not weights_from:
             stop.add_note("--resume goes on from here")
         raise
     except OSError as error:
-        raise cannot_write(chosen.out, error) from None
+        raise cannot_write(out, error) from None
     summary = export.summary_json(found)
-    write(found, chosen.out, {"history.csv": utf8(history_csv(found))})
+    write(found, out, {"history.csv": utf8(history_csv(found))})
     for _, median, tail in found.fresh:
         say(f"query error on {found.fresh_prompts:,} fresh prompts: median {written(median)}, 99.9 % point "
             f"{written(tail)}")  # fmt: skip
@@ -69,19 +64,19 @@ def run(chosen: argparse.Namespace) -> None:
     give(summary)
 
 
-def _train(chosen: argparse.Namespace, asked: dict[str, Any]) -> TrainResult:
+def _train(asked: dict[str, Any], out: Path | None, resume: bool) -> TrainResult:
     """Begin or go on, with a bar, and keep the run on the way."""
-    path = None if chosen.out is None else chosen.out / CHECKPOINT
-    settings, trainer = _resumed(path, asked) if chosen.resume else _begun(TrainSettings(**asked))
-    make(chosen.out)
+    path = None if out is None else out / CHECKPOINT
+    settings, trainer = _resumed(path, asked) if resume else _begun(TrainSettings(**asked))
+    make(out)
     save = None if path is None else partial(trainer.save, path)
     if save is not None:
         save()
     steps = trainer.training.steps
     say(f"{steps} steps, about {estimate(settings).seconds:.2g} s of one core")
-    with Bar() as bar:
+    with bar() as tell:
         for progress in train(trainer, save, SAVE_EVERY):
-            bar.show(progress.step / steps, f"step {progress.step}, T = {progress.loops}, loss {progress.median:.2e}")
+            tell(progress.step / steps, f"step {progress.step}, T = {progress.loops}, loss {progress.median:.2e}")
     say(trainer.history[-1].stopped)
     return trained(trainer, settings)
 
@@ -96,12 +91,12 @@ def _begun(settings: TrainSettings) -> tuple[TrainSettings, Trainer]:
 def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, Trainer]:
     """The run in the folder, with another budget if one is asked for."""
     if path is None:
-        raise UsageError("--resume needs the folder to go on in: add --out DIR.")
+        raise click.UsageError("--resume needs the folder to go on in: add --out DIR.")
     try:
         trainer = Trainer.resume(path)
         settings = TrainSettings.from_json(trainer.note)
     except (CheckpointError, SettingsError) as error:
-        raise UsageError(f"{error} Leave --resume out to begin.") from None
+        raise click.UsageError(f"{error} Leave --resume out to begin.") from None
     for name, value in asked.items():
         field = settings.table[name]
         if name != "steps" and field.read(value) != getattr(settings, name):
@@ -117,11 +112,9 @@ def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, T
     return settings, trainer
 
 
-def _from_file(chosen: argparse.Namespace, asked: dict[str, Any]) -> TrainResult:
+def _from_file(path: Path, asked: dict[str, Any]) -> TrainResult:
     """Weights from a file, looked at under the T, n and noise that were asked for."""
-    if chosen.resume:
-        raise UsageError("--weights-from looks at weights and --resume trains: leave one of them out.")
-    found = read_weights(chosen.weights_from, TrainSettings(**asked))
+    found = read_weights(path, TrainSettings(**asked))
     for name in asked:
         field = TrainSettings.table[name]
         if name not in OF_A_FILE and (want := field.read(asked[name])) != getattr(found.settings, name):

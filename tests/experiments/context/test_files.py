@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from looped import cli, export
-from looped.cli.progress import Bar
+from looped.cli.progress import bar
 from looped.experiments.context import ContextSettings, sweep
 
 ROOT = Path(__file__).parents[3]
@@ -177,12 +177,12 @@ def test_curves_hold_every_picture_and_its_numbers():
 def test_a_terminal_gets_one_line_that_is_drawn_over(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with Bar() as bar:
-        bar.show(0.5, "n = 3")
-        bar.show(0.51, "n = 4")  # too soon to be drawn
-        bar.show(1.0, "n = 5")
+    with bar() as tell:
+        tell(0.5, "n = 3")
+        tell(0.501, "n = 4")  # too soon to be drawn
+        tell(1.0, "n = 5")
     written = sys.stderr.getvalue()
-    assert written.count("\r") == 2
+    assert written.count("\r") == 3
     assert written.count("\n") == 1
     assert "[###############...............]  50%  n = 3" in written
     assert "n = 4" not in written

@@ -1,0 +1,28 @@
+"""What is loaded, and when: nothing that takes long, before it is needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LATER = ("streamlit", "plotly", "pandas", "sklearn", "scipy", "transformers")
+START = {
+    "the package": "import looped",
+    "its settings": "import looped; assert looped.Settings().loops == 50",
+    "the help": "from looped.cli import main; main(['--help'])",
+    "a run without files": "from looped.cli import main; main(['compare', '--T', '2', '--prompts', '2'])",
+}
+
+
+@pytest.mark.parametrize("start", START)
+def test_it_loads_no_library_that_it_does_not_need(start):
+    unneeded = LATER if start == "a run without files" else ("torch", *LATER)
+    loaded = (
+        f"import atexit, sys; atexit.register(lambda: print(*({{*{unneeded}}} & {{*sys.modules}}), file=sys.stderr))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{loaded}; {START[start]}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines()[-1] == ""
