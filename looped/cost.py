@@ -4,6 +4,7 @@ The estimate adds up the floating-point operations of each stage over the speed 
 core, plus a fixed price per loop. `benchmarks/` holds it against measured times.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 from looped.algorithms import ALGORITHMS
@@ -145,15 +146,12 @@ def most_prompts(run: Sizes, quick: bool = False) -> int:
         quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
     """
     seconds = max(QUICK_SECONDS, 1.25 * run.with_prompts(1).seconds)
-    low, high = 0, run.B
-    while low < high:
-        B = (low + high + 1) // 2
+
+    def too_many(B: int) -> bool:
         smaller = run.with_prompts(B)
-        if smaller.allowed and not (quick and smaller.seconds > seconds):
-            low = B
-        else:
-            high = B - 1
-    return low
+        return not smaller.allowed or (quick and smaller.seconds > seconds)
+
+    return bisect_left(range(1, run.B + 1), True, key=too_many)
 
 
 def check(run: Sizes) -> None:

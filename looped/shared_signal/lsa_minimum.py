@@ -60,9 +60,9 @@ def lsa_minima(tasks: Sequence[SignalTask], known: Sequence[Effective] = ()) -> 
 
     The starts of b̃ lie along δ̃ = H^½β*, along what S and its regularised inverse make of it, along δ̃ plus one
     eigenvector of S, and in random directions, with lengths over three decades and, without GD's part, at u = 0. From
-    each BFGS descends in float64. It is written out here because it takes all starts in one batch: over 50 random tasks
-    scipy.optimize.minimize from the same starts finds the same risks to 1e-10 in 236 s instead of 1.7 s, and from the
-    12 best starts alone (L-BFGS-B, 6.1 s) one that is 1e-4 above.
+    each BFGS descends in float64. It is written out here because it takes all starts in one batch: for three tasks of
+    10 features scipy.optimize.minimize from the same starts finds the same risks to 1e-9 in 37 times the time, 1.85 s
+    (`benchmarks/searches.py`).
 
     Source: the exact risk is the paper's (arXiv 2402.14951); the reduction is derived for this project.
     """

@@ -119,9 +119,9 @@ def search(loops: int, eigenvalues: Tensor, weight: Tensor) -> Best:
     """A pattern search for the least `risk`, along log a and p = γ/a, in which its narrow valley is nearly straight.
 
     Starts from the best gradient descent on a small grid of contractions and follows the valley; steps halve when no
-    neighbour is better. A local search: it gives the best numbers known, not a proof. (Nelder–Mead of scipy.optimize
-    from the three best starts takes 1.2 times as long over 60 random settings; its risk is more than 1 % lower in 10 of
-    them, and three times as high in one.)
+    neighbour is better. A local search: it gives the best numbers known, not a proof. Nelder and Mead's search of
+    scipy.optimize from the three best starts takes 5 times as long over 20 settings; its risk is more than 1 % lower in
+    2 of them, by 7 % at most (`benchmarks/searches.py`).
 
     Args:
         loops: T.
