@@ -153,10 +153,7 @@ def grids() -> None:
 def batched_bfgs(tasks: int) -> None:
     """`lsa_minima`: all starts of all tasks in one batch, against scipy's BFGS from each start alone."""
     pair, rng = Pair(), np.random.default_rng(0)
-    drawn = [
-        SignalTask.shared(10, int(rng.integers(2, 61)), float(rng.uniform(0, 12)), 0.5)
-        for _ in range(tasks)
-    ]
+    drawn = [SignalTask.shared(10, int(rng.integers(2, 61)), float(rng.uniform(0, 12)), 0.5) for _ in range(tasks)]
     ours = pair.run(0, lambda: lsa_minima(drawn))
     for task, best in zip(drawn, ours, strict=True):
         view = _Reduced.of(task)
