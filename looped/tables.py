@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_diabetes
 
-from looped import dialects
+from looped import dialects, numerals
+from looped.csv_cells import refuse
 from looped.dialects import Dialect
 from looped.fields import FIELDS, SettingsError
 from looped.settings import Settings
@@ -29,11 +30,6 @@ MIN_ROWS = 3
 """Fewest rows: two points leave nothing to hold out."""
 SIZES = (1e-100, 1e100)
 """What the largest value of a column, without its sign, may be: squares beyond overflow, or vanish."""
-
-
-def refuse(message: str) -> SettingsError:
-    """A sentence about the table itself."""
-    return SettingsError("data", message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +76,13 @@ class Sheet:
         return ""
 
     def _trouble_with_text(self, cells: list[str]) -> str:
-        missing = [row for row, cell in enumerate(cells) if dialects.is_missing(cell)]
+        missing = [row for row, cell in enumerate(cells) if numerals.is_missing(cell)]
         absent = set(missing)
         for row, cell in enumerate(cells):
-            if row in absent or dialects.is_number(cell, self.decimal):
+            if row in absent or numerals.is_number(cell, self.decimal):
                 continue
             shown = f"'{cell[:20].replace(chr(10), ' ')}' in row {self.lines[row]}"
-            if self.decimal == "." and dialects.may_be_grouped(cell):
+            if self.decimal == "." and numerals.may_be_grouped(cell):
                 return f"holds {shown}, which may be a thousand or a decimal comma (then choose decimal = comma)"
             return f"holds text ({shown})"
         shown = f" ('{cells[missing[0]]}')" if cells[missing[0]] else ""
@@ -230,7 +226,7 @@ def read_csv(source: str | Path | bytes, name: str = "", dialect: Dialect | None
         raise refuse(f"{name} has {len(grid.rows):,} rows: at most {MAX_ROWS:,} are read, keep a sample of them.")
     columns = {}
     for column, cells in zip(grid.names, zip(*grid.rows, strict=True), strict=True):
-        values = dialects.numbers(cells, grid.decimal)
+        values = numerals.numbers(cells, grid.decimal)
         columns[column] = pd.Series(cells, dtype=object) if values is None else pd.Series(values, dtype=np.float64)
     digest = hashlib.sha256(content).hexdigest()[:16]
     return Sheet(

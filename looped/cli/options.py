@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from looped.cli.streams import give, say, show
-from looped.dialects import is_number
 from looped.fields import READ_AS_POINT, Field, SettingsError
+from looped.numerals import is_number
 from looped.settings import CheckedSettings
 
 
