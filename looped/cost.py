@@ -1,4 +1,4 @@
-"""What a run will cost, estimated before it starts, and the caps that follow.
+"""The cost of a run, estimated before it starts, and the caps that follow.
 
 The estimate adds up the floating-point operations of each stage over the speed that stage reaches on one current
 core, plus a fixed price per loop. `benchmarks/` holds it against measured times.
@@ -18,7 +18,7 @@ MAX_SECONDS = 2.0
 MAX_BYTES = 1024**3
 """Most memory for the arrays of a run: 1 GiB."""
 QUICK_SECONDS = 0.05
-"""What a slider move may cost before the page lowers the number of prompts."""
+"""The most a slider move may cost, CPU seconds, before the page lowers the number of prompts."""
 DIRECT_CAP = 2e7
 """Largest B·n·d·T for which explicit gradient descent reads X in every step; beyond it steps on XᵀX."""
 FOLDS = 5
@@ -42,15 +42,15 @@ class Sizes:
     D: int
     """Length of a token."""
     token_form: bool
-    """Whether every loop reads all tokens."""
+    """True where every loop reads all tokens."""
     synthetic: bool
-    """Whether prompts are drawn."""
+    """True where prompts are drawn."""
     algorithm: type[Algorithm]
-    """What a loop is a step of."""
+    """The algorithm that a loop is a step of."""
 
     @property
     def gram(self) -> bool:
-        """Whether explicit gradient descent steps on XᵀX. Never for n ≤ d, where X is the smaller matrix."""
+        """True where explicit gradient descent steps on XᵀX. Never for n ≤ d, where X is the smaller matrix."""
         return self.n > self.d and self.B * self.n * self.d * self.T > DIRECT_CAP
 
     @property
@@ -107,7 +107,7 @@ class Sizes:
 
     @property
     def allowed(self) -> bool:
-        """Whether the run keeps within the limits of time and memory, and of the token form."""
+        """True where the run keeps within the limits of time and memory, and of the token form."""
         reads = self.B * self.n * self.d * self.T
         return (
             self.seconds <= MAX_SECONDS

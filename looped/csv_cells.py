@@ -9,7 +9,7 @@ from looped.fields import SettingsError
 from looped.numerals import is_any_number, is_missing
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
-"""What may stand between two values of a line, by name."""
+"""The marks that may stand between two values of a line, by name."""
 SAMPLE = 200
 """Lines that the separator is guessed from."""
 
@@ -19,7 +19,7 @@ _OPENS = re.compile(r'(?:^|[,;\t| ])"')
 
 
 def decode(content: bytes, name: str, encoding: str) -> tuple[str, str]:
-    """The text and what its encoding is called."""
+    """The text, and the name of its encoding."""
     if encoding == "auto":
         encoding = "utf-8"
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -1,4 +1,4 @@
-"""How a table is written: encoding, separator, decimal mark, header and row names, each told or guessed."""
+"""The layout of a CSV: encoding, separator, decimal mark, header and row names, each told or guessed."""
 
 import csv
 import re
@@ -23,7 +23,7 @@ from looped.settings import CheckedSettings
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 DECIMALS = {"point": ".", "comma": ","}
-"""What may stand before the decimals, by name."""
+"""The marks that may stand before the decimals, by name."""
 
 DIALECT: dict[str, Field] = {
     field.name: field
@@ -61,7 +61,7 @@ DIALECT: dict[str, Field] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect(CheckedSettings):
-    """How a CSV is written, as far as it is told; auto is guessed from the file.
+    """The layout of a CSV as far as it is told; auto is guessed from the file.
 
     Raises:
         SettingsError: if a value is none of its choices.
@@ -81,7 +81,7 @@ class Grid:
     """The cells of a table as text, without spaces round them, and how they were found."""
 
     names: list[str]
-    """Of the columns, as in the file: maybe empty or twice the same."""
+    """Names of the columns as in the file: a name may be empty, or stand twice."""
     rows: list[list[str]]
     """Each as long as `names`."""
     lines: list[int]
@@ -91,7 +91,7 @@ class Grid:
     decimal: str
     """The decimal mark."""
     reading: str
-    """What was guessed or told, in one line."""
+    """The layout that was guessed or told, in one line."""
 
 
 def read(content: bytes, name: str, dialect: Dialect) -> Grid:
@@ -174,7 +174,7 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
 
 
 def _are_names(records: list[list[str]], place: int, width: int) -> bool:
-    """Whether that record has as many cells as a row of the table, and words over numbers in them."""
+    """True where that record has as many cells as a row of the table, and words over numbers in them."""
     if place + 1 >= len(records) or len(records[place]) != width:
         return False
     return not _numbers_on_top(records[place], records[place + 1 :])
@@ -229,7 +229,7 @@ def _numbers_on_top(first: list[str], rest: list[list[str]]) -> str:
 
 
 def _are_row_names(column: list[str], text: str, dialect: Dialect) -> bool:
-    """Whether a column without a place in the header names the rows: told, quoted, numbered, or different words."""
+    """True where a column without a place in the header names the rows: told, quoted, numbered, or different words."""
     if dialect.row_names != "auto":
         return dialect.row_names == "yes"
     numbered = column == [str(k + 1) for k in range(len(column))]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "?", "-", "--", "–", "—", ".", "…"))
-"""What stands for a missing value, in lower case."""
+"""The texts that stand for a missing value, in lower case."""
 
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 _POINT = re.compile(rf"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}")
@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[0-9eE.+\-\n]+")
 
 
 def is_number(text: str, decimal: str = ".") -> bool:
-    """Whether a cell is a finite or infinite number as people write it, with no underscore, word or foreign digit."""
+    """True where a cell is a finite or infinite number as people write it: no underscore, word or foreign digit."""
     return bool((_COMMA if decimal == "," else _POINT).fullmatch(text) or _INFINITE.fullmatch(text))
 
 
@@ -25,12 +25,12 @@ def is_any_number(text: str) -> bool:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell stands for a missing value."""
+    """True where a cell stands for a missing value."""
     return text.lower() in MISSING
 
 
 def may_be_grouped(text: str) -> bool:
-    """Whether a number such as 1,234 may be meant as a thousand or as one with decimals."""
+    """True where a number such as 1,234 may mean a thousand or one with decimals."""
     return bool(_GROUPED.fullmatch(text))
 
 

@@ -29,7 +29,7 @@ MAX_COLUMNS = 1_000
 MIN_ROWS = 3
 """Fewest rows: two points leave nothing to hold out."""
 SIZES = (1e-100, 1e100)
-"""What the largest value of a column, without its sign, may be: squares beyond overflow, or vanish."""
+"""Limits of the largest absolute value of a column; squares of values beyond them overflow or vanish."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Sheet:
     """A table as read: every column, numeric or not, before target and features are chosen."""
 
     name: str
-    """Where it came from, for people."""
+    """Its name for people: the file or data set that it came from."""
     frame: pd.DataFrame
     """Rows by columns; float64 where every cell is a number, else text."""
     digest: str
@@ -45,13 +45,13 @@ class Sheet:
     lines: tuple[int, ...]
     """The line of the file on which each row begins, from 1."""
     reading: str = ""
-    """How the file was read, what was guessed about it and what was left out, in one line."""
+    """The layout that was guessed or told, and the parts left out, in one line."""
     decimal: str = "."
     """The decimal mark."""
 
     @cached_property
     def troubles(self) -> dict[str, str]:
-        """What keeps a column from being used, in words that follow its name; columns that can be used are missing."""
+        """The reason why a column cannot be used, by its name, in words that follow it; usable columns are missing."""
         found = ((name, self._trouble(self.frame[name])) for name in self.frame.columns)
         return {name: trouble for name, trouble in found if trouble}
 
@@ -91,7 +91,7 @@ class Sheet:
 
 
 def is_constant(values: np.ndarray) -> bool:
-    """Whether values (n,) differ by no more than the rounding of decimal numbers."""
+    """True where values (n,) differ by no more than the rounding of decimal numbers."""
     largest = np.abs(values).max()
     return not largest > 0 or not (values / largest).std() > 1e-13
 
@@ -110,7 +110,7 @@ class Table:
     X: np.ndarray
     y: np.ndarray
     reading: str = ""
-    """How the file was read, in one line."""
+    """The layout of the file as it was read, in one line."""
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -124,7 +124,7 @@ class Table:
 
     @cached_property
     def rounding(self) -> float:
-        """How far a singular value of the standardised features may be from that of the decimals in the file.
+        """The error of a singular value of the standardised features that rounding the decimals in the file can make.
 
         A value x is rounded by up to eps·|x|, which becomes eps·|x|/scale: much where the mean is large beside the
         spread, as with years. Smaller singular values are rounding.
@@ -192,9 +192,9 @@ def read_csv(source: str | Path | bytes, name: str = "", dialect: Dialect | None
     """Read a CSV file by path or from its bytes.
 
     Args:
-        source: the path, or the bytes.
-        name: for people; by default that of the path.
-        dialect: how it is written, as far as that is known; the rest is guessed and said in `Sheet.reading`.
+        source: the path of the file, or its bytes.
+        name: its name for people; by default that of the path.
+        dialect: its layout as far as that is known; the rest is guessed and said in `Sheet.reading`.
 
     Raises:
         SettingsError: with one sentence, if the file is missing, too large, empty, not a CSV, or has no usable header.

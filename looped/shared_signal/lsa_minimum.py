@@ -21,7 +21,7 @@ ROUNDS = ((12, 96), (20, 24), (40, 8), (500, 3))
 ENOUGH = 1e-14
 """Predicted fall of the risk, in units of the second moment of a label, at which the search ends."""
 HALVINGS = 13
-"""How often a step that does not lower the risk is halved before the search from this start ends."""
+"""Halvings of a step that does not lower the risk, after which the search from this start ends."""
 LENGTHS = (-10.0, -3.0, -1.0, -0.3, 0.3, 1.0, 3.0, 10.0)
 """Of b̃ along a direction, in units of u√c."""
 SHARES = (1.0, 0.3, 0.1, 0.03, 0.0, -0.1, -0.3, -1.0)
@@ -42,7 +42,7 @@ class LSAMinimum:
     risk: float
     """The exact risk of these weights: reached, hence never below the infimum, which may be smaller still."""
     starts: int
-    """How many starts were tried."""
+    """The number of starts that were tried."""
 
 
 def lsa_minimum(task: SignalTask, known: Sequence[Effective] = ()) -> LSAMinimum:
@@ -50,7 +50,7 @@ def lsa_minimum(task: SignalTask, known: Sequence[Effective] = ()) -> LSAMinimum
 
     Args:
         task: the distribution of the prompts.
-        known: weights to start from as well, with g = 0, such as trained ones; the result is never above theirs.
+        known: further weights to start from, with g = 0, such as trained ones; the risk found is never above theirs.
     """
     return lsa_minima([task], known)[0]
 
@@ -201,7 +201,7 @@ def _dot(one: Array, other: Array) -> Array:
 
 
 def _starts(view: _Reduced) -> Array:
-    """Where the search for one task begins, (starts, d+1)."""
+    """The starts of the search for one task, (starts, d+1)."""
     s, delta, c, M = view.s[0], view.delta[0], view.c[0, 0], view.M[0, 0]
     d, unit = len(s), c**0.5 if c > 1e-20 else 1.0
     rows = [np.append(share * delta, 1.0) for share in SHARES]
@@ -226,7 +226,7 @@ class _Descent:
     """BFGS with backtracking from many starts at once.
 
     Args:
-        of: the risks, one row a start.
+        of: the risks as functions of r, one row a start.
         r: the starts, (K, d+1), of any scale.
     """
 

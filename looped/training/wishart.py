@@ -76,11 +76,11 @@ def descent_risk(step_size: float, loops: int, examples: int, features: int, noi
     """E‖w_T − w*‖² of T gradient steps, the query risk of A = a·I for Σ = I and w* ~ N(0, I); exact but for rounding.
 
     Args:
-        step_size: a.
-        loops: T.
-        examples: n.
-        features: d.
-        noise: σ of the examples' labels.
+        step_size: a, the step size.
+        loops: T, the number of loops.
+        examples: n, the number of examples.
+        features: d, the number of features.
+        noise: σ, the standard deviation of the noise on the examples' labels.
     """
     a, total = Fraction(step_size), Fraction(0)
     for coefficient in reversed(_coefficients(loops, examples, features, noise)):
