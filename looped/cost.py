@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
+from looped.budget import Cost
 from looped.fields import SYNTHETIC, SettingsError
 from looped.settings import Settings
 from looped.tables import Table
 
-MAX_SECONDS = 2.0
-"""Longest run by the estimate, CPU seconds of one core; what is measured stays below 3."""
-MAX_BYTES = 1024**3
-"""Most memory for the arrays of a run: 1 GiB."""
+BUDGET = Cost(seconds=2.0, bytes=1024**3)
+"""The most a run may cost by the estimate; the time that is measured stays below 3 s."""
 QUICK_SECONDS = 0.05
 """The most a slider move may cost, CPU seconds, before the page lowers the number of prompts."""
 DIRECT_CAP = 2e7
@@ -109,11 +108,8 @@ class Sizes:
     def allowed(self) -> bool:
         """True where the run keeps within the limits of time and memory, and of the token form."""
         reads = self.B * self.n * self.d * self.T
-        return (
-            self.seconds <= MAX_SECONDS
-            and self.bytes <= MAX_BYTES
-            and not (self.token_form and reads > TOKEN_CAP)
-        )  # fmt: skip
+        within = BUDGET.allows(Cost(seconds=self.seconds, bytes=self.bytes))
+        return within and not (self.token_form and reads > TOKEN_CAP)
 
     def with_prompts(self, B: int) -> "Sizes":
         """The same run with B prompts."""
@@ -169,7 +165,7 @@ def check(run: Sizes) -> None:
         raise SettingsError(
             "prompts",
             f"prompts = {run.B} needs about {run.seconds:.1f} s and {run.bytes / 1024**2:,.0f} MiB at {what}, more "
-            f"than {MAX_SECONDS:g} s, {MAX_BYTES // 1024**2:,} MiB or the cap of the token form allow: "
+            f"than {BUDGET.seconds:g} s, {BUDGET.bytes // 1024**2:,} MiB or the cap of the token form allow: "
             f"choose at most {most} prompts, or smaller sizes.",
         )
     raise SettingsError(

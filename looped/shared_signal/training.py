@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from looped.budget import Cost
 from looped.fields import SettingsError
 from looped.shared_signal.adam import Adam
 from looped.shared_signal.models import LSA, LTB, GDBeta, SignalModel
@@ -151,9 +152,10 @@ def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None
     model.rescale(units)
 
 
-def seconds(task: SignalTask, plan: TrainingPlan) -> float:
-    """CPU seconds that training one model takes, about."""
-    return plan.steps * (SECONDS_A_STEP + SECONDS_A_NUMBER * plan.batch * (task.features + 1) * (task.M + 1))
+def training_cost(task: SignalTask, plan: TrainingPlan, models: int = 1) -> Cost:
+    """The cost of training so many models side by side."""
+    a_step = SECONDS_A_STEP + SECONDS_A_NUMBER * plan.batch * (task.features + 1) * (task.M + 1)
+    return Cost(seconds=models * plan.steps * a_step)
 
 
 def _stream(task: SignalTask, plan: TrainingPlan, units: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
