@@ -1,4 +1,4 @@
-"""What a run may cost, and the sentence that refuses one beyond it.
+"""The most a run may cost, and the sentence that refuses one beyond it.
 
 The estimates are formulas, not timings of a first step: 40 probes of 20 steps of one training, on a machine with other
 work, took 0.34 to 0.98 ms a step by the clock and 0.34 to 0.43 ms of CPU time. A limit read from a probe would refuse
@@ -13,7 +13,7 @@ from looped.fields import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a run needs, by an estimate; as a budget, the most that it may need."""
+    """The estimated needs of a run; as a budget, the most that it may need."""
 
     seconds: float = math.inf
     """CPU seconds of one core."""
@@ -23,7 +23,7 @@ class Cost:
     """Memory."""
 
     def allows(self, needed: "Cost") -> bool:
-        """Whether a run keeps within this budget; what only one of the two states is not compared."""
+        """True where a run keeps within this budget; a part that only one of the two states is not compared."""
         return not self._exceeded(needed)
 
     def check(self, needed: "Cost", *, field: str, what: str, remedy: str) -> None:
@@ -31,8 +31,8 @@ class Cost:
 
         Args:
             needed: the cost of the run.
-            field: the setting to change.
-            what: the run in words, the subject of the sentence.
+            field: the name of the setting to change.
+            what: the run in words; it is the subject of the sentence.
             remedy: what to do, after "choose".
 
         Raises:

@@ -1,4 +1,4 @@
-"""What every figure is made of: the picture with its text and its table, and lines, bands and axes."""
+"""The parts of every figure: the picture with its text and its table, and lines, bands and axes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ COLOURS = (
 """Colours of lines, those of the light theme: Okabe and Ito's first, told apart with any colour vision."""
 Role = Literal["model", "counterpart", "reference", "descent", "bound", "nothing", "mark", "floor", "learned", "task"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""What a line is, in the order of the colours; the same colour on every page.
+"""The roles a line can have, in the order of the colours; each has the same colour on every page.
 
 model: the transformer or block in question, constructed or trained. counterpart: what it is compared with first, such
 as the explicit algorithm or the model without MLP. reference: a closed form, a limit or the best known. descent: plain
@@ -109,14 +109,14 @@ def line(
     """A line with its own dash and, if given, its own marker, so that colour is not what tells lines apart.
 
     Args:
-        x: places of its points, (K,).
-        y: their values, (K,).
-        name: in the legend.
-        dash: Plotly's name of it.
-        symbol: Plotly's name of the marker.
-        width: in pixels.
-        opacity: from 0 to 1.
-        role: what gives it its colour; without one, its place among the traces does.
+        x: the places of its points, (K,).
+        y: the values at these places, (K,).
+        name: its name in the legend.
+        dash: Plotly's name for its dash.
+        symbol: Plotly's name for its marker; empty for none.
+        width: its width in pixels.
+        opacity: its opacity, from 0 to 1.
+        role: the role that sets its colour; None leaves that to its place among the traces.
     """
     trace: dict[str, Any] = {
         "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "opacity": opacity,

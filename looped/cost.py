@@ -1,23 +1,23 @@
-"""What a run will cost, estimated before it starts, and the caps that follow.
+"""The cost of a run, estimated before it starts, and the caps that follow.
 
 The estimate adds up the floating-point operations of each stage over the speed that stage reaches on one current
 core, plus a fixed price per loop. `benchmarks/` holds it against measured times.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
+from looped.budget import Cost
 from looped.fields import SettingsError
 from looped.settings import SYNTHETIC, Settings
 from looped.tables import Table
 
-MAX_SECONDS = 2.0
-"""Longest run by the estimate, CPU seconds of one core; what is measured stays below 3."""
-MAX_BYTES = 1024**3
-"""Most memory for the arrays of a run: 1 GiB."""
+BUDGET = Cost(seconds=2.0, bytes=1024**3)
+"""The most a run may cost by the estimate; the time that is measured stays below 3 s."""
 QUICK_SECONDS = 0.05
-"""What a slider move may cost before the page lowers the number of prompts."""
+"""The most a slider move may cost, CPU seconds, before the page lowers the number of prompts."""
 DIRECT_CAP = 2e7
 """Largest B·n·d·T for which explicit gradient descent reads X in every step; beyond it steps on XᵀX."""
 FOLDS = 5
@@ -41,15 +41,15 @@ class Sizes:
     D: int
     """Length of a token."""
     token_form: bool
-    """Whether every loop reads all tokens."""
+    """True where every loop reads all tokens."""
     synthetic: bool
-    """Whether prompts are drawn."""
+    """True where prompts are drawn."""
     algorithm: type[Algorithm]
-    """What a loop is a step of."""
+    """The algorithm that a loop is a step of."""
 
     @property
     def gram(self) -> bool:
-        """Whether explicit gradient descent steps on XᵀX. Never for n ≤ d, where X is the smaller matrix."""
+        """True where explicit gradient descent steps on XᵀX. Never for n ≤ d, where X is the smaller matrix."""
         return self.n > self.d and self.B * self.n * self.d * self.T > DIRECT_CAP
 
     @property
@@ -106,13 +106,10 @@ class Sizes:
 
     @property
     def allowed(self) -> bool:
-        """Whether the run keeps within the limits of time and memory, and of the token form."""
+        """True where the run keeps within the limits of time and memory, and of the token form."""
         reads = self.B * self.n * self.d * self.T
-        return (
-            self.seconds <= MAX_SECONDS
-            and self.bytes <= MAX_BYTES
-            and not (self.token_form and reads > TOKEN_CAP)
-        )  # fmt: skip
+        within = BUDGET.allows(Cost(seconds=self.seconds, bytes=self.bytes))
+        return within and not (self.token_form and reads > TOKEN_CAP)
 
     def with_prompts(self, B: int) -> "Sizes":
         """The same run with B prompts."""
@@ -145,15 +142,12 @@ def most_prompts(run: Sizes, quick: bool = False) -> int:
         quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
     """
     seconds = max(QUICK_SECONDS, 1.25 * run.with_prompts(1).seconds)
-    low, high = 0, run.B
-    while low < high:
-        B = (low + high + 1) // 2
+
+    def too_many(B: int) -> bool:
         smaller = run.with_prompts(B)
-        if smaller.allowed and not (quick and smaller.seconds > seconds):
-            low = B
-        else:
-            high = B - 1
-    return low
+        return not smaller.allowed or (quick and smaller.seconds > seconds)
+
+    return bisect_left(range(1, run.B + 1), True, key=too_many)
 
 
 def check(run: Sizes) -> None:
@@ -171,7 +165,7 @@ def check(run: Sizes) -> None:
         raise SettingsError(
             "prompts",
             f"prompts = {run.B} needs about {run.seconds:.1f} s and {run.bytes / 1024**2:,.0f} MiB at {what}, more "
-            f"than {MAX_SECONDS:g} s, {MAX_BYTES // 1024**2:,} MiB or the cap of the token form allow: "
+            f"than {BUDGET.seconds:g} s, {BUDGET.bytes // 1024**2:,} MiB or the cap of the token form allow: "
             f"choose at most {most} prompts, or smaller sizes.",
         )
     raise SettingsError(

@@ -1,35 +1,29 @@
-"""How a table is written: encoding, separator, decimal mark, header and row names, each told or guessed."""
+"""The layout of a CSV: encoding, separator, decimal mark, header and row names, each told or guessed."""
 
 import csv
-import io
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from looped.csv_cells import (
+    SAMPLE,
+    SEPARATORS,
+    comments_of,
+    decode,
+    guess_separator,
+    refuse,
+    spaced,
+    split,
+    without_comments,
+)
 from looped.fields import Field, SettingsError, named
+from looped.numerals import guess_decimal, is_any_number, is_missing
 from looped.settings import CheckedSettings
 
-SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
-"""What may stand between two values of a line, by name."""
-DECIMALS = {"point": ".", "comma": ","}
-"""What may stand before the decimals, by name."""
-SAMPLE = 200
-"""Lines that the separator is guessed from."""
-MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "?", "-", "--", "–", "—", ".", "…"))
-"""What stands for a missing value, in lower case."""
-
-_EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
-_POINT = re.compile(rf"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}")
-_COMMA = re.compile(rf"[+-]?(?:[0-9]+,?[0-9]*|,[0-9]+){_EXPONENT}")
-_GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:[.,][0-9]{3})+")
-_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}")
-_INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
-_PLAIN = re.compile(r"[0-9eE.+\-\n]+")
-_COMMENT = re.compile(r"^[ \t]*#(?!n/?a\b|div/0!|ref!|value!|name\?|num!|null!).*$", re.MULTILINE | re.IGNORECASE)
-_OPENS = re.compile(r'(?:^|[,;\t| ])"')
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+DECIMALS = {"point": ".", "comma": ","}
+"""The marks that may stand before the decimals, by name."""
 
 DIALECT: dict[str, Field] = {
     field.name: field
@@ -67,7 +61,7 @@ DIALECT: dict[str, Field] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect(CheckedSettings):
-    """How a CSV is written, as far as it is told; auto is guessed from the file.
+    """The layout of a CSV as far as it is told; auto is guessed from the file.
 
     Raises:
         SettingsError: if a value is none of its choices.
@@ -87,7 +81,7 @@ class Grid:
     """The cells of a table as text, without spaces round them, and how they were found."""
 
     names: list[str]
-    """Of the columns, as in the file: maybe empty or twice the same."""
+    """Names of the columns as in the file: a name may be empty, or stand twice."""
     rows: list[list[str]]
     """Each as long as `names`."""
     lines: list[int]
@@ -97,7 +91,7 @@ class Grid:
     decimal: str
     """The decimal mark."""
     reading: str
-    """What was guessed or told, in one line."""
+    """The layout that was guessed or told, in one line."""
 
 
 def read(content: bytes, name: str, dialect: Dialect) -> Grid:
@@ -107,24 +101,24 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
         SettingsError: with one sentence, if this is no text, no table of at least two columns, or not a regular one, or
             if its first line may be names or data.
     """
-    text, encoding = _decode(content, name, dialect.encoding)
+    text, encoding = decode(content, name, dialect.encoding)
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n \x1a")
     if not text.strip():
-        raise _refuse(f"{name} is empty: a CSV needs a line of column names and rows of numbers.")
+        raise refuse(f"{name} is empty: a CSV needs a line of column names and rows of numbers.")
     if _CONTROL.search(text):
-        raise _refuse(f"{name} is not a CSV file, it holds binary data: export the table as CSV.")
+        raise refuse(f"{name} is not a CSV file, it holds binary data: export the table as CSV.")
     skipped: list[str] = []
     separator = SEPARATORS.get(dialect.separator, "")
     if told := re.match(r'"?sep=(.)"?[,;\t ]*(?:\n|$)', text, re.IGNORECASE):
         separator = separator or told[1]
         text = "\n" + text[told.end() :]
         skipped.append("the line sep=")
-    bare = _without_comments(text)
+    bare = without_comments(text)
     separator = separator or guess_separator(bare if bare.strip() else text)
-    comments = _comments(text, bare, separator)
+    comments = comments_of(text, bare, separator)
     if comments:
         text = bare
-    records, lines = _split(text, separator, name)
+    records, lines = split(text, separator, name)
     width = _width(records, name)
     records = [_cut(record, width) for record in records]
 
@@ -171,7 +165,7 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
     elif not names[0]:
         names = ["column 1", *names[1:]]
     names = [" ".join(column.split()) for column in names]
-    decimal = DECIMALS.get(dialect.decimal) or _guess_decimal(rows)
+    decimal = DECIMALS.get(dialect.decimal) or guess_decimal(rows)
     word = next((word for word, mark in SEPARATORS.items() if mark == separator), f"'{separator}'")
     reading = f"{encoding}, separator {word}, decimal {'comma' if decimal == ',' else 'point'}, {names_line}"
     if skipped:
@@ -180,152 +174,22 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
 
 
 def _are_names(records: list[list[str]], place: int, width: int) -> bool:
-    """Whether that record has as many cells as a row of the table, and words over numbers in them."""
+    """True where that record has as many cells as a row of the table, and words over numbers in them."""
     if place + 1 >= len(records) or len(records[place]) != width:
         return False
     return not _numbers_on_top(records[place], records[place + 1 :])
 
 
-def _without_comments(text: str) -> str:
-    """The text with comment lines emptied, so that lines keep their numbers; a quoted cell may hold such a line."""
-    lines, quoted = text.split("\n"), False
-    for place, line in enumerate(lines):
-        if not quoted and _COMMENT.fullmatch(line):
-            lines[place] = ""
-        elif quoted or _OPENS.search(line):  # a quote within a cell, such as 5", opens nothing
-            quoted ^= line.count('"') % 2 == 1
-    return "\n".join(lines)
-
-
-def _comments(text: str, bare: str, separator: str) -> list[str]:
-    """Lines that begin with #, unless they are rows: three or more, each with as many separators as the others."""
-    found = [line for line, kept in zip(text.split("\n"), bare.split("\n"), strict=True) if line != kept]
-    other = next((line for line in bare.split("\n") if line.strip()), "").count(separator)
-    rows = len(found) > 2 and other > 0 and all(line.count(separator) == other for line in found)
-    return [] if rows or not bare.strip() else found
-
-
-def guess_separator(text: str) -> str:
-    """The separator of the pieces that give the most lines the same number of values, and the most numbers.
-
-    `csv.Sniffer` looks at the regularity of the lines alone, and finds fewer of those with lines above the table,
-    without names or with values missing.
-    """
-    sample = [line for line in text.split("\n", 2 * SAMPLE) if line.strip()][:SAMPLE]
-    best, found = 0.0, ","
-    for separator in SEPARATORS.values():
-        try:
-            records = [record for record in csv.reader(_spaced(sample, separator), delimiter=separator) if record]
-        except csv.Error:
-            continue
-        widths = Counter(len(record) for record in records if len(record) > 1)
-        if not widths:
-            continue
-        width, count = widths.most_common(1)[0]
-        cells = [cell.strip() for record in records if len(record) == width for cell in record]
-        known: float = sum(_is_any_number(cell) or bool(_DATE.fullmatch(cell)) for cell in cells)
-        known += 0.5 * sum(cell.lower() in MISSING for cell in cells)
-        score = (count / len(records)) ** 2 * (0.1 + known / len(cells))
-        if separator == " ":  # a tab counts as a space, so where tabs separate both fit
-            score *= 0.9
-        if score > best:
-            best, found = score, separator
-    return found
-
-
-def is_number(text: str, decimal: str = ".") -> bool:
-    """Whether a cell is a finite or infinite number as people write it, with no underscore, word or foreign digit."""
-    return bool((_COMMA if decimal == "," else _POINT).fullmatch(text) or _INFINITE.fullmatch(text))
-
-
-def is_missing(text: str) -> bool:
-    """Whether a cell stands for a missing value."""
-    return text.lower() in MISSING
-
-
-def may_be_grouped(text: str) -> bool:
-    """Whether a number such as 1,234 may be meant as a thousand or as one with decimals."""
-    return bool(_GROUPED.fullmatch(text))
-
-
-def numbers(cells: Sequence[str], decimal: str) -> list[float] | None:
-    """The cells as numbers, or None if one of them is not."""
-    if decimal == ",":
-        if any("." in cell for cell in cells):
-            return None
-        cells = [cell.replace(",", ".") for cell in cells]
-    # Of these characters float() takes nothing but numbers; words such as inf are looked at one by one.
-    if _PLAIN.fullmatch("\n".join(cells)) is None and not all(map(is_number, cells)):
-        return None
-    try:
-        return list(map(float, cells))
-    except ValueError:
-        return None
-
-
-def _refuse(message: str) -> SettingsError:
-    return SettingsError("data", message)
-
-
 def _ragged(name: str, line: int, found: int, width: int) -> SettingsError:
     what = f"line {line} has {found} values, not {width}"
-    return _refuse(f"{name} is not a regular CSV ({what}): every row needs the same number of values as its header.")
-
-
-def _decode(content: bytes, name: str, encoding: str) -> tuple[str, str]:
-    """The text and what its encoding is called."""
-    if encoding == "auto":
-        encoding = "utf-8"
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            encoding = "utf-16"
-        elif b"\0" in content[:2000]:  # UTF-16 without a mark: nearly every other byte of a table is 0
-            high, low = (content[k:2000:2].count(0) / max(1, len(content[k:2000:2])) for k in (0, 1))
-            encoding = "utf-16-le" if high < 0.1 < 0.8 < low else "utf-16-be" if low < 0.1 < 0.8 < high else "utf-8"
-        else:
-            try:
-                content.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                encoding = "cp1252"
-    try:
-        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding), encoding.upper()
-    except UnicodeDecodeError:
-        why = f"{name} is not a CSV file in {encoding.upper()}: export it again as CSV (UTF-8), or choose its encoding."
-        raise _refuse(why) from None
-
-
-def _spaced(lines: list[str], separator: str) -> list[str]:
-    """For the separator space: any run of spaces and tabs outside quotes is one space, none at the ends."""
-    if separator != " ":
-        return lines
-    return [re.sub(r'("[^"]*")|[ \t]+', lambda found: found[1] or " ", line).strip() for line in lines]
-
-
-def _split(text: str, separator: str, name: str) -> tuple[list[list[str]], list[int]]:
-    """Cells by record, and the line on which each begins; records without a value are left out."""
-    if separator == " ":
-        text = "\n".join(_spaced(text.split("\n"), " "))
-    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True)
-    records, lines, line = [], [], 1
-    try:
-        for record in reader:
-            cells = [cell.strip() for cell in record]
-            if any(cells):
-                records.append(cells)
-                lines.append(line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise _refuse(
-            f"{name} is not a regular CSV (line {line}: {error}): close every quote, and write a quote inside a value "
-            "twice."
-        ) from None
-    return records, lines
+    return refuse(f"{name} is not a regular CSV ({what}): every row needs the same number of values as its header.")
 
 
 def _width(records: list[list[str]], name: str) -> int:
     """The number of columns: the most frequent number of values, without columns at the right that stay empty."""
     widths = Counter(len(record) for record in records if len(record) > 1)
     if not widths:
-        raise _refuse(
+        raise refuse(
             f"{name} is not a CSV with at least two columns: separate them by commas, semicolons, tabs, pipes or "
             "spaces, or choose the separator."
         )
@@ -343,10 +207,6 @@ def _cut(record: list[str], width: int) -> list[str]:
     return record
 
 
-def _is_any_number(text: str) -> bool:
-    return bool(_POINT.fullmatch(text) or _COMMA.fullmatch(text))
-
-
 def _numbers_on_top(first: list[str], rest: list[list[str]]) -> str:
     """The first number of a line above columns of numbers, where it may be data; empty where it is names.
 
@@ -355,9 +215,9 @@ def _numbers_on_top(first: list[str], rest: list[list[str]]) -> str:
     found, texts = [], 0
     for k, top in enumerate(first):
         column = [record[k] for record in rest[:SAMPLE] if k < len(record) and not is_missing(record[k])]
-        if 2 * sum(map(_is_any_number, column)) <= len(column) or is_missing(top):
+        if 2 * sum(map(is_any_number, column)) <= len(column) or is_missing(top):
             continue
-        if _is_any_number(top):
+        if is_any_number(top):
             found.append(top)
         else:
             texts += 1
@@ -369,12 +229,12 @@ def _numbers_on_top(first: list[str], rest: list[list[str]]) -> str:
 
 
 def _are_row_names(column: list[str], text: str, dialect: Dialect) -> bool:
-    """Whether a column without a place in the header names the rows: told, quoted, numbered, or different words."""
+    """True where a column without a place in the header names the rows: told, quoted, numbered, or different words."""
     if dialect.row_names != "auto":
         return dialect.row_names == "yes"
     numbered = column == [str(k + 1) for k in range(len(column))]
     quoted = text.count('\n"') >= len(column)
-    words = len(set(column)) == len(column) and not any(map(_is_any_number, column))
+    words = len(set(column)) == len(column) and not any(map(is_any_number, column))
     return numbered or quoted or words
 
 
@@ -382,19 +242,9 @@ def _names_in_comment(comments: list[str], separator: str, width: int) -> list[s
     """The names that the last comment line holds, as NumPy's savetxt writes them; empty if it does not."""
     if not comments:
         return []
-    line = _spaced([comments[-1].strip().removeprefix("#").strip(" ")], separator)
+    line = spaced([comments[-1].strip().removeprefix("#").strip(" ")], separator)
     try:
         names = [cell.strip() for cell in next(csv.reader(line, delimiter=separator, skipinitialspace=True), [])]
     except csv.Error:
         return []
-    return names if len(names) == width and not any(map(_is_any_number, names)) else []
-
-
-def _guess_decimal(rows: list[list[str]]) -> str:
-    """A comma where numbers such as 1,5 show it and fewer, such as 1.5, speak for the point."""
-    with_comma = [cell for row in rows for cell in row if "," in cell and _COMMA.fullmatch(cell)]
-    commas = sum(not may_be_grouped(cell) for cell in with_comma)
-    if not commas:
-        return "."
-    with_point = [cell for row in rows for cell in row if "." in cell and _POINT.fullmatch(cell)]
-    return "," if commas > sum(not may_be_grouped(cell) for cell in with_point) else "."
+    return names if len(names) == width and not any(map(is_any_number, names)) else []

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 NOT_AN_ARRAY = (OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, TokenError)
-"""What NumPy raises for bytes that are no .npy file."""
+"""The errors that NumPy raises for bytes that are no .npy file."""
 
 
 @contextmanager
@@ -31,8 +31,8 @@ def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
     """Write files into a folder, made if need be; they move to their places when all are complete.
 
     Args:
-        contents: content by file name.
-        folder: the folder.
+        contents: the content of each file, by its name.
+        folder: the path of the folder.
 
     Returns:
         The paths written.
@@ -69,7 +69,7 @@ def read_npy(file: BinaryIO, check: Callable[[tuple[int, ...], np.dtype[Any]], N
     """The array of an .npy file; nothing in it is executed.
 
     Args:
-        file: the open file, which can be sought in.
+        file: the open file, which must be seekable.
         check: raises for a shape or dtype that is not wanted, before memory is taken for it.
 
     Raises:

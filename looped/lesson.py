@@ -20,7 +20,7 @@ class Lesson:
     """To be answered before looking."""
     answer: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What it sets; everything else is at its default."""
+    """The settings that it changes; all others have their defaults."""
     free: tuple[str, ...] = ()
     """Settings that may be changed without making a sentence of the lesson untrue."""
 
@@ -30,7 +30,7 @@ class Lesson:
         return [name for name in settings.table if getattr(settings, name) != getattr(own, name)]
 
     def holds(self, settings: CheckedSettings) -> bool:
-        """Whether every sentence of the lesson is true under these settings."""
+        """True where every sentence of the lesson is true under these settings."""
         return set(self.changed(settings)) <= set(self.free)
 
 

@@ -63,7 +63,7 @@ class Prompts:
     covariance: Tensor | None = None
     """Σ of the distribution that rows are drawn from, (d, d), float64; None is the identity."""
     input_rounding: float = 0.0
-    """How far a singular value of X may be off because the numbers of a table are rounded; 0 for drawn prompts."""
+    """The error of a singular value of X that rounding the numbers of a table can make; 0 for drawn prompts."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -123,10 +123,10 @@ def eigenvalues(shape: str, rank: int, condition_number: float, features: int) -
     outlier: one κ, the rest 1. With rank 1 there is one eigenvalue, d, and κ is 1.
 
     Args:
-        shape: of the spectrum.
-        rank: r, number of eigenvalues, at least 1.
+        shape: the shape of the spectrum: geometric, linear, two-level or outlier.
+        rank: r, the number of eigenvalues, at least 1.
         condition_number: κ, at least 1.
-        features: d, what they add up to.
+        features: d, the sum of the eigenvalues.
 
     Returns:
         (rank,), descending.
@@ -160,7 +160,7 @@ def draw(settings: Settings) -> Prompts:
     Drawn in float64 with a generator seeded by `settings.seed`, then rounded to `settings.dtype`.
 
     Args:
-        settings: sizes, spectrum, κ, noise, seed and dtype are read.
+        settings: the settings of the run; sizes, spectrum, κ, noise, seed and dtype are read.
 
     Returns:
         B prompts, X (B, n, d), y (B, n), w* (B, d).
@@ -197,8 +197,8 @@ def from_table(table: Table, settings: Settings) -> Prompts:
     """One prompt from a table: X standardised (1, n, d), y centred (1, n), the task unknown.
 
     Args:
-        table: in original units; standardised in float64, then rounded to the dtype of the settings.
-        settings: dtype and label scale are read.
+        table: the table in original units; it is standardised in float64, then rounded to the dtype.
+        settings: the settings of the run; dtype and label scale are read.
 
     Raises:
         SettingsError: if the labels αy are too large or too small for the dtype to hold their squares.

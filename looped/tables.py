@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from looped import dialects
+from looped import dialects, numerals
+from looped.csv_cells import refuse
 from looped.dialects import Dialect
 from looped.fields import SettingsError
 from looped.settings import FIELDS, Settings
@@ -30,12 +31,7 @@ MAX_COLUMNS = 1_000
 MIN_ROWS = 3
 """Fewest rows: two points leave nothing to hold out."""
 SIZES = (1e-100, 1e100)
-"""What the largest value of a column, without its sign, may be: squares beyond overflow, or vanish."""
-
-
-def refuse(message: str) -> SettingsError:
-    """A sentence about the table itself."""
-    return SettingsError("data", message)
+"""Limits of the largest absolute value of a column; squares of values beyond them overflow or vanish."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +39,7 @@ class Sheet:
     """A table as read: every column, numeric or not, before target and features are chosen."""
 
     name: str
-    """Where it came from, for people."""
+    """Its name for people: the file or data set that it came from."""
     frame: "pd.DataFrame"
     """Rows by columns; float64 where every cell is a number, else text."""
     digest: str
@@ -51,13 +47,13 @@ class Sheet:
     lines: tuple[int, ...]
     """The line of the file on which each row begins, from 1."""
     reading: str = ""
-    """How the file was read, what was guessed about it and what was left out, in one line."""
+    """The layout that was guessed or told, and the parts left out, in one line."""
     decimal: str = "."
     """The decimal mark."""
 
     @cached_property
     def troubles(self) -> dict[str, str]:
-        """What keeps a column from being used, in words that follow its name; columns that can be used are missing."""
+        """The reason why a column cannot be used, by its name, in words that follow it; usable columns are missing."""
         found = ((name, self._trouble(self.frame[name])) for name in self.frame.columns)
         return {name: trouble for name, trouble in found if trouble}
 
@@ -84,13 +80,13 @@ class Sheet:
         return ""
 
     def _trouble_with_text(self, cells: list[str]) -> str:
-        missing = [row for row, cell in enumerate(cells) if dialects.is_missing(cell)]
+        missing = [row for row, cell in enumerate(cells) if numerals.is_missing(cell)]
         absent = set(missing)
         for row, cell in enumerate(cells):
-            if row in absent or dialects.is_number(cell, self.decimal):
+            if row in absent or numerals.is_number(cell, self.decimal):
                 continue
             shown = f"'{cell[:20].replace(chr(10), ' ')}' in row {self.lines[row]}"
-            if self.decimal == "." and dialects.may_be_grouped(cell):
+            if self.decimal == "." and numerals.may_be_grouped(cell):
                 return f"holds {shown}, which may be a thousand or a decimal comma (then choose decimal = comma)"
             return f"holds text ({shown})"
         shown = f" ('{cells[missing[0]]}')" if cells[missing[0]] else ""
@@ -99,7 +95,7 @@ class Sheet:
 
 
 def is_constant(values: np.ndarray) -> bool:
-    """Whether values (n,) differ by no more than the rounding of decimal numbers."""
+    """True where values (n,) differ by no more than the rounding of decimal numbers."""
     largest = np.abs(values).max()
     return not largest > 0 or not (values / largest).std() > 1e-13
 
@@ -118,7 +114,7 @@ class Table:
     X: np.ndarray
     y: np.ndarray
     reading: str = ""
-    """How the file was read, in one line."""
+    """The layout of the file as it was read, in one line."""
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -132,7 +128,7 @@ class Table:
 
     @cached_property
     def rounding(self) -> float:
-        """How far a singular value of the standardised features may be from that of the decimals in the file.
+        """The error of a singular value of the standardised features that rounding the decimals in the file can make.
 
         A value x is rounded by up to eps·|x|, which becomes eps·|x|/scale: much where the mean is large beside the
         spread, as with years. Smaller singular values are rounding.
@@ -200,9 +196,9 @@ def read_csv(source: str | Path | bytes, name: str = "", dialect: Dialect | None
     """Read a CSV file by path or from its bytes.
 
     Args:
-        source: the path, or the bytes.
-        name: for people; by default that of the path.
-        dialect: how it is written, as far as that is known; the rest is guessed and said in `Sheet.reading`.
+        source: the path of the file, or its bytes.
+        name: its name for people; by default that of the path.
+        dialect: its layout as far as that is known; the rest is guessed and said in `Sheet.reading`.
 
     Raises:
         SettingsError: with one sentence, if the file is missing, too large, empty, not a CSV, or has no usable header.
@@ -236,7 +232,7 @@ def read_csv(source: str | Path | bytes, name: str = "", dialect: Dialect | None
 
     columns = {}
     for column, cells in zip(grid.names, zip(*grid.rows, strict=True), strict=True):
-        values = dialects.numbers(cells, grid.decimal)
+        values = numerals.numbers(cells, grid.decimal)
         columns[column] = pd.Series(cells, dtype=object) if values is None else pd.Series(values, dtype=np.float64)
     digest = hashlib.sha256(content).hexdigest()[:16]
     return Sheet(

@@ -10,6 +10,7 @@ import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's defau
 
 from looped import Settings, compare, tables
 from looped.chart import Picture
+from looped.csv_cells import refuse
 from looped.dialects import Dialect
 from looped.experiments import context
 from looped.experiments.compare import inside, modes
@@ -107,7 +108,7 @@ def sheet(
     if (count := len(read.numeric)) < 2:
         name, trouble = next(iter(read.troubles.items()))
         has = f"{_name} has {count or 'no'} column{'s' * (count != 1)} of numbers and needs a target and a feature"
-        raise tables.refuse(f"{has}: column '{name}' {trouble}; read as {read.reading}.")
+        raise refuse(f"{has}: column '{name}' {trouble}; read as {read.reading}.")
     return read
 
 

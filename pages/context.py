@@ -62,7 +62,7 @@ def find(settings: ContextSettings) -> ContextResult | None:
     job = jobs.current(JOB)
     if job is not None and job.snapshot is not None and job.snapshot.settings.computed == settings.computed:
         return job.snapshot.looking_at(settings)
-    if estimate(settings) <= AT_ONCE_SECONDS:
+    if estimate(settings).seconds <= AT_ONCE_SECONDS:
         return backend.sweep(settings.computed).looking_at(settings)
     return None
 
@@ -80,7 +80,9 @@ def in_place_of(settings: ContextSettings) -> ContextResult:
 
 def work(settings: ContextSettings) -> None:
     """What a sweep that takes longer will cost, with its buttons and its progress."""
-    st.info(f"This sweep takes about {duration(estimate(settings))} of one core. It can be stopped at any time.")
+    st.info(
+        f"This sweep takes about {duration(estimate(settings).seconds)} of one core. It can be stopped at any time."
+    )
     computed = settings.computed
     jobs.buttons(JOB, lambda: Sweep(computed), label="Compute")
 
@@ -182,7 +184,7 @@ def draw(settings: ContextSettings) -> None:
         result = in_place_of(settings)
     else:
         with page.top_line:
-            again = f"The Python script trains A again, about {duration(estimate(result.settings))}."
+            again = f"The Python script trains A again, about {duration(estimate(result.settings).seconds)}."
             share(controls, settings, lambda: export.of(result), again if result.learned else "")
     numbers(result)
     charts = pictures(result)

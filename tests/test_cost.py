@@ -83,5 +83,5 @@ def test_the_largest_allowed_run_keeps_within_a_gibibyte_and_three_seconds(chang
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     seconds, memory = map(float, done.stdout.split())
-    assert memory <= cost.MAX_BYTES
+    assert memory <= cost.BUDGET.bytes
     assert seconds <= 3

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looped import SettingsError
-from looped.dialects import MISSING, SEPARATORS, Dialect, guess_separator
+from looped.csv_cells import SEPARATORS, guess_separator
+from looped.dialects import Dialect
+from looped.numerals import MISSING
 from looped.tables import choose, read_csv
 
 X = [[1.5, 2.25], [2.5, 1.25], [4.5, 2.0], [5.5, 0.25]]

@@ -12,8 +12,8 @@ import click
 
 from looped.cli.program import HELP
 from looped.cli.streams import say
-from looped.dialects import is_number
 from looped.fields import READ_AS_POINT, Field, SettingsError
+from looped.numerals import is_number
 from looped.settings import CheckedSettings
 
 

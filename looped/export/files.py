@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
 
 
 class Export(ABC):
-    """What one kind of result has to say, and the files made from it.
+    """The parts of one kind of result, and the files made from them.
 
     A subclass gives the five parts, from the result that it is made with.
     """
@@ -44,7 +44,7 @@ class Export(ABC):
     @property
     @abstractmethod
     def settings(self) -> CheckedSettings:
-        """What was set."""
+        """The settings of the run."""
 
     @cached_property
     @abstractmethod
@@ -74,7 +74,7 @@ class Export(ABC):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What was set, and with which versions: also the comment of the zip archive that arrays.npz is."""
+        """The settings and the versions: also the comment of the zip archive that arrays.npz is."""
         settings = self.settings.to_dict()
         about = {"settings": settings, "seed": settings.get("seed")}
         return {**about, "results_version": RESULTS_VERSION, "versions": versions()}
@@ -170,7 +170,7 @@ def save(result: object, folder: str | Path) -> list[Path]:
 
 
 def write_or_compare(result: object) -> None:
-    """How a script of a run ends: its files are in the current folder and its summary is printed, or it is compared.
+    """End a script of a run: write its files into the current folder and print its summary, or compare it.
 
     Where files of a run are there already, nothing is written and one line says whether the arrays are equal to those
     of arrays.npz or by how much they differ. `--overwrite` among the script's arguments replaces the files.
@@ -188,7 +188,7 @@ def write_or_compare(result: object) -> None:
 
 
 def compared(arrays: Mapping[str, np.ndarray], path: Path) -> str:
-    """Whether arrays are equal to those of an .npz file, or which of them differ by how much; no full stop."""
+    """A sentence, without full stop: the arrays equal those of an .npz file, or these differ by so much."""
     try:
         with np.load(path) as stored:
             old = dict(stored)
@@ -206,7 +206,7 @@ def compared(arrays: Mapping[str, np.ndarray], path: Path) -> str:
 
 
 def _difference(new: np.ndarray | None, old: np.ndarray | None) -> str:
-    """How an array differs from the one in a file; nothing where they are equal."""
+    """The difference between an array and the one in a file, in words; empty where they are equal."""
     if new is None or old is None:
         return "in the file alone" if new is None else "not in the file"
     if new.shape != old.shape:

@@ -17,8 +17,8 @@ class Adam:
     The parameters' storage moves into one vector; the modules keep working on their views of it.
 
     Args:
-        parameters: to be trained, of one dtype.
-        decay: β₁ and β₂, of the two running means.
+        parameters: the parameters to be trained, all of one dtype.
+        decay: β₁ and β₂, the decays of the two running means.
 
     Source: Kingma and Ba, ICLR 2015, arXiv 1412.6980.
     """

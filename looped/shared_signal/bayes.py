@@ -18,7 +18,7 @@ def bayes(task: SignalTask, E: Tensor) -> Tensor:
 
     Args:
         task: the distribution the prompts come from, known exactly.
-        E: tokens, (B, d+1, M+1).
+        E: the tokens as columns, (B, d+1, M+1).
 
     Returns:
         Prediction for each prompt, (B,), float64.
@@ -53,8 +53,8 @@ def bayes_risk(task: SignalTask, draws: int = 20_000, seed: int = 0) -> SampledR
 
     Args:
         task: the distribution of the prompts.
-        draws: sets of M examples, at least 2.
-        seed: of their generator.
+        draws: the number of sets of M examples, at least 2.
+        seed: the seed of their generator.
 
     Source: Gaussian conditioning, derived for this project.
     """

@@ -1,4 +1,4 @@
-"""What the paper bounds: the gap between linear self-attention and the block with an MLP, and the rate of a flow."""
+"""The paper's bounds: the gap between linear self-attention and the block with an MLP, and the rate of a flow."""
 
 from dataclasses import dataclass
 

@@ -38,7 +38,7 @@ def gradient_flow(task: SignalTask, beta: Tensor, Gamma: Tensor, until: float, p
         task: the distribution of the prompts.
         beta: β(0), (d,).
         Gamma: Γ(0), (d, d).
-        until: last time, above 0.
+        until: the last time, above 0.
         points: K, evenly spaced times at which the path is kept, at least 2.
 
     Source: derived from the risk of GD-β in arXiv 2402.14951; the splitting is Strang's.

@@ -34,12 +34,12 @@ class Levels:
 
     @property
     def gap(self) -> float:
-        """How much more risk linear self-attention has, at its smallest found, than the block."""
+        """The smallest risk found for linear self-attention, less that of the block."""
         return self.lsa.risk - self.gd.risk
 
     @property
     def lsa_bound(self) -> float:
-        """What the risk of linear self-attention is proved not to be below."""
+        """The proved lower bound on the risk of linear self-attention."""
         return self.gd.risk + self.bounds.valid
 
     @property
@@ -82,7 +82,7 @@ def levels(task: SignalTask, seed: int = 0) -> Levels:
 
     Args:
         task: the distribution of the prompts.
-        seed: of the Bayes draws; nothing else depends on it.
+        seed: the seed of the Bayes draws; nothing else depends on it.
     """
     return levels_of([task], seed)[0]
 

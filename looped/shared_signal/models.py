@@ -12,17 +12,17 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """What a model computes on every E: f = gᵀx + rᵀGUx with G = (1/M)Σ_i z_i z_iᵀ over the examples z_i = (x_i; y_i).
+    """A model as a function of E: f = gᵀx + rᵀGUx with G = (1/M)Σ_i z_i z_iᵀ over the examples z_i = (x_i; y_i).
 
     All four models have this form; they differ in which g, r, U they reach.
     """
 
     g: Tensor
-    """What the query's features add directly, (d,); 0 without an MLP."""
+    """The weights of the query's features themselves, (d,); 0 without an MLP."""
     r: Tensor
-    """What is read of an example, (d+1,): r = (u_21; u_{−1})."""
+    """The direction in which an example is read, (d+1,): r = (u_21; u_{−1})."""
     U: Tensor
-    """How an example is scored against the query, (d+1, d): U = [U_11; u_12ᵀ]."""
+    """The matrix that scores an example against the query, (d+1, d): U = [U_11; u_12ᵀ]."""
 
 
 class SignalModel(nn.Module, ABC):
@@ -41,7 +41,7 @@ class SignalModel(nn.Module, ABC):
         """Turn f into E ↦ s·f(E/units) in place, s the last unit: weights made for tokens in units of their own.
 
         Args:
-            units: one for each row of E, (d+1,), above 0. Powers of two make this exact and its inverse as well.
+            units: one unit for each row of E, (d+1,), above 0. Powers of two make this exact and its inverse as well.
         """
 
 
@@ -51,11 +51,11 @@ class LSA(SignalModel):
     Only the last column is needed, and of it one entry, so nothing of size (M+1)² is made: O(B·M·d).
 
     Args:
-        features: d.
-        d_k: rows of W_K and W_Q, d+1 by default.
-        d_v: rows of W_P and W_V, d+1 by default.
-        generator: draws the initial weights; every W is N(0, 1/rows), a choice of this project.
-        dtype: of the weights.
+        features: d, the number of features.
+        d_k: the number of rows of W_K and W_Q, d+1 by default.
+        d_v: the number of rows of W_P and W_V, d+1 by default.
+        generator: the source of the initial weights; every W is N(0, 1/rows), a choice of this project.
+        dtype: the dtype of the weights.
     """
 
     label_row: Tensor
@@ -114,12 +114,12 @@ class LTB(LSA):
     f = [W_2ᵀW_1 (E + W_PᵀW_V E diag(I_M, 0) EᵀW_KᵀW_Q E/M)]_{−1,−1}.
 
     Args:
-        features: d.
-        d_k: rows of W_K and W_Q, d+1 by default.
-        d_v: rows of W_P and W_V, d+1 by default.
-        d_f: rows of W_1 and W_2, 4(d+1) by default.
-        generator: draws the initial weights; every W is N(0, 1/rows), a choice of this project.
-        dtype: of the weights.
+        features: d, the number of features.
+        d_k: the number of rows of W_K and W_Q, d+1 by default.
+        d_v: the number of rows of W_P and W_V, d+1 by default.
+        d_f: the number of rows of W_1 and W_2, 4(d+1) by default.
+        generator: the source of the initial weights; every W is N(0, 1/rows), a choice of this project.
+        dtype: the dtype of the weights.
     """
 
     def __init__(
@@ -169,8 +169,8 @@ class GDBeta(SignalModel):
     """GD-β, one step of gradient descent from β: f = ⟨β − Γ(1/M)Xᵀ(Xβ − y), x⟩. GD-0 keeps β at 0.
 
     Args:
-        beta: start, (d,); a parameter if `learn_beta`, else fixed.
-        Gamma: matrix step size Γ, (d, d), a parameter.
+        beta: β, the start, (d,); a parameter if `learn_beta`, else fixed.
+        Gamma: Γ, the matrix step size, (d, d), a parameter.
         learn_beta: False with β = 0 is GD-0.
     """
 
@@ -231,7 +231,7 @@ class ReadOut:
     """The gradient step that a linear transformer block performs, as far as it performs one."""
 
     beta: Tensor
-    """What it starts from, (d,), to be held against β*."""
+    """The start of the step, (d,), to be held against β*."""
     Gamma: Tensor
     """Its matrix step size, (d, d), to be held against Γ*."""
 

@@ -16,7 +16,7 @@ from looped.fields import SettingsError
 from looped.files import NOT_AN_ARRAY, read_npy
 
 ROUNDING = 1e-10
-"""What counts as zero, relative to the largest eigenvalue or entry of a covariance."""
+"""The size that counts as zero, relative to the largest eigenvalue or entry of a covariance."""
 UNITS = 16
 """By how many units of rounding (eps) of its own type, relative to its largest entry, a covariance may be asymmetric or
 have a negative eigenvalue, where that is more than `ROUNDING`: 2e-6 in float32."""
@@ -159,10 +159,10 @@ def draw(
     """Fresh prompts from a task.
 
     Args:
-        task: the distribution.
+        task: the distribution of the prompts.
         prompts: B, at least 1.
         generator: the only source of randomness, which also says on what device; it is advanced.
-        dtype: in which everything is drawn.
+        dtype: the dtype in which everything is drawn.
     """
     B, d, M = prompts, task.features, task.M
     device = generator.device
@@ -185,9 +185,9 @@ def load_covariance(path: Path, name: str, features: int) -> Tensor:
     """H or Ψ from a .npy file, checked as `SignalTask` checks it.
 
     Args:
-        path: of the file.
-        name: H or Psi.
-        features: d.
+        path: the path of the file.
+        name: the name of the setting, H or Psi.
+        features: d, the number of features.
 
     Raises:
         SettingsError: in one sentence, if the file cannot be read or does not hold a covariance of d features.
@@ -233,11 +233,11 @@ def _covariance(matrix: Tensor, name: str, label: str, d: int, eps: float | None
     """The matrix in float64, exactly symmetric, or a sentence on why it is no covariance.
 
     Args:
-        matrix: as given.
-        name: of the setting.
-        label: of the matrix in messages.
-        d: features.
-        eps: unit of rounding of the numbers it was made from; by default that of its own type.
+        matrix: the matrix as given, (d, d).
+        name: the name of the setting.
+        label: the name of the matrix in messages.
+        d: the number of features.
+        eps: the unit of rounding of the numbers it was made from; by default that of its own type.
     """
     if matrix.shape != (d, d):
         raise _wrong_shape(name, label, tuple(matrix.shape), d)

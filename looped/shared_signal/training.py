@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from looped.budget import Cost
 from looped.fields import SettingsError
 from looped.shared_signal.adam import Adam
 from looped.shared_signal.models import LSA, LTB, GDBeta, SignalModel
@@ -28,7 +29,9 @@ SECONDS_A_STEP, SECONDS_A_NUMBER = 5e-4, 1.5e-8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan:
-    """How to train. The paper gives the batch of its Figure 1 only: all other numbers are this project's choice.
+    """The sizes and rates of a training.
+
+    The paper gives the batch of its Figure 1 only: all other numbers are this project's choice.
 
     Gradients are not clipped: their noise is skewed, and shortening the long ones moves the point where training ends
     (measured with norm 1: linear self-attention 0.2 % above its minimum instead of 0.04 %).
@@ -59,7 +62,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands."""
+    """The state of a training after some steps."""
 
     step: int
     """Steps done; 0 is the start."""
@@ -82,10 +85,10 @@ def initial_model(kind: Kind, task: SignalTask, seed: int, dtype: torch.dtype = 
     """A model before training: random weights, N(0, 1/rows) for tokens in their `token_units`, or β = 0 and Γ = 0.
 
     Args:
-        kind: lsa, ltb, gd-beta or gd-0.
-        task: what it will be trained on.
-        seed: of the weights.
-        dtype: of the weights, and of training.
+        kind: the kind of model: lsa, ltb, gd-beta or gd-0.
+        task: the distribution of the prompts it will be trained on.
+        seed: the seed of the weights.
+        dtype: the dtype of the weights and of training.
     """
     generator = torch.Generator().manual_seed(seed)
     model: SignalModel
@@ -114,9 +117,9 @@ def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None
     At the end a linear transformer block is put into the form whose g ends in 1 (`LTB.normalise`), the same function.
 
     Args:
-        model: as `initial_model` gives it, or trained before.
+        model: the model as `initial_model` gives it, or one trained before.
         task: the distribution of the prompts.
-        plan: how to train.
+        plan: the sizes and rates of the training; by default those of `TrainingPlan`.
 
     Yields:
         A record before the first step, after every `report_every` steps, and after the last.
@@ -149,9 +152,10 @@ def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None
     model.rescale(units)
 
 
-def seconds(task: SignalTask, plan: TrainingPlan) -> float:
-    """CPU seconds that training one model takes, about."""
-    return plan.steps * (SECONDS_A_STEP + SECONDS_A_NUMBER * plan.batch * (task.features + 1) * (task.M + 1))
+def training_cost(task: SignalTask, plan: TrainingPlan, models: int = 1) -> Cost:
+    """The cost of training so many models side by side."""
+    a_step = SECONDS_A_STEP + SECONDS_A_NUMBER * plan.batch * (task.features + 1) * (task.M + 1)
+    return Cost(seconds=models * plan.steps * a_step)
 
 
 def _stream(task: SignalTask, plan: TrainingPlan, units: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -14,7 +14,7 @@ FORMAT = "looped training 2"
 
 
 class CheckpointError(ValueError):
-    """A file that cannot be gone on from. The message is one sentence."""
+    """Raised when a training run cannot be resumed from a file. The message is one sentence."""
 
 
 def write(path: Path, contents: dict[str, Any]) -> None:

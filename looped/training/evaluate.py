@@ -1,4 +1,4 @@
-"""How good weights are on fresh prompts, and the gradient descents they compete with.
+"""The errors of weights on fresh prompts, and the gradient descents they compete with.
 
 The squared error is heavy-tailed: rare prompts with a large λ₁ rule its mean, and for many loops of GD++ that mean is
 so large that no sample shows it. So the median stands first; beside it stands the mean over the prompts whose λ₁ is
@@ -44,10 +44,10 @@ def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: i
     """Squared errors of any predictor; the same seed gives the same prompts.
 
     Args:
-        predict: for a model `m`, `lambda state, queries: m.predictions(state, queries, loops)`.
-        stream: where the prompts come from.
-        seed: of the prompts.
-        prompts: how many, drawn `CHUNK` at a time.
+        predict: the predictor; for a model `m`, `lambda state, queries: m.predictions(state, queries, loops)`.
+        stream: the source of the prompts.
+        seed: the seed of the prompts.
+        prompts: the number of prompts, drawn `CHUNK` at a time.
     """
     generator = torch.Generator().manual_seed(seed)
     chunks = []
@@ -128,10 +128,10 @@ def risks(loss: Callable[[Batch], Tensor], stream: PromptStream, seed: int, coun
     """The mean loss over the prompts whose λ₁ is below its limit, and that over all prompts, by importance sampling.
 
     Args:
-        loss: of each prompt of a batch, (B,).
-        stream: where the prompts come from, Σ = I; see `PromptStream.draw_far`.
-        seed: of the prompts.
-        count: prompts, drawn `CHUNK` at a time.
+        loss: the function that gives the loss of each prompt of a batch, (B,).
+        stream: the source of the prompts, Σ = I; see `PromptStream.draw_far`.
+        seed: the seed of the prompts.
+        count: the number of prompts, drawn `CHUNK` at a time.
     """
     limit = largest_eigenvalue(stream.examples, stream.features).value
     drawn = [(loss(batch).double(), weight, largest < limit) for batch, weight, largest in _far(stream, seed, count)]
@@ -150,15 +150,15 @@ def _mean(value: Tensor, weight: Tensor, known: bool = False) -> Risk:
 
 
 def reached(degree: int, examples: int, features: int) -> bool:
-    """Whether importance sampling reaches the prompts that rule the mean of an error whose square is a polynomial.
+    """True where importance sampling reaches the prompts that rule the mean of an error that is a polynomial in λ₁.
 
     λ₁^{2·degree} against its density is largest near λ₁ = (4·degree + n + d)/n; λ₁ itself is near (1 + √(d/n))², and it
     is multiplied by at most the last of `STRETCHES`.
 
     Args:
-        degree: of the error w_T − w* in λ₁.
-        examples: n.
-        features: d.
+        degree: the degree of the error w_T − w* in λ₁.
+        examples: n, the number of examples.
+        features: d, the number of features.
     """
     ruling = (4 * degree + examples + features) / examples
     return ruling <= STRETCHES[-1] * (1 + (features / examples) ** 0.5) ** 2
@@ -195,7 +195,11 @@ def tuned_descent(batch: Batch, loops: int) -> tuple[float, Tensor]:
 
 
 def _golden_section(function: Callable[[float], float], low: float, high: float) -> float:
-    """The minimum of a function with a single one, to 1e-4 of the interval."""
+    """The minimum of a function with a single one, to 1e-4 of the interval.
+
+    The bounded search of scipy.optimize takes half the time and finds the same risk to 1e-9, but a step that differs by
+    up to 3e-6, so the arrays of a run would differ from those stored and exported (`benchmarks/searches.py`).
+    """
     ratio = (5**0.5 - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = function(left), function(right)

@@ -13,23 +13,23 @@ from torch import Tensor, nn
 from looped.training.batched import apply, batch_last, factor, layer, product
 
 Kind = Literal["preconditioner", "sparse", "full"]
-"""What is trained: A alone, A and u, or every entry of P and Q."""
+"""The trained weights: A alone, A and u, or every entry of P and Q."""
 
 INITIAL_SCALE = 0.5
 """Standard deviation of every weight before training, times √(d+1)."""
 
 
 class LoopedModel(nn.Module):
-    """What the two models share: T loops of one attention layer, or T layers, and what of them is trained.
+    """T loops of one attention layer, or T layers, and their trained weights: the base of both models.
 
     Args:
-        weights: preconditioner, sparse or full; see `Kind`.
+        weights: the kind of weights: preconditioner, sparse or full; see `Kind`.
         features: d, at least 1.
         loops: T, at least 1.
-        tied: the same weights in all loops; otherwise T layers with weights of their own.
-        generator: draws the weights from N(0, `INITIAL_SCALE`²/(d+1)); without one they are 0.
-        dtype: of the weights.
-        device: of the weights.
+        tied: True for the same weights in all loops, False for T layers with weights of their own.
+        generator: the source of the weights, drawn from N(0, `INITIAL_SCALE`²/(d+1)); without one they are 0.
+        dtype: the dtype of the weights.
+        device: the device of the weights.
     """
 
     A: nn.Parameter
@@ -75,8 +75,8 @@ class LoopedModel(nn.Module):
 
         Args:
             state: G, (B, d+1, d+1).
-            loops: T; that of the model by default.
-            weights: used in place of the parameters, in their order, with an axis of prompts added at the end.
+            loops: T, the number of loops; that of the model by default.
+            weights: weights to use in place of the parameters, in their order, with an axis of prompts at the end.
 
         Returns:
             w_T, (B, d).

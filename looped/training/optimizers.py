@@ -1,4 +1,4 @@
-"""How the weights move: Adam or stochastic gradient descent, and damped Gauss–Newton.
+"""The optimisers that move the weights: Adam or stochastic gradient descent, and damped Gauss–Newton.
 
 All lower the mean over fresh prompts of ‖Σ^{1/2}(w_T − w*)‖², which is the query's squared error with x_q integrated
 out: the same gradient in expectation, with less noise.
@@ -38,9 +38,9 @@ class FirstOrder:
     """Adam or plain stochastic gradient descent on the mean squared error, gradients clipped to a length.
 
     Args:
-        model: whose parameters move.
-        name: "adam" or "sgd".
-        clip: largest length of the gradient, over all parameters.
+        model: the model whose parameters move.
+        name: the optimiser, "adam" or "sgd".
+        clip: the largest length of the gradient over all parameters.
     """
 
     def __init__(self, model: LoopedModel, name: str, clip: float) -> None:
@@ -78,7 +78,7 @@ class GaussNewton:
     prompts, else the damping μ grows and it is tried again.
 
     Args:
-        model: whose parameters move. J has a column for each, so memory is quadratic in their number.
+        model: the model whose parameters move. J has a column for each, so memory is quadratic in their number.
 
     Source: Marquardt (1963); its use here is this project's own.
     """

@@ -1,4 +1,4 @@
-"""How a training run goes: sizes, weights, optimiser, and the schedule of loops, starts and rates over its steps."""
+"""The plan of a training run: sizes, weights, optimiser, and the loops, starts and rates over its steps."""
 
 import math
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Training:
     """Everything a training run depends on."""
 
     task: Literal["prediction", "generation"] = "prediction"
-    """Whether the query's label is predicted or w is generated; both lower E‖w_T − w*‖², Σ being I."""
+    """prediction of the query's label, or generation of w; both lower E‖w_T − w*‖², Σ being I."""
     loops: int = 10
     """T, which is also the number of untied layers."""
     examples: int = 20
@@ -40,7 +40,7 @@ class Training:
     noise: float = 0.0
     """σ of the examples' labels."""
     seed: int = 0
-    """Of the first weights and of every prompt."""
+    """The seed of the first weights and of every prompt."""
     optimizer: Literal["gauss-newton", "adam", "sgd"] = "gauss-newton"
     steps: int = 200
     """Budget, growth of the loops and trials of several starts included."""
@@ -128,7 +128,7 @@ class Training:
         return self.starts * self.trial if self.starts > 1 else 0
 
     def start_at(self, step: int) -> int:
-        """Which start the step with this number, from 0, belongs to; `starts` once the best goes on."""
+        """The start that the step with this number, from 0, belongs to; `starts` once the best goes on."""
         return min(step // self.trial, self.starts) if self.trials else 0
 
     def loops_at(self, step: int) -> int:

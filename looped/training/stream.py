@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 STRETCHES = tuple(1 + 0.02 * 200 ** (place / 15) for place in range(16))
-"""What λ₁ is multiplied by in every second prompt of `PromptStream.draw_far`, one after the other, from 1.02 to 5."""
+"""The factors of λ₁ in every second prompt of `PromptStream.draw_far`, one after the other, from 1.02 to 5."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B prompts as their states, and what they should be answered with."""
+    """B prompts as their states, and the weights w* that made their labels."""
 
     state: Tensor
     """G, (B, d+1, d+1): XᵀX/n, Xᵀy/n and yᵀy/n."""
@@ -41,7 +41,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptStream:
-    """Where fresh prompts come from. Every draw advances the generator it is handed and nothing else."""
+    """A source of fresh prompts. Every draw advances the generator it is handed and nothing else."""
 
     examples: int
     """n, at least 1."""
@@ -60,10 +60,10 @@ class PromptStream:
         the diagonal, all independent, so R is drawn and the rows never are.
 
         Args:
-            prompts: B.
+            prompts: B, the number of prompts.
             generator: the source of every random number.
-            stretch: every second prompt has its x_i multiplied by the square root of this, w* unchanged, so that rare
-                prompts with a large λ₁ become common.
+            stretch: the factor of λ₁ in every second prompt: its x_i are multiplied by the square root, w* is
+                unchanged, so that rare prompts with a large λ₁ become common.
 
         Source: Bartlett's decomposition (1933).
         """

@@ -36,7 +36,7 @@ class Progress:
     step: int
     """Steps made so far, 1 for the first."""
     start: int
-    """Which first weights it belongs to, from 0; the number of starts once the best goes on."""
+    """The start it belongs to, from 0; the number of starts once the best goes on."""
     loops: int
     """Loops trained in it."""
     loss: float
@@ -47,7 +47,7 @@ class Progress:
     skipped: int
     """Non-finite steps skipped so far."""
     stopped: str
-    """Why training ended here, in one sentence; empty while it goes on."""
+    """The reason why training ended here, in one sentence; empty while it goes on."""
 
 
 class Trainer:
@@ -74,7 +74,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to do."""
+        """True where all steps are made or training has stopped."""
         return bool(self.history) and self.history[-1].stopped != ""
 
     def run(self) -> Iterator[Progress]:
@@ -190,8 +190,9 @@ class Trainer:
         """The trainer that was saved; going on gives the same bytes as never having stopped.
 
         Args:
-            path: of the file.
-            steps: another budget; the same bytes as an unbroken run of so many steps if there is a `horizon`.
+            path: the path of the file.
+            steps: another number of steps, 0 for the saved one; with a `horizon` the bytes are those of an unbroken run
+                of so many steps.
 
         Raises:
             CheckpointError: in one sentence, for a file that is missing, damaged or not a training run of this program.
@@ -212,7 +213,7 @@ class Trainer:
 
 
 def all_made(steps: int) -> str:
-    """Why a run ends that has used up its budget."""
+    """The reason why a run ends that has used up its budget."""
     return f"All {steps} steps are made."
 
 

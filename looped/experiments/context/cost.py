@@ -35,13 +35,13 @@ def learned_cost(settings: ContextSettings, n: int, loops: int) -> Cost:
     return Cost(seconds=cost.seconds + plan.steps * drawing, step_seconds=cost.step_seconds + drawing)
 
 
-def estimate(settings: ContextSettings) -> float:
-    """CPU seconds that a sweep will take."""
+def estimate(settings: ContextSettings) -> Cost:
+    """The cost of a sweep; its bytes are those of its errors."""
     seconds = sum(cell_seconds(settings, n) for n in settings.examples)
     if settings.learned:
         grid = ((n, T) for n in settings.learned_examples for T in settings.learned_loops)
         seconds += sum(learned_cost(settings, n, T).seconds for n, T in grid)
-    return seconds
+    return Cost(seconds=seconds, bytes=8 * len(settings.ratios) * (settings.loops + 1) * settings.prompts)
 
 
 def check(settings: ContextSettings) -> None:
@@ -72,7 +72,7 @@ def check(settings: ContextSettings) -> None:
             remedy="smaller ratios or T for training, or a smaller d",
         )
     BUDGET.check(
-        Cost(seconds=estimate(settings), bytes=8 * len(settings.ratios) * (settings.loops + 1) * settings.prompts),
+        estimate(settings),
         field="prompts",
         what="This sweep",
         remedy="fewer prompts, ratios or loops",

@@ -57,7 +57,7 @@ class Sweep:
         self.keeper = None if folder is None else Keeper(folder, settings)
         self.cells: dict[int, Cell] = {}
         self.learned: dict[tuple[int, int], LearnedCell] = {}
-        self.seconds = estimate(settings)
+        self.seconds = estimate(settings).seconds
         if self.keeper is not None:
             self.cells, self.learned = self.keeper.read()
         self.kept = len(self.cells) + len(self.learned)

@@ -11,21 +11,21 @@ from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer, Progress
 from looped.shared_signal.levels import Levels, levels
 
-PAGE_BUDGET = Cost(seconds=1800.0)
-"""Of a training beside a page; the command has none."""
+BUDGET = Cost(seconds=1800.0)
+"""The most that a training beside a page may cost; the command has no budget."""
 SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e10
 """Of one model, on one core of the machine of the README's figures."""
 
 
-def seconds(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False)) -> float:
-    """CPU seconds that training the variants takes, about."""
+def estimate(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False)) -> Cost:
+    """The cost of training the variants."""
     tokens = settings.batch * (settings.examples + 1)
     a_step = 0.0
     for mlp in variants:
         weights = settings.layers * settings.width * (settings.width * (12 if mlp else 4) + 2 * (settings.examples + 1))
         a_step += SECONDS_A_STEP + SECONDS_A_LAYER * settings.layers * (1 + mlp)
         a_step += 3 * tokens * weights / MULTIPLICATIONS_A_SECOND  # forward once, backward twice
-    return settings.steps * a_step
+    return Cost(seconds=settings.steps * a_step)
 
 
 class GPT2Training:
@@ -49,8 +49,8 @@ class GPT2Training:
         Raises:
             SettingsError: if it does.
         """
-        PAGE_BUDGET.check(
-            Cost(seconds=seconds(self.settings, self.variants)),
+        BUDGET.check(
+            estimate(self.settings, self.variants),
             field="steps",
             what=f"steps = {self.settings.steps} at this size",
             remedy="fewer, a smaller size, or the command python -m looped gpt2",

@@ -14,7 +14,7 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal.levels import Levels, levels, levels_of
 from looped.shared_signal.lsa_minimum import lsa_minimum
 from looped.shared_signal.models import LTB, ReadOut, SignalModel, read_out
-from looped.shared_signal.training import Kind, Progress, initial_model, seconds, train
+from looped.shared_signal.training import Kind, Progress, initial_model, train, training_cost
 from looped.threads import in_one_thread
 
 Matrix = Tensor | Sequence[Sequence[float]]
@@ -78,7 +78,7 @@ class SignalTraining:
     def __init__(self, settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> None:
         self.settings, self.task = settings, settings.task(H, Psi)
         BUDGET.check(
-            Cost(seconds=seconds(self.task, settings.plan()) * len(settings.models)),
+            training_cost(self.task, settings.plan(), len(settings.models)),
             field="steps",
             what=f"steps = {settings.steps} at these sizes",
             remedy="fewer steps, prompts a step, examples or features",

@@ -46,7 +46,7 @@ def fixture_student():
 def test_the_first_lesson_is_the_default_and_all_run_at_once():
     assert ContextSettings(**CONTEXT[0].settings) == ContextSettings()
     assert len(LESSONS) == len(CONTEXT)
-    assert all(estimate(ContextSettings(**lesson.settings)) < 0.6 for lesson in CONTEXT)
+    assert all(estimate(ContextSettings(**lesson.settings)).seconds < 0.6 for lesson in CONTEXT)
 
 
 def test_three_per_feature_is_for_half_of_the_prompts_and_nine_of_ten_need_more(default):

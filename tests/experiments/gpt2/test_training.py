@@ -14,7 +14,7 @@ from looped.experiments.gpt2 import command as command_line
 from looped.experiments.gpt2 import training
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.curves import Curve, command, stored
-from looped.experiments.gpt2.result import GPT2Training, gpt2, seconds
+from looped.experiments.gpt2.result import GPT2Training, estimate, gpt2
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer
 from looped.fields import SettingsError
@@ -102,7 +102,7 @@ def test_a_run_of_another_device_is_refused(tmp_path):
 
 
 def test_the_default_pair_is_estimated_at_less_than_three_minutes():
-    assert seconds(GPT2Settings()) < 180
+    assert estimate(GPT2Settings()).seconds < 180
 
 
 def test_nothing_imports_transformers_before_it_is_needed():
