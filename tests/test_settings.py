@@ -1,5 +1,4 @@
 import dataclasses
-import inspect
 import json
 import subprocess
 import sys
@@ -22,7 +21,6 @@ def test_the_defaults_are_those_of_the_contract():
 
 
 def test_every_field_of_settings_stands_in_the_table_of_limits_once():
-    assert list(FIELDS) != []
     assert {field.name for field in dataclasses.fields(Settings)} == set(FIELDS)
     assert len({field.key for field in FIELDS.values()}) == len(FIELDS)
 
@@ -35,7 +33,6 @@ def test_every_setting_explains_itself_and_its_limit(name):
         low, high = (f"{abs(x):,.0f}" for x in (field.low, field.high))
         assert low in field.help
         assert high in field.help
-    assert inspect.getdoc(Settings)
 
 
 @given(any_settings)
