@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from looped import Settings, SettingsError, compare
 from looped.experiments.compare.real_data import held_out
 from looped.tables import Table, choose, diabetes
+from tests.experiments.compare.conftest import fit
 
 TABLE = choose(diabetes(), "target")
 
@@ -136,7 +137,7 @@ def test_collinear_columns_still_agree_with_gradient_descent_after_many_loops():
     X = np.hstack([group, rng.normal(size=(200, 4))])
     table = Table("t", "", "y", tuple("abcdefgh"), X, X @ np.arange(8.0) + rng.normal(size=200))
     for layout, form in (("compact", "state"), ("slots", "state"), ("slots", "token")):
-        result = compare(Settings(data="csv", target="y", loops=10_000, layout=layout, form=form), table)
+        result = fit(Settings(data="csv", target="y", loops=10_000, layout=layout, form=form), table)
         assert result.rank == 7
         assert result.passed
         assert any("rank 7 < d = 8" in bound.why_not for bound in result.bounds)
@@ -219,7 +220,7 @@ def test_coefficients_of_badly_scaled_tables_are_those_of_exact_arithmetic(seeds
         exact = exact_least_squares(table.X, table.y)
         scale = np.array([float(np.std(column)) for column in (table.X - table.X[0]).T])
         length = np.linalg.norm([float(w) * s for w, s in zip(exact, scale, strict=False)])
-        result = compare(Settings(data="csv", target="y", algorithm="newton", loops=40), table)
+        result = fit(Settings(data="csv", target="y", algorithm="newton", loops=40), table)
         found = result.report.coefficients
         allowed = 1e-13 * result.condition_number * (1 + np.std(table.y) / length)
         for coefficients in (found.looped, found.reference):
@@ -337,7 +338,7 @@ def test_what_is_said_of_the_difference_is_true_of_more_loops(changes, loops, dt
     if changes.get("algorithm") in ("gd++", "newton", "softmax"):
         loops = min(loops, 600)  # they read all tokens in every loop
     settings = Settings(data="csv", target="y", loops=loops, dtype=dtype).replace(**changes)
-    result = compare(settings, table)
+    result = fit(settings, table)
     found, sentence = result.report.coefficients, result.report.sentences[1]
     eps = float(np.finfo(dtype).eps)
     assert f"{found.distance:.1e}" in sentence
@@ -347,7 +348,7 @@ def test_what_is_said_of_the_difference_is_true_of_more_loops(changes, loops, dt
         needed = float(re.search(r"about ([\d.,e+]+) loops", sentence)[1].replace(",", ""))
         assert needed > 0.5 * loops
         if needed < 3000:
-            after = compare(settings.replace(loops=int(needed) + 1), table).report.coefficients
+            after = fit(settings.replace(loops=int(needed) + 1), table).report.coefficients
             assert after.distance < 1000 * eps * result.algorithm.condition_number
             assert after.distance <= found.distance
     elif changes.get("algorithm") == "ridge":

@@ -10,6 +10,7 @@ from looped import Settings, SettingsError, compare, cost, export
 from looped.algorithms import ALGORITHMS
 from looped.attention.layer import over_examples
 from looped.tables import Table
+from tests.experiments.compare.conftest import fit
 from tests.strategies import runnable_settings
 
 STEPS = [name for name in ALGORITHMS if name != "softmax"]
@@ -20,7 +21,7 @@ def a_table(X, y):
 
 
 def run(table, **changes):
-    return compare(Settings(data="csv", target="y", **changes), table)
+    return fit(Settings(data="csv", target="y", **changes), table)
 
 
 def orthogonal(n, d, along=0.0, seed=0):
@@ -211,7 +212,7 @@ def test_what_contracts_passes_on_tables(n, levels, name, more):
         label_scale=more.draw(st.sampled_from([1.0, -1000.0])),
     )
     assume(cost.sizes(setting, table).allowed)
-    result = compare(setting, table)
+    result = fit(setting, table)
     if result.prediction.kind == "converges" and (name == "gd++" or steady(result)):
         assert result.passed, (result.relative_gap, result.tolerance)
 
@@ -241,7 +242,7 @@ def test_something_else_than_a_table_is_refused_in_one_sentence():
 @pytest.mark.parametrize("name", ["ridge", "heavy-ball"])
 @pytest.mark.parametrize("form", ["state", "token"])
 def test_many_loops_over_fewer_examples_than_features_pass(name, form):
-    for seed in range(6):
+    for seed in range(3):
         result = compare(
             Settings(
                 algorithm=name, form=form, examples=2, features=20, loops=7000, prompts=4, seed=seed, data="gaussian",
