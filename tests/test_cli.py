@@ -292,6 +292,8 @@ STEPS = "auto, optimal, or a number above 0 and at most 1e+06"
         ("--data gaussian --spectrum linear", ["--spectrum = linear", "exact or correlated", "leave it out"]),
         ("--bogus 3", ["--bogus"]),
         ("--n", ["--n", "expected one argument"]),
+        ("--target --T", ["--target", "expected one argument"]),
+        ("--shared-step=1", ["looped compare:", "--shared-step/--no-shared-step", "ignored explicit argument '1'"]),
         ("--data nofile.csv", ["--data", "nofile.csv", "no file"]),
         ("--data diabetes --n 5", ["--n", "5", "synthetic"]),
         ("--data diabetes --kappa 5", ["--kappa", "5", "synthetic"]),
@@ -317,6 +319,17 @@ def test_a_bad_option_is_refused_in_one_line_naming_field_value_and_range(capsys
 @pytest.mark.parametrize("arguments", [[], ["bogus"], ["compare", "extra"]], ids=["none", "unknown command", "extra"])
 def test_a_wrong_command_is_refused_in_one_line(capsys, arguments):
     assert (arguments or ["COMMAND"])[-1] in refused(capsys, *arguments)
+
+
+def test_a_command_that_is_none_is_told_which_there_are(capsys):
+    for name in ("app", "compare", "context", "train", "signal", "gpt2"):
+        assert f"'{name}'" in refused(capsys, "bogus")
+
+
+def test_a_folder_may_be_called_by_one_dash(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(capsys, *SMALL, "--out", "-")
+    assert (tmp_path / "-" / "result.json").exists()
 
 
 def test_a_bad_csv_is_refused_in_one_line_that_names_the_option(capsys, tmp_path):

@@ -26,3 +26,14 @@ def test_it_loads_no_library_that_it_does_not_need(start):
         [sys.executable, "-c", f"{loaded}; {START[start]}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stderr.splitlines()[-1] == ""
+
+
+def test_the_first_page_with_generated_data_loads_no_table_library():
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest;"
+        f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=120).run();"
+        "assert page.number_input and not page.exception;"
+        f"print(*({{*{LATER[2:]}}} & {{*sys.modules}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -26,11 +26,14 @@ class Command(click.Command):
         last: dict[str, str] = {}
         repeated = set()
         for argument, follows in pairwise([*takewhile("--".__ne__, args), "--"]):
-            flag = argument.partition("=")[0]
+            flag, given, value = argument.partition("=")
             if not isinstance(option := options.get(flag), click.Option):
                 continue
-            negative = is_number(follows) or is_number(follows, ",")
-            if flag == argument and not option.is_flag and follows.startswith("-") and not negative:
+            if option.is_flag and given:
+                names = "/".join((*option.opts, *option.secondary_opts))
+                raise click.UsageError(f"argument {names}: ignored explicit argument {value!r}", ctx)
+            is_value = not follows.startswith("-") or follows == "-" or is_number(follows) or is_number(follows, ",")
+            if not (option.is_flag or given or is_value):
                 raise click.UsageError(f"argument {flag}: expected one argument", ctx)
             repeated |= {option.name} & last.keys()
             last[str(option.name)] = flag

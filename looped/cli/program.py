@@ -33,9 +33,11 @@ VERSION = telling("--version", text=lambda _context: f"looped {__version__}", wh
 class Program(click.Group):
     """All commands by name, none of them imported for the list of them."""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command of that name."""
-        return importlib.import_module(COMMANDS[cmd_name][1]).run if cmd_name in COMMANDS else None
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; all names where there is none."""
+        if cmd_name not in COMMANDS:
+            ctx.fail(f"argument COMMAND: invalid choice: {cmd_name!r} (choose from {', '.join(map(repr, COMMANDS))})")
+        return importlib.import_module(COMMANDS[cmd_name][1]).run
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list of commands in the help."""
