@@ -36,8 +36,8 @@ def test_the_drawn_bounds_hold(seed):
         random_task(9, d=1, M=1),
         random_task(6, d=4, rank_Psi=1),
         random_task(5, d=4, rank_H=1, sigma=0.0),
-        SignalSettings(M=10, noise=0.3, Psi_condition=1e4).task(),
-        SignalSettings(features=14, M=239, signal=60.0, H_condition=430.0, Psi_condition=584.0).task(),
+        SignalSettings(examples=10, noise=0.3, Psi_condition=1e4).task(),
+        SignalSettings(features=14, examples=239, signal=60.0, H_condition=430.0, Psi_condition=584.0).task(),
     ],
     ids=["d = 1", "d = M = 1", "Ψ of rank 1", "H of rank 1", "κ of Ψ 10⁴", "many examples"],
 )

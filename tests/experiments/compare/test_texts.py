@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import secrets
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -214,15 +215,15 @@ def test_a_loop_stopped_early_may_be_closer_to_the_task_than_least_squares():
 
 
 def test_the_best_loop_and_the_reason_of_a_fail_come_from_the_summary(monkeypatch):
-    whole = backend.export.summary
+    whole = backend.summarise
 
     def summary(result):
         found = whole(result)
-        found["least_squares_floor"] |= {"best_loop": 7, "best_error": 0.0625}
-        found["verdict"] |= {"passed": False, "why_failed": "Because of this and that."}
-        return found
+        floor = replace(found.least_squares_floor, best_loop=7, best_error=0.0625)
+        verdict = replace(found.verdict, passed=False, why_failed="Because of this and that.")
+        return replace(found, least_squares_floor=floor, verdict=verdict)
 
-    monkeypatch.setattr(backend.export, "summary", summary)
+    monkeypatch.setattr(backend, "summarise", summary)
     said = texts(open_page(noise="2", seed="90210"), "caption").replace("\u2060", "")
     assert "closest at loop 7: 0.0625" in said
     assert "after 7 loops that of $w_{t}$ is 0.0625, its smallest" in said
