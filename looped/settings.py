@@ -30,7 +30,7 @@ def setting(default: T, *, like: Field | None = None, **words: Any) -> T:
 
 
 class CheckedSettings:
-    """What all settings can do: check themselves against their table of fields, and travel as JSON or as a link."""
+    """The base of all settings: they check themselves against their fields, and travel as JSON or as a link."""
 
     __slots__ = ()
     table: ClassVar[dict[str, Field]]
@@ -55,7 +55,7 @@ class CheckedSettings:
         return dataclasses.replace(cast(Any, self), **changes)
 
     def changes(self) -> str:
-        """What differs from the defaults, in a few words."""
+        """The settings that differ from the defaults, in a few words."""
         defaults = self.defaults()
         changed = [name for name, value in self._items() if value != defaults[name]]
         parts = (f"{self.table[name].key} = {self.table[name].to_text(getattr(self, name))}" for name in changed)
@@ -98,7 +98,7 @@ class CheckedSettings:
 
     @staticmethod
     def link_version() -> str:
-        """What a link of this version carries as `v`."""
+        """The value of `v` in a link of this version."""
         return str(LINK_VERSION)
 
     def to_query(self) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""What the pages share: controls bound to the link, and the backend behind a cache."""
+"""The shared part of the pages: controls bound to the link, and the backend behind a cache."""

@@ -28,7 +28,7 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the first page draws; small, so that many can be kept."""
+    """The content of the first page; small, so that many can be kept."""
 
     summary: Summary
     """Numbers and verdicts."""
@@ -86,7 +86,7 @@ class Look:
 
 @st.cache_resource(max_entries=16, ttl=HOUR, show_spinner=False)
 def look(settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None) -> Look:
-    """What `comparison` does not keep, of one prompt counted from 0: its error by mode, and the loop's inside."""
+    """One prompt of a run from close by, counted from 0: its error by mode, and the loop's inside."""
     result = kept_comparison(settings, data, _table)
     with AT_ONCE:
         return Look(modes.split(result, prompt), inside.record(result, prompt))

@@ -150,7 +150,7 @@ class Controls(Generic[S]):
             st.rerun()
 
     def value(self, name: str) -> Any:
-        """What is set for `name` now, whether its control is drawn or hidden."""
+        """The value that is set for `name` now, whether its control is drawn or hidden."""
         field = self.fields[name]
         if field.key in self.hidden or field.key not in st.session_state:
             return getattr(self.settings.from_query(st.query_params.to_dict())[0], name)
@@ -290,7 +290,7 @@ class Controls(Generic[S]):
         return notes
 
     def show_repairs(self, settings: S) -> None:
-        """What the link or a typed number asked for and did not get, until dismissed or a setting changes."""
+        """Say what the link or a typed number asked for and did not get, until dismissed or a setting changes."""
         state = st.session_state
         self._note_misread(settings)
         if not state.get("repairs"):

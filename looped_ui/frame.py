@@ -63,7 +63,7 @@ class Page(Generic[S]):
         return settings
 
     def notice(self, sentences: Iterable[str] | None = None) -> None:
-        """What to look for: the sentences as a list, or else what the page's Markdown says."""
+        """Draw what to look for: the sentences as a list, or else what the page's Markdown says."""
         with st.expander("What to notice"):
             st.markdown(typeset(self._section("Notice") if sentences is None else bullets(sentences)))
 
@@ -76,7 +76,7 @@ class Page(Generic[S]):
             yield bool(panel.open)
 
     def assumptions(self, sentences: Iterable[str] | None = None, **values: object) -> None:
-        """Where the numbers come from and what they do not say, in a closed panel.
+        """Draw the sources of the numbers, and what they do not say, in a closed panel.
 
         Args:
             sentences: These as a list; without them what the page's Markdown says.

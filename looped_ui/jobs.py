@@ -37,7 +37,7 @@ class Work(Protocol[Record]):
         """
 
     def snapshot(self) -> Any:
-        """What a page may draw while the work goes on: a copy, since it is read by another thread."""
+        """The state that a page may draw while the work goes on: a copy, since it is read by another thread."""
 
 
 class Line:
@@ -104,7 +104,7 @@ class Job(Generic[Record]):
 
     @property
     def active(self) -> bool:
-        """Whether it runs or waits for its turn."""
+        """True where it runs or waits for its turn."""
         return self.state in ("waiting", "running")
 
     @property

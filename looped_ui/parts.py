@@ -65,7 +65,7 @@ def show_number(
 
 
 def made_by(provenance: Mapping[str, Any]) -> None:
-    """Where the result comes from that a page shows first."""
+    """Say where the result comes from that a page shows first."""
     versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
     st.caption(
         f"The stored default was made by `{provenance['command']}` on {provenance['date']} with {versions} "

@@ -1,4 +1,4 @@
-"""What the page on shared signals computes, behind a cache; `identity` stands for given matrices in the cache's key."""
+"""The computations of the page on shared signals, behind a cache, in whose key `identity` stands for matrices."""
 
 import hashlib
 

@@ -35,7 +35,7 @@ class Chosen(NamedTuple):
     """By key of the link, the columns it has to name; an empty text for none."""
 
     def show_notes(self) -> None:
-        """What a reader has to know, at the top of the page."""
+        """Draw the notes on the table at the top of the page."""
         for box, note in ((st.error, self.refused), (st.info, self.missing), (st.warning, self.changed)):
             if note:
                 box(note)
@@ -113,7 +113,7 @@ def _left_out(sheet: tables.Sheet) -> str:
 
 
 def _dialect() -> Dialect:
-    """How the file is written, as far as it is told."""
+    """The dialect of the file, as far as it is told."""
     with st.popover("How it is written", help="Set what was not guessed right about the file.", width="stretch"):
         told = {
             name: st.selectbox(field.label, field.ids, key=f"csv_{field.key}", help=field.help)

@@ -91,7 +91,7 @@ def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
 
 
 def verdicts(settings: Settings, summary: Summary) -> None:
-    """What was predicted before the run, and what came out."""
+    """Draw what was predicted before the run, and what came out."""
     verdict, error, kappa, sizes = summary.verdict, summary.error_after_T, summary.condition_number, summary.sizes
     if verdict.prediction != "converges":
         box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[verdict.prediction]

@@ -68,7 +68,7 @@ def find(settings: ContextSettings) -> ContextResult | None:
 
 
 def in_place_of(settings: ContextSettings) -> ContextResult:
-    """What is shown until a sweep is run: its construction alone if that takes no time, else the stored default."""
+    """The result shown until a sweep is run: its construction alone if that takes no time, else the stored one."""
     if settings.learned and (result := find(settings.replace(learned=False))) is not None:
         st.warning("Until then the charts show the construction alone, without learned weights.")
         return result
@@ -79,7 +79,7 @@ def in_place_of(settings: ContextSettings) -> ContextResult:
 
 
 def work(settings: ContextSettings) -> None:
-    """What a sweep that takes longer will cost, with its buttons and its progress."""
+    """Draw the cost of a sweep that takes longer, with its buttons and its progress."""
     st.info(
         f"This sweep takes about {duration(estimate(settings).seconds)} of one core. It can be stopped at any time."
     )

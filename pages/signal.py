@@ -97,7 +97,7 @@ def numbers(task: SignalTask, best: Levels) -> None:
 
 
 def notes(task: SignalTask) -> list[str]:
-    """What a reader must know about these very numbers."""
+    """Sentences that a reader of these very numbers needs."""
     lines = [f"**Rank.** {note}" for note in task.notes]
     if task.rank_S < 2:
         lines.append(
@@ -172,7 +172,7 @@ def flow_section(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor
 
 
 def flow_text(outside: float) -> str:
-    """What is proved of the flow, and whether it applies.
+    """The text on what is proved of the flow, and whether it applies.
 
     Args:
         outside: share of β(0) − β* outside the range of H.
@@ -192,7 +192,7 @@ def flow_text(outside: float) -> str:
 
 
 def bound_section() -> None:
-    """Where the bound in print fails."""
+    """Draw the case in which the bound in print fails."""
     panel = st.expander("A bound in print that fails", key="bound", on_change="rerun")
     if not panel.open:
         return

@@ -67,7 +67,7 @@ def evaluate_now(run: TrainResult) -> None:
 
 
 def progress_line(job: jobs.Job[Progress | None] | None) -> None:
-    """How far a job is, in one bar."""
+    """Draw the progress of a job as one bar."""
     if job is None:
         return
     work = job.work
@@ -96,7 +96,7 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
 
 
 def live(job: jobs.Job[Progress | None] | None) -> None:
-    """What is known so far: a job's, or the stored run."""
+    """Draw what is known so far: a job's result, or the stored run."""
     default = stored()[0]
     run: TrainResult = default if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
@@ -226,7 +226,7 @@ def explained(run: TrainResult, kind: str) -> str:
 
 
 def levels_explained(settings: TrainSettings) -> str:
-    """What the levels of the loss chart are."""
+    """Sentences on the levels of the loss chart."""
     text = (
         r"The error of w is $\lVert w_{T} - w^*\rVert^2$, which is not the query error. A point is its median over the "
         f"prompts of one step that are not stretched, a level its median over {LEVEL_PROMPTS:,} fresh prompts."
@@ -239,7 +239,7 @@ def levels_explained(settings: TrainSettings) -> str:
 
 
 def in_words(settings: TrainSettings) -> str:
-    """What was trained."""
+    """The settings of a training in words."""
     layers = "untied layers" if settings.untied else "loops"
     sizes = f"n = {settings.examples}, d = {settings.features}"
     return f"{settings.weights} weights, {settings.loops} {layers}, {sizes}"
@@ -304,7 +304,7 @@ OTHER_RUN = dict.fromkeys(
 
 
 def notice(settings: TrainSettings) -> list[str]:
-    """What to look at in the loss chart of such a run."""
+    """Sentences on what to look at in the loss chart of such a run."""
     plan = settings.training()
     if plan.loops == 1 or plan.growth == 0:
         return []

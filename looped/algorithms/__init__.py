@@ -1,4 +1,4 @@
-"""What a loop can be made to do: gradient descent and its relatives, each in a module of its own.
+"""The algorithms that a loop can carry out: gradient descent and its relatives, each in a module of its own.
 
 `ENTRIES` is the one list of them. `ALGORITHMS[name]` gives the class, imported when it is first asked for.
 """

@@ -1,4 +1,4 @@
-"""What every algorithm is: weights for one attention layer, an explicit twin, and what the theory says of its loop."""
+"""The base of every algorithm: weights for one layer, an explicit twin, and what the theory says of its loop."""
 
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -136,7 +136,7 @@ class Algorithm(ABC):
 
     @cached_property
     def w_ref(self) -> Tensor:
-        """Where the loop is heading, (B, d), float64: `limit` says in words what it is."""
+        """The limit of the iterates, (B, d), float64; `limit` names it in words."""
         return self.batch.least_squares(self.settings.label_scale)
 
     @property
@@ -196,7 +196,7 @@ class Algorithm(ABC):
 
     @cached_property
     def prediction(self) -> theory.Prediction:
-        """What becomes of the error, known before running."""
+        """The verdict on the error, known before running."""
         return self.predict()
 
     def predict(self) -> theory.Prediction:
@@ -227,7 +227,7 @@ class Algorithm(ABC):
 
     @property
     def slowest_factor(self) -> float | None:
-        """What a loop multiplies the slowest mode by in the long run; None where that changes from loop to loop."""
+        """The factor of the slowest mode in the long run; None where that changes from loop to loop."""
         return float((1 - self.change[self.spectrum.nonzero]).abs().max())
 
     @staticmethod
@@ -254,7 +254,7 @@ class Algorithm(ABC):
 
     @property
     def tolerance(self) -> float:
-        """How large the relative gap to the twin may be: `theory.gap_tolerance` at `condition_number`."""
+        """The largest relative gap to the twin that passes: `theory.gap_tolerance` at `condition_number`."""
         return theory.gap_tolerance(self.batch.X.dtype, self.condition_number, self.settings.loops, self.drifts)
 
     @property
@@ -274,7 +274,7 @@ class Algorithm(ABC):
 
     @property
     def moving_rows(self) -> Tensor:
-        """What the residuals are multiplied by, (B, n, d), float64: the examples."""
+        """The rows that the residuals multiply, (B, n, d), float64: the examples."""
         return self.batch.X.double()
 
     @cached_property
@@ -348,7 +348,7 @@ class Algorithm(ABC):
 
     @classmethod
     def limit_in(cls, determined: bool) -> str:
-        """What w_ref is, and that it is αw* where noiseless examples determine all weights."""
+        """The name of w_ref, with the remark that it is αw* where noiseless examples determine all weights."""
         return f"{cls.limit}, here αw*" if determined else cls.limit
 
     @classmethod
@@ -364,7 +364,7 @@ class Algorithm(ABC):
 
     @classmethod
     def subtitle(cls) -> str:
-        """What a pass of the loop is."""
+        """One sentence on a pass of the loop."""
         return (
             f"One attention layer, applied T times: with the right weights every pass is one step of {cls.twin} on the "
             "prompt's n examples."
@@ -372,7 +372,7 @@ class Algorithm(ABC):
 
     @classmethod
     def circles(cls, passed: bool | None, gap: float) -> str:
-        """What the circles of the explicit algorithm show beside the transformer's line.
+        """One or two sentences on the circles of the explicit algorithm beside the transformer's line.
 
         Args:
             passed: The verdict.
@@ -390,7 +390,7 @@ class Algorithm(ABC):
 
     @classmethod
     def hints(cls, settings: Settings, kappa: float) -> list[str]:  # noqa: ARG003
-        """What to try next, as sentences.
+        """Sentences on what to try next.
 
         Args:
             settings: Settings of the run.
@@ -400,7 +400,7 @@ class Algorithm(ABC):
 
     @classmethod
     def step(cls) -> str:
-        """What one pass is a step of."""
+        """The method that one pass is a step of."""
         return cls.twin
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What the explicit algorithms share: plain NumPy, with no code and no linear-algebra library of `attention`.
+"""The shared part of the explicit algorithms: plain NumPy, with no code and no linear-algebra library of `attention`.
 
 They are the yardstick that the transformer is held against.
 """

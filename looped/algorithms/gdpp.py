@@ -172,7 +172,7 @@ class GDPlusPlus(Algorithm):
         )
 
     def _largest_growth(self, h: Tensor) -> Tensor:
-        """How often its start a mode is at most in any loop, (B, r), at least 1; looked for until 1/eps.
+        """The largest size of a mode in any loop relative to its start, (B, r), at least 1; looked for until 1/eps.
 
         Args:
             h: Eigenvalues, 0 for modes that do not count, (B, r).

@@ -84,5 +84,5 @@ class Ridge(Algorithm):
 
     @classmethod
     def limit_in(cls, determined: bool) -> str:  # noqa: ARG003
-        """What w_ref is, which is never αw*."""
+        """The name of w_ref, which is never αw*."""
         return cls.limit

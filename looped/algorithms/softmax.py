@@ -64,7 +64,7 @@ class Softmax(Algorithm):
 
     @classmethod
     def subtitle(cls) -> str:
-        """What a pass of the loop is."""
+        """One sentence on a pass of the loop."""
         return (
             "One attention layer with a softmax over its scores, applied T times: every pass is a gradient step on "
             "log Σ exp(⟨x_i, w⟩ − αy_i), and not on the squared error of the prompt's n examples."
@@ -80,7 +80,7 @@ class Softmax(Algorithm):
 
     @classmethod
     def step(cls) -> str:
-        """What one pass is a step of."""
+        """The method that one pass is a step of."""
         return "gradient descent on log Σ exp(⟨x_i, w⟩ − αy_i)"
 
     @classmethod

@@ -78,7 +78,7 @@ class LinearAttention(nn.Module):
         return after
 
     def weigh(self, scores: Tensor) -> Tensor:
-        """How much each example counts, from the scores (…, n): linear attention takes them as they are."""
+        """The weight of each example from its score (…, n): linear attention takes them as they are."""
         return scores
 
 

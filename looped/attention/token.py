@@ -96,7 +96,7 @@ class Weights:
         return maps
 
     def moves(self, examples: Tensor, step_size: Tensor) -> bool:
-        """Whether a loop changes the examples, (B, D, n), and not the query alone."""
+        """True where a loop changes the examples, (B, D, n), and not the query alone."""
         if self.writes == "query":
             return False
         read = [*self.Q.reshape(-1, self.width, self.width), *(matrix for matrix, _ in self.maps(step_size))]

@@ -1,4 +1,4 @@
-"""What the commands share: options from the fields of settings, one-line errors, and the result folder."""
+"""The shared part of the commands: options from the fields of settings, one-line errors, and the result folder."""
 
 import errno
 import os

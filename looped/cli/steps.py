@@ -14,7 +14,7 @@ class Stepwise(Protocol[Record]):
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to do."""
+        """True where there is nothing left to do."""
 
     def step(self) -> Record:
         """Make one step and report on it."""

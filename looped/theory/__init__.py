@@ -1,4 +1,4 @@
-"""What the mathematics says before anything runs: step sizes, convergence, closed-form curves and bounds."""
+"""The mathematics that holds before anything runs: step sizes, convergence, closed-form curves and bounds."""
 
 from looped.theory.asymptotics import (
     exponential_requirement,

@@ -1,4 +1,4 @@
-"""How many examples are enough: Marchenko and Pastur's law for large d, and the theorem on learned weights."""
+"""The number of examples that is enough: Marchenko and Pastur's law for large d, and the theorem on learned weights."""
 
 import math
 

@@ -12,7 +12,7 @@ from looped.theory.steps import MODE_PRESENT, asymptotic_factor, away_from_one
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the step size does to the error, known before running. It does not depend on T."""
+    """The effect of the step size on the error, known before running. It does not depend on T."""
 
     kind: Literal["converges", "oscillates", "diverges", "unknown"]
     """For the worst prompt; unknown where nothing is known beforehand."""

@@ -53,7 +53,7 @@ def step_sizes(
 
 
 def asymptotic_factor(change: Tensor, momentum: float = 0.0) -> Tensor:
-    """What a loop multiplies a mode by in the long run: |1 − ηλ|, or with momentum β the larger of two roots.
+    """The factor of a mode in the long run: |1 − ηλ|, or with momentum β the larger of two roots.
 
     Args:
         change: ηλ, any shape.
@@ -154,7 +154,7 @@ def rounding_floor(
 
 
 def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int, drifts: bool = False) -> float:
-    """How far two exact evaluations may drift apart by rounding, relative to the largest iterate.
+    """The distance to which rounding may drive two exact evaluations apart, relative to the largest iterate.
 
     16·eps·(κ + √T), at most 1e-3: a contracting loop forgets its rounding errors after about κ loops, and errors of
     random sign add up like √T. A rule of this project, checked by its tests; not a theorem.

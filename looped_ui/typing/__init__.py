@@ -1,4 +1,4 @@
-"""What was typed into a number input and is not what it became."""
+"""The text that was typed into a number input and is not what it became."""
 
 from pathlib import Path
 

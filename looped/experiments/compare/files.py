@@ -18,7 +18,7 @@ CLOSE = 1e-3
 
 
 class ComparisonExport(Export):
-    """What `compare` found."""
+    """The files of a comparison."""
 
     title = "The loop is the step"
 
@@ -45,7 +45,7 @@ class ComparisonExport(Export):
         return ("series", "loop", "value"), rows
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What the transformer read and did, in the run's dtype.
+        """The arrays that the transformer read and produced, in the run's dtype.
 
         X (B, n, d), y (B, n) with noise and not scaled by α, w_star (B, d) (NaN where unknown), step_size η (B,), P and
         Q (D, D), or (2, D, D) for two heads, without η, Z0 (B, D, n+1) with tokens as columns, looped and explicit

@@ -1,4 +1,4 @@
-"""What happens inside the loop? One prompt's tokens, attention scores, update and iterate, loop by loop."""
+"""The inside of the loop: one prompt's tokens, attention scores, update and iterate, loop by loop."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,7 +100,7 @@ class Inside:
 
     @cached_property
     def cut(self) -> str:
-        """What is not shown, as sentences; empty if everything is."""
+        """Sentences on what is left out; empty if everything is shown."""
         n, d = self.sizes
         shown = min(d, MOST_FEATURES)
         parts = []
@@ -116,7 +116,7 @@ class Inside:
 
 
 def record(result: Comparison, prompt: int = 0) -> Inside:
-    """What the transformer holds and computes for one prompt.
+    """Record the transformer's tokens and scores for one prompt.
 
     Every shown loop is one application of `LinearAttention` to that loop's tokens.
 

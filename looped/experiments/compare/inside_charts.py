@@ -58,7 +58,7 @@ def player(inside: Inside, *, controls: bool = True) -> Picture:
 
 
 def captions(inside: Inside) -> list[str]:
-    """What a reader hears at each shown loop."""
+    """The text that a screen reader says at each shown loop."""
     return [
         f"loop {loop:,} of {inside.last:,}: error {error:.2g}"
         for loop, error in zip(inside.loops, inside.errors, strict=True)
@@ -169,7 +169,7 @@ def _matrix(inside: Inside, name: str) -> dict[str, Any]:
 
 
 def _axes(inside: Inside) -> dict[str, dict[str, Any]]:
-    """What the numbers say about the axes: ranges that hold every frame, and names."""
+    """The ranges of the axes, which hold every frame, and their names."""
     both = np.c_[inside.queries[:, inside.iterate_rows], np.tile(inside.solution, (len(inside.loops), 1))]
     return {
         f"yaxis{AXES['scores']}": {"range": _symmetric(inside.scores), "nticks": 4},
@@ -227,7 +227,7 @@ def _symmetric(values: np.ndarray) -> list[float]:
 
 
 def _errors(inside: Inside) -> np.ndarray:
-    """What a log axis can show of the errors."""
+    """The errors, cut to what a log axis can show."""
     return np.clip(inside.errors, np.finfo(inside.queries.dtype).eps / 20, ERROR_CEILING)
 
 

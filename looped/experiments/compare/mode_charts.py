@@ -81,7 +81,7 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
 
 
 def rate_chart(modes: Modes) -> Picture:
-    """What one loop leaves of the error in the worst mode, max |1 − ηλ_k|, against η."""
+    """The chart of the share of the error that one loop leaves in the worst mode, max |1 − ηλ_k|, against η."""
     eta, limit, best = modes.step_size, modes.limit, modes.optimal_step
     widest = max(1.3 * limit, min(1.1 * eta, 3 * limit))
     axis = np.unique(np.r_[np.linspace(0, widest, 120), best, limit])
@@ -144,7 +144,7 @@ def rate_chart(modes: Modes) -> Picture:
 
 
 def _number_at(values: np.ndarray, level: float) -> tuple[int, float]:
-    """Where a line carries its mode's number: where it falls below the level, else at its end."""
+    """The point of a line that carries its mode's number: where it falls below the level, else at its end."""
     below = values < level
     place = int(below.argmax()) if below.any() else len(values) - 1
     return place, float(values[place])

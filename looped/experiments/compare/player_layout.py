@@ -1,4 +1,4 @@
-"""Where the views of one pass stand in their figure, wide or narrow, and the axes, titles and labels they have."""
+"""The places of the views of one pass in their figure, wide or narrow, and the axes, titles and labels they have."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ SMALLEST_LETTER = 10
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Where the views stand: what changes in the layout between a wide and a narrow page."""
+    """The places of the views: what changes in the layout between a wide and a narrow page."""
 
     height: int
     """Of the figure, pixels."""
@@ -142,7 +142,7 @@ def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def slots(inside: Inside) -> list[tuple[str, int, int]]:
-    """What the shown rows of a token hold: name, first row, row after the last; x and w may share their rows."""
+    """The slots of the shown rows of a token: name, first row, row after the last; x and w may share their rows."""
     weights, alpha = inside.weights, inside.weights.alpha or inside.weights.y
     held: dict[tuple[int, int], list[str]] = {}
     for name, first, stop in (
@@ -188,7 +188,7 @@ def query_edges(examples: int) -> tuple[float, float]:
 
 
 def _labels(inside: Inside, name: str) -> Iterable[dict[str, Any]]:
-    """What the blocks are, beside the diagonal where they have one; single numbers stand in their cells."""
+    """The names of the blocks, beside the diagonal where they have one; single numbers stand in their cells."""
     shown, groups = weight_rows(inside, name), slots(inside)
     for _, top, bottom in groups:
         for _, left, right in groups:

@@ -1,4 +1,4 @@
-"""What the looped transformer makes of a real table, beside scikit-learn's `LinearRegression`."""
+"""The looped transformer on a real table, beside scikit-learn's `LinearRegression`."""
 
 import math
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ REFERENCE = (
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How well weights fit the examples, computed in float64."""
+    """The fit of weights to the examples, computed in float64."""
 
     residual: float
     """Root mean square of y − ŷ, in the unit of the target."""
@@ -100,7 +100,7 @@ def _r2(y: np.ndarray, predicted: np.ndarray) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run says about its table."""
+    """The report of a run on its table."""
 
     coefficients: Coefficients
     held_out: HeldOut | None
@@ -174,7 +174,7 @@ def coefficients(settings: Settings, table: Table, w: np.ndarray) -> Coefficient
 
 
 def fit(table: Table, predicted: np.ndarray) -> Fit:
-    """How well predictions ŷ (n,) of the table's own rows fit them."""
+    """The fit of predictions ŷ (n,) to the table's own rows."""
     X, y = table.standardised()
     residual = table.y - predicted
     length = float(np.linalg.norm(y))
@@ -202,7 +202,7 @@ def better(found: Coefficients, table: Table) -> str:
 
 
 def what_differs(algorithm: Algorithm, found: Coefficients) -> str:
-    """What the difference between the loop and LinearRegression is made of, and whether more loops reduce it."""
+    """A sentence on why the loop and LinearRegression differ, and whether more loops bring them together."""
     settings, batch = algorithm.settings, algorithm.batch
     after = (
         f"After T = {settings.loops} loops the two differ by {found.distance:.1e} of the length of the "

@@ -28,7 +28,7 @@ LARGEST_ITERATE = {"float64": 1e100, "float32": 1e30}
 
 @dataclass(frozen=True)
 class Comparison:
-    """What both did, how far apart they are, and what the theory said beforehand. Arrays are NumPy."""
+    """The iterates of both methods, the gap between them, and what the theory said beforehand. Arrays are NumPy."""
 
     settings: Settings
     """As asked; `prompts` holds the sizes that were run."""
@@ -75,7 +75,7 @@ class Comparison:
 
     @cached_property
     def scale(self) -> float:
-        """What the relative gap is relative to: the largest iterate, or `CANCELLED` of the first update's terms.
+        """The unit of the relative gap: the largest iterate, or `CANCELLED` of the first update's terms.
 
         The first update adds up terms of size η·rms(x_j)·rms(αy), x standing for Cx with a preconditioner, and each is
         rounded at its own size. Where labels are nearly orthogonal to the features the terms cancel, and all iterates
@@ -95,12 +95,12 @@ class Comparison:
 
     @property
     def tolerance(self) -> float:
-        """How large the relative gap may be, as the algorithm says."""
+        """The largest relative gap that passes, as the algorithm says."""
         return self.algorithm.tolerance
 
     @property
     def passed(self) -> bool | None:
-        """Whether the relative gap is within the tolerance; None for softmax attention, whose gap is a finding."""
+        """True where the relative gap is within the tolerance; None for softmax attention, whose gap is a finding."""
         return None if self.algorithm.softmax else self.relative_gap <= self.tolerance
 
     @property
@@ -189,7 +189,7 @@ class Comparison:
 
     @cached_property
     def curves(self) -> dict[str, np.ndarray]:
-        """What the chart draws, each (T+1,): medians and 10–90 % over prompts, and the bounds; cut at the ceiling."""
+        """Curves of the chart, each (T+1,): medians and 10–90 % over prompts, and the bounds; cut at the ceiling."""
         curves: dict[str, np.ndarray] = {}
         for name, values in (
             ("looped", self.errors),

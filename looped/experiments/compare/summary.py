@@ -27,7 +27,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How far apart the transformer and the explicit algorithm are, and what was predicted."""
+    """The gap between the transformer and the explicit algorithm, and what was predicted."""
 
     passed: bool | None
     """None where the two are not meant to agree."""
@@ -108,7 +108,7 @@ class WhyNot:
 
 @dataclass(frozen=True, slots=True)
 class TableSummary:
-    """What a run says about its table."""
+    """The report of a run on its table."""
 
     name: str
     sha256_16: str | None
@@ -154,7 +154,7 @@ class Summary:
         return plain if self.table is not None else {name: plain[name] for name in plain if name != "table"}
 
     def limit(self, settings: Settings) -> str:
-        """What w_ref is in this run.
+        """The name of w_ref in this run.
 
         Args:
             settings: Settings of the run.

@@ -6,7 +6,7 @@ from looped.settings import Settings
 
 
 def notes(settings: Settings, summary: Summary) -> list[str]:
-    """What a reader must know about this very picture."""
+    """Sentences that a reader of this very picture needs."""
     sizes, ceiling, algorithm = summary.sizes, summary.error_ceiling, ALGORITHMS[settings.algorithm]
     lines = []
     if sizes.rank < sizes.features:
@@ -38,7 +38,7 @@ def notes(settings: Settings, summary: Summary) -> list[str]:
 
 
 def notice(settings: Settings, summary: Summary) -> list[str]:
-    """What to look for in this very chart."""
+    """Sentences on what to look for in this very chart."""
     algorithm, verdict = ALGORITHMS[settings.algorithm], summary.verdict
     lines = [
         algorithm.circles(verdict.passed, verdict.relative_gap),
@@ -56,7 +56,7 @@ def notice(settings: Settings, summary: Summary) -> list[str]:
 
 
 def assumptions(settings: Settings) -> list[str]:
-    """Where the numbers come from and what they do not say."""
+    """The sources of the numbers, and what they do not say."""
     algorithm = ALGORITHMS[settings.algorithm]
     return [
         f"**The transformer is constructed, not trained.** Its weights are written down so that one pass is one step "

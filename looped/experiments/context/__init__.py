@@ -1,4 +1,4 @@
-"""How many examples do T loops need? The looped transformer's error over n/d and T, on randomly drawn rows."""
+"""The number of examples that T loops need: the looped transformer's error over n/d and T, on randomly drawn rows."""
 
 from looped.experiments.context.cost import check, estimate
 from looped.experiments.context.result import ContextResult, LearnedGrid

@@ -59,7 +59,7 @@ def _state(X: torch.Tensor, w_star: torch.Tensor) -> torch.Tensor:
 
 
 def training(settings: ContextSettings, n: int, loops: int) -> Training:
-    """How A is trained at one (n, T).
+    """The training plan of A at one (n, T).
 
     The loss, the mean over prompts, is ruled by rare prompts with a large λ₁. How many of them training is shown was
     chosen by that mean on fresh prompts.

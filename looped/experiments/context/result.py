@@ -1,4 +1,4 @@
-"""What a sweep found, small enough to be kept: quantiles over prompts for every n and T, and the trained A."""
+"""The result of a sweep, small enough to be kept: quantiles over prompts for every n and T, and the trained A."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -91,7 +91,7 @@ class ContextResult:
 
     @property
     def undetermined(self) -> np.ndarray:
-        """Whether n < d, so that the examples leave part of w* unseen, (R,)."""
+        """True where n < d, so that the examples leave part of w* unseen, (R,)."""
         return self.n < self.settings.features
 
     @cached_property
@@ -111,7 +111,7 @@ class ContextResult:
 
     @property
     def diverging(self) -> np.ndarray:
-        """How many prompts have λ₁ > 2/η, (R,)."""
+        """Number of prompts with λ₁ > 2/η, (R,)."""
         return (self.growth > 2).sum(axis=1)
 
     @property

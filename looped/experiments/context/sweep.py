@@ -20,7 +20,7 @@ TOGETHER_BYTES = 64 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a sweep is."""
+    """The progress of a sweep."""
 
     done: float
     """Estimated CPU seconds of what is done."""
@@ -64,7 +64,7 @@ class Sweep:
 
     @property
     def finished(self) -> bool:
-        """Whether every cell is there."""
+        """True where every cell is there."""
         trained = len(set(self.settings.learned_examples)) * len(self.settings.learned_loops)
         return len(self.cells) == len(set(self.settings.examples)) and (
             not self.settings.learned or len(self.learned) == trained

@@ -27,7 +27,7 @@ def step_words(settings: ContextSettings) -> str:
 
 
 def is_number(settings: ContextSettings) -> bool:
-    """Whether one step size was typed in for all prompts."""
+    """True where one step size was typed in for all prompts."""
     return not isinstance(settings.step_size, str)
 
 
@@ -51,7 +51,7 @@ def edge_words(result: ContextResult, place: int) -> str:
 
 
 def notes(result: ContextResult) -> list[str]:
-    """What a reader must know about these very pictures."""
+    """Sentences that a reader of these very pictures needs."""
     settings, T = result.settings, result.settings.shown
     lines = []
     if under := int(result.undetermined.sum()):
@@ -97,7 +97,7 @@ def notes(result: ContextResult) -> list[str]:
 
 
 def notice(result: ContextResult) -> list[str]:
-    """What to notice, as far as this sweep shows it."""
+    """Sentences on what to notice, as far as this sweep shows it."""
     settings, target, T = result.settings, result.settings.target_error, result.settings.shown
     lines = [_need_over_loops(result)]
     if (limit := result.limit_ratio(T)) is not None:
@@ -135,7 +135,7 @@ def unreached(result: ContextResult) -> str:
 
 
 def _need_over_loops(result: ContextResult) -> str:
-    """How the need changes with T, or that nothing is enough."""
+    """A sentence on how the need changes with T, or that nothing is enough."""
     settings, target = result.settings, result.settings.target_error
     needed = result.needed_ratio(target)[1:]
     found = np.flatnonzero(np.isfinite(needed))
@@ -202,7 +202,7 @@ size* |
 
 
 def learned_note(result: ContextResult) -> str | None:
-    """How learned and constructed weights are compared, and what was learned; None without trained A."""
+    """Sentences on how learned and constructed weights are compared, and what was learned; None without trained A."""
     if (grid := result.learned) is None:
         return None
     row, column = grid.most_antisymmetric

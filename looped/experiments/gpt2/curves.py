@@ -44,7 +44,7 @@ class Curve:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps were made."""
+        """True where all steps were made."""
         return self.risk is not None
 
     @classmethod

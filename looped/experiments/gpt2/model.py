@@ -11,7 +11,7 @@ SPREAD = 0.02
 
 
 class NoMLP(nn.Module):
-    """What stands in a block that has no MLP sub-layer: no parameters, and nothing added to the residual stream."""
+    """The stand-in for a block's missing MLP sub-layer: no parameters, and nothing added to the residual stream."""
 
     def forward(self, hidden: Tensor) -> Tensor:
         """A zero that broadcasts against the residual stream."""

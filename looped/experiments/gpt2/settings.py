@@ -73,7 +73,7 @@ class GPT2Settings(CheckedSettings):
         return warmed_up(step, self.steps, self.learning_rate, WARM_UP) if self.decay else self.learning_rate
 
     def task(self) -> SignalTask:
-        """What it is trained on: H = Ψ = I."""
+        """The task that it is trained on: H = Ψ = I."""
         return SignalTask.shared(self.features, self.examples, self.signal, self.noise)
 
 

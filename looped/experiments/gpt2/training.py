@@ -26,7 +26,7 @@ TEST_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands."""
+    """The state of a training at one record."""
 
     step: int
     """Steps made."""
@@ -36,7 +36,7 @@ class Progress:
 
 
 def missing() -> str:
-    """What to do where transformers is not installed; empty where it is."""
+    """The remedy where transformers is not installed; empty where it is."""
     if importlib.util.find_spec("transformers") is not None:
         return ""
     return "GPT-2 needs the package transformers, which is not installed: run `pip install -r requirements.txt`."
@@ -88,7 +88,7 @@ class GPT2Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to do."""
+        """True where there is nothing left to do."""
         return self.steps >= self.settings.steps
 
     @property

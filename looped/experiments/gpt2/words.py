@@ -1,4 +1,4 @@
-"""What the stored trainings say, written from their curves, in Markdown."""
+"""The page's sentences on the stored trainings, written from their curves, in Markdown."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Group:
 
 
 def same_task(settings: GPT2Settings) -> GPT2Settings:
-    """What two trainings that differ only in their MLP have in common."""
+    """The settings that two trainings share which differ only in their MLP."""
     return settings.replace(mlp=True)
 
 
@@ -85,7 +85,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def seeds_sentence(group: Group) -> str:
-    """What a setting's seeds end at."""
+    """A sentence on the last risks of a setting's seeds."""
     seeds = ", ".join(str(pair[0].settings.seed) for pair in group.pairs)
     return (
         f"Stored seeds of this setting ({seeds}): with MLP {spread(group.with_mlp)}, without {spread(group.without)}; "
@@ -109,7 +109,7 @@ def table(curves: Iterable[Curve]) -> str:
 
 
 def notice(curves: Iterable[Curve]) -> list[str]:
-    """What to notice: counted over the stored pairs, or true of every chart."""
+    """Sentences on what to notice: counted over the stored pairs, or true of every chart."""
     curves = list(curves)
     some = [group for group in groups(curves) if group.settings.signal > 0]
     none = [group for group in groups(curves) if group.settings.signal == 0]

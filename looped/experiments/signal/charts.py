@@ -210,7 +210,7 @@ def _losses(records: Sequence[Progress]) -> np.ndarray:
 
 
 def _floor(gd: np.ndarray, bayes: np.ndarray) -> float:
-    """Where a Bayes risk of 0 is drawn on a log axis: below all other values."""
+    """The height at which a Bayes risk of 0 is drawn on a log axis: below all other values."""
     positive = np.concatenate([gd, bayes[bayes > 1e-12]])
     return float(positive.min()) / 4
 

@@ -1,4 +1,4 @@
-"""What the MLP adds where tasks share a signal: the best risk of every model, and training that goes there."""
+"""The gain of the MLP where tasks share a signal: the best risk of every model, and training that goes there."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -104,11 +104,11 @@ class SignalTraining:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps were made."""
+        """True where all steps were made."""
         return all(records and records[-1].step == self.settings.steps for records in self.history.values())
 
     def snapshot(self) -> ReadOut | None:
-        """What the block has learned so far, if one is trained."""
+        """The read-out of the block as it stands, if one is trained."""
         block = self.models.get("ltb")
         return read_out(block) if isinstance(block, LTB) else None
 

@@ -70,7 +70,7 @@ class SignalSettings(CheckedSettings):
 
     @property
     def models(self) -> tuple[Kind, ...]:
-        """What is trained, one by one."""
+        """The models that are trained, one by one."""
         return ("ltb", "lsa") if self.model == "pair" else (self.model,)
 
     @property
@@ -96,5 +96,5 @@ class SignalSettings(CheckedSettings):
         return SignalTask.shared(self.features, self.examples, self.signal, self.noise, H, Psi)
 
     def plan(self) -> TrainingPlan:
-        """How to train."""
+        """The training plan."""
         return TrainingPlan(steps=self.steps, batch=self.batch, learning_rate=self.learning_rate, seed=self.seed)

@@ -1,4 +1,4 @@
-"""What training finds: learned weights beside the constructed ones and gradient descent, seen and unseen prompts."""
+"""Training: learned weights beside the constructed ones and gradient descent, on seen and unseen prompts."""
 
 from looped.experiments.train.measure import evaluate, evaluation, train, trained
 from looped.experiments.train.result import Sweep, TrainResult

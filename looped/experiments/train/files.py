@@ -18,7 +18,7 @@ from looped.training.evaluate import Risk
 
 
 class TrainExport(Export):
-    """What training found."""
+    """The files of a training."""
 
     title = "What training finds"
 
@@ -32,7 +32,7 @@ class TrainExport(Export):
 
     @property
     def results(self) -> dict[str, Any]:
-        """What was learned, and how well it does on fresh prompts."""
+        """The learned algorithm, and its errors on fresh prompts."""
         run, settings = self.run, self.run.settings
         plan, history = settings.training(), run.history
         done = len(history.get("step", ()))

@@ -34,7 +34,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """What A alone reaches at the sizes of a run."""
+    """The errors that A alone reaches at the sizes of a run."""
 
     median: float
     """Of ‖w_T − w*‖² over fresh prompts."""
@@ -91,7 +91,7 @@ class TrainResult:
             return []
 
     def found(self) -> str:
-        """What was learned, in words and numbers."""
+        """The learned algorithm in words and numbers."""
         fits = self.fits()
         if not fits:
             return (
@@ -111,7 +111,7 @@ class TrainResult:
         return f"{text}. It leaves {left_P:.2%} of P and {left_Q:.2%} of Q unexplained."
 
     def compared(self) -> str:
-        """How far its two numbers and the best two numbers known are from it; empty before they are measured."""
+        """A sentence on its two numbers and the best two numbers known; empty before they are measured."""
         if not {"trained", "its two numbers"} <= set(self.medians):
             return ""
         alone = "These two numbers alone have" if self._moves_inputs else "This step alone has"
@@ -139,7 +139,7 @@ class TrainResult:
         return f"{text}; over all prompts the mean is ruled by prompts too rare to be sampled."
 
     def overflow(self) -> str:
-        """How much of the loop overflows on fresh prompts, in one sentence; empty if nothing does."""
+        """A sentence on the share of fresh prompts on which the loop overflows; empty if nothing does."""
         if not len(self.fresh) or np.isfinite(self.fresh).all():
             return ""
         if not np.isfinite(self.fresh[:, 1]).all():
@@ -147,7 +147,7 @@ class TrainResult:
         return f"In some of the fresh prompts the loop diverges: their query error is {written(np.inf)}."
 
     def noticed(self) -> list[str]:
-        """What the medians of the sweeps show, one sentence each; none before they are measured."""
+        """Sentences on what the medians of the sweeps show; none before they are measured."""
         return [
             *self._past_the_loops(),
             *self._at_other_examples(),
@@ -188,7 +188,7 @@ class TrainResult:
 
     @property
     def _moves_inputs(self) -> bool:
-        """Whether the fit of the only layer has a γ that counts."""
+        """True where the fit of the only layer has a γ that counts."""
         fits = self.fits()
         moves = len(fits) == 1 and abs(fits[0].gamma) >= SMALL * abs(fits[0].a)
         return moves and self.settings.task == "prediction"

@@ -1,4 +1,4 @@
-"""What trained weights are compared with: gradient descent, two numbers, A alone, and the prompts that judge them."""
+"""The rivals of trained weights: gradient descent, two numbers, A alone, and the prompts that judge them."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -49,7 +49,7 @@ def mean_errors(
 
 
 def _moves_examples(model: LoopedModel) -> bool:
-    """Whether a loop moves the inputs or reads the labels as inputs, so that its degree multiplies; else it adds up.
+    """True where a loop moves the inputs or reads the labels as inputs, so that its degree multiplies; else it adds up.
 
     Where w is generated, labels that are read as inputs multiply w by w*, whose tail importance sampling leaves alone.
     """

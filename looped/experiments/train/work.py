@@ -31,7 +31,7 @@ class TrainWork:
 
     @property
     def training(self) -> bool:
-        """Whether there are steps left to make."""
+        """True where there are steps left to make."""
         return self.trainer is not None and not self.trainer.finished
 
     def run(self) -> Iterator[Progress | None]:
