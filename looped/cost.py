@@ -138,7 +138,7 @@ def most_prompts(run: Sizes, quick: bool = False) -> int:
     """The largest number of prompts, at most `run.B`, that is allowed; 0 if not even one is.
 
     Args:
-        run: as asked.
+        run: Sizes of the run as asked.
         quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
     """
     seconds = max(QUICK_SECONDS, 1.25 * run.with_prompts(1).seconds)

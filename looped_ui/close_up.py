@@ -26,11 +26,11 @@ def close_up(
     """Two views of one prompt; nothing is computed while both are closed.
 
     Args:
-        controls: of the page, for the click that sets the optimal step.
-        settings: as run.
+        controls: Controls of the page, for the click that sets the optimal step.
+        settings: Settings as run.
         identity: stands for the table in the cache's key.
         table: the real data, if any.
-        prompts: how many there are to choose from.
+        prompts: Number of prompts to choose from.
     """
     by_mode = st.expander("Eigen-modes: which part of the error is slow?", key="modes", bind="query-params")
     within = st.expander("Inside the loop: what does one pass compute?", key="inside", bind="query-params")

@@ -40,7 +40,7 @@ class Controls(Generic[S]):
 
     Args:
         page: its name, as in its address.
-        settings: what the controls set.
+        settings: Class of the settings that the controls set.
         lessons: settings by name of the lesson that a link may ask for; what else the link says comes on top.
     """
 
@@ -58,7 +58,7 @@ class Controls(Generic[S]):
         """A number for the setting `name` and, where its range spans decades, a logarithmic slider that only sets it.
 
         Args:
-            name: of the setting.
+            name: Name of the setting.
             unused: why the number has no effect now; the control is drawn grey with this as its help.
         """
         field, default = self.fields[name], self.defaults[name]

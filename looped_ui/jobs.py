@@ -44,7 +44,7 @@ class Line:
     """Jobs in the order they came; the first few run, the others wait.
 
     Args:
-        slots: how many run at once.
+        slots: Number of jobs that run at once.
     """
 
     def __init__(self, slots: int) -> None:
@@ -87,8 +87,8 @@ class Job(Generic[Record]):
     `records` only ever grows and `snapshot` is replaced as a whole, so both can be read at any time.
 
     Args:
-        work: what is done.
-        line: where it waits for its turn.
+        work: The work that is done.
+        line: The line in which it waits for its turn.
     """
 
     def __init__(self, work: Work[Record], line: Line = LINE) -> None:
@@ -218,10 +218,10 @@ def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train") -
     """Train, Stop or Resume, and Reset for the job of that name.
 
     Args:
-        name: of the job.
+        name: Name of the job.
         make: the work as the page's settings ask for it, called when it is to begin. The sentence of a ValueError it
             raises is shown, and nothing begins.
-        label: what the button that begins says.
+        label: Text of the button that begins.
     """
     job = current(name)
     with st.container(horizontal=True, width="content"):
@@ -246,7 +246,7 @@ def watch(name: str, draw: Callable[[Job[Any] | None], None], *, every: float = 
     """Draw the job of that name, again and again while it is active; the whole page runs once more when it ends.
 
     Args:
-        name: of the job.
+        name: Name of the job.
         draw: shows its records and snapshot, or what stands there before there is a job.
         every: seconds between two drawings; charts are mounted anew each time and need longer than text.
         quiet: say nothing about the line and failures, as another `watch` of this job does.

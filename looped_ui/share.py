@@ -29,10 +29,10 @@ def share(
     """A panel with links and files, filled when it is opened.
 
     Args:
-        controls: of the page.
-        settings: that are shown.
+        controls: Controls of the page.
+        settings: The settings that are shown.
         result: gives what the files are made of, asked only when a file is; none while there is nothing to export.
-        note: what a link cannot carry, or why there are no files.
+        note: A sentence on what a link cannot carry, or on why there are no files.
     """
     panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
     if not panel.open:

@@ -114,9 +114,9 @@ def refuse_unread(settings: CheckedSettings, asked: Mapping[str, Any], unread: M
     """Refuse an option that was given and changes nothing under the other settings.
 
     Args:
-        settings: as they are with all options.
+        settings: The settings with all options applied.
         asked: the options that were given.
-        unread: for each setting that has no effect, what it would go with.
+        unread: For each setting that has no effect, the words for what it goes with.
 
     Raises:
         SettingsError: for the first of them that was given.
@@ -150,7 +150,7 @@ def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None 
     """Write a result's files to a folder, if one is asked for.
 
     Args:
-        result: of any kind that `looped.export` knows.
+        result: A result of any experiment.
         folder: made if need be.
         more: further files by name, written with the others or not at all.
 

@@ -96,12 +96,12 @@ def predict(
     A mode that w_ref does not have starts at zero error. It stays there unless it grows: rounding wakes it.
 
     Args:
-        spectrum: of the prompts.
+        spectrum: Spectrum of the prompts.
         step_size: η, (B,), float64.
-        w_ref: where the loop is heading, (B, d), float64.
-        dtype: of the run; η equals 2/λ₁ if it does so to the rounding of this type.
+        w_ref: The limit of the loop, (B, d), float64.
+        dtype: Type of the run; η equals 2/λ₁ if it does so to the rounding of this type.
         momentum: β, from 0 to below 1.
-        limit_name: of 2(1+β)/λ₁, in words.
+        limit_name: Formula of the limit.
 
     Returns:
         The verdict for the worst prompt.

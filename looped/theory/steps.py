@@ -32,7 +32,7 @@ def step_sizes(
     With `shared_step` one η serves all prompts: 1/max λ₁, or 2/(max λ₁ + min λ_d).
 
     Args:
-        spectrum: what the algorithm contracts.
+        spectrum: Spectrum of the matrix that the algorithm contracts.
         settings: `step_size` and `shared_step` are read.
         optimal: the best step of the algorithm from λ₁ and λ_d.
 
@@ -96,7 +96,7 @@ def closed_form_errors(spectrum: Spectrum, step_size: Tensor, w_ref: Tensor, loo
     error_t² = Σ_k (1 − ηλ_k)^{2t} c_k² / Σ_k c_k².
 
     Args:
-        spectrum: of the prompts.
+        spectrum: Spectrum of the prompts.
         step_size: η, (B,), float64.
         w_ref: (B, d), float64.
         loops: T.
@@ -136,7 +136,7 @@ def rounding_floor(
     size. An estimate of this project, not a theorem: `Algorithm.rounding_floor` says how near measured floors are.
 
     Args:
-        spectrum: of what a step contracts.
+        spectrum: Spectrum of the matrix that a step contracts.
         step_size: η, (B,), float64.
         share: |⟨v_k, w_ref⟩|/‖w_ref‖, (B, r).
         terms: u, (B,).
@@ -160,10 +160,10 @@ def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int, drift
     random sign add up like √T. A rule of this project, checked by its tests; not a theorem.
 
     Args:
-        dtype: of the run.
+        dtype: Type of the run.
         condition_number: κ, as `Algorithm.condition_number` says.
         loops: T.
-        drifts: whether every loop may round alike in directions without examples, where nothing pulls back: T then
+        drifts: True if every loop may round alike in directions without examples, where nothing pulls back: T then
             stands for √T.
     """
     return min(16 * torch.finfo(dtype).eps * (condition_number + (loops if drifts else loops**0.5)), 1e-3)

@@ -24,10 +24,10 @@ def step_player(picture: Picture, captions: list[str], wide: Arrangement, narrow
     """Play, pause and step through the frames of a figure, by mouse, touch or keyboard.
 
     Args:
-        picture: with one frame per caption, without controls of its own.
-        captions: what is said at each frame.
-        wide: how the figure's views stand on a wide page, as they are drawn.
-        narrow: how they stand on a narrow one.
+        picture: A picture with one frame per caption and without controls of its own.
+        captions: The sentence at each frame.
+        wide: Arrangement of the views on a wide page, as they are drawn.
+        narrow: Their arrangement on a narrow page.
     """
     control(
         key="player",

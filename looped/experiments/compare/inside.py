@@ -121,7 +121,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
     Every shown loop is one application of `LinearAttention` to that loop's tokens.
 
     Args:
-        result: of a run.
+        result: A comparison.
         prompt: which of its B prompts, from 0.
 
     Raises:

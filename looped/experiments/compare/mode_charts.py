@@ -19,9 +19,9 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
     """Error along each eigenvector against loops: the transformer's states as lines, the closed form as circles.
 
     Args:
-        modes: of one prompt.
+        modes: Modes of one prompt.
         tolerance: a star marks the loop at which a mode falls to it, in units of ‖w_ref‖.
-        dtype: of the run; nothing below its rounding is drawn.
+        dtype: Type of the run; nothing below its rounding is drawn.
     """
     tiny, loops = float(np.finfo(dtype).eps) / 20, drawn_loops(modes.loops)
     measured = np.clip(modes.measured, tiny, ERROR_CEILING)

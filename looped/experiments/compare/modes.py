@@ -96,7 +96,7 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
     """Split one prompt's error into modes, measured on the transformer's states and by the closed form.
 
     Args:
-        result: of a run.
+        result: A comparison.
         prompt: which of its B prompts, from 0.
 
     Raises:

@@ -46,8 +46,8 @@ def arrange(rows: int, *, narrow: bool) -> Arrangement:
     """Places of the views and their titles: in three rows, or one below the other for a narrow page.
 
     Args:
-        rows: of a token that are shown; they decide how high the tokens are.
-        narrow: for a page too narrow for three columns.
+        rows: The rows of a token that are shown, which decide how high the tokens are.
+        narrow: True for a page too narrow for three columns.
     """
     tall = int(np.clip(22 * rows, 120, 340))
     bands: list[tuple[int, int, dict[str, tuple[float, float]]]]  # height, gap below, left and right of each view
@@ -92,7 +92,7 @@ def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
     Args:
         inside: one prompt's record.
-        axes: what its numbers say about single axes.
+        axes: Ranges and names of single axes, from its numbers.
     """
     R, C = inside.examples.shape
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}

@@ -216,7 +216,7 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
     """Run the constructed looped transformer and the explicit algorithm on the same prompts.
 
     Args:
-        settings: of the run. `data="diabetes"` loads its table by itself.
+        settings: Settings of the run; `data="diabetes"` loads its table by itself.
         table: the real data for `data="csv"`; its n, d and κ replace those of the settings, and B is 1.
 
     Returns:

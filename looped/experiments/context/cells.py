@@ -57,7 +57,7 @@ def draw_rows(
 
     Args:
         settings: rows and d are read.
-        shape: of what is drawn, without d.
+        shape: Shape of the draw without d.
         generator: the source of every random number.
         root: Σ^{1/2} from `covariance_root`.
     """

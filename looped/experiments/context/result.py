@@ -208,9 +208,9 @@ def collect(settings: ContextSettings, cells: list[Cell], learned: dict[tuple[in
     """A finished sweep from its cells.
 
     Args:
-        settings: of the sweep.
-        cells: in the order of the ratios.
-        learned: by n and T.
+        settings: Settings of the sweep.
+        cells: One cell for each ratio, in that order.
+        learned: Trained cells by (n, T).
     """
     bands, mean = [], []
     for cell in cells:

@@ -44,8 +44,8 @@ class Sweep:
         [0.5, 1.0]
 
     Args:
-        settings: of the sweep.
-        folder: where finished cells are kept, so that a sweep that was interrupted goes on there.
+        settings: Settings of the sweep.
+        folder: Folder of finished cells, so that a sweep that was interrupted goes on there.
 
     Raises:
         SettingsError: if the sweep is too large, or the folder belongs to another one.

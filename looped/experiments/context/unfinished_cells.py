@@ -26,7 +26,7 @@ class Keeper:
 
     Args:
         folder: the result folder; cells lie in a folder of their own below it.
-        settings: of the sweep.
+        settings: Settings of the sweep.
 
     Raises:
         SettingsError: if the folder holds another sweep or another result, or cannot be written to.

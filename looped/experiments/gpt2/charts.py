@@ -16,8 +16,8 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) 
     """Squared error on fresh prompts against training steps.
 
     Args:
-        curves: to be drawn, all on one task.
-        settings: that they share, but for the MLP.
+        curves: Curves to be drawn, all on one task.
+        settings: The settings that they share, but for the MLP.
         best: the smallest risks of simpler models on that task.
     """
     data: list[dict[str, Any]] = []

@@ -28,10 +28,10 @@ class PromptGPT2(nn.Module):
     Args:
         features: d.
         M: examples in a prompt.
-        mlp: whether the blocks have their MLP sub-layers.
+        mlp: True if the blocks have their MLP sub-layers.
         layers: blocks.
         heads: attention heads in a block; they must divide `width`.
-        width: of the residual stream.
+        width: Width of the residual stream.
         generator: draws the initial weights, on the CPU. N(0, 0.02²) for GPT-2's matrices and embeddings; W_V and the
             MLP's second matrix N(0, (0.02/√R)²), R the number of residual sub-layers: `layers` without MLP, twice
             that with. Read-in and read-out uniform on ±1/√fan-in, a choice of this project.

@@ -34,8 +34,8 @@ class GPT2Training:
     Nothing heavy is done before the first record: importing transformers alone takes seconds.
 
     Args:
-        settings: of the run; its `mlp` is replaced by each of the variants.
-        variants: with MLP (True), without (False), or both.
+        settings: Settings of the run; their `mlp` is replaced by each of the variants.
+        variants: Models with MLP (True), without (False), or both.
         device: cpu, cuda or auto.
     """
 
@@ -91,8 +91,8 @@ def gpt2(settings: GPT2Settings, variants: tuple[bool, ...] | None = None, devic
     """Train to the end.
 
     Args:
-        settings: of the run.
-        variants: with MLP (True) and without (False); the one of the settings by default.
+        settings: Settings of the run.
+        variants: Models with MLP (True) and without (False); the one of the settings by default.
         device: cpu, cuda or auto.
 
     Raises:

@@ -49,7 +49,7 @@ class GPT2Trainer:
     size 45 next to features of size 1, for which bfloat16's 8 bits are few.
 
     Args:
-        settings: of the run.
+        settings: Settings of the run.
         device: cpu, cuda, or auto for cuda where there is one.
 
     Raises:

@@ -47,8 +47,8 @@ def sweep(settings: SignalSettings, over: Over, H: Tensor | None = None, Psi: Te
     """The smallest risks from 0 (or M = 1) to well beyond the present value of a setting, which is one of the points.
 
     Args:
-        settings: what is held.
-        over: what is varied.
+        settings: Settings that are held, but for `over`.
+        over: Name of the setting that is varied.
         H: covariance of the features in place of the one of the settings.
         Psi: covariance of the tasks, likewise.
     """
@@ -67,7 +67,7 @@ class SignalTraining:
     """The models of some settings, trained side by side on the same prompts; for as long as somebody asks for records.
 
     Args:
-        settings: of the run.
+        settings: Settings of the run.
         H: covariance of the features in place of the one of the settings.
         Psi: covariance of the tasks, likewise.
 
@@ -133,7 +133,7 @@ def signal(settings: SignalSettings, H: Matrix | None = None, Psi: Matrix | None
     """Train the models of some settings to the end.
 
     Args:
-        settings: of the run.
+        settings: Settings of the run.
         H: covariance of the features, (d, d), as a tensor or as rows of numbers, in place of the one of the settings.
         Psi: covariance of the tasks, likewise.
 

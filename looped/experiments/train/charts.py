@@ -72,7 +72,7 @@ def levels(settings: TrainSettings, run: TrainResult | None = None) -> dict[str,
     """Medians of ‖w_T − w*‖² to compare that of a batch with, by name.
 
     Args:
-        settings: of the run.
+        settings: Settings of the run.
         run: one that has been evaluated; if it is of the same sizes, the levels that take time to find are its own.
     """
     if run is not None and not _same_prompts(run.settings, settings):
@@ -93,7 +93,7 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
     """The median squared error of each step's fresh prompts, log axis, with medians to compare it with.
 
     Args:
-        settings: of the run.
+        settings: Settings of the run.
         history: columns of its progress; may be empty.
         steps: its budget, where the axis ends.
         known: a run of the same sizes that has been evaluated, for the levels that take time to find.

@@ -56,8 +56,8 @@ def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
     """The same piece by piece, so that a caller can show progress and stop.
 
     Args:
-        run: as `trained` gives it.
-        share: of the usual numbers of prompts.
+        run: A run as `trained` gives it.
+        share: Share of the usual numbers of prompts, up to 1.
     """
     settings = run.settings
     T, stream = settings.loops, rivals.stream_of(settings)

@@ -106,9 +106,9 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> TrainRes
     What the file says of its own run (T, n, task) replaces what `settings` say. It is not evaluated.
 
     Args:
-        content: of the file.
-        name: of the file, for messages.
-        settings: in force where the file says nothing; its d and the number of layers are those of the arrays.
+        content: Bytes of the file.
+        name: Name of the file, for messages.
+        settings: Settings where the file says nothing; its d and the number of layers are those of the arrays.
 
     Raises:
         SettingsError: one sentence, for a damaged or a foreign file or weights that cannot be looked at here.

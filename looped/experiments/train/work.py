@@ -13,7 +13,7 @@ class TrainWork:
     """Train from the first step, or from weights that are there, and then evaluate.
 
     Args:
-        settings: of the run.
+        settings: Settings of the run.
         begun: weights from a file, or of a run that was stopped: these are evaluated, nothing is trained.
 
     Raises:
