@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -63,6 +63,26 @@ TEMPLATE: dict[str, Any] = {
 """The look of a figure on a page of its own: every colour written out, whatever template it was made under."""
 
 
+class Drawing(Protocol):
+    """Something that a page can draw: a picture, or one that moves."""
+
+    @property
+    def figure(self) -> "go.Figure":
+        """The figure at rest."""
+
+    @property
+    def alt(self) -> str:
+        """Text that stands for the figure."""
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Its data and layout as plain dictionaries and arrays, and of one that moves what changes from loop to loop.
+
+        narrow: the layout on a narrow page. grown: the traces of which step t shows the first t + 1 points. moved: a
+        value for each step of one attribute of a trace. captions: a sentence for each step.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A figure, the same in words, and the same as a table."""
@@ -72,6 +92,13 @@ class Picture:
     """Text that stands for the figure, from its own numbers."""
     table: dict[str, np.ndarray]
     """Column name to values, all of one length."""
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Data and layout as plain dictionaries and arrays."""
+        parts: dict[str, Any] = self.figure.to_plotly_json()
+        del parts["layout"]["template"]
+        return parts
 
     def standing_alone(self) -> "go.Figure":
         """A copy of the figure in `TEMPLATE`, for a file or a notebook.

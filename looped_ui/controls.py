@@ -52,6 +52,8 @@ class Controls(Generic[S]):
         self.lessons = lessons or {}
         self.now = settings()
         """What the page was last read to show."""
+        self.sliders: dict[str, tuple[str, tuple[Any, ...]]] = {}
+        """By key of each slider that is drawn: the setting, and its value at every place."""
         self.hidden = frozenset(st.query_params.get("hide", "").split(","))
 
     def number(self, name: str, *, unused: str = "") -> None:
@@ -78,6 +80,7 @@ class Controls(Generic[S]):
             if value not in stops:  # a stop of its own, which stays until another number is typed
                 st.session_state[f"{key}_typed"] = value
             stops = tuple(sorted({*stops, st.session_state.get(f"{key}_typed", value)}))
+            self.sliders[key] = name, tuple(int(stop) if whole else stop for stop in stops)
             if st.session_state.get(key) != value:
                 st.session_state[key] = value
             st.select_slider(

@@ -1,17 +1,22 @@
 """Page 1: a constructed looped transformer next to explicit gradient descent, on the same prompts."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from looped import cost, export, tables
 from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts, words
+from looped.experiments.compare.stage import Stage, stage
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
 from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
 from looped_ui import backend
 from looped_ui.close_up import close_up
 from looped_ui.frame import Page
+from looped_ui.live import live
 from looped_ui.parts import data_table, figure, plain, show_number, typeset
 from looped_ui.share import share
 from looped_ui.table import Chosen, choose_table, set_address
@@ -218,6 +223,11 @@ def draw(settings: Settings, real: Chosen | None) -> None:
     with page.top_line:
         link = asked.replace(**real.for_file) if real else asked
         share(controls, link, lambda: export.of(backend.kept_comparison(asked, identity, table)), note)
+
+    def picture(changes: Mapping[str, Any]) -> Stage:
+        return stage(backend.kept_comparison(asked.replace(**changes), identity, table))
+
+    live("stage", picture, controls, heights=(300, 430), below=60)
     verdicts(asked, view.summary)
     error_figure(asked, view)
     for note in words.notes(asked, view.summary):

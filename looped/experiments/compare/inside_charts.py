@@ -155,7 +155,7 @@ def _ellipses(inside: Inside) -> np.ndarray:
 
 def _matrix(inside: Inside, name: str) -> dict[str, Any]:
     """P or Q: what is 0 stays empty, a number that stands alone is written into its cell."""
-    shown, slots = stage.weight_rows(inside, name), stage.slots(inside)
+    shown, slots = stage.weight_rows(inside, name), stage.slots(inside.weights, inside.rows)
     alone = np.full(shown.shape, "", dtype=object)
     for _, top, bottom in slots:
         for _, left, right in slots:

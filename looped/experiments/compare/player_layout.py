@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from looped.attention import Weights
 from looped.experiments.compare.inside import Inside
 
 TITLES = {
@@ -97,7 +98,7 @@ def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     R, C = inside.examples.shape
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
     rows = {"range": [R - 0.5, -0.5], **still}
-    named = {"tickvals": list(range(R)), "ticktext": row_names(inside)}
+    named = {"tickvals": list(range(R)), "ticktext": row_names(inside.weights, inside.rows)}
     edges, ticks = query_edges(C), [1, *range(10, C - 1, 10), C] if C > 12 else list(range(1, C + 1))
     columns = {"range": [0.4, edges[1] + 0.1], **still}
     base: dict[str, dict[str, Any]] = {
@@ -117,7 +118,7 @@ def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "xaxis8": {"title": {"text": "loop t", "standoff": 2}, "nticks": 6, "fixedrange": True},
         "yaxis8": {"type": "log", "nticks": 4, "exponentformat": "power", "fixedrange": True},
     }  # fmt: skip
-    groups = slots(inside)
+    groups = slots(inside.weights, inside.rows)
     centred = {
         "tickvals": [(start + stop - 1) / 2 for _, start, stop in groups], "ticktext": [name for name, *_ in groups],
         "ticks": "", "tickangle": 0,
@@ -141,24 +142,29 @@ def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def slots(inside: Inside) -> list[tuple[str, int, int]]:
-    """The slots of the shown rows of a token: name, first row, row after the last; x and w may share their rows."""
-    weights, alpha = inside.weights, inside.weights.alpha or inside.weights.y
+def slots(weights: Weights, rows: np.ndarray) -> list[tuple[str, int, int]]:
+    """The slots of the shown rows of a token: name, first row, row after the last; x and w may share their rows.
+
+    Args:
+        weights: The weights that a token is made for.
+        rows: The shown rows, (R,).
+    """
+    alpha = weights.alpha or weights.y
     held: dict[tuple[int, int], list[str]] = {}
     for name, first, stop in (
         ("x", weights.x.start, weights.x.stop), ("y", weights.y, weights.y + 1),
         ("w", weights.w.start, weights.w.stop), ("α", alpha, alpha + 1),
     ):  # fmt: skip
-        shown = np.flatnonzero((inside.rows >= first) & (inside.rows < stop))
+        shown = np.flatnonzero((rows >= first) & (rows < stop))
         held.setdefault((int(shown[0]), int(shown[-1]) + 1), []).append(name)
     return [(", ".join(names), start, stop) for (start, stop), names in sorted(held.items())]
 
 
-def row_names(inside: Inside) -> list[str]:
-    """A name for every shown row: x<sub>1</sub>, …, y."""
+def row_names(weights: Weights, rows: np.ndarray) -> list[str]:
+    """A name for every shown row of a token, (R,): x<sub>1</sub>, …, y."""
     return [
         ", ".join(f"{part}<sub>{k}</sub>" if part in "xw" else part for part in label.split(", "))
-        for label, start, stop in slots(inside)
+        for label, start, stop in slots(weights, rows)
         for k in range(1, stop - start + 1)
     ]
 
@@ -189,7 +195,7 @@ def query_edges(examples: int) -> tuple[float, float]:
 
 def _labels(inside: Inside, name: str) -> Iterable[dict[str, Any]]:
     """The names of the blocks, beside the diagonal where they have one; single numbers stand in their cells."""
-    shown, groups = weight_rows(inside, name), slots(inside)
+    shown, groups = weight_rows(inside, name), slots(inside.weights, inside.rows)
     for _, top, bottom in groups:
         for _, left, right in groups:
             text, zero = block(shown[top:bottom, left:right]), not shown[top:bottom, left:right].any()

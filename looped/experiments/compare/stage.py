@@ -1,0 +1,279 @@
+"""The first picture of page 1: prompt, attention layer, way down the loss and error, with a frame for each loop."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from looped.chart import NARROW_MARGIN, colour, log_range
+from looped.experiments.compare.player_layout import query_edges
+from looped.experiments.compare.result import ERROR_CEILING, Comparison
+from looped.experiments.compare.scene import Scene, scene
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+HEIGHT = 400
+"""Pixels, where nothing else is known."""
+MOST_ROWS, MOST_COLUMNS = 5, 9
+"""Tokens and examples up to which every number is written into its cell."""
+MOST_NAMED = 7
+"""Rows of a token up to which each has its name."""
+ELLIPSES, POINTS = 7, 61
+"""Lines of equal loss, and points of each."""
+FURTHEST = 3.0
+"""A diverging value is drawn up to so many times its start."""
+Box = tuple[float, float, float, float]
+"""Left, right, bottom and top, as shares of the figure."""
+WIDE: dict[str, Box] = {
+    "tokens": (0, 0.36, 0.5, 0.87), "scores": (0, 0.36, 0.0, 0.25), "pass": (0, 0.36, 0.27, 0.37),
+    "plane": (0.43, 0.7, 0.0, 0.87), "error": (0.78, 1, 0.0, 0.87),
+}  # fmt: skip
+"""Places of the views on a wide page."""
+NARROW: dict[str, Box] = {
+    "tokens": (0, 1, 0.7, 0.91), "scores": (0, 1, 0.49, 0.56), "pass": (0, 1, 0.57, 0.62),
+    "plane": (0, 0.42, 0.0, 0.37), "error": (0.6, 1, 0.0, 0.37),
+}  # fmt: skip
+AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE, 1)}
+"""Number of each view's axes, as Plotly writes them."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The picture of one prompt."""
+
+    parts: dict[str, Any]
+    """See `looped.chart.Drawing`."""
+    alt: str
+    """The picture in words."""
+    table: dict[str, np.ndarray]
+    """Column name to values, one row for each loop that is shown."""
+
+    @property
+    def figure(self) -> "go.Figure":
+        """The figure at the last loop."""
+        import plotly.graph_objects as go
+
+        data = [dict(trace) for trace in self.parts["data"]]
+        for move in self.parts["moved"]:
+            data[move["trace"]][move["attribute"]] = move["values"][-1]
+        return go.Figure({"data": data, "layout": self.parts["layout"] | {"height": HEIGHT}})
+
+
+def stage(result: Comparison, prompt: int = 0) -> Stage:
+    """The picture of one prompt, 1 ms.
+
+    Args:
+        result: A comparison.
+        prompt: which of its B prompts, from 0.
+    """
+    shown = scene(result, prompt)
+    traces = _traces(shown, result.algorithm.loop_name, f"Explicit {result.algorithm.twin}")
+    names = list(traces)
+    parts = {
+        "data": list(traces.values()),
+        "layout": _layout(shown, WIDE),
+        "narrow": _layout(shown, NARROW),
+        "grown": [names.index(name) for name in ("path", "rings")],
+        "moved": [
+            {"trace": names.index(name), "attribute": attribute, "values": values}
+            for (name, attribute), values in _moves(shown).items()
+        ],
+        "captions": [_caption(shown, place) for place in range(len(shown.loops))],
+    }
+    table = {
+        "loop": shown.loops,
+        "error of the transformer": shown.errors,
+        "error of the explicit method": shown.explicit_errors,
+        "prediction for the new x": shown.predictions,
+    }
+    return Stage(parts, _describe(shown), table)
+
+
+def _describe(shown: Scene) -> str:
+    n, d = shown.sizes
+    return (
+        f"Four views of one prompt with {n:,} examples of {d:,} features. Its tokens, one column for each example and "
+        f"one for the query, which holds the iterate w. The attention scores of the examples. The loss around its "
+        f"minimum, with the path of the transformer and that of the explicit method. The error after each of "
+        f"{shown.loops[-1]:,} loops: from {shown.errors[0]:.3g} to {shown.errors[-1]:.3g} for the transformer, and to "
+        f"{shown.explicit_errors[-1]:.3g} for the explicit method."
+    )
+
+
+def _moves(shown: Scene) -> dict[tuple[str, str], Any]:
+    """What changes from loop to loop: by trace and attribute, a value for each loop."""
+    path, errors = _short(shown.plane.looped), _errors(shown.errors)
+    moves: dict[tuple[str, str], Any] = {
+        ("pass", "text"): [[f"<b>The attention layer, {_pass(shown, place)}</b>"] for place in range(len(path))],
+        ("here", "x"): path[:, :1],
+        ("here", "y"): path[:, 1:],
+        ("now", "x"): shown.loops[:, None],
+        ("now", "y"): errors[:, None],
+    }
+    if shown.queries is not None and shown.scores is not None:
+        moves["query", "z"] = _short(shown.queries[..., None])
+        moves["scores", "y"] = _short(shown.scores)
+        if _written(shown):
+            moves["query", "text"] = [_numbers(query[:, None]) for query in shown.queries]
+    return moves
+
+
+def _pass(shown: Scene, place: int) -> str:
+    return "before its first pass" if place == 0 else f"pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
+
+
+def _traces(shown: Scene, loop: str, twin: str) -> dict[str, dict[str, Any]]:
+    """Every trace with what does not change."""
+    columns = shown.examples.shape[1]
+    model, counterpart = colour("model"), colour("counterpart")
+    cells = {"type": "heatmap", "coloraxis": "coloraxis", "xgap": 1, "ygap": 1, "texttemplate": "%{text}"}
+    cells |= _on("tokens")
+    silent = {"showlegend": False, "hoverinfo": "skip"}
+    curve: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": loop, "legendgroup": "loop"}
+    curve |= {"line": {"width": 4, "color": model}}
+    ring: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": twin, "legendgroup": "twin"}
+    ring |= {"marker": {"symbol": "circle-open", "size": 9, "color": counterpart, "maxdisplayed": 18}}
+    dot = {"type": "scatter", "mode": "markers", "marker": {"size": 11, "color": model}, **silent}
+    valley, path, rings = (_short(v) for v in (_ellipses(shown), shown.plane.looped, shown.plane.explicit))
+    written = {"text": _numbers(shown.examples)} if _written(shown) else {}
+    return {
+        "examples": cells | written | {
+            "z": _short(shown.examples), "x0": 1, "hovertemplate": "example %{x}: %{z:.4g}<extra></extra>",
+        },
+        "query": cells | {"x": list(query_edges(columns)), "hovertemplate": "query: %{z:.4g}<extra></extra>"},
+        "scores": {
+            "type": "bar", "x": np.arange(1, columns + 1), "showlegend": False, "marker": {"color": colour("task")},
+            "hovertemplate": "score of example %{x}: %{y:.4g}<extra></extra>", **_on("scores"),
+        },
+        "pass": {
+            "type": "scatter", "mode": "text", "x": [0], "y": [0], "textposition": "middle right",
+            "cliponaxis": False, **silent, **_on("pass"),
+        },
+        "loss": {
+            "type": "scatter", "mode": "lines", "x": valley[:, 0], "y": valley[:, 1], "opacity": 0.5,
+            "line": {"width": 1, "color": "gray"}, **silent, **_on("plane"),
+        },
+        "path": curve | silent | _on("plane") | {"x": path[:, 0], "y": path[:, 1]},
+        "rings": ring | silent | _on("plane") | {"x": rings[:, 0], "y": rings[:, 1]},
+        "here": dot | _on("plane"),
+        "goal": {
+            "type": "scatter", "mode": "markers", "x": shown.plane.center[:1], "y": shown.plane.center[1:],
+            "marker": {"symbol": "x-thin", "size": 11, "line": {"width": 2.5, "color": colour("reference")}},
+            "showlegend": False, "hovertemplate": "w<sub>ref</sub>, where the loss is smallest<extra></extra>",
+            **_on("plane"),
+        },
+        "errors": curve | {"x": shown.loops, "y": _errors(shown.errors)} | _on("error"),
+        "explicit errors": ring | {"x": shown.loops, "y": _errors(shown.explicit_errors)} | _on("error"),
+        "now": dot | _on("error"),
+    }  # fmt: skip
+
+
+def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
+    rows, columns = shown.examples.shape
+    still = {"fixedrange": True, "zeroline": False, "showgrid": False}
+    edges = query_edges(columns)
+    ticks = [1, *range(10, columns - 1, 10), columns] if columns > 12 else list(range(1, columns + 1))
+    across = {"range": [0.4, edges[1] + 0.1], **still}
+    radius, plane = _radius(shown), shown.plane
+    limits, tick = log_range(_errors(np.concatenate([shown.errors, shown.explicit_errors])))
+    scores = np.zeros((1, 1)) if shown.scores is None else shown.scores
+    named = list(range(rows)) if rows <= MOST_NAMED else [0, rows - 1]
+    level = {"zeroline": False, "showgrid": False, "nticks": 5}
+    axes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "tokens": (
+            across | {"tickangle": 0, "tickvals": [*ticks, sum(edges) / 2],
+                      "ticktext": [*map(str, ticks), "<b>query</b>"]},
+            {"range": [rows - 0.5, -0.5], "tickvals": named, "ticktext": [shown.names[row] for row in named], **still},
+        ),
+        "scores": (
+            across | {"showticklabels": False},
+            {"range": _symmetric(scores), "nticks": 4, "fixedrange": True, "title": {"text": "score"}},
+        ),
+        "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
+        "plane": (
+            level | {"range": [plane.center[0] - radius, plane.center[0] + radius],
+                     "title": {"text": plane.names[0], "standoff": 4}},
+            level | {"range": [plane.center[1] - radius, plane.center[1] + radius], "scaleanchor": f"x{AXES['plane']}",
+                     "title": {"text": plane.names[1], "standoff": 2}},
+        ),
+        "error": (
+            {"range": [0, shown.loops[-1]], "title": {"text": "loop t", "standoff": 4}, "nticks": 5},
+            {"type": "log", "range": limits, **tick, "exponentformat": "power", "hoverformat": ".3e"},
+        ),
+    }  # fmt: skip
+    layout: dict[str, Any] = {
+        "margin": NARROW_MARGIN, "hovermode": "closest", "bargap": 0.25, "annotations": [],
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"},
+        "coloraxis": {"showscale": False, "cmid": 0},
+    }  # fmt: skip
+    titles = {
+        "tokens": f"The prompt: {shown.sizes[0]:,} solved examples and a query",
+        "plane": "The loss, and the way down",
+        "error": "Error after each loop",
+    }
+    for view, (left, right, bottom, top) in places.items():
+        number, (x, y) = AXES[view], axes[view]
+        layout[f"xaxis{number}"] = x | {"domain": [left, right], "anchor": f"y{number}"}
+        layout[f"yaxis{number}"] = y | {"domain": [bottom, top], "anchor": f"x{number}"}
+        if view in titles:
+            layout["annotations"].append(
+                {"text": f"<b>{titles[view]}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top + 0.01,
+                 "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+            )  # fmt: skip
+    return layout
+
+
+def _caption(shown: Scene, place: int) -> str:
+    return (
+        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · a new x: it predicts "
+        f"y = {shown.predictions[place]:.3f}, right is {shown.new_y:.3f}"
+    )
+
+
+def _on(view: str) -> dict[str, str]:
+    return {"xaxis": f"x{AXES[view]}", "yaxis": f"y{AXES[view]}"}
+
+
+def _written(shown: Scene) -> bool:
+    rows, columns = shown.examples.shape
+    return rows <= MOST_ROWS and columns <= MOST_COLUMNS
+
+
+def _numbers(values: np.ndarray) -> list[list[str]]:
+    return [[f"{value:.2f}".replace("-", "−") for value in row] for row in values]
+
+
+def _errors(values: np.ndarray) -> np.ndarray:
+    """The errors, cut to what a log axis can show."""
+    return np.clip(values, 1e-17, ERROR_CEILING)
+
+
+def _short(values: np.ndarray) -> np.ndarray:
+    """Six digits of the largest value are enough to draw with, and travel in a third of the bytes."""
+    values = np.clip(values.astype(float), -1e30, 1e30)
+    largest = float(np.nanmax(np.abs(values), initial=1e-300))
+    return values.round(6 - int(np.ceil(np.log10(largest))))
+
+
+def _symmetric(values: np.ndarray) -> list[float]:
+    """A range around 0 that holds all frames (F, …), or what a diverging run starts with."""
+    each = np.abs(values).max(axis=1)
+    start = each[each > 0][:1]
+    largest = 1.1 * float(min(each.max(), FURTHEST * start[0])) if start.size else 1.0
+    return [-largest, largest]
+
+
+def _radius(shown: Scene) -> float:
+    """Half the width of the plane that is shown: the whole path, or what a diverging one starts with."""
+    distance = np.abs(shown.plane.looped - shown.plane.center).max(axis=1)
+    return 1.15 * float(min(distance.max(), FURTHEST * distance[0])) or 1.0
+
+
+def _ellipses(shown: Scene) -> np.ndarray:
+    """Lines of equal loss with gaps between them, (ELLIPSES·(POINTS + 1), 2)."""
+    corner = _radius(shown) * np.array([[1.3, 1.0], [1.3, -1.0]])
+    largest = float((np.einsum("ci,ij,cj->c", corner, shown.plane.curvature, corner) / 2).max()) or 1.0
+    gap = np.full((1, 2), np.nan)
+    steps = (np.arange(1, ELLIPSES + 1) / ELLIPSES) ** 2
+    return np.concatenate([part for step in steps for part in (shown.plane.contour(largest * step, POINTS), gap)])

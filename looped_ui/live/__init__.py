@@ -1,0 +1,105 @@
+"""A Plotly chart that stays mounted, follows sliders while they are dragged, and steps through the loops.
+
+Streamlit's own chart is drawn anew whenever its data change, and hears of a slider when it is let go. Here the browser
+gets each new picture as JSON and draws it with `Plotly.react`: zoom, hidden curves and hover stay. While a slider is
+dragged the browser sends its value and waits for the picture before it sends the next; only a fragment runs. Where the
+component does not start, Streamlit's chart is drawn instead.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from looped.chart import Drawing
+from looped.fields import SettingsError
+from looped_ui.controls import Controls
+from looped_ui.parts import CHART_CONFIG, figure
+
+NARROWEST = 640
+"""Width in pixels from which on the wide layout is used."""
+
+
+def _source(part: str) -> str:
+    return (Path(__file__).parent / f"live.{part}").read_text(encoding="utf-8")
+
+
+_component = st.components.v2.component(
+    "looped_live", html=_source("html"), css=_source("css"), js=_source("js"), isolate_styles=False
+)
+
+
+def live(
+    key: str,
+    draw: Callable[[Mapping[str, Any]], Drawing],
+    controls: Controls[Any],
+    *,
+    heights: tuple[int, int],
+    below: int = 0,
+) -> None:
+    """Draw a picture that follows the sliders of the page.
+
+    Args:
+        key: Name of its element.
+        draw: gives the picture for changes of the page's settings, by name.
+        controls: Controls of the page, drawn before.
+        heights: The least and the most pixels it is high.
+        below: Pixels of the window that are left free below it.
+    """
+    state, sliders = st.session_state, dict(controls.sliders)
+    state[f"{key}_run"] = run = state.get(f"{key}_run", 0) + 1
+
+    @st.fragment
+    def picture() -> None:
+        told = state.get(key) or {}
+        drag = told.get("drag") or {}
+        if drag.get("run") != run or drag["key"] not in sliders:  # of an earlier run: let go since then
+            drag = {}
+        drawing = _dragged(draw, *sliders[drag["key"]], drag["place"]) if drag else draw({})
+        if told.get("mounted"):
+            state["live"] = True  # also for other charts and pages
+        if not state.get("live"):
+            figure(drawing, f"{key}_fallback")
+        _mount(key, drawing, heights=heights, below=below, run=run, answer=drag.get("number", 0), sliders=list(sliders))
+
+    picture()
+
+
+def _dragged(draw: Callable[[Mapping[str, Any]], Drawing], name: str, stops: tuple[Any, ...], place: object) -> Drawing:
+    """The picture at a place of a slider; the one before where the place does not exist or the run is refused."""
+    if not isinstance(place, int) or not 0 <= place < len(stops):
+        return draw({})
+    try:
+        return draw({name: stops[place]})
+    except SettingsError:
+        return draw({})
+
+
+def _mount(key: str, drawing: Drawing, **data: Any) -> None:
+    _component(
+        key=key,
+        data={
+            "figure": json.dumps(drawing.parts, default=_plain, separators=(",", ":"), allow_nan=False),
+            "alt": drawing.alt,
+            "config": CHART_CONFIG,
+            "narrowest": NARROWEST,
+            **data,
+        },
+        on_drag_change=_nothing,
+        on_mounted_change=_nothing,
+    )
+
+
+def _nothing() -> None:
+    """A state of the component needs a callback, which has nothing to do."""
+
+
+def _plain(values: np.ndarray) -> Any:
+    """An array as JSON holds it; a gap in a line is null."""
+    gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.False_
+    plain = values.astype(object)
+    plain[gaps] = None
+    return plain.tolist() if gaps.any() else values.tolist()

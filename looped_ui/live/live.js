@@ -1,0 +1,238 @@
+// A Plotly chart that stays mounted while its numbers change: zoom, hidden curves and hover survive. It follows native
+// sliders while they are dragged, and steps through its frames. `Plotly` is the page's own copy, which comes with
+// Streamlit's first chart.
+
+const PACE = 350 // milliseconds a frame
+const CALM = 1000 // for readers who asked for less motion
+const POINTER = ["pointerdown", "pointermove", "pointerup", "pointercancel"]
+
+const mounted = new WeakMap() // one for each mount: a run of the script calls the default export again
+const nextFrame = () => new Promise(requestAnimationFrame)
+const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
+const isPlain = value => value !== null && typeof value === "object" && !Array.isArray(value)
+
+class Live {
+  constructor(root) {
+    this.root = root
+    this.chart = root.querySelector(".chart")
+    this.bar = root.querySelector(".bar")
+    this.range = this.bar.querySelector("input")
+    this.output = this.bar.querySelector("output")
+    this.button = Object.fromEntries([...this.bar.querySelectorAll("button")].map(button => [button.dataset.do, button]))
+    this.at = Infinity // the loop that is shown; the last one until another is chosen
+    this.timer = null
+    this.sent = 0 // number of the last value of a slider that was sent
+    this.wanted = null // one that waits until the picture of the last has been drawn
+    this.pictures = 0
+    for (const [name, button] of Object.entries(this.button)) button.onclick = () => this.do(name)
+    this.range.oninput = () => {
+      this.pause()
+      this.show(Number(this.range.value))
+    }
+    this.bar.onkeydown = event => this.press(event)
+    this.follow = this.follow.bind(this)
+    for (const type of POINTER) document.addEventListener(type, this.follow, true)
+    this.fit = this.fit.bind(this)
+    this.sizes = new ResizeObserver(this.fit)
+    this.sizes.observe(root)
+    window.addEventListener("resize", this.fit)
+  }
+
+  // A run of the script: new numbers, or the same under another theme.
+  async take(component) {
+    this.say = component.setStateValue
+    const { data } = component
+    const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color")
+    if (this.data?.figure === data.figure && this.theme === theme) {
+      this.data = data
+      return this.answered(data)
+    }
+    const before = this.data
+    this.data = data
+    this.theme = theme
+    this.figure = coloured(JSON.parse(data.figure), palette(this.root))
+    while (!window.Plotly) await later(50)
+    if (this.data !== data) return
+    if (!before) this.say("mounted", true)
+    this.chart.setAttribute("aria-label", data.alt)
+    const { captions } = this.figure
+    this.bar.hidden = !captions
+    if (captions) {
+      if (this.at === this.last) this.at = Infinity // stay at the end
+      this.last = captions.length - 1
+      this.range.max = this.last
+    }
+    await this.show(this.at)
+    this.answered(data)
+  }
+
+  answered(data) {
+    if (data.answer >= this.sent || data.run !== this.run) this.sent = this.answer = data.answer
+    this.run = data.run
+    this.next()
+  }
+
+  show(at) {
+    this.at = Math.max(0, Math.min(this.last, at))
+    if (this.figure.captions) {
+      const caption = this.figure.captions[this.at]
+      this.range.value = this.at
+      this.range.setAttribute("aria-valuetext", caption)
+      this.output.textContent = caption
+      this.button.first.disabled = this.button.back.disabled = this.at === 0
+      this.button.last.disabled = this.button.on.disabled = this.at === this.last
+    }
+    return this.draw()
+  }
+
+  // Frames that come faster than they can be drawn are left out.
+  async draw() {
+    if (this.drawing) return (this.again = true)
+    this.drawing = true
+    do {
+      this.again = false
+      const { data, layout, narrow, grown = [], moved = [] } = this.figure
+      const traces = data.map(trace => ({ ...trace }))
+      for (const trace of grown) for (const axis of "xy") traces[trace][axis] = data[trace][axis].slice(0, this.at + 1)
+      for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.at]
+      const wide = this.root.clientWidth >= this.data.narrowest
+      this.chart.style.height = `${this.height()}px`
+      const options = { ...(wide || !narrow ? layout : narrow), template: this.template, uirevision: "live", autosize: true, height: undefined }
+      await window.Plotly.react(this.chart, traces, options, { ...this.data.config, responsive: false })
+      this.pictures += 1
+      this.root.dataset.pictures = this.pictures
+    } while (this.again)
+    this.drawing = false
+  }
+
+  // As high as asked, but not beyond the window.
+  height() {
+    const [least, most] = this.data.heights
+    const top = this.root.getBoundingClientRect().top + (this.root.closest("section")?.scrollTop ?? 0)
+    const below = (this.figure.captions ? this.bar.offsetHeight + 8 : 0) + this.data.below
+    return Math.round(Math.max(least, Math.min(most, window.innerHeight - top - below)))
+  }
+
+  fit() {
+    if (!this.pictures) return
+    const size = `${this.root.clientWidth} ${this.height()}`
+    if (size !== this.size) {
+      this.size = size
+      this.draw().then(() => window.Plotly.Plots.resize(this.chart))
+    }
+  }
+
+  // The value of a slider moves with the pointer; the server hears of it on release only.
+  async follow(event) {
+    if (event.type === "pointerdown") {
+      const box = event.target.closest?.('[data-testid="stSlider"]')
+      const key = box?.closest('[class*="st-key-"]')?.className.match(/st-key-(\S+)/)?.[1]
+      this.dragged = key && this.data?.sliders.includes(key) ? { key, input: box.querySelector("input[type=range]"), from: null } : null
+      if (this.dragged) this.dragged.from = this.dragged.input.value
+    } else if (this.dragged && event.type !== "pointermove") {
+      this.dragged = this.wanted = null
+    }
+    if (!this.dragged) return
+    await nextFrame()
+    const { key, input, from } = this.dragged ?? {}
+    if (!key || input.value === from) return
+    this.dragged.from = input.value
+    this.wanted = { key, place: Number(input.value) }
+    this.next()
+  }
+
+  next() {
+    if (!this.wanted || this.answer < this.sent) return
+    this.sent += 1
+    this.say("drag", { ...this.wanted, number: this.sent, run: this.run })
+    this.wanted = null
+  }
+
+  do(name) {
+    if (name === "play") return this.timer === null ? this.play() : this.pause()
+    this.pause()
+    this.show({ first: 0, back: this.at - 1, on: this.at + 1, last: this.last }[name])
+    if (this.button[name].disabled) this.button.play.focus() // a disabled button would lose the keyboard
+  }
+
+  play() {
+    const pace = matchMedia("(prefers-reduced-motion: reduce)").matches ? CALM : PACE
+    this.bar.classList.add("playing")
+    this.button.play.setAttribute("aria-label", "Pause")
+    this.output.setAttribute("aria-live", "off") // said again when it stops
+    this.timer = setInterval(() => (this.at < this.last ? this.show(this.at + 1) : this.pause()), pace)
+    this.show(this.at < this.last ? this.at + 1 : 0)
+  }
+
+  pause() {
+    clearInterval(this.timer)
+    this.timer = null
+    this.bar.classList.remove("playing")
+    this.button.play.setAttribute("aria-label", "Play")
+    this.output.setAttribute("aria-live", "polite")
+  }
+
+  press(event) {
+    const name = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last", " ": "play" }[event.key]
+    if (!name || event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.key === " " && event.target.tagName === "BUTTON") return // presses that button
+    event.preventDefault()
+    event.stopPropagation() // Streamlit has shortcuts of its own
+    this.do(name)
+  }
+
+  get template() {
+    return template(palette(this.root))
+  }
+
+  close() {
+    this.pause()
+    this.sizes.disconnect()
+    window.removeEventListener("resize", this.fit)
+    for (const type of POINTER) document.removeEventListener(type, this.follow, true)
+    if (window.Plotly) window.Plotly.purge(this.chart)
+  }
+}
+
+// Streamlit's theme, as its own charts read it.
+function palette(root) {
+  const style = getComputedStyle(root)
+  const value = name => style.getPropertyValue(`--st-${name}`).trim()
+  const list = name => value(name).split(",").map(colour => colour.trim())
+  return {
+    text: value("text-color"), back: value("background-color"), font: value("font"),
+    lines: list("chart-categorical-colors"), sequential: list("chart-sequential-colors"),
+    diverging: list("chart-diverging-colors"),
+  }
+}
+
+// A figure names the colours of the theme by their number: #000001 is the first.
+function coloured(figure, { lines }) {
+  const walk = value => {
+    if (typeof value === "string" && /^#0000\d\d$/.test(value)) return lines[Number(value.slice(1)) - 1] ?? value
+    if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map(walk)
+    return isPlain(value) ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, walk(part)])) : value
+  }
+  return walk(figure)
+}
+
+function template({ text, back, font, lines, sequential, diverging }) {
+  const scale = colours => colours.map((colour, place) => [place / (colours.length - 1), colour])
+  const line = "rgba(128, 128, 128, 0.25)"
+  const axis = { automargin: true, gridcolor: line, zerolinecolor: line, tickcolor: line, title: { standoff: 8 } }
+  return {
+    layout: {
+      paper_bgcolor: back, plot_bgcolor: back, font: { color: text, family: font, size: 13 }, colorway: lines,
+      colorscale: { sequential: scale(sequential), sequentialminus: scale([...sequential].reverse()), diverging: scale(diverging) },
+      xaxis: { ...axis, showgrid: false, zeroline: false }, yaxis: axis, hoverlabel: { bgcolor: back, bordercolor: line, font: { color: text } },
+    },
+  }
+}
+
+export default function (component) {
+  const root = component.parentElement.querySelector(".looped-live")
+  if (!mounted.has(root)) mounted.set(root, new Live(root))
+  const live = mounted.get(root)
+  live.take(component)
+  return () => live.close()
+}
