@@ -1,8 +1,9 @@
-"""The parts of every figure: the picture with its text and its table, and lines, bands and axes."""
+"""The parts of every figure: the picture with its text and its table, its curves as rows, bands and axes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -63,42 +64,53 @@ TEMPLATE: dict[str, Any] = {
 """The look of a figure on a page of its own: every colour written out, whatever template it was made under."""
 
 
-class Drawing(Protocol):
-    """Something that a page can draw: a picture, or one that moves."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """What changes in a figure from step to step, and what each step is called."""
 
-    @property
-    def figure(self) -> "go.Figure":
-        """The figure at rest."""
+    captions: list[str]
+    """A sentence for each of the S steps."""
+    grown: list[int]
+    """Numbers of the traces of which step s shows the first s + 1 points."""
+    moved: dict[tuple[int, str], Any]
+    """By number and attribute of a trace, its value at each step, (S, …)."""
+    narrow: dict[str, Any]
+    """The layout on a narrow page."""
 
-    @property
-    def alt(self) -> str:
-        """Text that stands for the figure."""
-
-    @property
-    def parts(self) -> dict[str, Any]:
-        """Its data and layout as plain dictionaries and arrays, and of one that moves what changes from loop to loop.
-
-        narrow: the layout on a narrow page. grown: the traces of which step t shows the first t + 1 points. moved: a
-        value for each step of one attribute of a trace. captions: a sentence for each step.
-        """
+    def at(self, step: int, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The traces at one of the steps."""
+        traces = [dict(trace) for trace in data]
+        for number in self.grown:
+            traces[number] |= {axis: traces[number][axis][: step + 1] for axis in "xy"}
+        for (number, attribute), values in self.moved.items():
+            traces[number][attribute] = values[step]
+        return traces
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
     """A figure, the same in words, and the same as a table."""
 
-    figure: "go.Figure"
+    spec: dict[str, Any]
+    """The figure as Plotly's plain dictionaries: data, layout and, where it moves, frames."""
     alt: str
     """Text that stands for the figure, from its own numbers."""
     table: dict[str, np.ndarray]
     """Column name to values, all of one length."""
+    scale: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """Of a chart of curves: what its value axis has room for."""
+    motion: Motion | None = None
+    """What changes in it from step to step, if anything does."""
 
-    @property
-    def parts(self) -> dict[str, Any]:
-        """Data and layout as plain dictionaries and arrays."""
-        parts: dict[str, Any] = self.figure.to_plotly_json()
-        del parts["layout"]["template"]
-        return parts
+    @cached_property
+    def figure(self) -> "go.Figure":
+        """The figure as Plotly's object, at its last step; it checks every value, when it is first asked for."""
+        import plotly.graph_objects as go
+
+        moved = (
+            {} if self.motion is None else {"data": self.motion.at(len(self.motion.captions) - 1, self.spec["data"])}
+        )
+        return go.Figure(self.spec | moved)
 
     def standing_alone(self) -> "go.Figure":
         """A copy of the figure in `TEMPLATE`, for a file or a notebook.
@@ -112,6 +124,133 @@ class Picture:
         for trace in figure.select_traces(lambda trace: getattr(trace, "line", None) and trace.line.color in own):
             trace.line.color = own[trace.line.color]
         return figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One curve of a chart and all that is said of it: a line, a column of the table, a part of the text."""
+
+    values: np.ndarray
+    """As computed, (K,)."""
+    x: np.ndarray | None = None
+    """Its places, (K,); None for those of the chart."""
+    key: str = ""
+    """Its name in files, where that is another than the column's."""
+    column: str = ""
+    """Its heading in the table; empty for none."""
+    legend: str = ""
+    """Its name in the legend; empty where it is not drawn."""
+    text: str = ""
+    """Its part of the alt text, {} standing for the value of which it speaks; empty for none."""
+    role: Role | None = None
+    """The role that sets its colour; None leaves that to its place among the traces."""
+    dash: str = "solid"
+    """Plotly's name for its dash. Lines differ in dash or marker, so that colour is not what tells them apart."""
+    symbol: str = ""
+    """Plotly's name for its marker; empty for none."""
+    width: float = 2
+    """Pixels."""
+    opacity: float = 1
+    scales: bool = True
+    """True where the value axis must have room for it."""
+    if_seen: bool = False
+    """True for a level that is drawn last, and only where the value axis reaches down to it."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """Whatever else Plotly is to know of the trace."""
+
+    def trace(self, x: np.ndarray, lowest: float = -np.inf, highest: float = np.inf) -> dict[str, Any]:
+        """The line as a trace, its values cut to what is drawn, at places x unless it has its own."""
+        trace: dict[str, Any] = {
+            "type": "scatter", "x": x if self.x is None else self.x, "y": np.clip(self.values, lowest, highest),
+            "name": self.legend, "mode": "lines", "opacity": self.opacity,
+            "line": {"dash": self.dash, "width": self.width},
+        }  # fmt: skip
+        if self.role is not None:
+            trace["line"]["color"] = colour(self.role)
+        if self.symbol:
+            trace |= {"mode": "lines+markers", "marker": {"symbol": self.symbol, "size": 8, "maxdisplayed": MARKERS}}
+        return trace | self.more
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """The values at the places of the table: each at the nearest one up to the last, NaN elsewhere."""
+        if self.x is None:
+            return self.values
+        column = np.full(len(x), np.nan)
+        for place, value in zip(self.x, self.values, strict=True):
+            if x[-1] >= place:
+                column[np.abs(x - place).argmin()] = value
+        return column
+
+    def says(self, place: int = -1) -> str:
+        """Its part of the alt text, with the value at a place."""
+        return self.text.format(self.values[place])
+
+
+def column(heading: str, values: np.ndarray) -> Series:
+    """A column of the table that is not drawn."""
+    return Series(column=heading, values=values, scales=False)
+
+
+def level(value: float, ends: Sequence[float], legend: str, dash: str, role: Role) -> Series:
+    """A thin horizontal line between two places, which is not in the table."""
+    return Series(x=np.array(ends), values=np.full(2, value), legend=legend, dash=dash, width=1.5, role=role)
+
+
+def line_chart(
+    x: tuple[str, np.ndarray],
+    series: Sequence[Series],
+    alt: str,
+    *,
+    across: dict[str, Any],
+    up: dict[str, Any],
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+    over: Sequence[dict[str, Any]] = (),
+    **rest: Any,
+) -> Picture:
+    """A chart of curves and its table.
+
+    Args:
+        x: heading and places, (K,), of the table's first column.
+        series: the curves, in the order of the legend and of the columns.
+        alt: the text that stands for the figure.
+        across: the horizontal axis.
+        up: the value axis; one that is logarithmic and names no range gets that of the series that scale it.
+        lowest: the value at which lower ones are drawn.
+        highest: the value at which higher ones are drawn.
+        over: further traces, drawn last.
+        **rest: whatever else the layout has.
+    """
+    scale = np.clip(np.concatenate([row.values for row in series if row.scales]), lowest, highest)
+    if up.get("type") == "log" and "range" not in up:
+        limits, ticks = log_range(scale)
+        up = {**up, "range": limits, **ticks}
+    seen = [row for row in series if row.if_seen and np.log10(row.values[0]) > up["range"][0]]
+    drawn = [*(row for row in series if row.legend and not row.if_seen), *seen]
+    data = [row.trace(x[1], lowest, highest) for row in drawn]
+    table = dict([x]) | {row.column: row.at(x[1]) for row in series if row.column}
+    return Picture({"data": [*data, *over], "layout": layout(across, up, **rest)}, alt, table, scale)
+
+
+def layout(across: dict[str, Any], up: dict[str, Any], **rest: Any) -> dict[str, Any]:
+    """The layout of a chart: a narrow margin, the legend below, two axes, and whatever else it has."""
+    return {
+        "height": 400, "margin": NARROW_MARGIN, "legend": LEGEND_BELOW, "xaxis": {"automargin": True, **across},
+        "yaxis": {"automargin": True, **up}, **rest,
+    }  # fmt: skip
+
+
+def log_axis(title: str, digits: str | None = None) -> dict[str, Any]:
+    """A logarithmic value axis with powers of ten, and the format of a number under the pointer."""
+    return {"title": {"text": title}, "type": "log", "exponentformat": "power", "hoverformat": digits}
+
+
+def grid(**sizes: Any) -> dict[str, Any]:
+    """The layout of a grid of plots, from `plotly.subplots.make_subplots`."""
+    from plotly.subplots import make_subplots
+
+    made: dict[str, Any] = make_subplots(**sizes).layout.to_plotly_json()
+    return {name: part for name, part in made.items() if name != "template"}
 
 
 def colour(role: Role) -> str:

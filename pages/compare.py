@@ -9,7 +9,7 @@ from looped import cost, export, tables
 from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts, words
-from looped.experiments.compare.stage import Stage, stage
+from looped.experiments.compare.stage import stage
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
 from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
@@ -224,7 +224,7 @@ def draw(settings: Settings, real: Chosen | None) -> None:
         link = asked.replace(**real.for_file) if real else asked
         share(controls, link, lambda: export.of(backend.kept_comparison(asked, identity, table)), note)
 
-    def picture(changes: Mapping[str, Any]) -> Stage:
+    def picture(changes: Mapping[str, Any]) -> Picture:
         return stage(backend.kept_comparison(asked.replace(**changes), identity, table))
 
     live("stage", picture, controls, heights=(300, 430), below=60)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from looped.chart import Drawing
+from looped.chart import Picture
 from looped.fields import SettingsError
 from looped_ui.controls import Controls
 from looped_ui.parts import CHART_CONFIG, figure
@@ -34,7 +34,7 @@ _component = st.components.v2.component(
 
 def live(
     key: str,
-    draw: Callable[[Mapping[str, Any]], Drawing],
+    draw: Callable[[Mapping[str, Any]], Picture],
     controls: Controls[Any],
     *,
     heights: tuple[int, int],
@@ -58,17 +58,17 @@ def live(
         drag = told.get("drag") or {}
         if drag.get("run") != run or drag["key"] not in sliders:  # of an earlier run: let go since then
             drag = {}
-        drawing = _dragged(draw, *sliders[drag["key"]], drag["place"]) if drag else draw({})
+        shown = _dragged(draw, *sliders[drag["key"]], drag["place"]) if drag else draw({})
         if told.get("mounted"):
             state["live"] = True  # also for other charts and pages
         if not state.get("live"):
-            figure(drawing, f"{key}_fallback")
-        _mount(key, drawing, heights=heights, below=below, run=run, answer=drag.get("number", 0), sliders=list(sliders))
+            figure(shown, f"{key}_fallback")
+        _mount(key, shown, heights=heights, below=below, run=run, answer=drag.get("number", 0), sliders=list(sliders))
 
     picture()
 
 
-def _dragged(draw: Callable[[Mapping[str, Any]], Drawing], name: str, stops: tuple[Any, ...], place: object) -> Drawing:
+def _dragged(draw: Callable[[Mapping[str, Any]], Picture], name: str, stops: tuple[Any, ...], place: object) -> Picture:
     """The picture at a place of a slider; the one before where the place does not exist or the run is refused."""
     if not isinstance(place, int) or not 0 <= place < len(stops):
         return draw({})
@@ -78,12 +78,18 @@ def _dragged(draw: Callable[[Mapping[str, Any]], Drawing], name: str, stops: tup
         return draw({})
 
 
-def _mount(key: str, drawing: Drawing, **data: Any) -> None:
+def _mount(key: str, picture: Picture, **data: Any) -> None:
+    motion = picture.motion
+    moving = {} if motion is None else {
+        "captions": motion.captions, "grown": motion.grown, "narrow": motion.narrow,
+        "moved": [{"trace": n, "attribute": name, "values": v} for (n, name), v in motion.moved.items()],
+    }  # fmt: skip
+    figure = {name: picture.spec[name] for name in ("data", "layout")} | moving
     _component(
         key=key,
         data={
-            "figure": json.dumps(drawing.parts, default=_plain, separators=(",", ":"), allow_nan=False),
-            "alt": drawing.alt,
+            "figure": json.dumps(figure, default=_plain, separators=(",", ":"), allow_nan=False),
+            "alt": picture.alt,
             "config": CHART_CONFIG,
             "narrowest": NARROWEST,
             **data,

@@ -1,5 +1,6 @@
 """The places of the views of one pass in their figure, wide or narrow, and the axes, titles and labels they have."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,16 @@ class Arrangement:
     height: int
     """Of the figure, pixels."""
     layout: dict[str, Any]
-    """Keys in Plotly's dotted form, for `update_layout` here and `relayout` in the browser."""
+    """Keys in Plotly's dotted form, for `relayout` in the browser."""
+
+    def apply(self, layout: dict[str, Any]) -> None:
+        """Set these keys in a layout, in place."""
+        for path, value in self.layout.items():
+            *way, last = re.findall(r"\w+", path)
+            part: Any = layout
+            for name in way:
+                part = part[int(name)] if name.isdecimal() else part[name]
+            part[last] = value
 
 
 def on(view: str) -> dict[str, str]:

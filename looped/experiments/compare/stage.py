@@ -1,17 +1,14 @@
 """The first picture of page 1: prompt, attention layer, way down the loss and error, with a frame for each loop."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from looped.chart import NARROW_MARGIN, colour, log_range
+from looped.chart import NARROW_MARGIN, Motion, Picture, colour, log_range
+from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.player_layout import query_edges
-from looped.experiments.compare.result import ERROR_CEILING, Comparison
+from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.scene import Scene, scene
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 HEIGHT = 400
 """Pixels, where nothing else is known."""
@@ -38,30 +35,8 @@ AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE,
 """Number of each view's axes, as Plotly writes them."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """The picture of one prompt."""
-
-    parts: dict[str, Any]
-    """See `looped.chart.Drawing`."""
-    alt: str
-    """The picture in words."""
-    table: dict[str, np.ndarray]
-    """Column name to values, one row for each loop that is shown."""
-
-    @property
-    def figure(self) -> "go.Figure":
-        """The figure at the last loop."""
-        import plotly.graph_objects as go
-
-        data = [dict(trace) for trace in self.parts["data"]]
-        for move in self.parts["moved"]:
-            data[move["trace"]][move["attribute"]] = move["values"][-1]
-        return go.Figure({"data": data, "layout": self.parts["layout"] | {"height": HEIGHT}})
-
-
-def stage(result: Comparison, prompt: int = 0) -> Stage:
-    """The picture of one prompt, 1 ms.
+def stage(result: Comparison, prompt: int = 0) -> Picture:
+    """The picture of one prompt, with a step for each loop that is shown; 1 ms.
 
     Args:
         result: A comparison.
@@ -70,24 +45,20 @@ def stage(result: Comparison, prompt: int = 0) -> Stage:
     shown = scene(result, prompt)
     traces = _traces(shown, result.algorithm.loop_name, f"Explicit {result.algorithm.twin}")
     names = list(traces)
-    parts = {
-        "data": list(traces.values()),
-        "layout": _layout(shown, WIDE),
-        "narrow": _layout(shown, NARROW),
-        "grown": [names.index(name) for name in ("path", "rings")],
-        "moved": [
-            {"trace": names.index(name), "attribute": attribute, "values": values}
-            for (name, attribute), values in _moves(shown).items()
-        ],
-        "captions": [_caption(shown, place) for place in range(len(shown.loops))],
-    }
+    motion = Motion(
+        captions=[_caption(shown, place) for place in range(len(shown.loops))],
+        grown=[names.index(name) for name in ("path", "rings")],
+        moved={(names.index(name), attribute): values for (name, attribute), values in _moves(shown).items()},
+        narrow=_layout(shown, NARROW),
+    )
     table = {
         "loop": shown.loops,
         "error of the transformer": shown.errors,
         "error of the explicit method": shown.explicit_errors,
         "prediction for the new x": shown.predictions,
     }
-    return Stage(parts, _describe(shown), table)
+    spec = {"data": list(traces.values()), "layout": _layout(shown, WIDE)}
+    return Picture(spec, _describe(shown), table, motion=motion)
 
 
 def _describe(shown: Scene) -> str:
@@ -203,7 +174,7 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
         ),
     }  # fmt: skip
     layout: dict[str, Any] = {
-        "margin": NARROW_MARGIN, "hovermode": "closest", "bargap": 0.25, "annotations": [],
+        "height": HEIGHT, "margin": NARROW_MARGIN, "hovermode": "closest", "bargap": 0.25, "annotations": [],
         "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"},
         "coloraxis": {"showscale": False, "cmid": 0},
     }  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from looped import Settings, compare
 from looped.chart import ROLES, colour
 from looped.experiments.compare import charts
-from looped.experiments.compare.result import ERROR_CEILING
+from looped.experiments.compare.curves import ERROR_CEILING
 
 COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 

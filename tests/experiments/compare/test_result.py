@@ -8,7 +8,7 @@ import pytest
 import looped
 from looped import Settings, SettingsError, compare, export
 from looped.algorithms.gd import descend
-from looped.experiments.compare.result import ERROR_CEILING
+from looped.experiments.compare.curves import ERROR_CEILING
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
