@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MARKERS = 18
 """Markers shown on a line."""
+MOST_TIMES = 3.0
+"""A diverging value is drawn up to so many times its start."""
 SMALLEST_BAND = 5
 """Prompts from which on a 10–90 % band is drawn; fewer have no such quantiles."""
 LEGEND_BELOW = {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"}
@@ -86,6 +88,39 @@ class Motion:
             traces[number][attribute] = values[step]
         return traces
 
+    def frames(self, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Plotly's frames, one for each step, for a figure outside the app."""
+        moving = sorted({*self.grown, *(number for number, _ in self.moved)})
+        names = {number: {"type", *(a for n, a in self.moved if n == number)} for number in moving}
+        names |= {number: {"type", "x", "y"} for number in self.grown}
+        return [
+            {"name": str(step), "traces": moving,
+             "data": [{name: traces[number][name] for name in names[number]} for number in moving]}
+            for step, traces in enumerate(self.at(step, data) for step in range(len(self.captions)))
+        ]  # fmt: skip
+
+    def controls(self) -> dict[str, Any]:
+        """The layout of Plotly's own play button and slider, below a figure outside the app."""
+        at_once = {"mode": "immediate", "transition": {"duration": 0}, "frame": {"duration": 0, "redraw": True}}
+        play = {"transition": {"duration": 0}, "frame": {"duration": 350, "redraw": True}, "fromcurrent": True}
+        buttons = {
+            "type": "buttons", "direction": "left", "showactive": False, "x": 0, "y": 0, "xanchor": "left",
+            "yanchor": "top", "pad": {"t": 30, "l": -40},
+            "buttons": [
+                {"label": "▶", "method": "animate", "args": [None, play]},
+                {"label": "❚❚", "method": "animate", "args": [[None], at_once]},
+            ],
+        }  # fmt: skip
+        slider = {
+            "x": 0.12, "len": 0.88, "y": 0, "pad": {"t": 20}, "active": len(self.captions) - 1,
+            "currentvalue": {"prefix": "", "font": {"color": "gray"}}, "font": {"color": "rgba(0,0,0,0)"}, "ticklen": 0,
+            "steps": [
+                {"label": caption, "method": "animate", "args": [[str(step)], at_once], "value": str(step)}
+                for step, caption in enumerate(self.captions)
+            ],
+        }  # fmt: skip
+        return {"updatemenus": [buttons], "sliders": [slider]}
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -119,10 +154,16 @@ class Picture:
         placeholders, which only Streamlit's own pages replace with the colours of their theme.
         """
         figure = type(self.figure)(self.figure)
+        if self.motion is not None:
+            figure.frames = self.motion.frames(self.spec["data"])
+            figure.update_layout(self.motion.controls())
+            figure.update_layout(height=figure.layout.height + 90, margin={"l": 56, "b": 98})
         figure.layout.template = TEMPLATE  # an update would leave what is in the old one
         own = dict(zip(map(colour, ROLES), COLOURS, strict=True))
-        for trace in figure.select_traces(lambda trace: getattr(trace, "line", None) and trace.line.color in own):
-            trace.line.color = own[trace.line.color]
+        for trace in figure.data:
+            for part in (trace, getattr(trace, "line", None), getattr(trace, "marker", None)):
+                if part is not None and getattr(part, "color", None) in own:
+                    part.color = own[part.color]
         return figure
 
 
@@ -312,3 +353,18 @@ def log_range(values: np.ndarray) -> tuple[list[float], dict[str, Any]]:
     if decades <= 2:  # 1, 2 and 5 of every decade, written in full
         return [low - 0.1, high + 0.1], {"dtick": "D2", "tickformat": "~g"} if decades > 0.6 else {"tickformat": "~g"}
     return [float(np.floor(low)) - 0.2, float(np.ceil(high - 1e-9)) + 0.2], {"dtick": 1} if decades < 12 else {}
+
+
+def short(values: np.ndarray) -> np.ndarray:
+    """Six digits of the largest value are enough to draw with, and travel in a third of the bytes."""
+    values = np.clip(values.astype(float), -1e30, 1e30)
+    largest = float(np.nanmax(np.abs(values), initial=1e-300))
+    return values.round(6 - int(np.ceil(np.log10(largest))))
+
+
+def symmetric_range(values: np.ndarray) -> list[float]:
+    """A range around 0 that holds all frames (F, …), or what a diverging run starts with."""
+    each = np.abs(values).max(axis=1)
+    start = each[each > 0][:1]
+    largest = 1.1 * float(min(each.max(), MOST_TIMES * start[0])) if start.size else 1.0
+    return [-largest, largest]

@@ -2,7 +2,6 @@
 
 import gc
 from dataclasses import dataclass
-from functools import cached_property
 from threading import BoundedSemaphore
 
 import streamlit as st
@@ -15,7 +14,6 @@ from looped.dialects import Dialect
 from looped.experiments import context
 from looped.experiments.compare import inside, modes
 from looped.experiments.compare.charts import error_chart, prediction_chart
-from looped.experiments.compare.inside_charts import player
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.summary import Summary, summarise
 from looped.experiments.context.charts import CHARTS
@@ -71,17 +69,12 @@ def sweep_chart(heading: str, settings: context.ContextSettings, _result: contex
     return CHARTS[heading][0](_result)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """One prompt of a run from close by."""
 
     modes: modes.Modes
     inside: inside.Inside
-
-    @cached_property
-    def player(self) -> Picture:
-        """The views of the loop, without controls: 0.1 s of Plotly's checks, spent when they are first looked at."""
-        return player(self.inside, controls=False)
 
 
 @st.cache_resource(max_entries=16, ttl=HOUR, show_spinner=False)

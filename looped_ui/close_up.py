@@ -10,8 +10,8 @@ from looped.experiments.compare import mode_charts as mode_figures
 from looped.experiments.compare.modes import steady_names
 from looped_ui import backend
 from looped_ui.controls import Controls
+from looped_ui.live import live
 from looped_ui.parts import data_table, figure, typeset, unbroken
-from looped_ui.player import step_player
 
 TOLERANCES = [10.0**-power for power in range(1, 13)]
 
@@ -113,13 +113,9 @@ def _inside(look: backend.Look) -> None:
         "At loop t the query z scores every example, zᵢᵀQz, and their sum, weighted by the scores, moves it: "
         f"Δ = −(η/n) P Z M (ZᵀQz){decay}. Play, or step with the arrow keys."
     )
-    step_player(
-        look.player,
-        inside_figures.captions(inside),
-        inside_figures.arrange(inside, narrow=False),
-        inside_figures.arrange(inside, narrow=True),
-    )
+    views = inside_figures.player(inside)
+    live("player", lambda _: views)
     if inside.cut:
         st.caption(inside.cut)
     with st.popover("Data behind these views"):
-        data_table(look.player.table, "Every shown loop")
+        data_table(views.table, "Every shown loop")

@@ -227,7 +227,7 @@ def draw(settings: Settings, real: Chosen | None) -> None:
     def picture(changes: Mapping[str, Any]) -> Picture:
         return stage(backend.kept_comparison(asked.replace(**changes), identity, table))
 
-    live("stage", picture, controls, heights=(300, 430), below=60)
+    live("stage", picture, controls.sliders, heights=(300, 430), below=60)
     verdicts(asked, view.summary)
     error_figure(asked, view)
     for note in words.notes(asked, view.summary):

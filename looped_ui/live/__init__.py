@@ -16,11 +16,14 @@ import streamlit as st
 
 from looped.chart import Picture
 from looped.fields import SettingsError
-from looped_ui.controls import Controls
 from looped_ui.parts import CHART_CONFIG, figure
 
 NARROWEST = 640
 """Width in pixels from which on the wide layout is used."""
+
+
+Sliders = Mapping[str, tuple[str, tuple[Any, ...]]]
+"""By key of a slider: the name of its setting, and the values at its places."""
 
 
 def _source(part: str) -> str:
@@ -35,35 +38,39 @@ _component = st.components.v2.component(
 def live(
     key: str,
     draw: Callable[[Mapping[str, Any]], Picture],
-    controls: Controls[Any],
+    sliders: Sliders | None = None,
     *,
-    heights: tuple[int, int],
+    heights: tuple[int, int] | None = None,
     below: int = 0,
 ) -> None:
-    """Draw a picture that follows the sliders of the page.
+    """Draw a picture that stays mounted and follows sliders.
 
     Args:
         key: Name of its element.
         draw: gives the picture for changes of the page's settings, by name.
-        controls: Controls of the page, drawn before.
-        heights: The least and the most pixels it is high.
+        sliders: `Controls.sliders`, those that it follows.
+        heights: The least and the most pixels it is high, to fit the window; None for what its layout says.
         below: Pixels of the window that are left free below it.
     """
-    state, sliders = st.session_state, dict(controls.sliders)
+    state, followed = st.session_state, dict(sliders or {})
     state[f"{key}_run"] = run = state.get(f"{key}_run", 0) + 1
 
     @st.fragment
     def picture() -> None:
         told = state.get(key) or {}
+        if told.get("ready"):
+            state["live"] = True  # for every other chart as well
         drag = told.get("drag") or {}
-        if drag.get("run") != run or drag["key"] not in sliders:  # of an earlier run: let go since then
+        if drag.get("run") != run or drag.get("key") not in followed:  # of an earlier run: let go since then
             drag = {}
-        shown = _dragged(draw, *sliders[drag["key"]], drag["place"]) if drag else draw({})
-        if told.get("mounted"):
-            state["live"] = True  # also for other charts and pages
-        if not state.get("live"):
-            figure(shown, f"{key}_fallback")
-        _mount(key, shown, heights=heights, below=below, run=run, answer=drag.get("number", 0), sliders=list(sliders))
+        shown = _dragged(draw, *followed[drag["key"]], drag["place"]) if drag else draw({})
+        ready = bool(state.get("live"))
+        if not ready:
+            figure(shown, f"{key}_native")
+        _mount(
+            key, shown, heights=heights, below=below, ready=ready, run=run, answer=drag.get("number", 0),
+            sliders=list(followed),
+        )  # fmt: skip
 
     picture()
 
@@ -95,7 +102,7 @@ def _mount(key: str, picture: Picture, **data: Any) -> None:
             **data,
         },
         on_drag_change=_nothing,
-        on_mounted_change=_nothing,
+        on_ready_change=_nothing,
     )
 
 
@@ -103,9 +110,10 @@ def _nothing() -> None:
     """A state of the component needs a callback, which has nothing to do."""
 
 
-def _plain(values: np.ndarray) -> Any:
-    """An array as JSON holds it; a gap in a line is null."""
-    gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.False_
+def _plain(values: np.ndarray | np.generic) -> Any:
+    """Numbers as JSON holds them; a gap in a line is null."""
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return values.tolist()
     plain = values.astype(object)
-    plain[gaps] = None
-    return plain.tolist() if gaps.any() else values.tolist()
+    plain[~np.isfinite(values)] = None
+    return plain.tolist()

@@ -43,17 +43,16 @@ class Live {
     this.say = component.setStateValue
     const { data } = component
     const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color")
-    if (this.data?.figure === data.figure && this.theme === theme) {
+    if (this.data?.figure === data.figure && this.data.ready === data.ready && this.theme === theme) {
       this.data = data
       return this.answered(data)
     }
-    const before = this.data
     this.data = data
     this.theme = theme
     this.figure = coloured(JSON.parse(data.figure), palette(this.root))
     while (!window.Plotly) await later(50)
     if (this.data !== data) return
-    if (!before) this.say("mounted", true)
+    if (!data.ready) return this.announce(data)
     this.chart.setAttribute("aria-label", data.alt)
     const { captions } = this.figure
     this.bar.hidden = !captions
@@ -64,6 +63,14 @@ class Live {
     }
     await this.show(this.at)
     this.answered(data)
+  }
+
+  // Until the script has heard of it, Streamlit's own chart is shown. It may overhear one of two that speak at once.
+  async announce(data) {
+    for (let time = 1; time <= 5 && this.data === data; time += 1) {
+      this.say("ready", time)
+      await later(1000)
+    }
   }
 
   answered(data) {
@@ -91,14 +98,13 @@ class Live {
     this.drawing = true
     do {
       this.again = false
-      const { data, layout, narrow, grown = [], moved = [] } = this.figure
+      const { data, grown = [], moved = [] } = this.figure
       const traces = data.map(trace => ({ ...trace }))
       for (const trace of grown) for (const axis of "xy") traces[trace][axis] = data[trace][axis].slice(0, this.at + 1)
       for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.at]
-      const wide = this.root.clientWidth >= this.data.narrowest
       this.chart.style.height = `${this.height()}px`
-      const options = { ...(wide || !narrow ? layout : narrow), template: this.template, uirevision: "live", autosize: true, height: undefined }
-      await window.Plotly.react(this.chart, traces, options, { ...this.data.config, responsive: false })
+      const layout = { ...this.layout, template: this.template, uirevision: "live", autosize: true, height: undefined }
+      await window.Plotly.react(this.chart, traces, layout, this.data.config)
       this.pictures += 1
       this.root.dataset.pictures = this.pictures
     } while (this.again)
@@ -107,6 +113,7 @@ class Live {
 
   // As high as asked, but not beyond the window.
   height() {
+    if (!this.data.heights) return this.layout.height
     const [least, most] = this.data.heights
     const top = this.root.getBoundingClientRect().top + (this.root.closest("section")?.scrollTop ?? 0)
     const below = (this.figure.captions ? this.bar.offsetHeight + 8 : 0) + this.data.below
@@ -179,6 +186,11 @@ class Live {
     event.preventDefault()
     event.stopPropagation() // Streamlit has shortcuts of its own
     this.do(name)
+  }
+
+  get layout() {
+    const { layout, narrow } = this.figure
+    return narrow && this.root.clientWidth < this.data.narrowest ? narrow : layout
   }
 
   get template() {

@@ -8,9 +8,9 @@ import torch
 
 from looped import attention, prompts
 from looped.experiments.compare.modes import require_steady
+from looped.experiments.compare.plane import Plane, plane
 from looped.experiments.compare.result import Comparison
 from looped.prompts import relative_distance
-from looped.theory import MODE_PRESENT
 
 MOST_FRAMES = 60
 """Loops shown at most; of a longer run all of the first third, then ever fewer."""
@@ -18,37 +18,6 @@ MOST_EXAMPLES = 40
 """Examples shown at most: the first ones. The transformer reads all of them."""
 MOST_FEATURES = 12
 """Features shown at most: the first ones."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plane:
-    """The loss L(w) = ‖Xw − αy‖²/(2n) around w_ref in the plane of two directions, and both paths projected onto it.
-
-    Along eigenvectors v_a and v_b of XᵀX/n the loss is L(w_ref) + (λ_a a² + λ_b b²)/2. For ridge it is the penalised
-    loss, whose eigenvalues are λ + ρ.
-    """
-
-    names: tuple[str, str]
-    """What the two axes are."""
-    center: np.ndarray
-    """w_ref in the plane, (2,)."""
-    looped: np.ndarray
-    """The transformer's path, (F, 2)."""
-    explicit: np.ndarray
-    """The path of explicit gradient descent, (F, 2)."""
-    curvature: np.ndarray
-    """The Hessian of the loss in the plane, (2, 2)."""
-
-    def contour(self, excess: float, points: int) -> np.ndarray:
-        """The curve on which L − L(w_ref) = `excess`, an ellipse around w_ref: (points, 2).
-
-        A direction along which the loss does not change makes it as long as any picture is wide.
-        """
-        values, vectors = np.linalg.eigh(self.curvature)
-        values = np.maximum(values, 1e-12 * max(values[-1], np.finfo(float).tiny))
-        angle = np.linspace(0, 2 * np.pi, points)
-        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return self.center + np.sqrt(2 * excess / values) * circle @ vectors.T
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +136,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         explicit=result.explicit[loops, prompt, : len(iterate_rows)],
         solution=w_ref[: len(iterate_rows)],
         errors=relative_distance(result.looped[loops, prompt : prompt + 1], w_ref[None])[:, 0],
-        plane=_plane(result, prompt, loops),
+        plane=plane(result, prompt, loops),
     )
 
 
@@ -184,29 +153,3 @@ def shown_rows(construction: attention.Weights) -> np.ndarray:
     rows = np.arange(construction.width)
     cut = np.r_[rows[construction.x][:MOST_FEATURES], rows[construction.w][:MOST_FEATURES]]
     return np.unique(np.r_[cut, construction.y, construction.alpha or construction.y])
-
-
-def _plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
-    """The plane of w₁ and w₂ for d = 2, else of the two modes with the largest |1 − ηλ_k|, the flatter one across."""
-    spectrum, w_ref = result.prompts.spectrum, result.w_ref[prompt]
-    exists = spectrum.nonzero[prompt].numpy()
-    eigenvalues = spectrum.eigenvalues[prompt].numpy()[exists]
-    vectors = spectrum.eigenvectors[prompt].numpy()[:, exists]  # (d, r)
-    penalty = result.algorithm.penalty
-    if len(w_ref) == 2:
-        axes, across, up = np.eye(2), "w<sub>1</sub>", "w<sub>2</sub>"
-    else:
-        factors = np.abs(1 - float(result.step_size[prompt]) * (eigenvalues + penalty))
-        present = np.abs(w_ref @ vectors) > MODE_PRESENT * np.linalg.norm(w_ref)
-        two = np.sort(np.lexsort((-factors, ~present))[:2])[::-1]  # the smaller eigenvalue first
-        axes, across, up = vectors[:, two], f"along mode {two[0] + 1}", f"along mode {two[-1] + 1}"
-        if len(two) < 2:
-            axes, up = np.c_[axes, np.zeros(len(w_ref))], "there is no second mode"
-    curvature = (axes.T @ vectors * (eigenvalues + penalty)) @ (vectors.T @ axes)
-    return Plane(
-        names=(across, up),
-        center=w_ref @ axes,
-        looped=result.looped[loops, prompt] @ axes,
-        explicit=result.explicit[loops, prompt] @ axes,
-        curvature=curvature,
-    )

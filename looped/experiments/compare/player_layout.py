@@ -1,8 +1,6 @@
 """The places of the views of one pass in their figure, wide or narrow, and the axes, titles and labels they have."""
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,8 @@ TITLES = {
 }
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(TITLES, 1)}
 """Number of each view's axes, as Plotly writes them."""
+Box = tuple[float, float, float, float]
+"""Left, right, bottom and top of a view, as shares of the figure."""
 MARGIN = {"l": 56, "r": 12, "t": 8, "b": 8}
 WEIGHTS_HEIGHT = 140
 """Of P and Q, pixels."""
@@ -29,32 +29,13 @@ SMALLEST_LETTER = 10
 """Pixels a block of P or Q must have to be labelled 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrangement:
-    """The places of the views: what changes in the layout between a wide and a narrow page."""
-
-    height: int
-    """Of the figure, pixels."""
-    layout: dict[str, Any]
-    """Keys in Plotly's dotted form, for `relayout` in the browser."""
-
-    def apply(self, layout: dict[str, Any]) -> None:
-        """Set these keys in a layout, in place."""
-        for path, value in self.layout.items():
-            *way, last = re.findall(r"\w+", path)
-            part: Any = layout
-            for name in way:
-                part = part[int(name)] if name.isdecimal() else part[name]
-            part[last] = value
-
-
 def on(view: str) -> dict[str, str]:
     """The axes of a view, as a trace names them."""
     return {"xaxis": f"x{AXES[view]}", "yaxis": f"y{AXES[view]}"}
 
 
-def arrange(rows: int, *, narrow: bool) -> Arrangement:
-    """Places of the views and their titles: in three rows, or one below the other for a narrow page.
+def places(rows: int, *, narrow: bool) -> tuple[int, dict[str, Box]]:
+    """The height of the figure in pixels and the places of the views: in three rows, or stacked for a narrow page.
 
     Args:
         rows: The rows of a token that are shown, which decide how high the tokens are.
@@ -87,24 +68,22 @@ def arrange(rows: int, *, narrow: bool) -> Arrangement:
         beside = views["plane"][2]
         views |= {"error": (0.61, 1, beside, 110)}
         views |= {"P": (0.61, 0.77, beside + 190, WEIGHTS_HEIGHT), "Q": (0.84, 1, beside + 190, WEIGHTS_HEIGHT)}
-    keys: dict[str, Any] = {
-        "legend.x": 0 if narrow else 0.65, "legend.y": 1, f"yaxis{AXES['update']}.showticklabels": narrow,
-    }  # fmt: skip
-    for view, (left, right, above, height) in views.items():
-        keys[f"xaxis{AXES[view]}.domain"] = [left, right]
-        keys[f"yaxis{AXES[view]}.domain"] = [1 - (above + height) / top, 1 - above / top]
-        title = list(TITLES).index(view)
-        keys |= {f"annotations[{title}].x": left, f"annotations[{title}].y": 1 - (above - 4) / top}
-    return Arrangement(top + MARGIN["t"] + MARGIN["b"], keys)
+    boxes = {
+        view: (left, right, 1 - (above + height) / top, 1 - above / top)
+        for view, (left, right, above, height) in views.items()
+    }
+    return top + MARGIN["t"] + MARGIN["b"], boxes
 
 
-def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Everything of the layout that is the same on a wide and a narrow page.
+def layout(inside: Inside, axes: dict[str, dict[str, Any]], *, narrow: bool) -> dict[str, Any]:
+    """The layout of the figure.
 
     Args:
         inside: one prompt's record.
         axes: Ranges and names of single axes, from its numbers.
+        narrow: True for a page too narrow for three columns.
     """
+    tall, boxes = places(len(inside.rows), narrow=narrow)
     R, C = inside.examples.shape
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
     rows = {"range": [R - 0.5, -0.5], **still}
@@ -136,15 +115,20 @@ def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     for name in ("P", "Q"):
         base |= {f"xaxis{AXES[name]}": {"range": [-0.5, R - 0.5], **still, **centred}}
         base |= {f"yaxis{AXES[name]}": {**rows, **centred}}
-    for k in AXES.values():
-        base[f"xaxis{k}"]["anchor"], base[f"yaxis{k}"]["anchor"] = f"y{k}", f"x{k}"
+    base[f"yaxis{AXES['update']}"]["showticklabels"] = narrow
+    for view, (left, right, bottom, top) in boxes.items():
+        k = AXES[view]
+        base[f"xaxis{k}"] |= {"anchor": f"y{k}", "domain": [left, right]}
+        base[f"yaxis{k}"] |= {"anchor": f"x{k}", "domain": [bottom, top]}
     titles = [
-        {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom",
-         "showarrow": False, "align": "left", "font": {"size": 13}}
-        for title in TITLES.values()
+        {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": boxes[view][0], "y": boxes[view][3],
+         "yshift": 4, "xanchor": "left", "yanchor": "bottom", "showarrow": False, "align": "left",
+         "font": {"size": 13}}
+        for view, title in TITLES.items()
     ]  # fmt: skip
     return {
-        "margin": MARGIN, "bargap": 0.25, "hovermode": "closest", "legend": {"yanchor": "top"},
+        "height": tall, "margin": MARGIN, "bargap": 0.25, "hovermode": "closest",
+        "legend": {"x": 0 if narrow else 0.65, "y": 1, "yanchor": "top"},
         "coloraxis": {"autocolorscale": True, "showscale": False, "cmin": -2, "cmax": 2},
         **{axis: base[axis] | axes.get(axis, {}) for axis in base},
         "annotations": titles + [label for name in ("P", "Q") for label in _labels(inside, name)],

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from looped.experiments.compare.inside import MOST_EXAMPLES, Plane, shown_loops, shown_rows
+from looped.experiments.compare.inside import MOST_EXAMPLES, shown_loops, shown_rows
+from looped.experiments.compare.plane import Plane, plane
 from looped.experiments.compare.player_layout import row_names
 from looped.experiments.compare.result import Comparison
 from looped.prompts import Prompts, relative_distance
@@ -73,35 +74,10 @@ def scene(result: Comparison, prompt: int = 0) -> Scene:
         examples=tokens[rows, :n][:, :MOST_EXAMPLES],
         queries=queries,
         scores=scores,
-        plane=_plane(result, prompt, loops),
+        plane=plane(result, prompt, loops),
         errors=relative_distance(result.looped[loops, prompt : prompt + 1], w_ref[None])[:, 0],
         explicit_errors=relative_distance(result.explicit[loops, prompt : prompt + 1], w_ref[None])[:, 0],
         new_x=new_x,
         new_y=float(task @ new_x),
         predictions=result.looped[loops, prompt].astype(float) @ new_x,
-    )
-
-
-def _plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
-    """The plane of the flattest direction of the loss that is not level, across, and of the steepest, up.
-
-    Both point to where w_ref is, so that the way down leads to the upper right.
-    """
-    spectrum, w_ref = result.prompts.spectrum, result.w_ref[prompt]
-    exists = spectrum.nonzero[prompt].numpy()
-    values = spectrum.eigenvalues[prompt].numpy()[exists]
-    vectors = spectrum.eigenvectors[prompt].numpy()[:, exists]
-    axes, rank = vectors[:, [-1, 0]], len(values)
-    if rank == 1:
-        axes = np.c_[axes[:, 0], np.zeros(len(w_ref))]
-    axes = axes * np.where(w_ref @ axes < 0, -1, 1)
-    return Plane(
-        names=(
-            f"slow direction, λ<sub>{rank}</sub> = {values[-1]:.2g}",
-            f"fast direction, λ<sub>1</sub> = {values[0]:.2g}" if rank > 1 else "there is no second direction",
-        ),
-        center=w_ref @ axes,
-        looped=result.looped[loops, prompt] @ axes,
-        explicit=result.explicit[loops, prompt] @ axes,
-        curvature=np.diag([values[-1], values[0] if rank > 1 else 0.0]) + result.algorithm.penalty * np.eye(2),
     )

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import NARROW_MARGIN, Motion, Picture, colour, log_range
+from looped.chart import NARROW_MARGIN, Motion, Picture, colour, log_range, short, symmetric_range
 from looped.experiments.compare.curves import ERROR_CEILING
-from looped.experiments.compare.player_layout import query_edges
+from looped.experiments.compare.player_layout import Box, query_edges
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.scene import Scene, scene
 
@@ -16,21 +16,16 @@ MOST_ROWS, MOST_COLUMNS = 5, 9
 """Tokens and examples up to which every number is written into its cell."""
 MOST_NAMED = 7
 """Rows of a token up to which each has its name."""
-ELLIPSES, POINTS = 7, 61
-"""Lines of equal loss, and points of each."""
-FURTHEST = 3.0
-"""A diverging value is drawn up to so many times its start."""
-Box = tuple[float, float, float, float]
-"""Left, right, bottom and top, as shares of the figure."""
 WIDE: dict[str, Box] = {
-    "tokens": (0, 0.36, 0.5, 0.87), "scores": (0, 0.36, 0.0, 0.25), "pass": (0, 0.36, 0.27, 0.37),
-    "plane": (0.43, 0.7, 0.0, 0.87), "error": (0.78, 1, 0.0, 0.87),
+    "tokens": (0, 0.36, 0.5, 1), "scores": (0, 0.36, 0.0, 0.25), "pass": (0, 0.36, 0.25, 0.38),
+    "plane": (0.43, 0.7, 0.0, 1), "error": (0.78, 1, 0.0, 1),
 }  # fmt: skip
 """Places of the views on a wide page."""
 NARROW: dict[str, Box] = {
-    "tokens": (0, 1, 0.7, 0.91), "scores": (0, 1, 0.49, 0.56), "pass": (0, 1, 0.57, 0.62),
-    "plane": (0, 0.42, 0.0, 0.37), "error": (0.6, 1, 0.0, 0.37),
+    "tokens": (0, 1, 0.74, 1), "scores": (0, 1, 0.5, 0.59), "pass": (0, 1, 0.59, 0.67),
+    "plane": (0, 0.42, 0.0, 0.38), "error": (0.6, 1, 0.0, 0.38),
 }  # fmt: skip
+"""Places of the views on a narrow page."""
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE, 1)}
 """Number of each view's axes, as Plotly writes them."""
 
@@ -74,7 +69,7 @@ def _describe(shown: Scene) -> str:
 
 def _moves(shown: Scene) -> dict[tuple[str, str], Any]:
     """What changes from loop to loop: by trace and attribute, a value for each loop."""
-    path, errors = _short(shown.plane.looped), _errors(shown.errors)
+    path, errors = short(shown.plane.looped), _errors(shown.errors)
     moves: dict[tuple[str, str], Any] = {
         ("pass", "text"): [[f"<b>The attention layer, {_pass(shown, place)}</b>"] for place in range(len(path))],
         ("here", "x"): path[:, :1],
@@ -83,8 +78,8 @@ def _moves(shown: Scene) -> dict[tuple[str, str], Any]:
         ("now", "y"): errors[:, None],
     }
     if shown.queries is not None and shown.scores is not None:
-        moves["query", "z"] = _short(shown.queries[..., None])
-        moves["scores", "y"] = _short(shown.scores)
+        moves["query", "z"] = short(shown.queries[..., None])
+        moves["scores", "y"] = short(shown.scores)
         if _written(shown):
             moves["query", "text"] = [_numbers(query[:, None]) for query in shown.queries]
     return moves
@@ -106,11 +101,11 @@ def _traces(shown: Scene, loop: str, twin: str) -> dict[str, dict[str, Any]]:
     ring: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": twin, "legendgroup": "twin"}
     ring |= {"marker": {"symbol": "circle-open", "size": 9, "color": counterpart, "maxdisplayed": 18}}
     dot = {"type": "scatter", "mode": "markers", "marker": {"size": 11, "color": model}, **silent}
-    valley, path, rings = (_short(v) for v in (_ellipses(shown), shown.plane.looped, shown.plane.explicit))
+    valley, path, rings = (short(v) for v in (shown.plane.valley(), shown.plane.looped, shown.plane.explicit))
     written = {"text": _numbers(shown.examples)} if _written(shown) else {}
     return {
         "examples": cells | written | {
-            "z": _short(shown.examples), "x0": 1, "hovertemplate": "example %{x}: %{z:.4g}<extra></extra>",
+            "z": short(shown.examples), "x0": 1, "hovertemplate": "example %{x}: %{z:.4g}<extra></extra>",
         },
         "query": cells | {"x": list(query_edges(columns)), "hovertemplate": "query: %{z:.4g}<extra></extra>"},
         "scores": {
@@ -146,7 +141,7 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     edges = query_edges(columns)
     ticks = [1, *range(10, columns - 1, 10), columns] if columns > 12 else list(range(1, columns + 1))
     across = {"range": [0.4, edges[1] + 0.1], **still}
-    radius, plane = _radius(shown), shown.plane
+    plane, ranges = shown.plane, shown.plane.ranges()
     limits, tick = log_range(_errors(np.concatenate([shown.errors, shown.explicit_errors])))
     scores = np.zeros((1, 1)) if shown.scores is None else shown.scores
     named = list(range(rows)) if rows <= MOST_NAMED else [0, rows - 1]
@@ -159,13 +154,13 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
         ),
         "scores": (
             across | {"showticklabels": False},
-            {"range": _symmetric(scores), "nticks": 4, "fixedrange": True, "title": {"text": "score"}},
+            {"range": symmetric_range(scores), "nticks": 4, "fixedrange": True, "title": {"text": "score"}},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
-            level | {"range": [plane.center[0] - radius, plane.center[0] + radius],
+            level | {"range": ranges[0],
                      "title": {"text": plane.names[0], "standoff": 4}},
-            level | {"range": [plane.center[1] - radius, plane.center[1] + radius], "scaleanchor": f"x{AXES['plane']}",
+            level | {"range": ranges[1], "scaleanchor": f"x{AXES['plane']}",
                      "title": {"text": plane.names[1], "standoff": 2}},
         ),
         "error": (
@@ -174,8 +169,9 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
         ),
     }  # fmt: skip
     layout: dict[str, Any] = {
-        "height": HEIGHT, "margin": NARROW_MARGIN, "hovermode": "closest", "bargap": 0.25, "annotations": [],
-        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"},
+        "height": HEIGHT, "margin": NARROW_MARGIN | {"t": 48}, "hovermode": "closest", "bargap": 0.25,
+        "annotations": [],
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top"},
         "coloraxis": {"showscale": False, "cmid": 0},
     }  # fmt: skip
     titles = {
@@ -189,7 +185,7 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
         layout[f"yaxis{number}"] = y | {"domain": [bottom, top], "anchor": f"x{number}"}
         if view in titles:
             layout["annotations"].append(
-                {"text": f"<b>{titles[view]}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top + 0.01,
+                {"text": f"<b>{titles[view]}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top, "yshift": 3,
                  "xanchor": "left", "yanchor": "bottom", "showarrow": False}
             )  # fmt: skip
     return layout
@@ -218,33 +214,3 @@ def _numbers(values: np.ndarray) -> list[list[str]]:
 def _errors(values: np.ndarray) -> np.ndarray:
     """The errors, cut to what a log axis can show."""
     return np.clip(values, 1e-17, ERROR_CEILING)
-
-
-def _short(values: np.ndarray) -> np.ndarray:
-    """Six digits of the largest value are enough to draw with, and travel in a third of the bytes."""
-    values = np.clip(values.astype(float), -1e30, 1e30)
-    largest = float(np.nanmax(np.abs(values), initial=1e-300))
-    return values.round(6 - int(np.ceil(np.log10(largest))))
-
-
-def _symmetric(values: np.ndarray) -> list[float]:
-    """A range around 0 that holds all frames (F, …), or what a diverging run starts with."""
-    each = np.abs(values).max(axis=1)
-    start = each[each > 0][:1]
-    largest = 1.1 * float(min(each.max(), FURTHEST * start[0])) if start.size else 1.0
-    return [-largest, largest]
-
-
-def _radius(shown: Scene) -> float:
-    """Half the width of the plane that is shown: the whole path, or what a diverging one starts with."""
-    distance = np.abs(shown.plane.looped - shown.plane.center).max(axis=1)
-    return 1.15 * float(min(distance.max(), FURTHEST * distance[0])) or 1.0
-
-
-def _ellipses(shown: Scene) -> np.ndarray:
-    """Lines of equal loss with gaps between them, (ELLIPSES·(POINTS + 1), 2)."""
-    corner = _radius(shown) * np.array([[1.3, 1.0], [1.3, -1.0]])
-    largest = float((np.einsum("ci,ij,cj->c", corner, shown.plane.curvature, corner) / 2).max()) or 1.0
-    gap = np.full((1, 2), np.nan)
-    steps = (np.arange(1, ELLIPSES + 1) / ELLIPSES) ** 2
-    return np.concatenate([part for step in steps for part in (shown.plane.contour(largest * step, POINTS), gap)])

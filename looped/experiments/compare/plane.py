@@ -1,0 +1,93 @@
+"""The loss of one prompt along its flattest and its steepest direction, and the way down."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from looped.experiments.compare.result import Comparison
+
+LINES, POINTS = 8, 61
+"""Lines of equal loss, and points of each."""
+FURTHEST = 3.0
+"""A diverging path is shown up to so many times the distance that it starts with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plane:
+    """The loss L(w) = ‖Xw − αy‖²/(2n) around w_ref in the plane of two directions, and both paths projected onto it.
+
+    Along eigenvectors v_a and v_b of XᵀX/n the loss is L(w_ref) + (λ_a a² + λ_b b²)/2. For ridge it is the penalised
+    loss, whose eigenvalues are λ + ρ.
+    """
+
+    names: tuple[str, str]
+    """What the two axes are."""
+    center: np.ndarray
+    """w_ref in the plane, (2,)."""
+    looped: np.ndarray
+    """The transformer's path, (F, 2)."""
+    explicit: np.ndarray
+    """The path of explicit gradient descent, (F, 2)."""
+    curvature: np.ndarray
+    """The Hessian of the loss in the plane, (2, 2)."""
+
+    def contour(self, excess: float, points: int) -> np.ndarray:
+        """The curve on which L − L(w_ref) = `excess`, an ellipse around w_ref: (points, 2).
+
+        A direction along which the loss does not change makes it as long as any picture is wide.
+        """
+        values, vectors = np.linalg.eigh(self.curvature)
+        values = np.maximum(values, 1e-12 * max(values[-1], np.finfo(float).tiny))
+        angle = np.linspace(0, 2 * np.pi, points)
+        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return self.center + np.sqrt(2 * excess / values) * circle @ vectors.T
+
+    @cached_property
+    def radius(self) -> float:
+        """Half the width of the piece that is shown: the whole path, or what a diverging one starts with."""
+        distance = np.abs(self.looped - self.center).max(axis=1)
+        return 1.15 * float(min(distance.max(), FURTHEST * distance[0])) or 1.0
+
+    def ranges(self) -> tuple[list[float], list[float]]:
+        """The piece that is shown, across and up."""
+        across, up = ([float(middle - self.radius), float(middle + self.radius)] for middle in self.center)
+        return across, up
+
+    def valley(self) -> np.ndarray:
+        """Lines of equal loss with gaps between them, the widest through the corners, (LINES·(POINTS + 1), 2)."""
+        corner = self.radius * np.array([[1.3, 1.0], [1.3, -1.0]])
+        largest = float((np.einsum("ci,ij,cj->c", corner, self.curvature, corner) / 2).max()) or 1.0
+        gap = np.full((1, 2), np.nan)
+        steps = (np.arange(1, LINES + 1) / LINES) ** 2
+        return np.concatenate([part for step in steps for part in (self.contour(largest * step, POINTS), gap)])
+
+
+def plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
+    """The plane of the flattest direction of the loss that is not level, across, and of the steepest, up.
+
+    Both point to where w_ref is, so that the way down leads to the upper right.
+
+    Args:
+        result: A comparison.
+        prompt: which of its B prompts, from 0.
+        loops: the loops that are shown, (F,).
+    """
+    spectrum, w_ref = result.prompts.spectrum, result.w_ref[prompt]
+    exists = spectrum.nonzero[prompt].numpy()
+    values = spectrum.eigenvalues[prompt].numpy()[exists]
+    vectors = spectrum.eigenvectors[prompt].numpy()[:, exists]
+    axes, rank = vectors[:, [-1, 0]], len(values)
+    if rank == 1:
+        axes = np.c_[axes[:, 0], np.zeros(len(w_ref))]
+    axes = axes * np.where(w_ref @ axes < 0, -1, 1)
+    return Plane(
+        names=(
+            f"slow direction, λ<sub>{rank}</sub> = {values[-1]:.2g}",
+            f"fast direction, λ<sub>1</sub> = {values[0]:.2g}" if rank > 1 else "there is no second direction",
+        ),
+        center=w_ref @ axes,
+        looped=result.looped[loops, prompt] @ axes,
+        explicit=result.explicit[loops, prompt] @ axes,
+        curvature=np.diag([values[-1], values[0] if rank > 1 else 0.0]) + result.algorithm.penalty * np.eye(2),
+    )
