@@ -1,4 +1,3 @@
-import json
 from functools import cache
 
 import numpy as np
@@ -8,7 +7,7 @@ from looped import Settings, compare
 from looped.chart import ROLES, colour
 from looped.experiments.compare import player_layout as stage
 from looped.experiments.compare.inside import MOST_EXAMPLES, MOST_FEATURES, MOST_FRAMES, record, shown_loops
-from looped.experiments.compare.inside_charts import ORDER, arrange, captions, player
+from looped.experiments.compare.inside_charts import ORDER, player
 
 COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
@@ -86,9 +85,8 @@ def test_every_update_leads_to_the_next_loop(name):
 def test_ridge_descends_its_penalised_loss():
     result = case("ridge")
     plane, X, y = record(result).plane, result.prompts.X[0].numpy(), result.prompts.y[0].numpy()
-    ranks = [int(name.removeprefix("along mode ")) - 1 for name in plane.names]
-    axes = np.linalg.eigh(X.T @ X)[1][:, ::-1][:, ranks]
-    axes = axes * np.sign((result.w_ref[0] @ axes) * plane.center)
+    axes = np.linalg.eigh(X.T @ X)[1][:, [0, -1]]
+    axes = axes * np.where(result.w_ref[0] @ axes < 0, -1, 1)
 
     def loss(w):
         return np.sum((X @ w - y) ** 2) / (2 * len(X)) + 0.5 * np.sum(w**2) / 2
@@ -122,15 +120,12 @@ def test_the_contours_are_those_of_the_loss(name):
     def loss(w):
         return np.sum((X @ w - y) ** 2) / (2 * len(X))
 
-    if name == "plane":
-        axes = np.eye(2)
-    else:
-        values, vectors = np.linalg.eigh(X.T @ X / len(X))
-        values, vectors = values[::-1], vectors[:, ::-1]
-        ranks = [text.removeprefix("along mode ") for text in plane.names]
-        axes = np.array([vectors[:, int(rank) - 1] if rank.isdigit() else 0 * w_ref for rank in ranks]).T
-        signs = np.sign(np.sum((w_ref @ axes) * plane.center) and (w_ref @ axes) * plane.center)
-        axes = axes * signs
+    values, vectors = np.linalg.eigh(X.T @ X / len(X))
+    values = values[values > 1e-9]
+    vectors = vectors[:, -len(values) :]  # those of eigenvalues that are not 0, the smallest first
+    axes = vectors[:, [0, -1]] if len(values) > 1 else np.c_[vectors[:, 0], np.zeros(len(w_ref))]
+    axes = axes * np.where(w_ref @ axes < 0, -1, 1)
+    assert (plane.center >= 0).all()
     np.testing.assert_allclose(plane.center, w_ref @ axes, atol=1e-9)
     np.testing.assert_allclose(plane.looped, result.looped[inside.loops, 0] @ axes, atol=1e-8)
     np.testing.assert_allclose(plane.explicit, result.explicit[inside.loops, 0] @ axes, atol=1e-8)
@@ -142,12 +137,13 @@ def test_the_contours_are_those_of_the_loss(name):
             assert loss(w) - loss(w_ref) == pytest.approx(excess, rel=1e-5)
 
 
-def test_the_plane_is_that_of_the_two_slowest_modes():
-    assert record(case("default")).plane.names == ("along mode 10", "along mode 9")
-    grows = record(compare(Settings(prompts=1, step_size=1.1))).plane.names
-    assert "along mode 1" in grows
-    zigzag = record(compare(Settings(prompts=1, step_size="optimal"))).plane.names
-    assert zigzag == ("along mode 10", "along mode 1")
+def test_the_axes_of_the_plane_say_which_eigenvalues_they_have():
+    result = case("plane")
+    largest, smallest = 2 * 20 / 21, 2 / 21  # their sum is d and their ratio κ
+    across, up = record(result).plane.names
+    assert across == f"slow direction, λ<sub>2</sub> = {smallest:.2g}"
+    assert up == f"fast direction, λ<sub>1</sub> = {largest:.2g}"
+    assert record(case("one feature")).plane.names[1] == "there is no second direction"
 
 
 @pytest.mark.parametrize("loops", [1, 2, 59, 60, 61, 100, 10_000])
@@ -172,42 +168,41 @@ def test_what_is_left_out_is_said():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_case_gives_one_small_figure_with_a_frame_for_each_loop(name):
+def test_every_case_gives_one_small_figure_with_a_step_for_each_loop(name):
     inside = record(case(name))
-    picture = player(inside, controls=False)
-    figure = picture.figure
+    picture = player(inside)
+    figure, motion = picture.figure, picture.motion
     text = figure.to_json()
-    assert len(text) < LARGEST_PAYLOAD
+    assert len(text) + sum(np.size(values) for values in motion.moved.values()) * 8 < LARGEST_PAYLOAD
     assert "NaN" not in text
     assert "Infinity" not in text
-    assert [frame.name for frame in figure.frames] == [str(loop) for loop in inside.loops]
-    assert len(captions(inside)) == len(figure.frames) <= MOST_FRAMES
+    assert len(motion.captions) == len(inside.loops) <= MOST_FRAMES
+    assert {len(values) for values in motion.moved.values()} == {len(inside.loops)}
     assert len(picture.alt) > 200
     assert {len(column) for column in picture.table.values()} == {len(inside.loops)}
     for axis in ("xaxis", "xaxis3", "xaxis4", "xaxis5", "yaxis", "yaxis5", "yaxis8"):
-        low, high = figure.layout[axis].range
-        assert low < high
-        assert np.isfinite([low, high]).all()
-    assert all(trace.line.color in (*COLOURS_OF_ROLES, "gray") for trace in figure.data if trace.type == "scatter")
+        for layout in (picture.spec["layout"], motion.narrow):
+            low, high = layout[axis]["range"]
+            assert low < high
+            assert np.isfinite([low, high]).all()
+    lines = [trace for trace in figure.data if trace.type == "scatter"]
+    assert all(trace.line.color in (*COLOURS_OF_ROLES, "gray") for trace in lines)
 
 
-def test_a_frame_moves_every_view_that_moves_to_its_loop():
+def test_a_step_moves_every_view_that_moves_to_its_loop():
     result = case("default")
     inside = record(result)
-    figure = player(inside).figure
-    frame = figure.frames[7]
-    moved = dict(zip([ORDER[place] for place in frame.traces], frame.data, strict=True))
-    np.testing.assert_allclose(moved["iterate"].x, result.looped[7, 0], rtol=1e-6)
-    np.testing.assert_allclose(moved["explicit"].x, result.explicit[7, 0], rtol=1e-6)
-    np.testing.assert_allclose(moved["scores"].y, inside.scores[7], rtol=1e-6)
-    np.testing.assert_allclose(moved["query"].z[:, 0], [*result.looped[7, 0], 1.0], rtol=1e-6)
-    np.testing.assert_allclose(moved["update"].x[:10], result.looped[8, 0] - result.looped[7, 0], rtol=1e-5)
-    np.testing.assert_allclose(moved["path"].x, inside.plane.looped[:8, 0], rtol=1e-6)
-    np.testing.assert_allclose(moved["explicit path"].y, inside.plane.explicit[:8, 1], rtol=1e-6)
-    assert moved["error now"].y[0] == pytest.approx(result.errors[7, 0])
-    first = {name: figure.data[ORDER.index(name)] for name in moved}
-    np.testing.assert_array_equal(first["iterate"].x, np.zeros(10))
-    assert all(first[name].type == moved[name].type for name in moved)
+    picture = player(inside)
+    traces = dict(zip(ORDER, picture.motion.at(7, picture.spec["data"]), strict=True))
+    np.testing.assert_allclose(traces["iterate"]["x"], result.looped[7, 0], atol=1e-5)
+    np.testing.assert_allclose(traces["explicit"]["x"], result.explicit[7, 0], atol=1e-5)
+    np.testing.assert_allclose(traces["scores"]["y"], inside.scores[7], atol=1e-5)
+    np.testing.assert_allclose(traces["query"]["z"][:, 0], [*result.looped[7, 0], 1.0], atol=1e-5)
+    np.testing.assert_allclose(traces["update"]["x"][:10], result.looped[8, 0] - result.looped[7, 0], atol=1e-5)
+    np.testing.assert_allclose(traces["path"]["x"], inside.plane.looped[:8, 0], atol=1e-5)
+    np.testing.assert_allclose(traces["explicit path"]["y"], inside.plane.explicit[:8, 1], atol=1e-5)
+    assert traces["error now"]["y"][0] == pytest.approx(result.errors[7, 0])
+    assert len(picture.motion.at(0, picture.spec["data"])[ORDER.index("path")]["x"]) == 1
 
 
 def test_the_same_thing_has_the_same_colour_and_mark_in_both_views():
@@ -222,7 +217,7 @@ def test_the_same_thing_has_the_same_colour_and_mark_in_both_views():
 @pytest.mark.parametrize("layout", ["compact", "slots"])
 def test_the_blocks_of_the_weights_are_named(layout):
     inside = record(compare(Settings(prompts=1, layout=layout, features=2)))
-    slots = stage.slots(inside)
+    slots = stage.slots(inside.weights, inside.rows)
     named = {
         name: {
             (row, column): stage.block(stage.weight_rows(inside, name)[top:bottom, left:right])
@@ -253,10 +248,9 @@ def test_a_block_has_the_name_of_what_it_is(values, text):
 @pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("name", ["default", "large slots", "one feature"])
 def test_no_two_views_overlap(name, narrow):
-    arrangement = arrange(record(case(name)), narrow=narrow)
-    keys = arrangement.layout
-    json.dumps(keys)
-    boxes = [(*keys[f"xaxis{k}.domain"], *keys[f"yaxis{k}.domain"]) for k in stage.AXES.values()]
+    picture = player(record(case(name)))
+    layout = picture.motion.narrow if narrow else picture.spec["layout"]
+    boxes = [(*layout[f"xaxis{k}"]["domain"], *layout[f"yaxis{k}"]["domain"]) for k in stage.AXES.values()]
     assert len(boxes) == len(stage.TITLES)
     for place, (left, right, low, high) in enumerate(boxes):
         assert 0 <= left < right <= 1
@@ -265,11 +259,17 @@ def test_no_two_views_overlap(name, narrow):
             assert right <= other[0] or other[1] <= left or high <= other[2] or other[3] <= low
 
 
-def test_controls_of_its_own_step_through_the_same_frames():
-    inside = record(case("one loop"))
-    bare, own = player(inside, controls=False).figure, player(inside).figure
-    assert not bare.layout.sliders
-    steps = own.layout.sliders[0].steps
-    assert [step.args[0] for step in steps] == [(frame.name,) for frame in own.frames]
-    assert [step.label for step in steps] == captions(inside)
-    assert own.layout.updatemenus[0].buttons[0].method == "animate"
+def test_in_a_file_a_button_and_a_slider_step_through_the_same_loops():
+    picture = player(record(case("plane")))
+    alone = picture.standing_alone()
+    assert not picture.figure.layout.sliders
+    steps = alone.layout.sliders[0].steps
+    assert [step.args[0] for step in steps] == [(frame.name,) for frame in alone.frames]
+    assert [step.label for step in steps] == picture.motion.captions
+    assert alone.layout.updatemenus[0].buttons[0].method == "animate"
+    frame = alone.frames[3]
+    shown = dict(zip(frame.traces, frame.data, strict=True))
+    expected = picture.motion.at(3, picture.spec["data"])
+    for number, trace in shown.items():
+        for name in trace.to_plotly_json():
+            np.testing.assert_array_equal(trace[name], expected[number][name])
