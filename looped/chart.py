@@ -252,40 +252,6 @@ def colour(role: Role) -> str:
     return f"#{ROLES.index(role) + 1:06d}"
 
 
-def line(
-    x: np.ndarray,
-    y: np.ndarray,
-    name: str,
-    dash: str = "solid",
-    symbol: str = "",
-    width: float = 2,
-    opacity: float = 1,
-    *,
-    role: Role | None = None,
-) -> dict[str, Any]:
-    """A line with its own dash and, if given, its own marker, so that colour is not what tells lines apart.
-
-    Args:
-        x: the places of its points, (K,).
-        y: the values at these places, (K,).
-        name: its name in the legend.
-        dash: Plotly's name for its dash.
-        symbol: Plotly's name for its marker; empty for none.
-        width: its width in pixels.
-        opacity: its opacity, from 0 to 1.
-        role: the role that sets its colour; None leaves that to its place among the traces.
-    """
-    trace: dict[str, Any] = {
-        "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "opacity": opacity,
-        "line": {"dash": dash, "width": width},
-    }  # fmt: skip
-    if role is not None:
-        trace["line"]["color"] = colour(role)
-    if symbol:
-        trace |= {"mode": "lines+markers", "marker": {"symbol": symbol, "size": 8, "maxdisplayed": MARKERS}}
-    return trace
-
-
 def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str, group: str = "band") -> list[dict[str, Any]]:
     """A grey band between two curves; to be drawn last, so that its two edges take no colour from the lines."""
     edge = {"type": "scatter", "x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "name": name}
