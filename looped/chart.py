@@ -1,8 +1,9 @@
 """The parts of every figure: the picture with its text and its table, its curves as rows, bands and axes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from copy import deepcopy
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -167,22 +168,16 @@ class Picture:
         return figure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Series:
     """One curve of a chart and all that is said of it: a line, a column of the table, a part of the text."""
 
     values: np.ndarray
     """As computed, (K,)."""
-    x: np.ndarray | None = None
-    """Its places, (K,); None for those of the chart."""
-    key: str = ""
-    """Its name in files, where that is another than the column's."""
     column: str = ""
     """Its heading in the table; empty for none."""
     legend: str = ""
     """Its name in the legend; empty where it is not drawn."""
-    text: str = ""
-    """Its part of the alt text, {} standing for the value of which it speaks; empty for none."""
     role: Role | None = None
     """The role that sets its colour; None leaves that to its place among the traces."""
     dash: str = "solid"
@@ -191,7 +186,14 @@ class Series:
     """Plotly's name for its marker; empty for none."""
     width: float = 2
     """Pixels."""
+    _: KW_ONLY
     opacity: float = 1
+    x: np.ndarray | None = None
+    """Its places, (K,); None for those of the chart."""
+    key: str = ""
+    """Its name in files, where that is another than the column's."""
+    text: str = ""
+    """Its part of the alt text, {} standing for one of the values; empty for none."""
     scales: bool = True
     """True where the value axis must have room for it."""
     if_seen: bool = False
@@ -199,10 +201,10 @@ class Series:
     more: dict[str, Any] = field(default_factory=dict)
     """Whatever else Plotly is to know of the trace."""
 
-    def trace(self, x: np.ndarray, lowest: float = -np.inf, highest: float = np.inf) -> dict[str, Any]:
-        """The line as a trace, its values cut to what is drawn, at places x unless it has its own."""
+    def trace(self, x: np.ndarray, lowest: float | None = None, highest: float | None = None) -> dict[str, Any]:
+        """The line, its values cut to what is drawn, at places x unless it has its own."""
         trace: dict[str, Any] = {
-            "type": "scatter", "x": x if self.x is None else self.x, "y": np.clip(self.values, lowest, highest),
+            "type": "scatter", "x": x if self.x is None else self.x, "y": _cut(self.values, lowest, highest),
             "name": self.legend, "mode": "lines", "opacity": self.opacity,
             "line": {"dash": self.dash, "width": self.width},
         }  # fmt: skip
@@ -222,30 +224,30 @@ class Series:
                 column[np.abs(x - place).argmin()] = value
         return column
 
-    def says(self, place: int = -1) -> str:
-        """Its part of the alt text, with the value at a place."""
-        return self.text.format(self.values[place])
+
+def _cut(values: np.ndarray, lowest: float | None, highest: float | None) -> np.ndarray:
+    return values if lowest is None and highest is None else np.clip(values, lowest, highest)
 
 
-def column(heading: str, values: np.ndarray) -> Series:
-    """A column of the table that is not drawn."""
-    return Series(column=heading, values=values, scales=False)
-
-
-def level(value: float, ends: Sequence[float], legend: str, dash: str, role: Role) -> Series:
+def level(value: float, ends: Sequence[float] | np.ndarray, legend: str, dash: str, role: Role, **more: Any) -> Series:
     """A thin horizontal line between two places, which is not in the table."""
-    return Series(x=np.array(ends), values=np.full(2, value), legend=legend, dash=dash, width=1.5, role=role)
+    return Series(np.full(2, value), "", legend, role, dash, width=1.5, x=np.array(ends), more=more)
+
+
+def said(series: Sequence[Series], place: int = -1) -> list[str]:
+    """The parts of the alt text that the series have, with their values at a place."""
+    return [row.text.format(row.values[place]) for row in series if row.text]
 
 
 def line_chart(
     x: tuple[str, np.ndarray],
     series: Sequence[Series],
     alt: str,
-    *,
     across: dict[str, Any],
     up: dict[str, Any],
-    lowest: float = -np.inf,
-    highest: float = np.inf,
+    *,
+    lowest: float | None = None,
+    highest: float | None = None,
     over: Sequence[dict[str, Any]] = (),
     **rest: Any,
 ) -> Picture:
@@ -257,20 +259,22 @@ def line_chart(
         alt: the text that stands for the figure.
         across: the horizontal axis.
         up: the value axis; one that is logarithmic and names no range gets that of the series that scale it.
-        lowest: the value at which lower ones are drawn.
-        highest: the value at which higher ones are drawn.
+        lowest: the height at which lower values are drawn.
+        highest: the height at which higher values are drawn.
         over: further traces, drawn last.
         **rest: whatever else the layout has.
     """
-    scale = np.clip(np.concatenate([row.values for row in series if row.scales]), lowest, highest)
+    scale = _cut(np.concatenate([row.values for row in series if row.scales]), lowest, highest)
     if up.get("type") == "log" and "range" not in up:
         limits, ticks = log_range(scale)
         up = {**up, "range": limits, **ticks}
     seen = [row for row in series if row.if_seen and np.log10(row.values[0]) > up["range"][0]]
     drawn = [*(row for row in series if row.legend and not row.if_seen), *seen]
-    data = [row.trace(x[1], lowest, highest) for row in drawn]
-    table = dict([x]) | {row.column: row.at(x[1]) for row in series if row.column}
-    return Picture({"data": [*data, *over], "layout": layout(across, up, **rest)}, alt, table, scale)
+    spec = {
+        "data": [*(row.trace(x[1], lowest, highest) for row in drawn), *over],
+        "layout": layout(across, up, **{"hovermode": "x unified"} | rest),
+    }
+    return Picture(spec, alt, dict([x]) | {row.column: row.at(x[1]) for row in series if row.column}, scale)
 
 
 def layout(across: dict[str, Any], up: dict[str, Any], **rest: Any) -> dict[str, Any]:
@@ -281,17 +285,32 @@ def layout(across: dict[str, Any], up: dict[str, Any], **rest: Any) -> dict[str,
     }  # fmt: skip
 
 
-def log_axis(title: str, digits: str | None = None) -> dict[str, Any]:
-    """A logarithmic value axis with powers of ten, and the format of a number under the pointer."""
-    return {"title": {"text": title}, "type": "log", "exponentformat": "power", "hoverformat": digits}
+def log_axis(title: str, digits: str | None = None, values: np.ndarray | None = None) -> dict[str, Any]:
+    """A logarithmic value axis with powers of ten.
+
+    Args:
+        title: what is on it.
+        digits: the format of a number under the pointer.
+        values: what it must have room for; None for the series that scale it.
+    """
+    axis = {"title": {"text": title}, "type": "log", "exponentformat": "power", "hoverformat": digits}
+    if values is None:
+        return axis
+    limits, ticks = log_range(values)
+    return axis | {"range": limits, **ticks}
 
 
-def grid(**sizes: Any) -> dict[str, Any]:
-    """The layout of a grid of plots, from `plotly.subplots.make_subplots`."""
+@cache
+def _grid(**sizes: Any) -> dict[str, Any]:
     from plotly.subplots import make_subplots
 
     made: dict[str, Any] = make_subplots(**sizes).layout.to_plotly_json()
     return {name: part for name, part in made.items() if name != "template"}
+
+
+def grid(**sizes: Any) -> dict[str, Any]:
+    """The layout of a grid of plots as `plotly.subplots.make_subplots` gives it, asked once for each kind."""
+    return deepcopy(_grid(**sizes))
 
 
 def colour(role: Role) -> str:
@@ -300,40 +319,6 @@ def colour(role: Role) -> str:
     `Picture.standing_alone` puts one of `COLOURS` in its place.
     """
     return f"#{ROLES.index(role) + 1:06d}"
-
-
-def line(
-    x: np.ndarray,
-    y: np.ndarray,
-    name: str,
-    dash: str = "solid",
-    symbol: str = "",
-    width: float = 2,
-    opacity: float = 1,
-    *,
-    role: Role | None = None,
-) -> dict[str, Any]:
-    """A line with its own dash and, if given, its own marker, so that colour is not what tells lines apart.
-
-    Args:
-        x: the places of its points, (K,).
-        y: the values at these places, (K,).
-        name: its name in the legend.
-        dash: Plotly's name for its dash.
-        symbol: Plotly's name for its marker; empty for none.
-        width: its width in pixels.
-        opacity: its opacity, from 0 to 1.
-        role: the role that sets its colour; None leaves that to its place among the traces.
-    """
-    trace: dict[str, Any] = {
-        "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "opacity": opacity,
-        "line": {"dash": dash, "width": width},
-    }  # fmt: skip
-    if role is not None:
-        trace["line"]["color"] = colour(role)
-    if symbol:
-        trace |= {"mode": "lines+markers", "marker": {"symbol": symbol, "size": 8, "maxdisplayed": MARKERS}}
-    return trace
 
 
 def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str, group: str = "band") -> list[dict[str, Any]]:

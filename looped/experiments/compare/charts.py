@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import SMALLEST_BAND, Picture, Series, band, layout, line_chart, log_axis, log_range
+from looped.chart import SMALLEST_BAND, Picture, Series, band, layout, line_chart, log_axis, log_range, said
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.real_data import HeldOut
 from looped.experiments.compare.result import Comparison
@@ -32,23 +32,15 @@ def error_chart(result: Comparison) -> Picture:
     loops = drawn_loops(settings.loops)
     rows = [replace(row, values=row.values[loops]) for row in result.series]
     of = f", median of {batch} prompts" if batch > 1 else ""
-    said = [f"Relative error against loops, log axis{of}.", *(row.says() for row in rows if row.text)]
+    text = [f"Relative error against loops, log axis{of}.", *said(rows)]
     if result.ceiling_from is not None:
-        said.append(f"Curves are cut at {ERROR_CEILING:.0e}, first reached at loop {result.ceiling_from}.")
+        text.append(f"Curves are cut at {ERROR_CEILING:.0e}, first reached at loop {result.ceiling_from}.")
     tiny = float(np.finfo(settings.dtype).eps) / 20
     low, high = (np.maximum(result.curves[f"looped_{name}"][loops], tiny) for name in ("p10", "p90"))
-    dtick = 1 if settings.loops <= 10 else None
-    return line_chart(
-        ("loop", loops),
-        rows,
-        " ".join(said),
-        across={"title": {"text": "loop t"}, "range": [0, settings.loops], "dtick": dtick},
-        up=log_axis("relative error ‖w<sub>t</sub> − w<sub>ref</sub>‖ / ‖w<sub>ref</sub>‖", ".3e"),
-        lowest=tiny,
-        over=band(loops, low, high, "10–90 % of prompts") if batch >= SMALLEST_BAND else (),
-        height=430,
-        hovermode="x unified",
-    )
+    across = {"title": {"text": "loop t"}, "range": [0, settings.loops], "dtick": 1 if settings.loops <= 10 else None}
+    up = log_axis("relative error ‖w<sub>t</sub> − w<sub>ref</sub>‖ / ‖w<sub>ref</sub>‖", ".3e")
+    over = band(loops, low, high, "10–90 % of prompts") if batch >= SMALLEST_BAND else ()
+    return line_chart(("loop", loops), rows, " ".join(text), across, up, lowest=tiny, over=over, height=430)
 
 
 def keep(picture: Picture, label: str) -> Held:
@@ -60,10 +52,8 @@ def keep(picture: Picture, label: str) -> Held:
 def hold(picture: Picture, held: Sequence[Held]) -> Picture:
     """The error chart with curves of earlier settings on it, axes wide enough for all."""
     traces = [
-        Series(
-            values=curve.error, legend=f"Held: {html.escape(curve.label)}", role="model", dash="dot",
-            symbol=("hexagram-open", "star-open", "pentagon-open", "cross-open")[place % 4],
-        ).trace(curve.loop)
+        Series(curve.error, "", f"Held: {html.escape(curve.label)}", "model", "dot",
+               ("hexagram-open", "star-open", "pentagon-open", "cross-open")[place % 4]).trace(curve.loop)
         for place, curve in enumerate(held)
     ]  # fmt: skip
     limits, ticks = log_range(np.concatenate([picture.scale, *(curve.error for curve in held)]))

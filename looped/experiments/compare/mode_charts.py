@@ -30,10 +30,10 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
     for place, k in enumerate(modes.shown):
         slow = k == modes.slowest
         name = f"mode {k + 1}, λ = {modes.eigenvalues[k]:.4g}{', the slowest' if slow else ''}"
+        look = {"showlegend": False, "hovertemplate": "%{y:.3e}"}
         row = Series(
-            values=measured[loops, place], legend=name, dash=DASHES[place % len(DASHES)], width=5 if slow else 2,
-            more={"showlegend": False, "hovertemplate": "%{y:.3e}"},
-        )  # fmt: skip
+            measured[loops, place], "", name, dash=DASHES[place % len(DASHES)], width=5 if slow else 2, more=look
+        )
         data.append(row.trace(loops))
     circles = loops[np.unique(np.linspace(0, len(loops) - 1, CIRCLES).round().astype(int))]
     fallen = [(needed[k], measured[int(needed[k]), place])
@@ -83,14 +83,9 @@ def rate_chart(modes: Modes) -> Picture:
         f"limit 2/λ₁: {limit:.4g}": (limit, "x-open", "2/λ₁", "top left"),
     }
     data: list[dict[str, Any]] = [
-        Series(
-            values=modes.rate(axis),
-            legend="max |1 − ηλ<sub>k</sub>|",
-            width=3,
-            role="reference",
-            more={"hovertemplate": "η %{x:.4g}: %{y:.4g} a loop<extra></extra>"},
-        ).trace(axis)
-    ]
+        Series(modes.rate(axis), "", "max |1 − ηλ<sub>k</sub>|", "reference", width=3,
+               more={"hovertemplate": "η %{x:.4g}: %{y:.4g} a loop<extra></extra>"}).trace(axis)
+    ]  # fmt: skip
     for name, (step, symbol, text, place) in points.items():
         rate = float(modes.rate(np.array([step]))[0])
         data.append(
