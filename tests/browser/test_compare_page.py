@@ -372,7 +372,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None
     expect(page.get_by_text(gaussian)).to_be_visible()
     assert visit.numbers()["n"] == "20"
 
-    choose_lesson(visit, "Over the edge")
+    choose_lesson(visit, "Too large a step diverges")
     expect(page.get_by_text("below −1")).to_be_visible()
     with visit.change():
         page.get_by_role("button", name="Reset to defaults").click()

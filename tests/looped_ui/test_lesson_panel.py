@@ -121,7 +121,7 @@ def test_settings_of_no_lesson_show_none():
 def test_a_class_link_keeps_its_lesson_in_the_address():
     at = open_page("compare", lesson="conditioning", hide="lesson")
     assert at.query_params["lesson"] == "conditioning"
-    assert any(text.value == "**Conditioning is everything**" for text in at.markdown)
+    assert any(text.value == "**The condition number sets the speed**" for text in at.markdown)
     at.selectbox(key="algorithm").set_value("newton")
     assert any(DIFFER in text.value for text in run(at).markdown)
 
