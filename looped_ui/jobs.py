@@ -260,7 +260,8 @@ def watch(name: str, draw: Callable[[Job[Any] | None], None], *, every: float = 
             st.rerun()
         if job is not None and job.place and not quiet:
             st.info(
-                f"All {job.line.slots} places are taken by other trainings: this is number {job.place} in the line."
+                f"All {job.line.slots} places are taken by other trainings: this one is number {job.place} in the "
+                "queue."
             )
         draw(job)
         if job is not None and job.failure and not quiet:

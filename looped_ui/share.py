@@ -15,7 +15,7 @@ from looped_ui.parts import plain
 
 CONTENTS = {
     "result.json": ("JSON", "application/json", "Settings, seed, versions, verdicts and scalars."),
-    "curves.csv": ("CSV", "text/csv", "Every curve that is drawn, one number a line."),
+    "curves.csv": ("CSV", "text/csv", "Every curve that is drawn, one number per line."),
     "figure.html": ("HTML", "text/html", "The charts as one interactive page that works offline."),
     "reproduce.py": ("Python", "text/x-python", "A script that gives the same numbers in an empty folder."),
     "arrays.npz": ("NPZ", "application/octet-stream", "The arrays behind the curves, for NumPy."),
@@ -53,7 +53,7 @@ def share(
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
         if result is None:
             return
-        st.markdown("**Files.** All but the CSV, numbers alone, carry settings, seed and versions.")
+        st.markdown("**Files.** All but the CSV, which holds numbers alone, carry settings, seed and versions.")
         with st.container(horizontal=True):
             for name in FILES:
                 label, kind, what = CONTENTS[name]

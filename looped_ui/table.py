@@ -114,7 +114,7 @@ def _left_out(sheet: tables.Sheet) -> str:
 
 def _dialect() -> Dialect:
     """The dialect of the file, as far as it is told."""
-    with st.popover("How it is written", help="Set what was not guessed right about the file.", width="stretch"):
+    with st.popover("File format", help="Set what was guessed wrong about the file.", width="stretch"):
         told = {
             name: st.selectbox(field.label, field.ids, key=f"csv_{field.key}", help=field.help)
             for name, field in DIALECT.items()

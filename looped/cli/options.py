@@ -73,7 +73,7 @@ def command(
     def decorate(function: Callable[..., None]) -> Command:
         def callback(out: str | None, **values: Any) -> None:
             if out == "":
-                raise SettingsError("out", "an empty name is no folder: give one, or leave --out away.")
+                raise SettingsError("out", "an empty name is no folder: give one, or leave out --out.")
             asked = dict(_given(fields, {name: values.pop(name) for name in fields}))
             function(asked=asked, out=None if out is None else Path(out), **values)
 

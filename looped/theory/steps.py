@@ -128,7 +128,7 @@ def powers(base: Tensor, loops: int) -> Tensor:
 def rounding_floor(
     spectrum: Spectrum, step_size: Tensor, share: Tensor, terms: Tensor, momentum: float = 0.0
 ) -> Tensor:
-    """The relative error below which rounding rules, in units of eps: √(K² + A² + u²).
+    """The relative error below which rounding dominates, in units of eps: √(K² + A² + u²).
 
     K² = Σ_k 1/((1−r₁²)(1−r₂²))/d: every loop rounds w, and mode k remembers that as r₁ᵗ and r₂ᵗ; without momentum
     r₁ = 1 − ηλ_k and r₂ = 0. A² = Σ_k share_k²/(ηλ_k)²: what is rounded alike in every loop moves the point where the

@@ -58,7 +58,7 @@ class Training:
     """B, fresh prompts a step."""
     stretch: float = 1.3
     """Every second training prompt has its inputs multiplied by the square root of this. The loss is heavy-tailed:
-    prompts with a large λ₁ are too rare to be trained on and rule the mean. 1 trains on the stated distribution.
+    prompts with a large λ₁ are too rare to be trained on and dominate the mean. 1 trains on the stated distribution.
     (Weighting the stretched prompts back, as evaluation does, was tried and trains worse at T = 10.)"""
     rate: float = 1.0
     """First step length; it falls with a cosine, for Gauss–Newton once all loops are trained."""

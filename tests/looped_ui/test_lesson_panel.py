@@ -23,7 +23,7 @@ PAGES = {
     "signal": (SIGNAL, SignalSettings),
     "gpt2": (GPT2, GPT2Settings),
 }
-DIFFER, NONE = "Settings differ from this lesson's", "No lesson is open"
+DIFFER, NONE = "The settings differ from this lesson's", "No lesson is open"
 OUTSIDE = {
     "compare": {"algorithm": "ridge"}, "context": {"prompts": "11"}, "train": {"noise": "0.5"},
     "signal": {"noise": "0.5"}, "gpt2": {"noise": "0.5"},

@@ -91,7 +91,7 @@ def _settings(values: dict[str, Any]) -> tuple[Settings, Path | None]:
             raise SettingsError(name, why)
     for name in KAPPA_ONLY if values.get("data") == "gaussian" else ():
         if name in values:
-            why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out"
+            why = "goes with --data exact or correlated; with gaussian κ depends on the draw"
             raise SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}: leave it out.")
     settings = Settings(**values)
     if settings.shared_step and (table or settings.prompts == 1):

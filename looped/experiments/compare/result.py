@@ -126,7 +126,7 @@ class Comparison:
 
     @cached_property
     def rounding_floor(self) -> np.ndarray | None:
-        """The relative error below which rounding rules, (B,), an estimate; None where the loop does not converge."""
+        """Relative error below which rounding dominates, (B,), an estimate; None where the loop does not converge."""
         floor = self.algorithm.rounding_floor
         return None if floor is None or self.prediction.kind != "converges" else floor.numpy()
 

@@ -28,7 +28,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
         )
     try:
         work = Sweep(settings, out)
-        say(f"about {work.seconds:.3g} s of one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
+        say(f"about {work.seconds:.3g} s on one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
         with bar() as tell:
             for progress in work.run():
                 tell(progress.share, progress.doing)
@@ -55,7 +55,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
     if few.size:
         say(
             f"in {few.size} of {len(result.n)} cells the mean is over {RULED_BY_FEW:g} times the median: few prompts "
-            "rule it, and the median is what is reported"
+            "dominate it, and the median is what is reported"
         )
     give(summary)
 

@@ -136,7 +136,7 @@ class TrainResult:
         text += f" (λ₁ is larger with probability {self.limit.above:.1e})"
         if "trained" in self.whole:
             return f"{text}; over all prompts {measured(self.whole['trained'])}."
-        return f"{text}; over all prompts the mean is ruled by prompts too rare to be sampled."
+        return f"{text}; over all prompts the mean is dominated by prompts too rare to be sampled."
 
     def overflow(self) -> str:
         """A sentence on the share of fresh prompts on which the loop overflows; empty if nothing does."""
