@@ -1,4 +1,4 @@
-"""The things that a visitor takes along: a link to exactly this, a link for a class, and the files."""
+"""What a visitor can take along: a link to exactly this view, a link for a class, and the files."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,14 +31,14 @@ def share(
     Args:
         controls: Controls of the page.
         settings: The settings that are shown.
-        result: gives what the files are made of, asked only when a file is; none while there is nothing to export.
+        result: gives the result to export, called only when a file is requested; none while there is nothing to export.
         note: A sentence on what a link cannot carry, or on why there are no files.
     """
     panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
     if not panel.open:
         return
     with panel:
-        st.markdown("**Link to exactly this.** It carries every setting and the version of the links.")
+        st.markdown("**Link to exactly this view.** It carries every setting and the version of the links.")
         if note:
             st.caption(plain(note))
         parameters = settings.to_query() | {"lesson": lesson_now(controls.page)} | _display()

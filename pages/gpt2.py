@@ -39,7 +39,7 @@ def in_words(settings: GPT2Settings) -> str:
     return (
         f"β\\* = {settings.signal:g}·(1, …, 1), d = {settings.features}, M = {settings.examples}, "
         f"σ = {settings.noise:g}; "
-        f"{settings.layers} layers, {settings.heads} heads, width {settings.width}; {settings.batch} prompts a step, "
+        f"{settings.layers} layers, {settings.heads} heads, width {settings.width}; {settings.batch} prompts per step, "
         f"{settings.steps:,} steps, Adam {settings.learning_rate:g}{' falling to 0' if settings.decay else ''}, seed "
         f"{settings.seed}"
     )

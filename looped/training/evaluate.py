@@ -165,7 +165,7 @@ def reached(degree: int, examples: int, features: int) -> bool:
 
 
 def tuned_descent(batch: Batch, loops: int) -> tuple[float, Tensor]:
-    """Gradient descent whose one step size is the best for exactly these prompts: the fair rival.
+    """Gradient descent with the best single step size for exactly these prompts: the fair rival.
 
     w_t = Σ_k (1 − (1 − aλ_k)^t)/λ_k · v_k v_kᵀ Xᵀy/n, all n examples used. The mean of ‖Σ^{1/2}(w_T − w*)‖² is a sum of
     squares that need not be convex in a under noise, so a fine grid of steps comes first.

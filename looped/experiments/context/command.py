@@ -1,6 +1,6 @@
 """Measure how many examples T loops need: the looped transformer's error over n/d and T on randomly drawn rows.
 
-With --out an interrupted sweep goes on when the same command is given again.
+With --out the same command continues an interrupted sweep.
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
                 tell(progress.share, progress.doing)
     except KeyboardInterrupt as stop:
         if out is not None:
-            stop.add_note("the same command goes on from here")
+            stop.add_note("the same command continues from here")
         raise
     except OSError as error:
         raise cannot_write(out, error) from None

@@ -162,7 +162,7 @@ def test_an_interruption_is_one_line_and_says_how_to_go_on(capsys, tmp_path, mon
     assert caught.value.code == 130
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1] == "looped: stopped; the same command goes on from here"
+    assert err.splitlines()[-1] == "looped: stopped; the same command continues from here"
 
 
 def test_curves_hold_every_picture_and_its_numbers():
