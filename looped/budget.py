@@ -16,7 +16,7 @@ class Cost:
     """The estimated needs of a run; as a budget, the most that it may need."""
 
     seconds: float = math.inf
-    """CPU seconds of one core."""
+    """CPU seconds on one core."""
     step_seconds: float = math.inf
     """CPU seconds of its longest step: between two steps it can be stopped."""
     bytes: float = math.inf

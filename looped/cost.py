@@ -54,7 +54,7 @@ class Sizes:
 
     @property
     def seconds(self) -> float:
-        """Estimated CPU seconds of one core."""
+        """Estimated CPU seconds on one core."""
         B, n, d, T = self.B, self.n, self.d, self.T
         r = min(n, d)
         draw = B * (2e-5 + 1.2e-7 * n * d + 4e-10 * n * r * r) if self.synthetic else 0

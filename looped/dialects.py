@@ -1,4 +1,4 @@
-"""The layout of a CSV: encoding, separator, decimal mark, header and row names, each told or guessed."""
+"""The layout of a CSV: encoding, separator, decimal mark, header and row names, each given or guessed."""
 
 import csv
 import re
@@ -61,7 +61,7 @@ DIALECT: dict[str, Field] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect(CheckedSettings):
-    """The layout of a CSV as far as it is told; auto is guessed from the file.
+    """The layout of a CSV as far as it is given; auto is guessed from the file.
 
     Raises:
         SettingsError: if a value is none of its choices.
@@ -91,15 +91,15 @@ class Grid:
     decimal: str
     """The decimal mark."""
     reading: str
-    """The layout that was guessed or told, in one line."""
+    """The layout that was guessed or given, in one line."""
 
 
 def read(content: bytes, name: str, dialect: Dialect) -> Grid:
     """Find the cells of a table.
 
     Raises:
-        SettingsError: with one sentence, if this is no text, no table of at least two columns, or not a regular one, or
-            if its first line may be names or data.
+        SettingsError: with one sentence, if this is no text, no regular table of at least two columns, or if its first
+            line may be either names or data.
     """
     text, encoding = decode(content, name, dialect.encoding)
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n \x1a")

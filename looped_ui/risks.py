@@ -63,6 +63,6 @@ def gpt2_levels(settings: GPT2Settings) -> Levels:
 
 @st.cache_resource(show_spinner=False)
 def failing_bound() -> tuple[SignalTask, Levels]:
-    """The counter-example to the bound in print, and what holds there."""
+    """The counter-example to the published bound, and what holds there."""
     task = counter_example()
     return task, smallest_risks(task)

@@ -22,7 +22,8 @@ from looped_ui.share import share
 from looped_ui.table import Chosen, choose_table, set_address
 
 KAPPA_FALLS = (
-    "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose Exact κ under *Data*."
+    "With Gaussian rows κ depends on the draw; the measured κ stands above the chart. Choose Exact κ under *Data* to "
+    "set it."
 )
 MOST_HELD = 4
 TABLE_BRINGS = (
@@ -143,7 +144,7 @@ def verdicts(settings: Settings, summary: Summary) -> None:
                 f"{floor.median:.3g}",
                 f"from w_ref to αw*{nearest}",
                 "‖w_ref − αw*‖/‖αw*‖, median over prompts: how far the solution of the examples is from the task. A "
-                "loop that is stopped early may be closer to αw* than the one it is heading for.",
+                "loop that is stopped early may be closer to αw* than the solution it is heading for.",
             )
 
 

@@ -81,7 +81,7 @@ def in_place_of(settings: ContextSettings) -> ContextResult:
 def work(settings: ContextSettings) -> None:
     """Draw the cost of a sweep that takes longer, with its buttons and its progress."""
     st.info(
-        f"This sweep takes about {duration(estimate(settings).seconds)} of one core. It can be stopped at any time."
+        f"This sweep takes about {duration(estimate(settings).seconds)} on one core. It can be stopped at any time."
     )
     computed = settings.computed
     jobs.buttons(JOB, lambda: Sweep(computed), label="Compute")
@@ -90,7 +90,7 @@ def work(settings: ContextSettings) -> None:
         if job is None:
             return
         own = isinstance(job.work, Sweep) and job.work.settings == computed
-        other = "" if own else " This is a sweep of other settings: Compute begins with these."
+        other = "" if own else " This sweep has other settings: Compute starts one with these."
         last = job.records[-1] if job.records else None
         share = 0.0 if last is None else last.share
         doing = "begins" if last is None else last.doing

@@ -16,7 +16,7 @@ from looped.settings import Settings
 LINEAR = r"Z \leftarrow Z - \tfrac{\eta}{n}\, P Z M (Z^\top Q Z)\, R"
 """One loop of linear attention, TeX."""
 MODE_LINE = (
-    "In the long run the modes with the largest {} rule the error of a prompt: every loop multiplies it by that "
+    "In the long run the modes with the largest {} dominate the error of a prompt: every loop multiplies it by that "
     "number, and on this axis its line is straight."
 )
 """What the error does where every loop multiplies a mode by the same number."""
@@ -53,7 +53,7 @@ class Algorithm(ABC):
     notice: ClassVar[str]
     """What the curve does from loop to loop, true for every run; Markdown."""
     source: ClassVar[str]
-    """Who says so, and how this project knows."""
+    """The source, and how this project knows it."""
     limit: ClassVar[str] = "the shortest least-squares solution for the labels αy"
     """What w_ref is."""
     limit_curve: ClassVar[str] = "Least squares"
@@ -262,7 +262,7 @@ class Algorithm(ABC):
         """The formula of `tolerance` with the number and the meaning of its κ."""
         loops, why = "√T", ""
         if self.drifts:
-            loops, why = "T", "; T and not √T, as what is rounded in directions without examples adds up"
+            loops, why = "T", "; T instead of √T, since rounding errors in directions without examples add up"
         return f"16·eps·(κ + {loops}), at most 1e-3; κ = {self.condition_number:.4g}, {self.kappa_of}{why}"
 
     @property

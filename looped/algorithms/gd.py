@@ -123,7 +123,7 @@ class GradientDescent(Algorithm):
                 )
             if settings.examples >= settings.features:
                 lines.append(
-                    "Raise n with κ fixed: the slope in the long run stays. What the number of examples changes is κ, "
-                    "as Gaussian rows (under *Data*) show."
+                    "Raise n at a fixed κ: the slope in the long run stays the same. The number of examples acts "
+                    "through κ, as Gaussian rows (under *Data*) show."
                 )
         return lines

@@ -31,8 +31,8 @@ class Preconditioned(Algorithm):
     )
     curve = "(1−ημ)ᵗ"
     notice = (
-        "In the long run the modes with the largest |1 − ημ_k| rule the error of a prompt: every loop multiplies each "
-        "of them by that number, up to its sign."
+        "In the long run the modes with the largest |1 − ημ_k| dominate the error of a prompt: every loop multiplies "
+        "each of them by that number, up to its sign."
     )
     source = (
         "That the minimiser of the training loss tends to Σ⁻¹ as n grows: Gatmiry et al., ICML 2024, arXiv 2410.08292, "

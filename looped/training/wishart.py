@@ -1,7 +1,8 @@
 """The exact mean risk of T gradient steps of one size over Gaussian prompts.
 
 The risk of T loops is the mean of a polynomial of degree 2T in the eigenvalues of XᵀX/n. A sample hardly shows it: rare
-prompts with a large λ₁ rule it. Its exact value needs only the moments E tr(W^k) of W = XᵀX, which are whole numbers.
+prompts with a large λ₁ dominate it. Its exact value needs only the moments E tr(W^k) of W = XᵀX, which are whole
+numbers.
 """
 
 from fractions import Fraction

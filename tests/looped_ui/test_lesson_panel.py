@@ -23,7 +23,7 @@ PAGES = {
     "signal": (SIGNAL, SignalSettings),
     "gpt2": (GPT2, GPT2Settings),
 }
-DIFFER, NONE = "Settings differ from this lesson's", "No lesson is open"
+DIFFER, NONE = "The settings differ from this lesson's", "No lesson is open"
 OUTSIDE = {
     "compare": {"algorithm": "ridge"}, "context": {"prompts": "11"}, "train": {"noise": "0.5"},
     "signal": {"noise": "0.5"}, "gpt2": {"noise": "0.5"},
@@ -121,7 +121,7 @@ def test_settings_of_no_lesson_show_none():
 def test_a_class_link_keeps_its_lesson_in_the_address():
     at = open_page("compare", lesson="conditioning", hide="lesson")
     assert at.query_params["lesson"] == "conditioning"
-    assert any(text.value == "**Conditioning is everything**" for text in at.markdown)
+    assert any(text.value == "**The condition number sets the speed**" for text in at.markdown)
     at.selectbox(key="algorithm").set_value("newton")
     assert any(DIFFER in text.value for text in run(at).markdown)
 

@@ -13,7 +13,7 @@ from looped.fields import SettingsError
 from looped.settings import FIELDS, TABLES, Settings
 
 SYNTHETIC_ONLY = ("examples", "features", "condition_number", "spectrum", "noise", "prompts")
-"""Settings that a table brings along or that make no sense for one."""
+"""Settings that a table determines or that make no sense for one."""
 KAPPA_ONLY = ("condition_number", "spectrum")
 """Settings that Gaussian rows do not read."""
 
@@ -30,7 +30,7 @@ ABOUT = (
     "sum over heads; where softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the "
     "columns that M leaves out."
 )
-"""What stands below the options."""
+"""The text below the options."""
 
 
 @command(Settings, Dialect, metavars={"data": "|".join(("FILE.csv", *FIELDS["data"].ids[:-1]))}, epilog=ABOUT)
@@ -40,7 +40,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
     settings, path = _settings(asked)
     if told and path is None:
         name, value = next(iter(told.items()))
-        why = "says how a CSV is written: add --data FILE.csv, or leave it out."
+        why = "describes a CSV file: add --data FILE.csv, or leave it out."
         raise SettingsError(name, f"{DIALECT[name].flag} = {value} {why}")
     table = tables.load(settings, path, Dialect(**told))
     if table is not None and table.reading:
@@ -91,7 +91,7 @@ def _settings(values: dict[str, Any]) -> tuple[Settings, Path | None]:
             raise SettingsError(name, why)
     for name in KAPPA_ONLY if values.get("data") == "gaussian" else ():
         if name in values:
-            why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out"
+            why = "goes with --data exact or correlated; with gaussian κ depends on the draw"
             raise SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}: leave it out.")
     settings = Settings(**values)
     if settings.shared_step and (table or settings.prompts == 1):
@@ -116,7 +116,7 @@ def _refuse_unread(name: str, values: dict[str, Any]) -> None:
 
 
 def _fewer_prompts(settings: Settings) -> Settings:
-    """As many of the default number of prompts as the limits allow, said on standard error."""
+    """As many of the default number of prompts as the limits allow; a smaller number is reported on standard error."""
     run = cost.sizes(settings)
     most = cost.most_prompts(run)
     if 0 < most < run.B:

@@ -36,7 +36,7 @@ class ComparisonExport(Export):
         return summarise(self.result).to_dict()
 
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        """Every curve at every loop, cut at the error ceiling as in the chart."""
+        """Every curve at every loop, cut off at the error ceiling as in the chart."""
         rows = (
             (series, loop, value)
             for series, values in self.result.curves.items()
@@ -103,7 +103,7 @@ class ComparisonExport(Export):
         return pictures
 
     def script(self) -> str:
-        """Settings written out, and a table inside the script."""
+        """The settings, and the table as part of the script."""
         table = self.result.table
         if table is None:
             return script("compare(settings)", self.settings, ("compare",))

@@ -69,7 +69,7 @@ class Inside:
 
     @cached_property
     def cut(self) -> str:
-        """Sentences on what is left out; empty if everything is shown."""
+        """Sentences on what is not shown; empty if everything is shown."""
         n, d = self.sizes
         shown = min(d, MOST_FEATURES)
         parts = []

@@ -55,7 +55,7 @@ def check(settings: ContextSettings) -> None:
         raise SettingsError(
             "features",
             f"d = {d} is too large to train A, which costs d⁵ a step: choose d up to {MAX_LEARNED_FEATURES}, or leave "
-            "the learned weights away.",
+            "out the learned weights.",
         )
     BUDGET.check(
         Cost(step_seconds=prompt_seconds(settings, n)),

@@ -1,4 +1,4 @@
-"""Finished cells on disk, so that a sweep that was interrupted goes on and gives the same bytes."""
+"""Finished cells on disk, so that an interrupted sweep continues and gives the same bytes."""
 
 import json
 import shutil

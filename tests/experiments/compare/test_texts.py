@@ -174,7 +174,7 @@ def test_a_larger_kappa_flattens_the_line_and_the_optimal_step_steepens_it(query
     assert factor(settings.replace(condition_number=2 * settings.condition_number)) > now
     assert factor(settings.replace(step_size="optimal")) < now
     more = factor(settings.replace(examples=10 * settings.examples))
-    if "Raise n with κ fixed" in texts(at):
+    if "Raise n at a fixed κ" in texts(at):
         assert more == pytest.approx(now, rel=1e-3)
     else:
         assert settings.examples < settings.features
@@ -242,7 +242,7 @@ def test_softmax_pushes_examples_that_are_predicted_too_low_as_well():
         below.append(float(torch.where(residual < 0, weight, 0.0).sum(dim=1).median()))
     assert 0.1 < below[0] < 0.3
     assert 0.4 < below[-1] < 0.6
-    assert "predicted too low" in ALGORITHMS["softmax"].needs
+    assert "already too low" in ALGORITHMS["softmax"].needs
 
 
 def strings():

@@ -92,7 +92,7 @@ def test_three_layers_of_their_own_are_better_typically_and_worse_in_the_mean_an
 @pytest.mark.slow
 @pytest.mark.parametrize("stretch", [1.5, 2.0, 3.0])
 def test_large_tasks_do_not_rule_the_mean_of_three_untied_layers(stretch):
-    # Full weights are not linear in the labels: a rare large w* could rule the mean as a large λ₁ does.
+    # Full weights are not linear in the labels: a rare large w* could dominate the mean as a large λ₁ does.
     trainer = trained("untied")
     d, B, stream = 5, 4_000, trainer.training.stream()
     plain, far = [], []

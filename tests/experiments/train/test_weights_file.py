@@ -94,8 +94,8 @@ BAD = {
     "dates": (npz(P=np.zeros((3, 3), "M8[s]"), Q=np.eye(3)), "not real numbers"),
     "a vector": (npz(P=np.ones(9), Q=np.ones(9)), r"holds P \(9,\) and Q \(9,\)"),
     "no layers": (npz(P=np.ones((0, 3, 3)), Q=np.ones((0, 3, 3))), "holds P"),
-    "too many features": (npz(P=np.eye(60), Q=np.eye(60)), "cannot be looked at here .d = 59 cannot be used"),
-    "settings of something else": (npz(P=np.eye(3), Q=np.eye(3), settings="{"), "cannot be looked at here"),
+    "too many features": (npz(P=np.eye(60), Q=np.eye(60)), "cannot be evaluated here .d = 59 cannot be used"),
+    "settings of something else": (npz(P=np.eye(3), Q=np.eye(3), settings="{"), "cannot be evaluated here"),
     "huge": (bytes(MOST_BYTES + 1), "is larger than 20 MiB"),
 }
 
