@@ -16,6 +16,7 @@ STYLE = """<style>
 .katex-display { padding-block: 0.4em 0.6em }
 [data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
+@media (max-width: 640px) { .stMainBlockContainer > div > div:has(> .st-key-picture), .st-key-picture { order: -1 } }
 </style>"""
 
 ICON = Path(__file__).parent / "docs" / "icon.svg"

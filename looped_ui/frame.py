@@ -36,6 +36,8 @@ class Page(Generic[S]):
         presets = {key: lesson.settings for key, lesson in by_key(self.lessons).items()}
         self.controls: Controls[S] = Controls(name, self.experiment.load("settings"), presets)
         self.controls.repair_link()
+        self.embedded = st.context.is_embedded
+        """Within another page: the picture and the controls that the link names, alone."""
 
     def begin(self, caption: str | Callable[[S], str], without: tuple[str, ...] = (), refused: Iterable[str] = ()) -> S:
         """Draw the title, the glossary, the lessons, and what of the link could not be used.
@@ -50,11 +52,13 @@ class Page(Generic[S]):
         """
         settings, changed = self.controls.read(without)
         self.top_line = st.container(horizontal=True, vertical_alignment="center")
-        with self.top_line:
-            st.title(self.experiment.title, width="stretch")
-            glossary()
-        st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
-        lesson_panel(self.controls, self.lessons)
+        if not self.embedded:
+            with self.top_line:
+                st.title(self.experiment.title, width="stretch")
+                glossary()
+            st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
+            lesson_panel(self.controls, self.lessons)
+        self.picture = st.container(key="picture", gap="small")
         self.controls.show_repairs(settings)
         for sentence in refused:
             st.error(plain(sentence))

@@ -26,6 +26,7 @@ KAPPA_FALLS = (
     "set it."
 )
 MOST_HELD = 4
+BELOW = 84  # pixels of the window below the picture, for the verdict and what is run
 TABLE_BRINGS = (
     "The table brings its own n, d and κ, so this control has no effect. Choose Exact κ under *Data* to use it."
 )
@@ -79,21 +80,27 @@ def sidebar() -> Chosen | None:
 
 
 def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
-    """Lower the number of prompts so that the page answers at once, unless this visitor asked for all of them."""
+    """The settings with so few prompts that the page answers at once, unless this visitor asked for all of them."""
+    run = cost.sizes(settings, table)
+    quick = st.session_state.get("all_prompts") != settings
+    most = cost.most_prompts(run, quick=quick)
+    return settings.replace(prompts=most) if 0 < most < run.B else settings
+
+
+def say_fewer(asked: Settings, settings: Settings, table: tables.Table | None) -> None:
+    """Say how many prompts are run, if not all of them, with a button for more."""
+    if asked == settings:
+        return
     run = cost.sizes(settings, table)
     allowed = cost.most_prompts(run)
-    most = allowed if st.session_state.get("all_prompts") == settings else cost.most_prompts(run, quick=True)
-    if 0 < most < run.B:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            why = "so that the page answers at once" if most < allowed else "as many as the limits allow"
-            st.caption(f"{most} of {run.B} prompts are run, {why}.")
-            if most < allowed:
-                st.button(
-                    f"Run all {run.B}" if allowed == run.B else f"Run {allowed}, the most that fit",
-                    on_click=st.session_state.update, args=({"all_prompts": settings},),
-                )  # fmt: skip
-        return settings.replace(prompts=most)
-    return settings
+    with st.container(horizontal=True, vertical_alignment="center"):
+        why = "so that the page answers at once" if asked.prompts < allowed else "as many as the limits allow"
+        st.caption(f"{asked.prompts} of {run.B} prompts are run, {why}.")
+        if asked.prompts < allowed:
+            st.button(
+                f"Run all {run.B}" if allowed == run.B else f"Run {allowed}, the most that fit",
+                on_click=st.session_state.update, args=({"all_prompts": settings},),
+            )  # fmt: skip
 
 
 def verdicts(settings: Settings, summary: Summary) -> None:
@@ -174,7 +181,7 @@ def error_figure(settings: Settings, view: backend.View) -> None:
                         help="Shows the early loops of a long run; it starts at loop 1.")  # fmt: skip
     picture = charts.hold(view.errors, held) if held else view.errors
     with place:
-        figure(charts.log_loops(picture) if log else picture, "errors")
+        live("errors", lambda _: charts.log_loops(picture) if log else picture)
 
 
 def _hold(settings: Settings, picture: Picture) -> None:
@@ -228,7 +235,13 @@ def draw(settings: Settings, real: Chosen | None) -> None:
     def picture(changes: Mapping[str, Any]) -> Picture:
         return stage(backend.kept_comparison(asked.replace(**changes), identity, table))
 
-    live("stage", picture, controls.sliders, heights=(300, 430), below=60)
+    with page.picture:
+        live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
+        st.markdown(typeset(words.verdict(asked, view.summary)))
+        st.caption(typeset(words.what_runs(asked, view.summary)))
+    if page.embedded:
+        return
+    say_fewer(asked, settings, table)
     verdicts(asked, view.summary)
     error_figure(asked, view)
     for note in words.notes(asked, view.summary):

@@ -1,8 +1,41 @@
 """The first page's sentences about a run, each written from the run's own numbers, in Markdown."""
 
+import math
+
 from looped.algorithms import ALGORITHMS
 from looped.experiments.compare.summary import Summary
 from looped.settings import Settings
+
+
+def verdict(settings: Settings, summary: Summary) -> str:
+    """Whether the transformer and the explicit method agree, with the figure behind it."""
+    found, twin = summary.verdict, ALGORITHMS[settings.algorithm].twin
+    if found.passed is None:
+        return f"The loop is not meant to be {twin}: the largest difference between the two is {found.gap:.1e}."
+    if not found.passed:
+        return (
+            f"**✗ Not the same as explicit {twin}:** the largest relative difference is {found.relative_gap:.1e}, the "
+            f"tolerance {found.tolerance:.1e}."
+        )
+    digits = "every digit" if found.relative_gap == 0 else f"{int(-math.log10(found.relative_gap))} digits"
+    return (
+        f"**Same as explicit {twin} to {digits} ✓** The largest difference over all loops and prompts is "
+        f"{found.gap:.1e}."
+    )
+
+
+def what_runs(settings: Settings, summary: Summary) -> str:
+    """The run in one line: how the weights came about, the step, and how the loop is evaluated."""
+    algorithm, eta = ALGORITHMS[settings.algorithm], summary.step_size
+    size = f"{eta.median:.3g}" if eta.same else f"{eta.min:.3g} to {eta.max:.3g}"
+    named = {"auto": "set from the data", "optimal": "the optimal one of the data"}
+    step = named.get(str(settings.step_size), "set by hand")
+    token = settings.form == "token" or not algorithm.has_state
+    prompts = "one prompt" if summary.sizes.prompts == 1 else f"the first of {summary.sizes.prompts} prompts"
+    return (
+        f"Weights written down, not trained · step η = {size}, {step} · {'token' if token else 'state'} form · "
+        f"{prompts} is shown"
+    )
 
 
 def notes(settings: Settings, summary: Summary) -> list[str]:
