@@ -7,20 +7,11 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from looped.export.files import FILES, Export
+from looped.export.files import FORMATS, Export
 from looped.settings import CheckedSettings
 from looped_ui.controls import DISPLAY, Controls
 from looped_ui.lesson import lesson_now
 from looped_ui.parts import plain
-
-CONTENTS = {
-    "result.json": ("JSON", "application/json", "Settings, seed, versions, verdicts and scalars."),
-    "curves.csv": ("CSV", "text/csv", "Every curve that is drawn, one number a line."),
-    "figure.html": ("HTML", "text/html", "The charts as one interactive page that works offline."),
-    "reproduce.py": ("Python", "text/x-python", "A script that gives the same numbers in an empty folder."),
-    "arrays.npz": ("NPZ", "application/octet-stream", "The arrays behind the curves, for NumPy."),
-}
-"""What each file is called on the page, its type, and what is in it."""
 
 
 def share(
@@ -55,11 +46,10 @@ def share(
             return
         st.markdown("**Files.** All but the CSV, numbers alone, carry settings, seed and versions.")
         with st.container(horizontal=True):
-            for name in FILES:
-                label, kind, what = CONTENTS[name]
+            for name, form in FORMATS.items():
                 st.download_button(
-                    label, partial(_content, result, name), name, kind, key=f"{controls.page}_{name}", help=what,
-                    on_click="ignore",
+                    form.label, partial(_content, result, name), name, form.media_type, help=form.what,
+                    key=f"{controls.page}_{name}", on_click="ignore",
                 )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ import sys
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -112,28 +113,54 @@ class Export(ABC):
 
     def files(self) -> dict[str, bytes]:
         """Content by file name."""
-        return {name: self.file(name) for name in FILES}
+        return {name: self.file(name) for name in FORMATS}
 
     def file(self, name: str) -> bytes:
-        """The content of one of `FILES`."""
-        match name:
-            case "result.json":
-                return utf8(self.summary_json() + "\n")
-            case "curves.csv":
-                return utf8(self.curves_csv())
-            case "figure.html":
-                return utf8(self.figure_html())
-            case "reproduce.py":
-                return utf8(self.script())
-            case "arrays.npz":
-                return npz(self.arrays(), _json(self.provenance))
-            case _:
-                raise ValueError(f"There is no file {name}: the files are {', '.join(FILES)}.")
+        """The content of one of `FORMATS`.
+
+        Raises:
+            ValueError: for another name.
+        """
+        if name not in FORMATS:
+            raise ValueError(f"There is no file {name}: the files are {', '.join(FORMATS)}.")
+        return FORMATS[name].content(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One of the files of every result."""
+
+    label: str
+    """What its button says."""
+    media_type: str
+    what: str
+    """What is in it, in one sentence."""
+    content: Callable[[Export], bytes]
 
 
 SCRIPT = "reproduce.py"
-FILES = ("result.json", "curves.csv", "figure.html", SCRIPT, "arrays.npz")
-"""Every result's files, in the order they are offered."""
+FORMATS = {
+    "result.json": Format(
+        "JSON", "application/json", "Settings, seed, versions, verdicts and scalars.",
+        lambda made: utf8(made.summary_json() + "\n"),
+    ),
+    "curves.csv": Format(
+        "CSV", "text/csv", "Every curve that is drawn, one number a line.", lambda made: utf8(made.curves_csv())
+    ),
+    "figure.html": Format(
+        "HTML", "text/html", "The charts as one interactive page that works offline.",
+        lambda made: utf8(made.figure_html()),
+    ),
+    SCRIPT: Format(
+        "Python", "text/x-python", "A script that gives the same numbers in an empty folder.",
+        lambda made: utf8(made.script()),
+    ),
+    "arrays.npz": Format(
+        "NPZ", "application/octet-stream", "The arrays behind the curves, for NumPy.",
+        lambda made: npz(made.arrays(), _json(made.provenance)),
+    ),
+}  # fmt: skip
+"""Every result's files by name, in the order in which they are offered."""
 
 
 def of(result: object) -> Export:
@@ -176,14 +203,14 @@ def write_or_compare(result: object) -> None:
     of arrays.npz or by how much they differ. `--overwrite` among the script's arguments replaces the files.
     """
     made, folder, overwrite = of(result), Path(), "--overwrite" in sys.argv[1:]
-    there = [name for name in FILES if (folder / name).exists()]
+    there = [name for name in FORMATS if (folder / name).exists()]
     if not overwrite and (old := [name for name in there if name != SCRIPT]):
         same = compared(made.arrays(), folder / "arrays.npz")
         if "result.json" in old and (folder / "result.json").read_bytes() != made.file("result.json"):
             same += "; result.json differs"
         print(f"{same}. Nothing is written; --overwrite replaces {', '.join(old)}.")
         return
-    write({name: made.file(name) for name in FILES if overwrite or name not in there}, folder)
+    write({name: made.file(name) for name in FORMATS if overwrite or name not in there}, folder)
     print(made.summary_json())
 
 
