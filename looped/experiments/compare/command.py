@@ -7,7 +7,7 @@ from looped import cost, export, tables
 from looped.algorithms import ALGORITHMS
 from looped.cli.options import command, refuse_unread, write
 from looped.cli.streams import give, say
-from looped.dialects import DIALECT, Dialect
+from looped.dialects import Dialect
 from looped.experiments.compare.result import compare
 from looped.fields import SettingsError
 from looped.settings import FIELDS, TABLES, Settings
@@ -36,12 +36,12 @@ ABOUT = (
 @command(Settings, Dialect, metavars={"data": "|".join(("FILE.csv", *FIELDS["data"].ids[:-1]))}, epilog=ABOUT)
 def run(asked: dict[str, Any], out: Path | None) -> None:
     """`looped compare`: summary to standard output, files to `--out`."""
-    told = {name: asked.pop(name) for name in DIALECT if name in asked}
+    told = {name: asked.pop(name) for name in Dialect.table if name in asked}
     settings, path = _settings(asked)
     if told and path is None:
         name, value = next(iter(told.items()))
         why = "says how a CSV is written: add --data FILE.csv, or leave it out."
-        raise SettingsError(name, f"{DIALECT[name].flag} = {value} {why}")
+        raise SettingsError(name, f"{Dialect.table[name].flag} = {value} {why}")
     table = tables.load(settings, path, Dialect(**told))
     if table is not None and table.reading:
         say(f"{table.name}: {table.reading}")
