@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from looped import cost, export, tables
+from looped import export, tables
 from looped.algorithms import ALGORITHMS
 from looped.cli.options import command, refuse_unread, write
 from looped.cli.streams import give, say
 from looped.dialects import Dialect
+from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.result import compare
 from looped.fields import SettingsError
 from looped.settings import FIELDS, TABLES, Settings
@@ -117,9 +118,8 @@ def _refuse_unread(name: str, values: dict[str, Any]) -> None:
 
 def _fewer_prompts(settings: Settings) -> Settings:
     """As many of the default number of prompts as the limits allow, said on standard error."""
-    run = cost.sizes(settings)
-    most = cost.most_prompts(run)
-    if 0 < most < run.B:
-        say(f"runs {most} prompts, as many as fit the limits at these sizes, instead of {run.B}")
+    most = most_prompts(settings)
+    if 0 < most < settings.prompts:
+        say(f"runs {most} prompts, as many as fit the limits at these sizes, instead of {settings.prompts}")
         return settings.replace(prompts=most)
     return settings
