@@ -43,7 +43,7 @@ def gradient_flow(task: SignalTask, beta: Tensor, Gamma: Tensor, until: float, p
 
     Source: derived from the risk of GD-β in arXiv 2402.14951; the splitting is Strang's.
     """
-    H, M = task.H, task.M
+    H, M = task.H, task.examples
     seen = task.root_H @ task.Omega @ task.root_H
     drive = H @ gd_optimum(task).Gamma @ seen
     in_H, basis_H = torch.linalg.eigh(H)

@@ -123,7 +123,7 @@ class _Reduced:
         basis, unit = cls._basis(task)
         delta = basis.T @ (task.root_H @ task.beta_star).numpy() / unit
         values = np.linalg.eigvalsh(task.S.numpy()) / unit**2
-        s, c, M = np.maximum(values, 0)[None], np.full((1, 1), task.c / unit**2), task.M
+        s, c, M = np.maximum(values, 0)[None], np.full((1, 1), task.c / unit**2), task.examples
         omega = ((M + 1) * s + c) / M
         fourth = (M + 2) / M * (2 * (s**2).sum(axis=1, keepdims=True) + c**2)
         return cls(s, delta[None], omega, omega + 2 / M * s + c, c, np.full((1, 1), float(M)), fourth)
@@ -145,7 +145,7 @@ class _Reduced:
 
     def weights(self, task: SignalTask, r: Array) -> Effective:
         """The best weights with this r."""
-        b, u, s, delta, c, M = r[:-1], r[-1], self.s[0], self.delta[0], self.c[0, 0], task.M
+        b, u, s, delta, c, M = r[:-1], r[-1], self.s[0], self.delta[0], self.c[0, 0], task.examples
         corner = np.diag(u * u * self.omega[0] + b @ b / M) + (M + 1) / M * np.outer(b, b)
         side = (u * self.side[0] * b)[:, None]
         last = b @ (self.omega[0] * b) + u * u * self.fourth

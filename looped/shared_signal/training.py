@@ -152,7 +152,7 @@ def _stream(task: SignalTask, plan: TrainingPlan, units: Tensor) -> Iterator[tup
     """E (B, d+1, M+1) and y (B,) for every step, in units of their own."""
     # Another stream than that of the weights, which are seeded with the plain number.
     generator = torch.Generator().manual_seed(plan.seed + 2**40)
-    a_step = plan.batch * (task.features + 1) * (task.M + 1)
+    a_step = plan.batch * (task.features + 1) * (task.examples + 1)
     at_once = max(1, min(STEPS_AT_ONCE, NUMBERS_AT_ONCE // a_step))
     for start in range(0, plan.steps, at_once):
         prompts = draw(task, at_once * plan.batch, generator, units.dtype)
