@@ -232,9 +232,9 @@ def best_numbers(condition_number: float, loops: int, eps: float) -> tuple[float
     """γλ₁ and a/γ that leave the least of the worst mode after T loops, found on two grids.
 
     Worst over all eigenvalues between λ₁/κ and λ₁. Rounding counts too: what grows on the way by a factor leaves eps
-    times that factor. The best numbers on a grid, not a proof. Nelder and Mead's search of scipy.optimize from four
-    starts takes 15 times as long over 20 settings; what it leaves is smaller in 10 of them, by half at most, and larger
-    in 2, by up to 1.8 times (`benchmarks/searches.py`).
+    times that factor. The best numbers on a grid, not a proof. Nelder and Mead's search of scipy.optimize
+    from the best of the first grid takes 4 times as long over 20 settings; what it leaves is more than 1 % smaller in 8
+    of them, by 14 % at most, and larger in 4, by up to 1.8 times (`benchmarks/searches.py`).
 
     Args:
         condition_number: κ.
