@@ -60,10 +60,10 @@ def lsa_minima(tasks: Sequence[SignalTask], known: Sequence[Effective] = ()) -> 
 
     The starts of b̃ lie along δ̃ = H^½β*, along what S and its regularised inverse make of it, along δ̃ plus one
     eigenvector of S, and in random directions, with lengths over three decades and, without GD's part, at u = 0. From
-    each BFGS descends in float64. It is written out here because it takes all starts in one batch. Over 20 tasks of 2 to
-    20 features scipy.optimize.minimize with the gradient takes 1.7 times as long from the 8 starts of the least risk, and
-    misses the minimum of one task by 1 %; from 40 of them it takes 10 times as long and finds the same risks to 3e-7
-    (`benchmarks/searches.py`).
+    each BFGS descends in float64. It is written out here because it takes all starts in one batch. Over 20 tasks of 2
+    to 20 features scipy.optimize.minimize with the gradient takes 1.7 times as long from the 8 starts of the least
+    risk, and misses the minimum of one task by 1 %; from 40 of them it takes 10 times as long and finds the same risks
+    to 3e-7 (`benchmarks/searches.py`).
 
     Source: the exact risk is the paper's (arXiv 2402.14951); the reduction is derived for this project.
     """

@@ -121,8 +121,8 @@ def search(loops: int, eigenvalues: Tensor, weight: Tensor) -> Best:
     Starts from the best gradient descent on a small grid of contractions and follows the valley; steps halve when no
     neighbour is better. A local search: it gives the best numbers known, not a proof. Nelder and Mead's search of
     scipy.optimize from the same start and with the same strides takes 1.4 times as long over 20 settings. Its risk is
-    more than 1 % lower in 2 of them, by 7 % at most, and higher in none; but the arrays of a run would differ from those
-    stored and exported (`benchmarks/searches.py`).
+    more than 1 % lower in 2 of them, by 7 % at most, and higher in none; but the arrays of a run would differ from
+    those stored and exported (`benchmarks/searches.py`).
 
     Args:
         loops: T, the number of loops.
