@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from looped import export, tables
+from looped import tables
 from looped.algorithms import ALGORITHMS
 from looped.cli.options import command, refuse_unread, write
 from looped.cli.streams import give, say
@@ -49,8 +49,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
     if table is None and "prompts" not in asked:
         settings = _fewer_prompts(settings)
     result = compare(settings, table)
-    summary = export.summary_json(result)
-    write(result, out)
+    summary = write(result, out)
     if result.rank == 1 and settings.condition_number != 1 and settings.data == "exact":
         say("min(n, d) = 1 leaves a single eigenvalue, so κ is 1")
     if result.rank < (d := result.prompts.shape[2]):
