@@ -82,17 +82,12 @@ def _settings(values: dict[str, Any]) -> tuple[Settings, Path | None]:
     table = values.get("data") in TABLES
     for name in SYNTHETIC_ONLY if table else ("target", "feature_columns"):
         if name in values:
-            what = f"{FIELDS[name].flag} = {values[name]}"
-            why = (
-                f"{what} goes with synthetic data, a table brings its own: leave it out."
-                if table
-                else f"{what} goes with a table: add --data FILE.csv."
-            )
-            raise SettingsError(name, why)
+            own = "goes with synthetic data, a table brings its own: leave it out."
+            raise _refused(name, values, own if table else "goes with a table: add --data FILE.csv.")
     for name in KAPPA_ONLY if values.get("data") == "gaussian" else ():
         if name in values:
-            why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out"
-            raise SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}: leave it out.")
+            why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out: leave it out."
+            raise _refused(name, values, why)
     settings = Settings(**values)
     if settings.shared_step and (table or settings.prompts == 1):
         refuse_unread(settings, values, {"shared_step": "several prompts, and this is one"})
@@ -106,13 +101,18 @@ def _refuse_unread(name: str, values: dict[str, Any]) -> None:
     for other in ALGORITHMS.values():
         for setting in set(other.reads) & set(values) - set(chosen.reads):
             why = f"goes with --algorithm {other.name}, and this is {name}: leave it out, or choose {other.name}."
-            raise SettingsError(setting, f"{FIELDS[setting].flag} = {values[setting]} {why}")
+            raise _refused(setting, values, why)
     if not chosen.layouts and "layout" in values:
         why = f"goes with algorithms that have two layouts, and {name} has one: leave it out."
-        raise SettingsError("layout", f"--layout = {values['layout']} {why}")
+        raise _refused("layout", values, why)
     if not chosen.has_state and values.get("form") == "state":
         why = f"goes with algorithms whose examples give a constant state, and {name} reads all tokens: leave it out."
-        raise SettingsError("form", f"--form = state {why}")
+        raise _refused("form", values, why)
+
+
+def _refused(name: str, values: dict[str, Any], why: str) -> SettingsError:
+    """The sentence for an option that was given and does not go with the others."""
+    return SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}")
 
 
 def _fewer_prompts(settings: Settings) -> Settings:
