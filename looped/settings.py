@@ -96,15 +96,10 @@ class CheckedSettings:
                 raise SettingsError(name, f"{name} is not a setting: the settings are {', '.join(cls.table)}.")
         return cls(**values)
 
-    @staticmethod
-    def link_version() -> str:
-        """The value of `v` in a link of this version."""
-        return str(LINK_VERSION)
-
     def to_query(self) -> dict[str, str]:
         """Every field as a link carries it, under its short key, with the link version `v`."""
         texts = {self.table[name].key: self.table[name].to_text(value) for name, value in self._items()}
-        return {**texts, "v": self.link_version()}
+        return {**texts, "v": str(LINK_VERSION)}
 
     @classmethod
     def from_query(cls, query: Mapping[str, object]) -> tuple[Self, dict[str, str]]:
@@ -293,4 +288,3 @@ class Settings(CheckedSettings):
 
 FIELDS: dict[str, Field] = Settings.table
 """Every setting of a run of `looped.compare`."""
-DEFAULTS: dict[str, Any] = Settings.defaults()

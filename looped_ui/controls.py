@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import streamlit as st
 
 from looped.fields import READ_AS_POINT, Field
-from looped.settings import CheckedSettings
+from looped.settings import LINK_VERSION, CheckedSettings
 from looped_ui.parts import plain, typeset
 from looped_ui.typing import misread
 
@@ -277,7 +277,7 @@ class Controls(Generic[S]):
         """Sentences about a link version, a lesson, a display or hidden controls that do not exist here."""
         notes = []
         version, lesson = texts.get("v", ""), texts.get("lesson", "")
-        ours = self.settings.link_version()
+        ours = str(LINK_VERSION)
         if version and version != ours:
             notes.append(f"v = {version} is another version of links than {ours}: some values may mean something else.")
         if lesson and lesson not in self.lessons:

@@ -15,7 +15,7 @@ from looped_ui.parts import plain
 
 
 def share(
-    controls: Controls[Any], settings: CheckedSettings, result: Callable[[], Export] | None, note: str = ""
+    controls: Controls[Any], settings: CheckedSettings, result: Callable[[], Export[Any]] | None, note: str = ""
 ) -> None:
     """A panel with links and files, filled when it is opened.
 
@@ -53,7 +53,7 @@ def share(
                 )  # fmt: skip
 
 
-def _content(result: Callable[[], Export], name: str) -> bytes:
+def _content(result: Callable[[], Export[Any]], name: str) -> bytes:
     return result().file(name)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from looped import tables
-from looped.dialects import DIALECT, Dialect
+from looped.dialects import Dialect
 from looped.fields import SettingsError
 from looped.settings import FIELDS
 from looped_ui import backend
@@ -117,7 +117,7 @@ def _dialect() -> Dialect:
     with st.popover("How it is written", help="Set what was not guessed right about the file.", width="stretch"):
         told = {
             name: st.selectbox(field.label, field.ids, key=f"csv_{field.key}", help=field.help)
-            for name, field in DIALECT.items()
+            for name, field in Dialect.table.items()
         }
     return Dialect(**told)
 

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from looped import cost, export, tables
+from looped import export, tables
 from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts, words
+from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
 from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
@@ -74,16 +75,15 @@ def sidebar() -> Chosen | None:
 
 def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
     """Lower the number of prompts so that the page answers at once, unless this visitor asked for all of them."""
-    run = cost.sizes(settings, table)
-    allowed = cost.most_prompts(run)
-    most = allowed if st.session_state.get("all_prompts") == settings else cost.most_prompts(run, quick=True)
-    if 0 < most < run.B:
+    asked, allowed = 1 if table else settings.prompts, most_prompts(settings, table)
+    most = allowed if st.session_state.get("all_prompts") == settings else most_prompts(settings, table, quick=True)
+    if 0 < most < asked:
         with st.container(horizontal=True, vertical_alignment="center"):
             why = "so that the page answers at once" if most < allowed else "as many as the limits allow"
-            st.caption(f"{most} of {run.B} prompts are run, {why}.")
+            st.caption(f"{most} of {asked} prompts are run, {why}.")
             if most < allowed:
                 st.button(
-                    f"Run all {run.B}" if allowed == run.B else f"Run {allowed}, the most that fit",
+                    f"Run all {asked}" if allowed == asked else f"Run {allowed}, the most that fit",
                     on_click=st.session_state.update, args=({"all_prompts": settings},),
                 )  # fmt: skip
         return settings.replace(prompts=most)

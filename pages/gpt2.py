@@ -5,8 +5,9 @@ import streamlit as st
 from looped import export
 from looped.experiments.gpt2 import words
 from looped.experiments.gpt2.charts import curves_chart
+from looped.experiments.gpt2.cost import check, estimate
 from looped.experiments.gpt2.curves import NAMES, Curve, command, stored
-from looped.experiments.gpt2.result import GPT2Result, GPT2Training, estimate
+from looped.experiments.gpt2.result import GPT2Result, GPT2Training
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
@@ -68,7 +69,12 @@ def live(settings: GPT2Settings) -> None:
     if why := missing():
         st.info(plain(why) + " The stored curves need nothing.")
         return
-    jobs.buttons(JOB, lambda: GPT2Training(settings).affordable())
+
+    def begin() -> GPT2Training:
+        check(settings)
+        return GPT2Training(settings)
+
+    jobs.buttons(JOB, begin)
     cost = estimate(settings).seconds
     st.caption(
         f"Both models in turn, on the same prompts: about {cost:.0f} s of one core."

@@ -104,7 +104,7 @@ def notes(task: SignalTask) -> list[str]:
             r"**Rank below 2.** $H^{1/2}\Psi^{1/2}$ has rank below 2. The paper proves for rank 2 and more that "
             "no block is better than the best GD-β; below, it is derived for this project (see the assumptions)."
         )
-    if task.sigma == 0 and task.features <= task.M:
+    if task.sigma == 0 and task.features <= task.examples:
         lines.append(
             "**Bayes is 0.** Without noise, M ≥ d examples determine the task; one linear step cannot use that."
         )
@@ -200,7 +200,7 @@ def bound_section() -> None:
         task, best = risks.failing_bound()
         st.markdown(
             r"The paper's second lower bound on the gap, $\frac{c^2}{(M+1)^2\,\mathrm{tr}((H\Psi)^2)}\|\beta^*\|_H^2$, "
-            f"is not one for small M. With H = Ψ = I, σ = 0, d = {task.features}, M = {task.M} and "
+            f"is not one for small M. With H = Ψ = I, σ = 0, d = {task.features}, M = {task.examples} and "
             f"‖β\\*‖² = {task.features} it claims a gap of **{best.bounds.paper_second:.2f}**, but weights of linear "
             f"self-attention with the exact risk {best.written['lsa']} are only **{best.written['gap']}** above the "
             f"best block ({best.written['gd']}). What its "

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -33,19 +33,29 @@ def versions() -> dict[str, str]:
     return provenance.versions("python", *PACKAGES)
 
 
-class Export(ABC):
-    """The parts of one kind of result, and the files made from them.
+class Result(Protocol):
+    """A result of any experiment."""
 
-    A subclass gives the five parts, from the result that it is made with.
+    @property
+    def settings(self) -> CheckedSettings:
+        """As asked; of a run that was stopped, with the steps it made."""
+
+
+R = TypeVar("R", bound=Result)
+
+
+class Export(ABC, Generic[R]):
+    """The parts of one kind of result, and the files made from them; a subclass gives the parts.
+
+    Args:
+        result: the result.
     """
 
     title: ClassVar[str]
     """Heading of figure.html."""
 
-    @property
-    @abstractmethod
-    def settings(self) -> CheckedSettings:
-        """The settings of the run."""
+    def __init__(self, result: R) -> None:
+        self.result = result
 
     @cached_property
     @abstractmethod
@@ -76,7 +86,7 @@ class Export(ABC):
     @property
     def provenance(self) -> dict[str, Any]:
         """The settings and the versions: also the comment of the zip archive that arrays.npz is."""
-        settings = self.settings.to_dict()
+        settings = self.result.settings.to_dict()
         about = {"settings": settings, "seed": settings.get("seed")}
         return {**about, "results_version": RESULTS_VERSION, "versions": versions()}
 
@@ -163,7 +173,7 @@ FORMATS = {
 """Every result's files by name, in the order in which they are offered."""
 
 
-def of(result: object) -> Export:
+def of(result: object) -> Export[Any]:
     """The export of a result, whatever experiment it is of.
 
     Raises:
@@ -172,7 +182,7 @@ def of(result: object) -> Export:
     for experiment in EXPERIMENTS.values():
         name = experiment.result.partition(":")[2]  # asked first, so that no other experiment is imported
         if type(result).__name__ == name and isinstance(result, experiment.load("result")):
-            export: Export = experiment.load("export")(result)
+            export: Export[Any] = experiment.load("export")(result)
             return export
     raise TypeError(f"Nothing is known about writing a {type(result).__name__}.")
 
@@ -249,13 +259,7 @@ def _difference(new: np.ndarray | None, old: np.ndarray | None) -> str:
     return f"by up to {apart:.2g}; its largest entry is {np.nanmax(np.abs(old)):.2g}"
 
 
-def bands(values: np.ndarray) -> dict[str, float]:
-    """10 %, 50 % and 90 % of values over prompts."""
-    p10, median, p90 = np.quantile(values, [0.1, 0.5, 0.9])
-    return {"p10": float(p10), "median": float(median), "p90": float(p90)}
-
-
-def script(call: str, settings: CheckedSettings, names: Iterable[str], before: str = "") -> str:
+def script(call: str, settings: CheckedSettings, *names: str, before: str = "") -> str:
     """A script that runs alone: imports, every field of the settings written out, the call, and its files.
 
     Args:

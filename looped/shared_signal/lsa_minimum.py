@@ -60,9 +60,10 @@ def lsa_minima(tasks: Sequence[SignalTask], known: Sequence[Effective] = ()) -> 
 
     The starts of b̃ lie along δ̃ = H^½β*, along what S and its regularised inverse make of it, along δ̃ plus one
     eigenvector of S, and in random directions, with lengths over three decades and, without GD's part, at u = 0. From
-    each BFGS descends in float64. It is written out here because it takes all starts in one batch: for three tasks of
-    10 features scipy.optimize.minimize from the same starts finds the same risks to 1e-9 in 37 times the time, 1.85 s
-    (`benchmarks/searches.py`).
+    each BFGS descends in float64. It is written out here because it takes all starts in one batch. Over 20 tasks of 2
+    to 20 features scipy.optimize.minimize with the gradient takes 1.7 times as long from the 8 starts of the least
+    risk, and misses the minimum of one task by 1 %; from 40 of them it takes 10 times as long and finds the same risks
+    to 3e-7 (`benchmarks/searches.py`).
 
     Source: the exact risk is the paper's (arXiv 2402.14951); the reduction is derived for this project.
     """
@@ -123,7 +124,7 @@ class _Reduced:
         basis, unit = cls._basis(task)
         delta = basis.T @ (task.root_H @ task.beta_star).numpy() / unit
         values = np.linalg.eigvalsh(task.S.numpy()) / unit**2
-        s, c, M = np.maximum(values, 0)[None], np.full((1, 1), task.c / unit**2), task.M
+        s, c, M = np.maximum(values, 0)[None], np.full((1, 1), task.c / unit**2), task.examples
         omega = ((M + 1) * s + c) / M
         fourth = (M + 2) / M * (2 * (s**2).sum(axis=1, keepdims=True) + c**2)
         return cls(s, delta[None], omega, omega + 2 / M * s + c, c, np.full((1, 1), float(M)), fourth)
@@ -145,7 +146,7 @@ class _Reduced:
 
     def weights(self, task: SignalTask, r: Array) -> Effective:
         """The best weights with this r."""
-        b, u, s, delta, c, M = r[:-1], r[-1], self.s[0], self.delta[0], self.c[0, 0], task.M
+        b, u, s, delta, c, M = r[:-1], r[-1], self.s[0], self.delta[0], self.c[0, 0], task.examples
         corner = np.diag(u * u * self.omega[0] + b @ b / M) + (M + 1) / M * np.outer(b, b)
         side = (u * self.side[0] * b)[:, None]
         last = b @ (self.omega[0] * b) + u * u * self.fourth

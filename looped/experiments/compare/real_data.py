@@ -11,7 +11,7 @@ from looped import prompts
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
 from looped.algorithms.run import looped_iterates
-from looped.cost import FOLDS
+from looped.experiments.compare.cost import FOLDS
 from looped.fields import SettingsError
 from looped.settings import FIELDS, Settings
 from looped.tables import Table

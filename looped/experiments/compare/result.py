@@ -5,12 +5,12 @@ from functools import cached_property
 
 import numpy as np
 
-from looped import attention, cost, prompts, tables, theory
+from looped import attention, prompts, tables, theory
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
 from looped.algorithms.gd import GradientDescent
 from looped.algorithms.run import explicit_iterates, looped_iterates
-from looped.experiments.compare import real_data
+from looped.experiments.compare import cost, real_data
 from looped.fields import SettingsError
 from looped.prompts import relative_distance
 from looped.settings import TABLES, Settings
@@ -239,13 +239,12 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         raise SettingsError("data", f"data = {settings.data} draws its own prompts: choose csv to run a table.")
     else:
         settings = settings.replace(target=table.target, feature_columns=table.columns)
-    run = cost.sizes(settings, table)
-    cost.check(run)
+    cost.check(settings, table)
     batch = prompts.draw(settings) if table is None else prompts.from_table(table, settings)
     algorithm = ALGORITHMS[settings.algorithm](settings, batch)
     prediction = algorithm.prediction
     looped = looped_iterates(algorithm)
-    explicit, yardstick = explicit_iterates(algorithm, run.gram)
+    explicit, yardstick = explicit_iterates(algorithm, cost.sizes(settings, table).gram)
     held_from = None
     if prediction.kind != "converges" or not (np.isfinite(looped[-1]).all() and np.isfinite(explicit[-1]).all()):
         held_from = _hold(looped, explicit, LARGEST_ITERATE[settings.dtype])

@@ -59,9 +59,7 @@ def main() -> None:
         print(f"\r{progress.share:4.0%} {progress.doing}\033[K", end="", file=sys.stderr)
     result = work.snapshot()
     assert result is not None
-    path = provenance.STORED / NAME
-    write(result, path)
-    print(f"\nwrote {path}, {path.stat().st_size:,} bytes", file=sys.stderr)
+    write(result, provenance.STORED / NAME)
 
 
 if __name__ == "__main__":
