@@ -143,7 +143,7 @@ class Controls(Generic[S]):
         self.named_or_number("step_size", ("auto", "optimal"))
 
     def _settle(self, name: str) -> None:
-        """Give a widget that was just drawn again, and began with its link, what was set while it was not drawn."""
+        """Set a redrawn widget, which starts from its link, to the value that was set while it was not drawn."""
         late = st.session_state.get("late", {})
         if name in late:
             st.session_state["corrected"] = {name: late.pop(name)}
@@ -157,7 +157,7 @@ class Controls(Generic[S]):
         return st.session_state[field.key]
 
     def replace(self, name: str, value: Any, why: str) -> None:
-        """Give a widget that is not drawn yet another value; `show_repairs` says why."""
+        """Set a widget that is not drawn yet to another value; `show_repairs` says why."""
         state, field = st.session_state, self.fields[name]
         before = [] if "repairs_at" in state else state.get("repairs", [])
         state["repairs"] = [*before, plain(why)]

@@ -92,7 +92,7 @@ def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
 
 
 def verdicts(settings: Settings, summary: Summary) -> None:
-    """Draw what was predicted before the run, and what came out."""
+    """Draw the prediction before the run, and the outcome."""
     verdict, error, kappa, sizes = summary.verdict, summary.error_after_T, summary.condition_number, summary.sizes
     if verdict.prediction != "converges":
         box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[verdict.prediction]
@@ -144,7 +144,7 @@ def verdicts(settings: Settings, summary: Summary) -> None:
 
 
 def equation(settings: Settings, summary: Summary) -> None:
-    """One loop with the current numbers in it, and what the layer needs for it."""
+    """Draw one loop with the current numbers in it, and the needs of the layer."""
     lines, algorithm = words.equation(settings, summary), ALGORITHMS[settings.algorithm]
     for line in lines:
         st.latex(line)
@@ -156,7 +156,7 @@ def equation(settings: Settings, summary: Summary) -> None:
 
 
 def error_figure(settings: Settings, view: backend.View) -> None:
-    """The main chart with what is held on it; a display switch changes the drawing alone."""
+    """Draw the main chart and the held curves; a display switch changes the drawing alone."""
     state = st.session_state
     held: list[charts.Held] = state.setdefault("held", [])
     place = st.container()
@@ -177,7 +177,7 @@ def _hold(settings: Settings, picture: Picture) -> None:
 
 
 def real_data(table: TableSummary, predictions: Picture | None) -> None:
-    """Coefficients by column name, and predictions on held-out rows."""
+    """Draw coefficients by column name, and predictions on held-out rows."""
     st.subheader(f"What it learned about the column “{plain(table.target)}”")
     st.caption(
         f"{plain(table.name)}: features standardised to mean 0 and variance 1, target centred (that is the "
@@ -204,7 +204,7 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
 
 
 def draw(settings: Settings, real: Chosen | None) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     table = real.table if real else None
     if real:
         real.show_notes()

@@ -172,7 +172,7 @@ def pictures(result: ContextResult) -> list[tuple[str, Picture]]:
 
 
 def draw(settings: ContextSettings) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     try:
         check(settings)
     except SettingsError as error:

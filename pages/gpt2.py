@@ -91,7 +91,7 @@ def live(settings: GPT2Settings) -> None:
 
 
 def kept() -> None:
-    """Curves that come with the program, as what they are."""
+    """Draw the curves that come with the program, labelled as stored."""
     everything = stored()
     pairs = words.pairs(everything)
     st.subheader("Stored curves")
@@ -125,7 +125,7 @@ def kept() -> None:
 
 
 def draw(settings: GPT2Settings) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     kept()
     live(settings)
     job = jobs.current(JOB)

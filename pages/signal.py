@@ -211,7 +211,7 @@ def bound_section() -> None:
 
 
 def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     task = settings.task(*matrices)
     identity = risks.digest(*matrices)
     trained = _training(settings, task)

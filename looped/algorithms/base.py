@@ -23,7 +23,7 @@ MODE_LINE = (
 
 
 class Algorithm(ABC):
-    """One algorithm with the numbers it runs with on given prompts, and what follows from them.
+    """One algorithm on given prompts: the numbers of the run, and the theory that follows from them.
 
     In the modes of H = XᵀX/n every algorithm but softmax attention is a recurrence of numbers. With w_0 = 0 mode k of
     w_t − w_ref is f_t(λ_k) times that of −w_ref, f_0 = 1.
@@ -33,7 +33,7 @@ class Algorithm(ABC):
         batch: B prompts.
     """
 
-    # What it is called, and what is said of it.
+    # Names and sentences.
     name: ClassVar[str]
     """Its id, the value of the setting `algorithm`."""
     twin: ClassVar[str]
@@ -69,7 +69,7 @@ class Algorithm(ABC):
     symbols: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Name of each of its `parameters`, and its TeX."""
 
-    # What it is like.
+    # Properties.
     reads: ClassVar[tuple[str, ...]] = ()
     """Settings that this algorithm alone reads."""
     has_state: ClassVar[bool] = True
@@ -117,7 +117,7 @@ class Algorithm(ABC):
             The iterates, loop 0 first, (T+1, B, d), in the dtype of X.
         """
 
-    # The numbers it runs with.
+    # Numbers of the run.
 
     @cached_property
     def spectrum(self) -> Spectrum:
@@ -158,7 +158,7 @@ class Algorithm(ABC):
         """
         return not bool(self.batch.spectrum.nonzero.all())
 
-    # How it acts on the modes.
+    # Effect on the modes.
 
     def coordinates(self, w: Tensor) -> Tensor:
         """Iterates (…, d) in the coordinates in which the modes of `spectrum` are orthogonal."""
@@ -235,7 +235,7 @@ class Algorithm(ABC):
         """Loops after which a mode that every loop multiplies by `factor` is down to the share `left`."""
         return int(np.ceil(np.log(left) / np.log(factor)))
 
-    # How far rounding may lead it astray.
+    # Rounding.
 
     @property
     def condition_number(self) -> float:
@@ -244,9 +244,9 @@ class Algorithm(ABC):
 
     @property
     def drifts(self) -> bool:
-        """True where something is rounded alike in every loop in directions without examples.
+        """True if rounding in directions without examples, where nothing corrects it, is the same in every loop.
 
-        Nothing pulls back there. Sums over all tokens of collinear columns are, and what `maps` add beside attention.
+        Sums over all tokens of collinear columns are, and what `maps` add beside attention.
         """
         if self.maps:
             return int(self.batch.spectrum.nonzero.sum(dim=1).min()) < self.batch.shape[2]
@@ -317,7 +317,7 @@ class Algorithm(ABC):
         """Distance from 1 to the next number of the run's dtype."""
         return torch.finfo(self.batch.X.dtype).eps
 
-    # What it costs.
+    # Cost.
 
     @classmethod
     def width(cls, features: int, layout: str) -> int:
@@ -339,7 +339,7 @@ class Algorithm(ABC):
         """Estimated CPU seconds of one step of the twin on one prompt, beyond its gradient."""
         return 0.0
 
-    # What is said of a run.
+    # Sentences about a run.
 
     @classmethod
     def short(cls) -> str:

@@ -1,6 +1,6 @@
 """The shared part of the explicit algorithms: plain NumPy, with no code and no linear-algebra library of `attention`.
 
-They are the yardstick that the transformer is held against.
+The transformer is compared with them.
 """
 
 from collections.abc import Callable

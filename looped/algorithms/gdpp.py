@@ -16,7 +16,7 @@ from looped.settings import FIELDS
 AUTO = (0.5, 23.0)
 """γλ₁ and a/γ with the step auto: near the ratio 4.97/0.217 of the best at T = 10, n = 20, d = 5."""
 SEARCHED_LOOPS = 64
-"""Loops that the best two numbers are searched for at most; later loops go on with them."""
+"""Largest number of loops for which the best two numbers are searched; later loops use the same numbers."""
 
 
 class GDPlusPlus(Algorithm):

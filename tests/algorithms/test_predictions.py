@@ -1,4 +1,4 @@
-"""What is said before a run is what the run does, for every algorithm, step and precision."""
+"""The prediction before a run is what the run does, for every algorithm, step and precision."""
 
 import re
 

@@ -27,7 +27,7 @@ class ComparisonExport(Export):
 
     @property
     def settings(self) -> Settings:
-        """As asked."""
+        """The settings of the run."""
         return self.result.settings
 
     @cached_property
@@ -87,7 +87,7 @@ class ComparisonExport(Export):
         }
 
     def pictures(self) -> Mapping[str, Picture]:
-        """The error chart, the first prompt from close by where these views know the algorithm, and predictions."""
+        """The error chart, the first prompt in detail where these views support the algorithm, and predictions."""
         from looped.experiments.compare.charts import error_chart, prediction_chart
         from looped.experiments.compare.inside_charts import player
         from looped.experiments.compare.mode_charts import mode_chart, rate_chart

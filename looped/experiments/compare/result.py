@@ -23,7 +23,7 @@ CANCELLED = 1 / 4
 CONTRACTS = 0.05
 """Smallest share of the slowest mode that a loop must remove for rounding not to make a verdict fail."""
 LARGEST_ITERATE = {"float64": 1e100, "float32": 1e30}
-"""Size at which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
+"""Size beyond which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
 
 
 @dataclass(frozen=True)

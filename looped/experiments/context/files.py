@@ -23,7 +23,7 @@ class ContextExport(Export):
 
     @property
     def settings(self) -> ContextSettings:
-        """As asked."""
+        """The settings of the run."""
         return self.result.settings
 
     @property

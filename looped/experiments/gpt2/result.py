@@ -12,7 +12,7 @@ from looped.experiments.gpt2.training import GPT2Trainer, Progress
 from looped.shared_signal.levels import Levels, levels
 
 BUDGET = Cost(seconds=1800.0)
-"""The most that a training beside a page may cost; the command has no budget."""
+"""The most that a training on a page may cost; the command has no budget."""
 SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e10
 """Of one model, on one core of the machine of the README's figures."""
 

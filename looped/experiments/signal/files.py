@@ -27,7 +27,7 @@ class SignalExport(Export):
 
     @property
     def settings(self) -> SignalSettings:
-        """As asked."""
+        """The settings of the run."""
         return self.result.settings
 
     @cached_property

@@ -51,7 +51,7 @@ def queried(at, key):
 
 
 def value(at, key):
-    """What the number input of a setting shows."""
+    """The value in the number input of a setting."""
     return at.number_input(key=key).value
 
 

@@ -206,7 +206,7 @@ def upload(app, content, name="mine.npz"):
     return press(app, "Look at these weights")
 
 
-def test_weights_from_a_file_are_looked_at():
+def test_weights_from_a_file_are_evaluated_and_not_trained():
     content = io.BytesIO()
     np.savez(content, P=np.diag([0.1, 0.1, 1.0]), Q=np.diag([0.5, 0.5, 0.0]))
     app = upload(page(**SMALL), content.getvalue())
