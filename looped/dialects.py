@@ -201,7 +201,7 @@ def _width(records: list[list[str]], name: str) -> int:
 
 
 def _cut(record: list[str], width: int) -> list[str]:
-    """Without the empty values that separators at the end of a line leave."""
+    """The records without the empty values that separators at the end of a line leave."""
     while len(record) > width and not record[-1]:
         record = record[:-1]
     return record
@@ -229,7 +229,7 @@ def _numbers_on_top(first: list[str], rest: list[list[str]]) -> str:
 
 
 def _are_row_names(column: list[str], text: str, dialect: Dialect) -> bool:
-    """True where a column without a place in the header names the rows: told, quoted, numbered, or different words."""
+    """True where a column without a place in the header names the rows: given, quoted, numbered, or different words."""
     if dialect.row_names != "auto":
         return dialect.row_names == "yes"
     numbered = column == [str(k + 1) for k in range(len(column))]

@@ -80,7 +80,7 @@ class Look:
 
     @cached_property
     def player(self) -> Picture:
-        """The views of the loop, without controls: 0.1 s of Plotly's checks, spent when they are first looked at."""
+        """The views of the loop, without controls: 0.1 s of Plotly's checks, spent when they are first opened."""
         return player(self.inside, controls=False)
 
 

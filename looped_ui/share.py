@@ -1,4 +1,4 @@
-"""What a visitor can take along: a link to exactly this view, a link for a class, and the files."""
+"""Sharing: a link to exactly this view, a link for a class, and the files."""
 
 from collections.abc import Callable
 from functools import partial
@@ -68,7 +68,7 @@ def _content(result: Callable[[], Export], name: str) -> bytes:
 
 
 def _display() -> dict[str, str]:
-    """The display parameters that are not as usual."""
+    """The display parameters that differ from their defaults."""
     now = {key: st.session_state.get(key) for key in DISPLAY}
     texts = {key: f"{value:.0e}" if isinstance(value, float) else str(value) for key, value in now.items() if value}
     return {key: text.lower() if text == "True" else text for key, text in texts.items()}

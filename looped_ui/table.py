@@ -18,7 +18,7 @@ TARGET, FEATURES = FIELDS["target"], FIELDS["feature_columns"]
 
 
 class Chosen(NamedTuple):
-    """The table that is shown, and what a reader has to know about the choice."""
+    """The table that is shown, and notes on the choice of it."""
 
     table: tables.Table | None
     refused: str
@@ -32,7 +32,7 @@ class Chosen(NamedTuple):
     for_file: dict[str, Any]
     """The columns that the link names for a file that is not there yet, by name of the setting."""
     address: dict[str, str]
-    """By key of the link, the columns it has to name; an empty text for none."""
+    """The columns that the link has to name, by its key; an empty text for none."""
 
     def show_notes(self) -> None:
         """Draw the notes on the table at the top of the page."""

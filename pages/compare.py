@@ -74,7 +74,7 @@ def sidebar() -> Chosen | None:
 
 
 def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
-    """Lower the number of prompts so that the page answers at once, unless this visitor asked for all of them."""
+    """Lower the number of prompts so that the page answers at once, unless this visitor chose to run all of them."""
     run = cost.sizes(settings, table)
     allowed = cost.most_prompts(run)
     most = allowed if st.session_state.get("all_prompts") == settings else cost.most_prompts(run, quick=True)

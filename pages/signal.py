@@ -124,7 +124,7 @@ def levels_section(
 
 
 def training_section(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], best: Levels) -> None:
-    """Train the models live, with the levels they can reach; what the block has learned."""
+    """Train the models live, with the levels they can reach and the step that the block has learned."""
     st.subheader("Train them on the same prompts")
     jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices))
     task = settings.task(*matrices)
@@ -240,7 +240,7 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
 
 
 def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | None:
-    """The training of this visitor, if it is of these settings and covariances; it may still run."""
+    """The training of this visitor, if it has these settings and covariances; it may still run."""
     job = jobs.current(JOB)
     work = job.work if job is not None else None
     return work if isinstance(work, SignalTraining) and work.settings == settings and _same(work.task, task) else None

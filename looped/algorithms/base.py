@@ -65,7 +65,7 @@ class Algorithm(ABC):
     step_limit: ClassVar[str] = "2/λ₁"
     """The step size above which the loop diverges, as a formula."""
     kappa_of: ClassVar[str] = "of XᵀX/n"
-    """Which κ the tolerance is made of."""
+    """The κ in the tolerance, in words."""
     symbols: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Name of each of its `parameters`, and its TeX."""
 
@@ -288,7 +288,7 @@ class Algorithm(ABC):
 
     @cached_property
     def rounding_floor(self) -> Tensor | None:
-        """The relative error below which rounding in the run's dtype rules, (B,), float64: an estimate.
+        """The relative error below which rounding in the run's dtype dominates, (B,), float64: an estimate.
 
         eps·√(K² + A² + u²) as in `theory.rounding_floor`; an algorithm's `recurrence_rounding` is added under the
         root. In float32, whose rounding the reference solution does not have, half of it, and a fifth where sums over
@@ -405,7 +405,7 @@ class Algorithm(ABC):
 
     @classmethod
     def routes(cls) -> str:
-        """By how many routes the curves are computed, Markdown."""
+        """The number of routes by which the curves are computed, in Markdown."""
         return (
             f"**Three routes, one curve.** The loop (PyTorch), {cls.twin} written out (NumPy), and {cls.closed_form} "
             "from the eigenvalues, which runs no loop over the examples. They agree up to rounding."

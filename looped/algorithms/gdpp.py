@@ -194,7 +194,7 @@ class GDPlusPlus(Algorithm):
 
     @property
     def condition_number(self) -> float:
-        """κ of H, or aλ₁ where that is larger: what is rounded is multiplied by it."""
+        """κ of H, or aλ₁ where that is larger: rounding errors are multiplied by it."""
         return max(super().condition_number, float((self.step_size * self.spectrum.largest).max()))
 
     @cached_property

@@ -137,7 +137,7 @@ FILES = ("result.json", "curves.csv", "figure.html", SCRIPT, "arrays.npz")
 
 
 def of(result: object) -> Export:
-    """The export of a result, whatever experiment it is of.
+    """The export of a result of any experiment.
 
     Raises:
         TypeError: for anything else.

@@ -1,4 +1,4 @@
-"""The paper's bounds: the gap between linear self-attention and the block with an MLP, and the rate of a flow."""
+"""The paper's bounds: on the gap between linear self-attention and the block with an MLP, and on the rate of a flow."""
 
 from dataclasses import dataclass
 

@@ -71,7 +71,7 @@ class Progress:
     risk: float
     """Exact risk of the present weights."""
     learning_rate: float
-    """Of the last step."""
+    """Learning rate of the last step."""
 
 
 def token_units(task: SignalTask) -> Tensor:

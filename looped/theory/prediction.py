@@ -41,7 +41,7 @@ class Prediction:
 
     @property
     def head(self) -> str:
-        """Which side of its limit η is on, with as many digits as it takes to see that."""
+        """The side of its limit that η is on, with as many digits as are needed to see it."""
         below = "below" if self.kind == "converges" else "above"
         digits = next((k for k in range(3, 17) if f"{self.step_size:.{k}g}" != f"{self.limit:.{k}g}"), 17)
         return f"η = {self.step_size:.{digits}g} is {below} {self.limit_name} = {self.limit:.{digits}g}"

@@ -45,8 +45,8 @@ class Comparison:
     explicit: np.ndarray
     """Iterates of the explicit algorithm, (T+1, B, d); of gradient descent for softmax attention, which is none."""
     yardstick: str
-    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "UᵀX, X = USVᵀ" on
-    singular values and vectors, where columns are collinear."""
+    """The way in which the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "UᵀX, X =
+    USVᵀ" on singular values and vectors, where columns are collinear."""
     w_ref: np.ndarray
     """Where the loop is heading, (B, d), float64: the shortest least-squares solution for the labels αy, or what
     `Algorithm.w_ref` says for ridge and preconditioned descent."""
@@ -105,7 +105,7 @@ class Comparison:
 
     @property
     def why_failed(self) -> str | None:
-        """Why the gap is beyond the tolerance, from this run's own numbers, as a sentence; None where it is not."""
+        """The reason why the gap exceeds the tolerance, from this run's numbers, as a sentence; None if it does not."""
         if self.passed is not False:
             return None
         prediction = self.prediction

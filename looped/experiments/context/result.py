@@ -166,7 +166,7 @@ class ContextResult:
         return places[np.argsort(-mean[places], kind="stable")]
 
     def looking_at(self, settings: ContextSettings) -> "ContextResult":
-        """The same sweep, looked at with another T shown or target."""
+        """The same sweep with another T shown or another target."""
         return replace(self, settings=settings)
 
 

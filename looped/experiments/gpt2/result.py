@@ -14,7 +14,7 @@ from looped.shared_signal.levels import Levels, levels
 BUDGET = Cost(seconds=1800.0)
 """The most that a training on a page may cost; the command has no budget."""
 SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e10
-"""Of one model, on one core of the machine of the README's figures."""
+"""Speed of one model on one core of the machine of the README's figures."""
 
 
 def estimate(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False)) -> Cost:
@@ -44,7 +44,7 @@ class GPT2Training:
         self.trainers: list[GPT2Trainer] = []
 
     def affordable(self) -> Self:
-        """Itself, if the training is short enough for a page.
+        """The training itself, if it is short enough for a page.
 
         Raises:
             SettingsError: if it does.

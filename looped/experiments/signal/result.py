@@ -27,13 +27,13 @@ BUDGET = Cost(seconds=1800.0)
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The smallest risks over one setting, all others held."""
+    """The smallest risks against one setting, with all others fixed."""
 
     over: Over
     values: np.ndarray
-    """Of that setting, (K,)."""
+    """Values of that setting, (K,)."""
     levels: list[Levels]
-    """At each value."""
+    """Smallest risks at each value."""
 
     def holding(self, settings: SignalSettings, known: Levels) -> Self:
         """The same with the levels that are known for these settings at their point."""

@@ -134,7 +134,7 @@ def models_of(run: TrainResult) -> dict[str, LoopedModel]:
 
 
 def stream_of(settings: TrainSettings, **others: Any) -> PromptStream:
-    """The prompts of a run, but for what `others` change."""
+    """The prompts of a run, with the changes in `others`."""
     sizes: dict[str, Any] = {"examples": settings.examples, "features": settings.features, "noise": settings.noise}
     return PromptStream(**(sizes | others))
 

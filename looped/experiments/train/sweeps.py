@@ -90,7 +90,7 @@ def _sweep(
     streams: Iterable[tuple[float, PromptStream]],
     share: float,
 ) -> Sweep:
-    """Errors after T loops on each stream's prompts, beside gradient descent whose step is tuned on just these."""
+    """Errors after T loops on each stream's prompts, beside gradient descent with its step tuned on them."""
     prompts = rivals.affordable(settings, settings.loops, 2_000, share)
     places, columns = [], []
     for x, stream in streams:
