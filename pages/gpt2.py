@@ -66,7 +66,7 @@ def live(settings: GPT2Settings) -> None:
     """Train both models here and now."""
     st.subheader("Train both here")
     if why := missing():
-        st.info(plain(why) + " The stored curves need nothing.")
+        st.info(plain(why) + " The stored curves do not need it.")
         return
     jobs.buttons(JOB, lambda: GPT2Training(settings).affordable())
     cost = estimate(settings).seconds

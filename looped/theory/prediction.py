@@ -70,7 +70,7 @@ class Prediction:
                 grown = (1 + self.momentum) / (1 - self.momentum)
                 grows = f"grows to (1+β)/(1−β) = {grown:.3g} times its start and then " if self.momentum else ""
                 return (
-                    f"Oscillates without end{who}: η = {self.limit_name} = {self.limit:.6g} to the rounding of "
+                    f"Oscillates without end{who}: η = {self.limit_name} = {self.limit:.6g} up to the rounding of "
                     f"{self.precision}; mode {self.mode} {grows}only changes its sign."
                 )
             case _:

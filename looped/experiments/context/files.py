@@ -28,7 +28,7 @@ class ContextExport(Export):
 
     @property
     def results(self) -> dict[str, Any]:
-        """The need for examples, κ, the bound, means dominated by few prompts, and the provenance of a stored result."""
+        """The need for examples, κ, the bound, means dominated by few prompts, and the origin of a stored result."""
         result, settings = self.result, self.settings
         T, target = settings.shown, settings.target_error
         out: dict[str, Any] = {

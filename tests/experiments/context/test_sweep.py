@@ -116,7 +116,7 @@ def test_ratios_that_round_to_the_same_n_are_the_same_cell():
         ),
         (
             {"features": 200, "ratios": (200,)},
-            r"^One prompt of n = 40,000 .* s at a stretch .*smaller ratios",
+            r"^One prompt of n = 40,000 .* s in one step .*smaller ratios",
         ),
         (
             {"features": 16, "learned": True, "learned_ratios": (200,)},

@@ -203,7 +203,7 @@ def test_link_and_files_are_of_the_run_on_screen(query):
 
 def upload(app, content, name="mine.npz"):
     next(iter(app.get("file_uploader"))).upload(name, content, "application/octet-stream").run()
-    return press(app, "Look at these weights")
+    return press(app, "Evaluate the weights of the file")
 
 
 def test_weights_from_a_file_are_evaluated_and_not_trained():
