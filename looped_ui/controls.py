@@ -257,9 +257,7 @@ class Controls(Generic[S]):
         if entering:  # a widget may not read every spelling of a good number, such as 1e3
             wrong |= {key for key in known if key in given and given[key] != [usable[key]]}
         notes = [rejected[key] for key in given if key in rejected and key not in repeated]
-        notes += [
-            f"{key} appears in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)
-        ]
+        notes += [f"{key} is in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
         if entering:
             unknown = [key for key in given if key not in known and key not in (*OWN, *DISPLAY)]
             notes += [f"{key} is not a setting of this page. It is ignored." for key in unknown]
@@ -281,9 +279,7 @@ class Controls(Generic[S]):
         version, lesson = texts.get("v", ""), texts.get("lesson", "")
         ours = self.settings.link_version()
         if version and version != ours:
-            notes.append(
-                f"v = {version} is not the link version of this program, {ours}: some values may mean something else."
-            )
+            notes.append(f"v = {version} differs from the link version {ours}: some values may mean something else.")
         if lesson and lesson not in self.lessons:
             notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
         for key, pattern in DISPLAY.items():

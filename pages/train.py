@@ -45,11 +45,7 @@ def sidebar() -> None:
                 "arrays.npz", type="npz", key="weights_file", max_upload_size=MOST_BYTES // 1024**2,
                 help="P and Q as `looped train` or this page wrote them. They are evaluated, not trained further.",
             )  # fmt: skip
-            st.button(
-                "Evaluate the weights of the file",
-                on_click=look_at_file,
-                disabled=st.session_state["weights_file"] is None,
-            )
+            st.button("Evaluate this file", on_click=look_at_file, disabled=st.session_state["weights_file"] is None)
             if refusal := st.session_state.pop("weights_refusal", None):
                 st.error(plain(refusal))
         st.button("Reset to defaults", on_click=controls.reset)

@@ -103,8 +103,7 @@ def table(curves: Iterable[Curve]) -> str:
     return (
         "| setting | seeds | error with MLP | error without MLP | lower with MLP |\n|---|---|---|---|---|\n"
         + rows
-        + "\n\n"
-        "Squared error after the last step, lowest to highest over the seeds, each on 20,000 fresh prompts."
+        + "\n\nSquared error after the last step, lowest to highest over the seeds, each on 20,000 fresh prompts."
     )
 
 

@@ -203,7 +203,7 @@ def test_link_and_files_are_of_the_run_on_screen(query):
 
 def upload(app, content, name="mine.npz"):
     next(iter(app.get("file_uploader"))).upload(name, content, "application/octet-stream").run()
-    return press(app, "Evaluate the weights of the file")
+    return press(app, "Evaluate this file")
 
 
 def test_weights_from_a_file_are_evaluated_and_not_trained():
