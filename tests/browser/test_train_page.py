@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 LONG = "train?T=4&n=10&d=3&steps=20000&batch=512"
 WORKS = 10
-"""How far a job's thread steps back behind those that answer: its niceness."""
+"""Niceness of a job's thread, so that those that answer come first."""
 
 
 def server_process(visit: Visit) -> Path:

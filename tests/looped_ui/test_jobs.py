@@ -193,7 +193,7 @@ def test_a_job_that_waits_shows_its_place_in_the_line(monkeypatch):
     until(lambda: job in jobs.LINE.jobs)
     app.run()
     assert [info.value for info in app.info] == [
-        "All 0 places are taken by other trainings: this is number 1 in the line."
+        "All 0 places are taken by other trainings: this one is number 1 in the queue."
     ]
     assert app.text[0].value == "waiting False"
     app.button[0].click().run()

@@ -97,7 +97,7 @@ def test_a_run_of_another_device_is_refused(tmp_path):
     trainer = GPT2Trainer(TINY)
     trainer.device = torch.device("meta")
     trainer.save(tmp_path / "run.pt")
-    with pytest.raises(SettingsError, match="was trained on meta: go on there, with --device meta"):
+    with pytest.raises(SettingsError, match="was trained on meta: continue there, with --device meta"):
         GPT2Trainer.resume(tmp_path / "run.pt")
 
 
