@@ -1,4 +1,4 @@
-"""The searches that the package keeps, held against scipy.optimize: CPU seconds, and whose least value is lower.
+"""The searches that the package keeps, compared with scipy.optimize: CPU seconds, and the lower of both minima.
 
 `python benchmarks/searches.py [TASKS]`, in one thread; TASKS (20) is the number of tasks in the last lines. A ratio
 is the value at scipy's minimum over the value at the package's.

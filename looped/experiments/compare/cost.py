@@ -1,7 +1,7 @@
 """The cost of a comparison, estimated before it starts, and the caps that follow.
 
 The estimate adds up the floating-point operations of each stage over the speed that stage reaches on one current
-core, plus a fixed price per loop. `benchmarks/` holds it against measured times.
+core, plus a fixed price per loop. `benchmarks/` compares it with measured times.
 """
 
 from bisect import bisect_left
@@ -54,7 +54,7 @@ class Sizes:
 
     @property
     def seconds(self) -> float:
-        """Estimated CPU seconds of one core."""
+        """Estimated CPU seconds on one core."""
         B, n, d, T = self.B, self.n, self.d, self.T
         r = min(n, d)
         draw = B * (2e-5 + 1.2e-7 * n * d + 4e-10 * n * r * r) if self.synthetic else 0
@@ -121,7 +121,7 @@ class Sizes:
 
 
 def sizes(settings: Settings, table: Table | None = None) -> Sizes:
-    """The sizes of the run that these settings, and this table if there is one, ask for."""
+    """The sizes of the run for these settings, and for this table if there is one."""
     synthetic = settings.data in SYNTHETIC
     n = settings.examples if table is None else table.rows
     d = settings.features if table is None else len(table.columns)
@@ -147,7 +147,7 @@ def most_prompts(settings: Settings, table: Table | None = None, quick: bool = F
     """The largest number of prompts, at most that of the settings or the one of a table, that is allowed, or 0.
 
     Args:
-        settings: Settings of the run as asked.
+        settings: Settings of the requested run.
         table: the real data, if any.
         quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
     """

@@ -27,7 +27,7 @@ class ComparisonExport(Export[Comparison]):
         return summarise(self.result).to_dict()
 
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        """Every curve at every loop, cut at the error ceiling as in the chart."""
+        """Every curve at every loop, cut off at the error ceiling as in the chart."""
         rows = (
             (series, loop, value)
             for series, values in self.result.curves.items()
@@ -78,7 +78,7 @@ class ComparisonExport(Export[Comparison]):
         }
 
     def pictures(self) -> Mapping[str, Picture]:
-        """The error chart, the first prompt from close by where these views know the algorithm, and predictions."""
+        """The error chart, the first prompt in detail where these views support the algorithm, and predictions."""
         from looped.experiments.compare.charts import error_chart, prediction_chart
         from looped.experiments.compare.inside_charts import player
         from looped.experiments.compare.mode_charts import mode_chart, rate_chart
@@ -94,7 +94,7 @@ class ComparisonExport(Export[Comparison]):
         return pictures
 
     def script(self) -> str:
-        """Settings written out, and a table inside the script."""
+        """The settings, and the table as part of the script."""
         table = self.result.table
         if table is None:
             return script("compare(settings)", self.result.settings, "compare")

@@ -20,7 +20,7 @@ class ContextExport(Export[ContextResult]):
 
     @property
     def results(self) -> dict[str, Any]:
-        """The need for examples, κ, the bound, what few prompts rule, and where a stored result was made."""
+        """The need for examples, κ, the bound, means dominated by few prompts, and the origin of a stored result."""
         result, settings = self.result, self.result.settings
         T, target = settings.shown, settings.target_error
         out: dict[str, Any] = {

@@ -4,9 +4,9 @@ from looped.budget import Cost
 from looped.experiments.gpt2.settings import GPT2Settings
 
 BUDGET = Cost(seconds=1800.0)
-"""The most that a training beside a page may cost; the command has no budget."""
+"""The most that a training on a page may cost; the command has no budget."""
 SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e10
-"""Of one model, on one core of the machine of the README's figures."""
+"""Speed of one model on one core of the machine of the README's figures."""
 
 
 def estimate(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False)) -> Cost:

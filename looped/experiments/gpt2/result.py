@@ -13,7 +13,7 @@ from looped.shared_signal.levels import Levels, levels
 class GPT2Training:
     """GPT-2 with MLP, without, or both side by side on the same prompts.
 
-    Nothing heavy is done before the first record: importing transformers alone takes seconds.
+    Nothing slow happens before the first record: importing transformers alone takes seconds.
 
     Args:
         settings: Settings of the run; their `mlp` is replaced by each of the variants.
@@ -26,7 +26,7 @@ class GPT2Training:
         self.trainers: list[GPT2Trainer] = []
 
     def run(self) -> Iterator[list[Progress]]:
-        """Go on to the end, one record of each variant at a time. Dropping the iterator pauses, another goes on."""
+        """Continue to the end, one record per variant at a time. Dropping the iterator pauses; a new one continues."""
         if not self.trainers:
             self.trainers = [GPT2Trainer(self.settings.replace(mlp=mlp), self.device) for mlp in self.variants]
         while not self.trainers[0].finished:

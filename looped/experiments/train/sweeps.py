@@ -1,4 +1,4 @@
-"""The squared error while one thing changes: loops, examples, covariance, scale or noise of the prompts."""
+"""The squared error as one quantity changes: loops, examples, covariance, scale or noise of the prompts."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -15,9 +15,9 @@ from looped.training.models import LoopedModel
 from looped.training.stream import Batch, PromptStream
 
 PAST = 5
-"""Loops are followed to so many times the trained T."""
+"""Largest number of loops, as a multiple of the trained T."""
 COVARIANCES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-"""Condition numbers κ_Σ of the inputs' covariance, eigenvalues evenly spaced in ratio, trace d."""
+"""Condition numbers κ_Σ of the inputs' covariance, eigenvalues evenly spaced on a logarithmic scale, trace d."""
 SCALES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 2.0)
 """Factors on all inputs, w* divided by them, so that labels keep their size."""
 NOISES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -50,7 +50,7 @@ def all_of(
 
 
 def _root(features: int, kappa: float) -> Tensor:
-    """Σ^{1/2}, eigenvalues of Σ evenly spaced in ratio with condition number κ_Σ and trace d."""
+    """Σ^{1/2}, eigenvalues of Σ evenly spaced on a logarithmic scale with condition number κ_Σ and trace d."""
     return torch.diag(eigenvalues("geometric", features, kappa, features).sqrt())
 
 
@@ -86,7 +86,7 @@ def _sweep(
     streams: Iterable[tuple[float, PromptStream]],
     share: float,
 ) -> Sweep:
-    """Errors after T loops on each stream's prompts, beside gradient descent whose step is tuned on just these."""
+    """Errors after T loops on each stream's prompts, beside gradient descent with its step tuned on them."""
     prompts = rivals.affordable(settings, settings.loops, 2_000, share)
     places, columns = [], []
     for x, stream in streams:
