@@ -1,7 +1,9 @@
-"""The parts of every figure: the picture with its text and its table, and lines, bands and axes."""
+"""The parts of every figure: the picture with its text and its table, its curves as rows, bands and axes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -63,15 +65,25 @@ TEMPLATE: dict[str, Any] = {
 """The look of a figure on a page of its own: every colour written out, whatever template it was made under."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
     """A figure, the same in words, and the same as a table."""
 
-    figure: "go.Figure"
+    spec: dict[str, Any]
+    """The figure as Plotly's plain dictionaries: data, layout and, where it moves, frames."""
     alt: str
     """Text that stands for the figure, from its own numbers."""
     table: dict[str, np.ndarray]
     """Column name to values, all of one length."""
+    scale: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """Of a chart of curves: what its value axis has room for."""
+
+    @cached_property
+    def figure(self) -> "go.Figure":
+        """The figure as Plotly's object, which checks every value; made when it is first asked for."""
+        import plotly.graph_objects as go
+
+        return go.Figure(self.spec)
 
     def standing_alone(self) -> "go.Figure":
         """A copy of the figure in `TEMPLATE`, for a file or a notebook.
@@ -87,46 +99,157 @@ class Picture:
         return figure
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One curve of a chart and all that is said of it: a line, a column of the table, a part of the text."""
+
+    values: np.ndarray
+    """As computed, (K,)."""
+    column: str = ""
+    """Its heading in the table; empty for none."""
+    legend: str = ""
+    """Its name in the legend; empty where it is not drawn."""
+    role: Role | None = None
+    """The role that sets its colour; None leaves that to its place among the traces."""
+    dash: str = "solid"
+    """Plotly's name for its dash. Lines differ in dash or marker, so that colour is not what tells them apart."""
+    symbol: str = ""
+    """Plotly's name for its marker; empty for none."""
+    width: float = 2
+    """Pixels."""
+    _: KW_ONLY
+    opacity: float = 1
+    x: np.ndarray | None = None
+    """Its places, (K,); None for those of the chart."""
+    key: str = ""
+    """Its name in files, where that is another than the column's."""
+    text: str = ""
+    """Its part of the alt text, {} standing for one of the values; empty for none."""
+    scales: bool = True
+    """True where the value axis must have room for it."""
+    if_seen: bool = False
+    """True for a level that is drawn last, and only where the value axis reaches down to it."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """Whatever else Plotly is to know of the trace."""
+
+    def trace(self, x: np.ndarray, lowest: float | None = None, highest: float | None = None) -> dict[str, Any]:
+        """The line, its values cut to what is drawn, at places x unless it has its own."""
+        trace: dict[str, Any] = {
+            "type": "scatter", "x": x if self.x is None else self.x, "y": _cut(self.values, lowest, highest),
+            "name": self.legend, "mode": "lines", "opacity": self.opacity,
+            "line": {"dash": self.dash, "width": self.width},
+        }  # fmt: skip
+        if self.role is not None:
+            trace["line"]["color"] = colour(self.role)
+        if self.symbol:
+            trace |= {"mode": "lines+markers", "marker": {"symbol": self.symbol, "size": 8, "maxdisplayed": MARKERS}}
+        return trace | self.more
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """The values at the places of the table: each at the nearest one up to the last, NaN elsewhere."""
+        if self.x is None:
+            return self.values
+        column = np.full(len(x), np.nan)
+        for place, value in zip(self.x, self.values, strict=True):
+            if x[-1] >= place:
+                column[np.abs(x - place).argmin()] = value
+        return column
+
+
+def _cut(values: np.ndarray, lowest: float | None, highest: float | None) -> np.ndarray:
+    return values if lowest is None and highest is None else np.clip(values, lowest, highest)
+
+
+def level(value: float, ends: Sequence[float] | np.ndarray, legend: str, dash: str, role: Role, **more: Any) -> Series:
+    """A thin horizontal line between two places, which is not in the table."""
+    return Series(np.full(2, value), "", legend, role, dash, width=1.5, x=np.array(ends), more=more)
+
+
+def said(series: Sequence[Series], place: int = -1) -> list[str]:
+    """The parts of the alt text that the series have, with their values at a place."""
+    return [row.text.format(row.values[place]) for row in series if row.text]
+
+
+def line_chart(
+    x: tuple[str, np.ndarray],
+    series: Sequence[Series],
+    alt: str,
+    across: dict[str, Any],
+    up: dict[str, Any],
+    *,
+    lowest: float | None = None,
+    highest: float | None = None,
+    over: Sequence[dict[str, Any]] = (),
+    **rest: Any,
+) -> Picture:
+    """A chart of curves and its table.
+
+    Args:
+        x: heading and places, (K,), of the table's first column.
+        series: the curves, in the order of the legend and of the columns.
+        alt: the text that stands for the figure.
+        across: the horizontal axis.
+        up: the value axis; one that is logarithmic and names no range gets that of the series that scale it.
+        lowest: the height at which lower values are drawn.
+        highest: the height at which higher values are drawn.
+        over: further traces, drawn last.
+        **rest: whatever else the layout has.
+    """
+    scale = _cut(np.concatenate([row.values for row in series if row.scales]), lowest, highest)
+    if up.get("type") == "log" and "range" not in up:
+        limits, ticks = log_range(scale)
+        up = {**up, "range": limits, **ticks}
+    seen = [row for row in series if row.if_seen and np.log10(row.values[0]) > up["range"][0]]
+    drawn = [*(row for row in series if row.legend and not row.if_seen), *seen]
+    spec = {
+        "data": [*(row.trace(x[1], lowest, highest) for row in drawn), *over],
+        "layout": layout(across, up, **{"hovermode": "x unified"} | rest),
+    }
+    return Picture(spec, alt, dict([x]) | {row.column: row.at(x[1]) for row in series if row.column}, scale)
+
+
+def layout(across: dict[str, Any], up: dict[str, Any], **rest: Any) -> dict[str, Any]:
+    """The layout of a chart: a narrow margin, the legend below, two axes, and whatever else it has."""
+    return {
+        "height": 400, "margin": NARROW_MARGIN, "legend": LEGEND_BELOW, "xaxis": {"automargin": True, **across},
+        "yaxis": {"automargin": True, **up}, **rest,
+    }  # fmt: skip
+
+
+def log_axis(title: str, digits: str | None = None, values: np.ndarray | None = None) -> dict[str, Any]:
+    """A logarithmic value axis with powers of ten.
+
+    Args:
+        title: what is on it.
+        digits: the format of a number under the pointer.
+        values: what it must have room for; None for the series that scale it.
+    """
+    axis = {"title": {"text": title}, "type": "log", "exponentformat": "power", "hoverformat": digits}
+    if values is None:
+        return axis
+    limits, ticks = log_range(values)
+    return axis | {"range": limits, **ticks}
+
+
+@cache
+def _grid(**sizes: Any) -> dict[str, Any]:
+    from plotly.subplots import make_subplots
+
+    made: dict[str, Any] = make_subplots(**sizes).layout.to_plotly_json()
+    return {name: part for name, part in made.items() if name != "template"}
+
+
+def grid(**sizes: Any) -> dict[str, Any]:
+    """The layout of a grid of plots as `plotly.subplots.make_subplots` gives it, asked once for each kind."""
+    return deepcopy(_grid(**sizes))
+
+
 def colour(role: Role) -> str:
     """The colour of a role, as Streamlit's placeholder for a colour of the page's theme.
 
     `Picture.standing_alone` puts one of `COLOURS` in its place.
     """
     return f"#{ROLES.index(role) + 1:06d}"
-
-
-def line(
-    x: np.ndarray,
-    y: np.ndarray,
-    name: str,
-    dash: str = "solid",
-    symbol: str = "",
-    width: float = 2,
-    opacity: float = 1,
-    *,
-    role: Role | None = None,
-) -> dict[str, Any]:
-    """A line with its own dash and, if given, its own marker, so that colour is not what tells lines apart.
-
-    Args:
-        x: the places of its points, (K,).
-        y: the values at these places, (K,).
-        name: its name in the legend.
-        dash: Plotly's name for its dash.
-        symbol: Plotly's name for its marker; empty for none.
-        width: its width in pixels.
-        opacity: its opacity, from 0 to 1.
-        role: the role that sets its colour; None leaves that to its place among the traces.
-    """
-    trace: dict[str, Any] = {
-        "type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "opacity": opacity,
-        "line": {"dash": dash, "width": width},
-    }  # fmt: skip
-    if role is not None:
-        trace["line"]["color"] = colour(role)
-    if symbol:
-        trace |= {"mode": "lines+markers", "marker": {"symbol": symbol, "size": 8, "maxdisplayed": MARKERS}}
-    return trace
 
 
 def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str, group: str = "band") -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from looped import export, tables
 from looped.algorithms import ALGORITHMS
-from looped.chart import SMALLEST_BAND, Picture
+from looped.chart import SMALLEST_BAND, Picture, Series
 from looped.experiments.compare import charts, words
 from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
@@ -158,7 +158,7 @@ def equation(settings: Settings, summary: Summary) -> None:
 def error_figure(settings: Settings, view: backend.View) -> None:
     """Draw the main chart and the held curves; a display switch changes the drawing alone."""
     state = st.session_state
-    held: list[charts.Held] = state.setdefault("held", [])
+    held: list[Series] = state.setdefault("held", [])
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Hold this curve", on_click=_hold, args=(settings, view.errors), disabled=len(held) >= MOST_HELD,

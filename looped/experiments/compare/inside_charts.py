@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from looped.chart import Picture, log_range
 from looped.experiments.compare import player_layout as stage
+from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import Inside
 from looped.experiments.compare.player_layout import AXES
-from looped.experiments.compare.result import ERROR_CEILING
 
 ELLIPSES = 9
 """Lines of equal loss, evenly spaced, the widest through the corners of the plane."""
@@ -36,25 +35,22 @@ def player(inside: Inside, *, controls: bool = True) -> Picture:
     frames = [_moving(inside, place) for place in range(len(inside.loops))]
     styles, moving = _styles(inside), [ORDER.index(name) for name in frames[0]]
     traces = styles | {name: styles[name] | numbers for name, numbers in frames[0].items()}
-    figure = go.Figure(
-        {
-            "data": [traces[name] for name in ORDER],
-            "layout": stage.layout(inside, _axes(inside)),
-            "frames": [
-                {
-                    "name": str(loop),
-                    "traces": moving,
-                    "data": [{"type": styles[name]["type"], **numbers} for name, numbers in frame.items()],
-                }
-                for loop, frame in zip(inside.loops, frames, strict=True)
-            ],
-        }
-    )
     wide = arrange(inside, narrow=False)
-    figure.update_layout({"height": wide.height, **wide.layout})
-    if controls:
-        _add_controls(figure, inside, wide.height)
-    return Picture(figure, _describe(inside), _table(inside))
+    layout = stage.layout(inside, _axes(inside)) | {"height": wide.height}
+    wide.apply(layout)
+    spec = {
+        "data": [traces[name] for name in ORDER],
+        "layout": layout | (_controls(inside, wide.height) if controls else {}),
+        "frames": [
+            {
+                "name": str(loop),
+                "traces": moving,
+                "data": [{"type": styles[name]["type"], **numbers} for name, numbers in frame.items()],
+            }
+            for loop, frame in zip(inside.loops, frames, strict=True)
+        ],
+    }
+    return Picture(spec, _describe(inside), _table(inside))
 
 
 def captions(inside: Inside) -> list[str]:
@@ -182,35 +178,29 @@ def _axes(inside: Inside) -> dict[str, dict[str, Any]]:
     }
 
 
-def _add_controls(figure: go.Figure, inside: Inside, height: int) -> None:
-    """Plotly's own play button and slider, for a page that has no other."""
+def _controls(inside: Inside, height: int) -> dict[str, Any]:
+    """The layout of Plotly's own play button and slider, for a page that has no other."""
     at_once = {"mode": "immediate", "transition": {"duration": 0}, "frame": {"duration": 0, "redraw": True}}
     play = {"transition": {"duration": 0}, "frame": {"duration": 350, "redraw": True}, "fromcurrent": True}
-    figure.update_layout(
-        height=height + 90,
-        margin={"b": 98},
-        updatemenus=[
-            {
-                "type": "buttons", "direction": "left", "showactive": False, "x": 0, "y": 0, "xanchor": "left",
-                "yanchor": "top", "pad": {"t": 30, "l": -40},
-                "buttons": [
-                    {"label": "▶", "method": "animate", "args": [None, play]},
-                    {"label": "❚❚", "method": "animate", "args": [[None], at_once]},
-                ],
-            }
+    buttons = {
+        "type": "buttons", "direction": "left", "showactive": False, "x": 0, "y": 0, "xanchor": "left",
+        "yanchor": "top", "pad": {"t": 30, "l": -40},
+        "buttons": [
+            {"label": "▶", "method": "animate", "args": [None, play]},
+            {"label": "❚❚", "method": "animate", "args": [[None], at_once]},
         ],
-        sliders=[
-            {
-                "x": 0.12, "len": 0.88, "y": 0, "pad": {"t": 20}, "currentvalue": {"prefix": ""},
-                "steps": [
-                    {"label": text, "method": "animate", "args": [[str(loop)], at_once], "value": str(loop)}
-                    for loop, text in zip(inside.loops, captions(inside), strict=True)
-                ],
-                "font": {"color": "rgba(0,0,0,0)"}, "ticklen": 0,
-            }
+    }  # fmt: skip
+    slider = {
+        "x": 0.12, "len": 0.88, "y": 0, "pad": {"t": 20}, "currentvalue": {"prefix": "", "font": {"color": "gray"}},
+        "steps": [
+            {"label": text, "method": "animate", "args": [[str(loop)], at_once], "value": str(loop)}
+            for loop, text in zip(inside.loops, captions(inside), strict=True)
         ],
-    )  # fmt: skip
-    figure.update_layout({"sliders[0].currentvalue.font.color": "gray"})
+        "font": {"color": "rgba(0,0,0,0)"}, "ticklen": 0,
+    }  # fmt: skip
+    return {
+        "height": height + 90, "margin": stage.MARGIN | {"b": 98}, "updatemenus": [buttons], "sliders": [slider],
+    }  # fmt: skip
 
 
 def _short(values: np.ndarray) -> np.ndarray:

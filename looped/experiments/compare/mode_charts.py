@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
-from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, line, log_range
+from looped.chart import Picture, Series, layout, log_axis, log_range
 from looped.experiments.compare.charts import drawn_loops
+from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.modes import Modes
-from looped.experiments.compare.result import ERROR_CEILING
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 CIRCLES = 9
@@ -31,8 +30,11 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
     for place, k in enumerate(modes.shown):
         slow = k == modes.slowest
         name = f"mode {k + 1}, λ = {modes.eigenvalues[k]:.4g}{', the slowest' if slow else ''}"
-        trace = line(loops, measured[loops, place], name, DASHES[place % len(DASHES)], width=5 if slow else 2)
-        data.append(trace | {"showlegend": False, "hovertemplate": "%{y:.3e}"})
+        look = {"showlegend": False, "hovertemplate": "%{y:.3e}"}
+        row = Series(
+            measured[loops, place], "", name, dash=DASHES[place % len(DASHES)], width=5 if slow else 2, more=look
+        )
+        data.append(row.trace(loops))
     circles = loops[np.unique(np.linspace(0, len(loops) - 1, CIRCLES).round().astype(int))]
     fallen = [(needed[k], measured[int(needed[k]), place])
               for place, k in enumerate(modes.shown) if needed[k] <= modes.loops]  # fmt: skip
@@ -55,29 +57,16 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
             "text": [f"  <b>{k + 1}</b>" for k in modes.shown], "textfont": {"size": 13},
         },
     ]  # fmt: skip
-    figure = go.Figure(
-        {
-            "data": data,
-            "layout": {
-                "height": 400,
-                "margin": NARROW_MARGIN,
-                "hovermode": "x unified",
-                "legend": LEGEND_BELOW,
-                "shapes": [
-                    {
-                        "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": tolerance, "y1": tolerance,
-                        "line": {"dash": "dot", "width": 1, "color": "gray"},
-                    }
-                ],
-                "xaxis": {"title": {"text": "loop t"}, "range": [0, modes.loops * 1.07], "automargin": True},
-                "yaxis": {
-                    "title": {"text": "|⟨v<sub>k</sub>, w<sub>t</sub> − w<sub>ref</sub>⟩| / ‖w<sub>ref</sub>‖"},
-                    "type": "log", "range": [low, high], **tick, "exponentformat": "power", "automargin": True,
-                },
-            },
-        }
-    )  # fmt: skip
-    return Picture(figure, _describe(modes, tolerance, needed), _table(modes, tolerance, needed))
+    shape = {
+        "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": tolerance, "y1": tolerance,
+        "line": {"dash": "dot", "width": 1, "color": "gray"},
+    }  # fmt: skip
+    across = {"title": {"text": "loop t"}, "range": [0, modes.loops * 1.07]}
+    up = log_axis("|⟨v<sub>k</sub>, w<sub>t</sub> − w<sub>ref</sub>⟩| / ‖w<sub>ref</sub>‖")
+    drawn = layout(across, {**up, "range": [low, high], **tick}, hovermode="x unified", shapes=[shape])
+    return Picture(
+        {"data": data, "layout": drawn}, _describe(modes, tolerance, needed), _table(modes, tolerance, needed)
+    )
 
 
 def rate_chart(modes: Modes) -> Picture:
@@ -94,9 +83,9 @@ def rate_chart(modes: Modes) -> Picture:
         f"limit 2/λ₁: {limit:.4g}": (limit, "x-open", "2/λ₁", "top left"),
     }
     data: list[dict[str, Any]] = [
-        line(axis, modes.rate(axis), "max |1 − ηλ<sub>k</sub>|", width=3, role="reference")
-        | {"hovertemplate": "η %{x:.4g}: %{y:.4g} a loop<extra></extra>"}
-    ]
+        Series(modes.rate(axis), "", "max |1 − ηλ<sub>k</sub>|", "reference", width=3,
+               more={"hovertemplate": "η %{x:.4g}: %{y:.4g} a loop<extra></extra>"}).trace(axis)
+    ]  # fmt: skip
     for name, (step, symbol, text, place) in points.items():
         rate = float(modes.rate(np.array([step]))[0])
         data.append(
@@ -106,28 +95,14 @@ def rate_chart(modes: Modes) -> Picture:
                 "marker": {"symbol": symbol, "size": 13, "line": {"width": 2}}, "hoverinfo": "name",
             }
         )  # fmt: skip
-    figure = go.Figure(
-        {
-            "data": data,
-            "layout": {
-                "height": 400,
-                "margin": NARROW_MARGIN,
-                "legend": LEGEND_BELOW,
-                "shapes": [
-                    {
-                        "type": "rect", "yref": "paper", "x0": limit, "x1": widest, "y0": 0, "y1": 1, "layer": "below",
-                        "fillcolor": "rgba(128, 128, 128, 0.22)", "line": {"width": 0},
-                        "label": {"text": "diverges", "textposition": "bottom center"},
-                    }
-                ],
-                "xaxis": {"title": {"text": "step size η"}, "range": [0, widest], "automargin": True},
-                "yaxis": {
-                    "title": {"text": "left of the error after a loop, worst mode"},
-                    "range": [-0.12 if modes.rate(np.array([best]))[0] < 0.15 else 0, top], "automargin": True,
-                },
-            },
-        }
-    )  # fmt: skip
+    shape = {
+        "type": "rect", "yref": "paper", "x0": limit, "x1": widest, "y0": 0, "y1": 1, "layer": "below",
+        "fillcolor": "rgba(128, 128, 128, 0.22)", "line": {"width": 0},
+        "label": {"text": "diverges", "textposition": "bottom center"},
+    }  # fmt: skip
+    across = {"title": {"text": "step size η"}, "range": [0, widest]}
+    bottom = -0.12 if modes.rate(np.array([best]))[0] < 0.15 else 0
+    up = {"title": {"text": "left of the error after a loop, worst mode"}, "range": [bottom, top]}
     rates = [float(modes.rate(np.array([step]))[0]) for step, *_ in points.values()]
     alt = (
         "What one loop leaves of the error in the worst mode against the step size η: a V whose tip is the optimal "
@@ -140,7 +115,7 @@ def rate_chart(modes: Modes) -> Picture:
         "η": np.array([step for step, *_ in points.values()]),
         "left after a loop": np.array(rates),
     }
-    return Picture(figure, alt, table)
+    return Picture({"data": data, "layout": layout(across, up, shapes=[shape])}, alt, table)
 
 
 def _number_at(values: np.ndarray, level: float) -> tuple[int, float]:

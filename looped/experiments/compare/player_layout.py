@@ -1,5 +1,6 @@
 """The places of the views of one pass in their figure, wide or narrow, and the axes, titles and labels they have."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,16 @@ class Arrangement:
     height: int
     """Of the figure, pixels."""
     layout: dict[str, Any]
-    """Keys in Plotly's dotted form, for `update_layout` here and `relayout` in the browser."""
+    """Keys in Plotly's dotted form, for `relayout` in the browser."""
+
+    def apply(self, layout: dict[str, Any]) -> None:
+        """Set these keys in a layout, in place."""
+        for path, value in self.layout.items():
+            *way, last = re.findall(r"\w+", path)
+            part: Any = layout
+            for name in way:
+                part = part[int(name)] if name.isdecimal() else part[name]
+            part[last] = value
 
 
 def on(view: str) -> dict[str, str]:
@@ -50,41 +60,26 @@ def arrange(rows: int, *, narrow: bool) -> Arrangement:
         narrow: True for a page too narrow for three columns.
     """
     tall = int(np.clip(22 * rows, 120, 340))
-    bands: list[tuple[int, int, dict[str, tuple[float, float]]]]  # height, gap below, left and right of each view
-    if narrow:
-        top = 96
-        bands = [
-            (100, 36, {"scores": (0, 1)}),
-            (tall, 76, {"tokens": (0, 1)}),
-            (tall, 60, {"update": (0, 0.46), "iterate": (0.54, 1)}),
-            (300, 80, {"plane": (0, 1)}),
-            (140, 76, {"error": (0, 1)}),
-            (WEIGHTS_HEIGHT, 30, {"P": (0, 0.42), "Q": (0.58, 1)}),
-        ]
-    else:
-        top = 26
-        bands = [
-            (100, 36, {"scores": (0, 0.6)}),
-            (tall, 88, {"tokens": (0, 0.6), "update": (0.65, 0.8), "iterate": (0.85, 1)}),
-            (330, 50, {"plane": (0, 0.5)}),
-        ]
-    views: dict[str, tuple[float, float, int, int]] = {}  # left, right, top and height
-    for height, gap, across in bands:
-        views |= {view: (left, right, top, height) for view, (left, right) in across.items()}
-        top += height + gap
-    if not narrow:  # right of the plane, two views share its height
-        beside = views["plane"][2]
-        views |= {"error": (0.61, 1, beside, 110)}
-        views |= {"P": (0.61, 0.77, beside + 190, WEIGHTS_HEIGHT), "Q": (0.84, 1, beside + 190, WEIGHTS_HEIGHT)}
+    low = 368 + 2 * tall if narrow else 250 + tall  # where the plane begins, below the tokens and what is beside them
+    total = low + (766 if narrow else 380)
+    views = {
+        "scores": (0, 1, 96, 100), "tokens": (0, 1, 232, tall), "update": (0, 0.46, 308 + tall, tall),
+        "iterate": (0.54, 1, 308 + tall, tall), "plane": (0, 1, low, 300), "error": (0, 1, low + 380, 140),
+        "P": (0, 0.42, low + 596, WEIGHTS_HEIGHT), "Q": (0.58, 1, low + 596, WEIGHTS_HEIGHT),
+    } if narrow else {
+        "scores": (0, 0.6, 26, 100), "tokens": (0, 0.6, 162, tall), "update": (0.65, 0.8, 162, tall),
+        "iterate": (0.85, 1, 162, tall), "plane": (0, 0.5, low, 330), "error": (0.61, 1, low, 110),
+        "P": (0.61, 0.77, low + 190, WEIGHTS_HEIGHT), "Q": (0.84, 1, low + 190, WEIGHTS_HEIGHT),
+    }  # left and right, and in pixels top and height  # fmt: skip
     keys: dict[str, Any] = {
         "legend.x": 0 if narrow else 0.65, "legend.y": 1, f"yaxis{AXES['update']}.showticklabels": narrow,
     }  # fmt: skip
-    for view, (left, right, above, height) in views.items():
+    for title, view in enumerate(TITLES):
+        left, right, top, height = views[view]
         keys[f"xaxis{AXES[view]}.domain"] = [left, right]
-        keys[f"yaxis{AXES[view]}.domain"] = [1 - (above + height) / top, 1 - above / top]
-        title = list(TITLES).index(view)
-        keys |= {f"annotations[{title}].x": left, f"annotations[{title}].y": 1 - (above - 4) / top}
-    return Arrangement(top + MARGIN["t"] + MARGIN["b"], keys)
+        keys[f"yaxis{AXES[view]}.domain"] = [1 - (top + height) / total, 1 - top / total]
+        keys |= {f"annotations[{title}].x": left, f"annotations[{title}].y": 1 - (top - 4) / total}
+    return Arrangement(total + MARGIN["t"] + MARGIN["b"], keys)
 
 
 def layout(inside: Inside, axes: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
 from looped.algorithms.gd import GradientDescent
 from looped.algorithms.run import explicit_iterates, looped_iterates
+from looped.chart import Series
 from looped.experiments.compare import cost, real_data
+from looped.experiments.compare.curves import ERROR_CEILING, curves_of
 from looped.fields import SettingsError
 from looped.prompts import relative_distance
 from looped.settings import TABLES, Settings
 from looped.threads import in_one_thread
 
-ERROR_CEILING = 1e6
-"""Relative error at which curves of a diverging run are cut off; the arrays are not cut."""
 CANCELLED = 1 / 4
 """Share of the first update's terms that is the smallest unit of the relative gap."""
 CONTRACTS = 0.05
@@ -188,27 +188,14 @@ class Comparison:
         return int(over.argmax()) if over.any() else None
 
     @cached_property
+    def series(self) -> list[Series]:
+        """The curves with all that is said of them, as rows of the chart."""
+        return curves_of(self)
+
+    @cached_property
     def curves(self) -> dict[str, np.ndarray]:
-        """Curves of the chart, each (T+1,): medians and 10–90 % over prompts, and the bounds; cut at the ceiling."""
-        curves: dict[str, np.ndarray] = {}
-        for name, values in (
-            ("looped", self.errors),
-            ("explicit", self.explicit_errors),
-            ("closed_form", self.closed_form),
-            ("gd", self.gd_errors),
-            ("task", self.task_errors),
-        ):
-            if values is not None:
-                p10, median, p90 = np.quantile(np.minimum(values, ERROR_CEILING), [0.1, 0.5, 0.9], axis=1)
-                curves |= {f"{name}_median": median, f"{name}_p10": p10, f"{name}_p90": p90}
-        if self.floor is not None:
-            curves["floor_median"] = np.full(self.settings.loops + 1, np.median(self.floor))
-        if self.rounding_floor is not None:
-            curves["rounding_floor"] = np.full(self.settings.loops + 1, np.median(self.rounding_floor))
-        for bound in self.bounds:
-            if bound.values is not None:
-                curves[bound.key] = bound.values.numpy()
-        return curves
+        """Curves by their names in files, each (T+1,): medians and 10–90 % over prompts, bounds; cut at the ceiling."""
+        return {row.key: row.values for row in self.series}
 
 
 @in_one_thread

@@ -8,8 +8,9 @@ import numpy as np
 
 from looped import theory
 from looped.algorithms import ALGORITHMS
+from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.real_data import REFERENCE, Fit
-from looped.experiments.compare.result import ERROR_CEILING, Comparison
+from looped.experiments.compare.result import Comparison
 from looped.settings import TABLES, Settings
 
 

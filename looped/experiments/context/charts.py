@@ -1,13 +1,13 @@
 """The second page's figures: error against n/d, the (n/d × T) map, the need for examples, κ and its bound."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from looped import theory
-from looped.chart import LEGEND_BELOW, NARROW_MARGIN, SMALLEST_BAND, Picture, band, colour, line, log_range
+from looped.chart import SMALLEST_BAND, Picture, Role, Series, band, layout, level, line_chart, log_axis, log_range
 from looped.experiments.context.result import ContextResult
 from looped.experiments.context.words import TENTHS, ratio_text, unreached
 
@@ -21,38 +21,41 @@ EDGES = "((1+√(d/n))/(1−√(d/n)))²,<br>independent rows, large d"
 BOUND = "e<sup>−T/(2κ)</sup>"
 LIMIT = "Construction, limit of large d"
 RATE = "n = c·d from the rate and κ"
+ERROR = "relative error ‖w<sub>T</sub> − w*‖ / ‖w*‖"
+SUFFICIENT = "n = c·d: construction, from its rate and κ"
 LIMIT_LOOPS = 40
 """Values of T at which the limit of large d is worked out."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square-open", "diamond-open", "x-thin-open")
+_chart = partial(line_chart, hovermode=None)
 
 
 def ratio_chart(result: ContextResult) -> Picture:
     """Median error after T loops against n/d: the T shown with its 10–90 % band, and a tenth, a quarter and 4 of it."""
     settings, T = result.settings, result.settings.shown
     others = sorted({max(1, T // 10), max(1, T // 4), min(4 * T, settings.loops)} - {T})
-    x, data = result.ratio, []
-    for place, loops in enumerate([T, *others]):
-        y = np.maximum(result.median[:, loops], TINY)
+    x, low, high = result.ratio, result.bands[0, :, T], result.bands[2, :, T]
+    rows = [Series(result.n, "n", scales=False)]
+    for loops, dash, symbol in zip([T, *others], DASHES, SYMBOLS, strict=False):
         width, opacity = (4, 1) if loops == T else (1.8, 0.6)
-        data.append(line(x, y, f"T = {loops}", DASHES[place], SYMBOLS[place], width, opacity, role="model"))
-    data.append(_level(x, settings.target_error, "target"))
-    low, high = (np.maximum(result.bands[row, :, T], TINY) for row in (0, 2))
-    if settings.prompts >= SMALLEST_BAND:
-        data += band(x, low, high, f"10–90 % of prompts, T = {T}")
-    measured = np.maximum(result.median[:, [T, *others]], TINY)
-    figure = _figure(data, _ratio_axis(result), _error_axis(np.append(measured, settings.target_error)))
-    table = {"n/d": x, "n": result.n}
-    table |= {f"median, T = {loops}": result.median[:, loops] for loops in [T, *others]}
-    table |= {f"10 %, T = {T}": result.bands[0, :, T], f"90 %, T = {T}": result.bands[2, :, T]}
-    table |= {f"mean, T = {T}": result.mean[:, T]}
+        median = result.median[:, loops]
+        rows.append(
+            Series(median, f"median, T = {loops}", f"T = {loops}", "model", dash, symbol, width, opacity=opacity)
+        )
+    rows += [
+        level(settings.target_error, x[[0, -1]], f"target {settings.target_error:g}", "longdashdot", "mark"),
+        Series(low, f"10 %, T = {T}", scales=False),
+        Series(high, f"90 %, T = {T}", scales=False),
+        Series(result.mean[:, T], f"mean, T = {T}", scales=False),
+    ]
     needed = result.needed_ratio(settings.target_error)[T]
     alt = (
         f"Median error to w* over {settings.prompts} prompts against n/d, both axes logarithmic, d = "
         f"{settings.features}. After T = {T} loops it is {result.median[0, T]:.2e} at n/d = {x[0]:.3g} and "
         f"{result.median[-1, T]:.2e} at n/d = {x[-1]:.3g}. {_needed_sentence(result, needed, T)}"
     )
-    return Picture(figure, alt, table)
+    over = _band(result, x, low, high, f", T = {T}")
+    return _chart(("n/d", x), rows, alt, _ratio_axis(result), log_axis(ERROR, ".2e"), lowest=TINY, over=over)
 
 
 def map_chart(result: ContextResult) -> Picture:
@@ -70,13 +73,11 @@ def map_chart(result: ContextResult) -> Picture:
             "customdata": 10**z,
             "hovertemplate": "n/d %{x:.3g}<br>T %{y}<br>median error %{customdata:.2e}<extra></extra>",
         },
-        line(needed[reach], reach, f"error = {settings.target_error:g}", "solid", "circle-open", 3, role="mark"),
+        Series(reach, "", f"error = {settings.target_error:g}", "mark", "solid", "circle-open", 3).trace(needed[reach]),
+        Series(
+            np.full(2, settings.shown), "", f"T = {settings.shown}", "mark", "dot", more={"hoverinfo": "skip"}
+        ).trace(x[[0, -1]]),
     ]  # fmt: skip
-    shown = {
-        "type": "scatter", "mode": "lines", "x": [x[0], x[-1]], "y": [settings.shown] * 2, "hoverinfo": "skip",
-        "name": f"T = {settings.shown}", "line": {"dash": "dot", "width": 2, "color": colour("mark")},
-    }  # fmt: skip
-    figure = _figure([*data, shown], _ratio_axis(result), _loop_axis(settings.loops))
     where = unreached(result)
     if reach.size:
         where = (
@@ -91,81 +92,74 @@ def map_chart(result: ContextResult) -> Picture:
         f"logarithmic axes. Its smallest value is {10 ** z.min():.1e}. {where}."
     )
     long = {"n/d": np.repeat(x, len(loops)), "T": np.tile(loops, len(x)), "median error": 10 ** z.T.ravel()}
-    return Picture(figure, alt, long)
+    return Picture({"data": data, "layout": layout(_ratio_axis(result), _loop_axis(settings.loops))}, alt, long)
 
 
 def need_chart(result: ContextResult) -> Picture:
     """The smallest n/d that reaches the target against T: constructed, learned, and from the rate."""
     settings, target = result.settings, result.settings.target_error
-    loops = _spread(settings.loops, CURVE_POINTS)
+    loops, ends = _spread(settings.loops, CURVE_POINTS), result.ratio[[0, -1]]
     prompts = {1: "median prompt"} | ({2: "9 of 10 prompts"} if settings.prompts >= TENTHS else {})
-    data, columns, drawn = [], {"T": loops}, [result.ratio[[0, -1]]]
-    for quantile, name in prompts.items():
+    rows = [Series(ends)]  # the axis has room for all that was measured
+    for quantile, prompt in prompts.items():
         needed = result.needed_ratio(target, quantile)[loops]
-        dash, symbol, width = ("solid", "circle", 3) if quantile == 1 else ("dash", "square-open", 2)
-        data.append(line(loops, needed, f"Construction, {name}", dash, symbol, width, role="model"))
-        columns[f"construction, {name.partition(' prompt')[0]}"] = needed
-        drawn.append(needed)
-    rate = sufficient_ratios(result, loops)
-    if rate is not None:
+        symbol = "circle" if quantile == 1 else "square-open"
+        rows.append(_need(needed, "Construction", prompt, "model", symbol))
+    if (rate := sufficient_ratios(result, loops)) is not None:
         some = _spread(settings.loops, LIMIT_LOOPS)
         limit = np.array([result.limit_ratio(int(T)) for T in some], dtype=float)
-        data.append(line(some, limit, LIMIT, "dashdot", width=2, role="reference"))
-        data.append(line(loops, rate, RATE, "dot", width=2, role="bound"))
-        columns |= {"construction, limit of large d": _at(loops, some, limit), "c from the rate": rate}
+        rows += [
+            Series(limit, "construction, limit of large d", LIMIT, "reference", "dashdot", x=some, scales=False),
+            Series(rate, "c from the rate", RATE, "bound", "dot", scales=False),
+        ]
     text = ""
     if (grid := result.learned) is not None:
-        for quantile, name in prompts.items():
+        for quantile, prompt in prompts.items():
             needed = result.learned_needed_ratio(target, quantile)
-            dash, symbol, width = ("solid", "diamond", 3) if quantile == 1 else ("dash", "diamond-open", 2)
-            data.append(line(grid.loops, needed, f"Learned A, {name}", dash, symbol, width, role="learned"))
-            columns[f"learned a, {name.partition(' prompt')[0]}"] = _at(loops, grid.loops, needed)
-            drawn.append(needed)
+            symbol = "diamond" if quantile == 1 else "diamond-open"
+            rows.append(_need(needed, "Learned A", prompt, "learned", symbol, grid.loops))
         text = " " + _learned_sentence(result)
-    span = log_range(np.concatenate(drawn))[0]
-    vertical = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, "automargin": True, **_ticks(*span)}
-    figure = _figure(data, _loop_axis(settings.loops), vertical)
+    span = log_range(np.concatenate([row.values for row in rows if row.scales]))[0]
+    up = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, **_ticks(*span)}
     at = [T for T in (10, 50, 200, settings.loops) if settings.loops >= T]
     found = " ".join(_needed_sentence(result, result.needed_ratio(target)[T], T) for T in dict.fromkeys(at))
-    return Picture(
-        figure,
+    alt = (
         f"Smallest measured n/d at which the median error is at most {target:g}, against T, logarithmic axes. "
-        f"{found}{text}",
-        columns,
+        f"{found}{text}"
     )
+    return _chart(("T", loops), rows, alt, _loop_axis(settings.loops), up)
+
+
+def _need(needed: np.ndarray, name: str, prompt: str, role: Role, symbol: str, x: np.ndarray | None = None) -> Series:
+    """The need of the median prompt, or, thin and dashed, of 9 of 10."""
+    dash, width = ("solid", 3) if prompt.startswith("median") else ("dash", 2)
+    heading = f"{name.lower()}, {prompt.partition(' prompt')[0]}"
+    return Series(needed, heading, f"{name}, {prompt}", role, dash, symbol, width, x=x)
 
 
 def requirement_chart(result: ContextResult) -> Picture:
     """n against T: the exponential requirement, n = c·d, and what was measured; the axis counts decades of n."""
-    settings, target, d = result.settings, result.settings.target_error, result.settings.features
-    loops = _spread(settings.loops, CURVE_POINTS)
-    exponential = np.array([theory.exponential_requirement(int(T), d) for T in loops])
+    T, target, d = result.settings.loops, result.settings.target_error, result.settings.features
+    loops = _spread(T, CURVE_POINTS)
+    exponential = np.array([theory.exponential_requirement(int(loop), d) for loop in loops])
     measured = np.log10(result.needed_ratio(target)[loops] * d)
-    rate = sufficient_ratios(result, loops)
-    data = [
-        line(loops, exponential, EXPONENTIAL, "dash", "triangle-up-open", 2, role="bound"),
-        line(loops, measured, "measured, construction", "solid", "circle", 3, role="model"),
-    ]
-    columns = {"T": loops, "log10 n, exponential": exponential, "log10 n, construction measured": measured}
-    if rate is not None:
-        name = "n = c·d: construction, from its rate and κ"
-        data.insert(1, line(loops, np.log10(rate * d), name, "dot", width=2, role="bound"))
-        columns["log10 n, c·d"] = np.log10(rate * d)
+    rows = [Series(exponential, "log10 n, exponential", EXPONENTIAL, "bound", "dash", "triangle-up-open")]
+    if (rate := sufficient_ratios(result, loops)) is not None:
+        rows.append(Series(np.log10(rate * d), "log10 n, c·d", SUFFICIENT, "bound", "dot"))
+    heading = "log10 n, construction measured"
+    rows.append(Series(measured, heading, "measured, construction", "model", "solid", "circle", 3))
     learned = ""
     if (grid := result.learned) is not None:
-        needed = np.log10(result.learned_needed_ratio(target) * d)
-        data.append(line(grid.loops, needed, "measured, learned A", "dashdot", "diamond", 3, role="learned"))
-        columns["log10 n, learned A measured"] = _at(loops, grid.loops, needed)
+        needed, heading = np.log10(result.learned_needed_ratio(target) * d), "log10 n, learned A measured"
+        rows.append(Series(needed, heading, "measured, learned A", "learned", "dashdot", "diamond", 3, x=grid.loops))
         learned = " " + _learned_sentence(result)
     top = float(exponential.max())
     step = next(k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if top / k <= 8)
     ticks = np.arange(0, top + step, step)
-    vertical = {
-        "title": {"text": "n, examples"}, "range": [0, 1.04 * top], "tickvals": ticks, "automargin": True,
+    up = {
+        "title": {"text": "n, examples"}, "range": [0, 1.04 * top], "tickvals": ticks,
         "ticktext": [f"10<sup>{tick:.0f}</sup>" for tick in ticks],
     }  # fmt: skip
-    figure = _figure(data, _loop_axis(settings.loops), vertical)
-    T = settings.loops
     need = result.needed_ratio(target)[T]
     found = (
         f"the construction was measured to need n = {need * d:.3g}{' or fewer' if need <= result.ratio[0] else ''}"
@@ -177,7 +171,7 @@ def requirement_chart(result: ContextResult) -> Picture:
         f"the requirement derived here from a theorem on learned weights is 10 to the power {exponential[-1]:.0f}; for "
         f"an error of {target:g} {found}.{learned}"
     )
-    return Picture(figure, alt, columns)
+    return _chart(("T", loops), rows, alt, _loop_axis(T), up)
 
 
 def condition_chart(result: ContextResult) -> Picture:
@@ -186,18 +180,16 @@ def condition_chart(result: ContextResult) -> Picture:
     median, (low, high) = result.median_kappa, np.quantile(result.kappa, [0.1, 0.9], axis=1)
     fine = np.unique(np.concatenate([np.geomspace(x[0], x[-1], CURVE_POINTS), x]))
     edges = np.array([theory.marchenko_pastur_condition_number(float(ratio)) for ratio in fine])
+    edges[edges > 10 * float(high.max())] = np.nan
     own, near = result.marchenko_pastur, result.nearest(4)
-    limit = 10 * float(high.max())
-    data = [
-        line(x, median, "κ measured, median", "solid", "circle", 3, role="model"),
-        line(fine, np.where(edges <= limit, edges, np.nan), EDGES, "dash", width=2, role="reference"),
+    rows = [
+        Series(median, "κ median", "κ measured, median", "model", "solid", "circle", 3),
+        Series(low, "κ 10 %"),
+        Series(high, "κ 90 %"),
+        Series(edges, "", EDGES, "reference", "dash", x=fine, scales=False),
+        Series(own, "Marchenko–Pastur", scales=False),
+        Series(median / own, "median / Marchenko–Pastur", scales=False),
     ]
-    if settings.prompts >= SMALLEST_BAND:
-        data += band(x, low, high, "10–90 % of prompts")
-    span, tick = log_range(np.concatenate([low, high]))
-    vertical = {"title": {"text": "κ of XᵀX/n"}, "type": "log", "range": span, **tick, "automargin": True,
-                "exponentformat": "power"}  # fmt: skip
-    figure = _figure(data, _ratio_axis(result), vertical)
     alt = (
         f"Condition number of the data against n/d, logarithmic axes, d = {settings.features}, {settings.rows} rows. "
         f"At n/d = {x[near]:.3g} the median is {median[near]:.3g}, "
@@ -206,37 +198,36 @@ def condition_chart(result: ContextResult) -> Picture:
         alt += f"{median[near] / own[near]:.2f} of Marchenko and Pastur's limit for independent rows, {own[near]:.3g}."
     else:
         alt += "where Marchenko and Pastur's limit for independent rows is infinite."
-    table = {"n/d": x, "κ median": median, "κ 10 %": low, "κ 90 %": high, "Marchenko–Pastur": own,
-             "median / Marchenko–Pastur": median / own}  # fmt: skip
-    return Picture(figure, alt, table)
+    over = _band(result, x, low, high)
+    return _chart(("n/d", x), rows, alt, _ratio_axis(result), log_axis("κ of XᵀX/n"), over=over)
 
 
 def bound_chart(result: ContextResult) -> Picture | None:
     """Error after T loops against e^(−T/(2κ)) at the measured κ, for n ≥ d; None where the bound applies nowhere."""
-    settings, T = result.settings, result.settings.shown
+    T = result.settings.shown
     if (share := result.largest_of_bound) is None:
         return None
     where = np.flatnonzero(np.isfinite(result.of_bound))
-    x, kappa = result.ratio[where], result.median_kappa[where]
-    bound, worst = np.exp(-T / (2 * kappa)), np.exp(-T / (2 * result.kappa[where].max(axis=1)))
+    x, kappa, largest = result.ratio[where], result.median_kappa[where], result.kappa[where].max(axis=1)
+    bound, worst = np.exp(-T / (2 * kappa)), np.exp(-T / (2 * largest))
     low, median, high = np.maximum(result.bands[:, where, T], TINY)
-    data = [
-        line(x, median, "Looped transformer, median", "solid", "circle", 3, role="model"),
-        line(x, bound, f"{BOUND} at the median κ", "dash", "triangle-up-open", role="bound"),
-        line(x, worst, f"{BOUND} at the largest κ", "dot", "triangle-down-open", role="bound"),
+    at_worst = f"{BOUND} at the largest κ"
+    rows = [
+        Series(median, "error, median", "Looped transformer, median", "model", "solid", "circle", 3),
+        Series(high, "error, 90 %"),
+        Series(kappa, "median κ", scales=False),
+        Series(bound, "bound at median κ", f"{BOUND} at the median κ", "bound", "dash", "triangle-up-open"),
+        Series(largest, "largest κ", scales=False),
+        Series(worst, "bound at largest κ", at_worst, "bound", "dot", "triangle-down-open", scales=False),
+        Series(result.of_bound[where], "largest error/bound, T ≥ 1", scales=False),
     ]
-    if settings.prompts >= SMALLEST_BAND:
-        data += band(x, low, high, "10–90 % of prompts")
-    figure = _figure(data, _ratio_axis(result, x), _error_axis(np.concatenate([median, high, bound])))
     alt = (
         f"Median error after T = {T} loops and the bound, the exponential of −T/(2κ) at the measured κ, against n/d, "
         f"logarithmic axes. The largest error over its bound, of all prompts and loops from 1 on, is {share:.3g}. At "
         f"n/d = {x[-1]:.3g} the error is {median[-1]:.1e}, the bound {bound[-1]:.1e}."
     )
-    table = {"n/d": x, "error, median": median, "error, 90 %": high, "median κ": kappa, "bound at median κ": bound,
-             "largest κ": result.kappa[where].max(axis=1), "bound at largest κ": worst,
-             "largest error/bound, T ≥ 1": result.of_bound[where]}  # fmt: skip
-    return Picture(figure, alt, table)
+    over = _band(result, x, low, high)
+    return _chart(("n/d", x), rows, alt, _ratio_axis(result, x), log_axis(ERROR, ".2e"), over=over)
 
 
 CHARTS: dict[str, tuple[Callable[[ContextResult], Picture | None], tuple[str, ...]]] = {
@@ -284,35 +275,24 @@ def _learned_sentence(result: ContextResult) -> str:
     return f"With the trained A it is n/d: {', '.join(found)}." if found else "The trained A reaches it nowhere."
 
 
-def _at(loops: np.ndarray, some: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values at some loops on the grid of all: each at the nearest one, NaN elsewhere."""
-    out = np.full(len(loops), np.nan)
-    for T, value in zip(some, values, strict=True):
-        if loops[-1] >= T:
-            out[np.abs(loops - T).argmin()] = value
-    return out
-
-
 def _spread(most: int, count: int) -> np.ndarray:
     """Whole numbers from 1 to `most`, about evenly spaced in ratio."""
     return np.unique(np.geomspace(1, most, count).round().astype(int))
 
 
-def _level(x: np.ndarray, value: float, name: str) -> dict[str, Any]:
-    return line(x[[0, -1]], np.full(2, value), f"{name} {value:g}", "longdashdot", width=1.5, role="mark")
-
-
-def _figure(data: list[dict[str, Any]], horizontal: dict[str, Any], vertical: dict[str, Any]) -> go.Figure:
-    layout = {"height": 400, "margin": NARROW_MARGIN, "legend": LEGEND_BELOW, "xaxis": horizontal, "yaxis": vertical}
-    return go.Figure({"data": data, "layout": layout})
+def _band(
+    result: ContextResult, x: np.ndarray, low: np.ndarray, high: np.ndarray, of: str = ""
+) -> list[dict[str, Any]]:
+    """The band of the prompts, where there are enough of them."""
+    few = result.settings.prompts < SMALLEST_BAND
+    return [] if few else band(x, np.maximum(low, TINY), np.maximum(high, TINY), f"10–90 % of prompts{of}")
 
 
 def _ratio_axis(result: ContextResult, x: np.ndarray | None = None) -> dict[str, Any]:
     low, high = np.log10((result.ratio if x is None else x)[[0, -1]])
     if high - low < 0.02:
         low, high = low - 0.1, high + 0.1
-    return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], "automargin": True,
-            **_ticks(low, high)}  # fmt: skip
+    return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], **_ticks(low, high)}
 
 
 def _ticks(low: float, high: float) -> dict[str, Any]:
@@ -324,14 +304,7 @@ def _ticks(low: float, high: float) -> dict[str, Any]:
 
 def _loop_axis(loops: int) -> dict[str, Any]:
     high = max(float(np.log10(loops)), 0.3)
-    return {"title": {"text": "T, loops"}, "type": "log", "range": [0.0, high], "automargin": True, **_ticks(0, high)}
-
-
-def _error_axis(values: np.ndarray) -> dict[str, Any]:
-    span, tick = log_range(values)
-    title = {"text": "relative error ‖w<sub>T</sub> − w*‖ / ‖w*‖"}
-    return {"title": title, "type": "log", "range": span, **tick, "exponentformat": "power",
-            "hoverformat": ".2e", "automargin": True}  # fmt: skip
+    return {"title": {"text": "T, loops"}, "type": "log", "range": [0.0, high], **_ticks(0, high)}
 
 
 def _decade_ticks(least: float) -> dict[str, Any]:

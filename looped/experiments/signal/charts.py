@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
-from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, line, log_range
+from looped.chart import NARROW_MARGIN, Picture, Role, Series, grid, level, line_chart, log_axis, said
 from looped.experiments.signal.result import Sweep
 from looped.shared_signal.bounds import flow_rate, outside_range
 from looped.shared_signal.flow import Flow
@@ -16,12 +15,11 @@ from looped.shared_signal.risks import Optimum
 from looped.shared_signal.tasks import SignalTask
 from looped.shared_signal.training import Kind, Progress
 
-NAMES: dict[Kind, str] = {"ltb": "LTB, with MLP", "lsa": "LSA, attention alone", "gd-beta": "GD-β", "gd-0": "GD-0"}
-STYLES: dict[Kind, tuple[str, Role]] = {
-    "ltb": ("circle", "model"), "lsa": ("square", "counterpart"), "gd-beta": ("diamond", "reference"),
-    "gd-0": ("x", "descent"),
+MODELS: dict[Kind, tuple[str, str, Role]] = {
+    "ltb": ("LTB, with MLP", "circle", "model"), "lsa": ("LSA, attention alone", "square", "counterpart"),
+    "gd-beta": ("GD-β", "diamond", "reference"), "gd-0": ("GD-0", "x", "descent"),
 }  # fmt: skip
-"""Marker and role of every model's line."""
+"""Name, marker and role of every model's line."""
 AXES = {"signal": "s, with β* = s·(1, …, 1)", "examples": "examples in a prompt, M", "noise": "label noise σ"}
 SYMBOLS = {"signal": "s", "examples": "M", "noise": "σ"}
 M_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
@@ -31,92 +29,76 @@ RATIO_FOR_LOG = 20
 
 def risk_chart(sweep: Sweep) -> Picture:
     """The smallest risk of every model against s, M or σ, for attention alone the smallest found and what is proved."""
-    x = sweep.values
-    gd = np.array([level.gd.risk for level in sweep.levels])
-    lsa = np.array([level.lsa.risk for level in sweep.levels])
-    gd0 = np.array([level.gd0.risk for level in sweep.levels])
-    bayes = np.array([level.bayes.mean for level in sweep.levels])
-    bound = gd + np.array([level.bounds.valid for level in sweep.levels])
+    x, levels, now = sweep.values, sweep.levels, SYMBOLS[sweep.over]
+    gd, lsa, gd0 = (np.array([getattr(best, name).risk for best in levels]) for name in ("gd", "lsa", "gd0"))
+    bayes = np.array([best.bayes.mean for best in levels])
     log = bool(lsa.max() > RATIO_FOR_LOG * max(gd.min(), 1e-300))
     floor = _floor(gd, bayes) if log else 0.0
-    zero = bool((bayes < floor).any())
-    data = [
-        line(x, gd, "LTB = GD-β, with MLP", "solid", "circle", 3, role="model"),
-        line(x, lsa, "LSA, attention alone: smallest found", "solid", "square", 3, role="counterpart"),
-        line(x, gd0, "GD-0", "dash", "x-thin-open", role="descent"),
-        line(
-            x,
-            np.maximum(bayes, floor),
-            "Bayes (0 drawn at the edge)" if zero else "Bayes",
-            "dot",
-            "diamond-open",
-            role="floor",
-        ),
-        line(x, bound, "proved: LSA is not below", "dashdot", width=1.5, role="bound"),
-    ]
-    values = np.concatenate([gd, lsa, gd0, bound, np.maximum(bayes, floor)])
-    vertical = (
-        _log_axis("risk E(f − y)²", values) if log else {"title": {"text": "risk E(f − y)²"}, "rangemode": "tozero"}
-    )
-    horizontal: dict[str, Any] = {"title": {"text": AXES[sweep.over]}, "automargin": True}
+    zero = "Bayes (0 drawn at the edge)" if (bayes < floor).any() else "Bayes"
+    error = np.array([best.bayes.standard_error for best in levels])
+    bound = gd + np.array([best.bounds.valid for best in levels])
+    rows = [
+        Series(gd, "LTB = GD-β", "LTB = GD-β, with MLP", "model", "solid", "circle", 3, text="with MLP {:.4g}"),
+        Series(lsa, "LSA, smallest found", "LSA, attention alone: smallest found", "counterpart", "solid", "square", 3,
+               text="attention alone {:.4g}"),
+        Series(gd0, "GD-0", "GD-0", "descent", "dash", "x-thin-open", text="GD-0 {:.4g}"),
+        Series(bayes, "Bayes", zero, "floor", "dot", "diamond-open", text="Bayes {:.3g}"),
+        Series(error, "Bayes, standard error", scales=False),
+        Series(bound, "LSA, proved lower bound", "proved: LSA is not below", "bound", "dashdot", width=1.5),
+    ]  # fmt: skip
+    across: dict[str, Any] = {"title": {"text": AXES[sweep.over]}}
     if sweep.over == "examples":
-        horizontal |= {"type": "log", "tickvals": [tick for tick in M_TICKS if tick <= x[-1]]}
-    now = SYMBOLS[sweep.over]
+        across |= {"type": "log", "tickvals": [tick for tick in M_TICKS if tick <= x[-1]]}
+    title = "risk E(f − y)²"
+    up = log_axis(title, ".4g") if log else {"title": {"text": title}, "rangemode": "tozero"}
+    first, last = (", ".join(said(rows, place)) for place in (0, -1))
     gaps = lsa - gd
-    alt = (
+    return line_chart(
+        (now, x),
+        rows,
         f"Smallest risk against {AXES[sweep.over]}, for attention alone the smallest found, "
-        f"{'logarithmic' if log else 'linear'} risk axis. At {now} = {x[0]:.4g}: with MLP {gd[0]:.4g}, attention alone "
-        f"{lsa[0]:.4g}, GD-0 {gd0[0]:.4g}, Bayes {bayes[0]:.3g}. At {now} = {x[-1]:.4g}: {gd[-1]:.4g}, {lsa[-1]:.4g}, "
-        f"{gd0[-1]:.4g} and {bayes[-1]:.3g}. The gap between attention alone and the block with an MLP goes from "
-        f"{gaps[0]:.3g} to {gaps[-1]:.3g}."
+        f"{'logarithmic' if log else 'linear'} risk axis. At {now} = {x[0]:.4g}: {first}. At {now} = {x[-1]:.4g}: "
+        f"{last}. The gap between attention alone and the block with an MLP goes from {gaps[0]:.3g} to {gaps[-1]:.3g}.",
+        across,
+        up,
+        lowest=floor,
     )
-    table = {
-        now: x, "LTB = GD-β": gd, "LSA, smallest found": lsa, "GD-0": gd0, "Bayes": bayes,
-        "Bayes, standard error": np.array([level.bayes.standard_error for level in sweep.levels]),
-        "LSA, proved lower bound": bound,
-    }  # fmt: skip
-    return Picture(_figure(data, horizontal, vertical), alt, table)
 
 
 def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, steps: int) -> Picture:
     """Exact risk of the weights against training steps, with the smallest risk of each model."""
-    data: list[dict[str, Any]] = []
-    shown = [np.array([best.gd.risk, best.lsa.risk])]
-    columns: dict[str, np.ndarray] = {}
+    rows, at = [], np.array([0])
     for kind, records in history.items():
-        x, y = np.array([r.step for r in records]), np.array([r.risk for r in records])
-        symbol, role = STYLES[kind]
-        data.append(line(x, y, NAMES[kind], "solid", symbol, 3, role=role))
-        columns |= {"step": x, f"risk, {NAMES[kind]}": y, f"loss of the batches, {NAMES[kind]}": _losses(records)}
-        shown.append(y[1:])  # random weights may start a thousand times above everything else
-    drawn: dict[str, tuple[float, str, Role]] = {
-        f"optimum with MLP, {best.written['gd']}": (best.gd.risk, "dash", "model"),
-        f"smallest found for attention alone, {best.written['lsa']}": (best.lsa.risk, "dot", "counterpart"),
-    }
+        at, risks = np.array([record.step for record in records]), np.array([record.risk for record in records])
+        (name, symbol, role), losses = MODELS[kind], np.array([record.loss for record in records])
+        rows += [
+            Series(risks, f"risk, {name}", name, role, "solid", symbol, 3, scales=False),
+            Series(risks[1:]),  # room for these: random weights may start a thousand times above everything else
+            Series(losses, f"loss of the batches, {name}", scales=False),
+        ]
+    levels = [
+        level(best.gd.risk, (0, steps), f"optimum with MLP, {best.written['gd']}", "dash", "model"),
+        level(best.lsa.risk, (0, steps), f"smallest found for attention alone, {best.written['lsa']}", "dot",
+              "counterpart"),
+    ]  # fmt: skip
     if "gd-0" in history:
-        drawn[f"optimum of GD-0, {best.written['gd0']}"] = (best.gd0.risk, "dashdot", "descent")
-    for name, (value, dash, role) in drawn.items():
-        data.append(line(np.array([0, steps]), np.full(2, value), name, dash, width=1.5, role=role))
-    ends = [f"{NAMES[kind]} {records[-1].risk:.4g}" for kind, records in history.items() if records]
-    reached = (
-        f"After {max(len(r) and r[-1].step for r in history.values())} of {steps} steps: {', '.join(ends)}."
-        if ends
-        else "Not begun."
-    )
-    alt = (
+        levels.append(level(best.gd0.risk, (0, steps), f"optimum of GD-0, {best.written['gd0']}", "dashdot", "descent"))
+    ends = [f"{MODELS[kind][0]} {records[-1].risk:.4g}" for kind, records in history.items() if records]
+    reached = f"After {at[-1]} of {steps} steps: {', '.join(ends)}." if ends else "Not begun."
+    return line_chart(
+        ("step", at),
+        [*rows, *levels],
         f"Risk of the trained weights against training steps, logarithmic risk axis. {reached} Levels: "
-        + "; ".join(drawn)
-        + "."
+        f"{'; '.join(row.legend for row in levels)}.",
+        {"title": {"text": "training steps"}, "range": [0, steps]},
+        log_axis("exact risk of the weights", ".4g"),
     )
-    horizontal = {"title": {"text": "training steps"}, "range": [0, steps], "automargin": True}
-    axis = _log_axis("exact risk of the weights", np.concatenate(shown))
-    return Picture(_figure(data, horizontal, axis), alt, columns or {"step": np.array([0])})
 
 
 def where_training_stands(kind: Kind, record: Progress, steps: int, best: Levels) -> str:
     """The last record of a training beside the smallest risk of its model, as Markdown."""
     level = best.optimum(kind)
-    text = f"**{NAMES[kind]}**: step {record.step:,} of {steps:,}, exact risk {record.risk:.5g}"
+    text = f"**{MODELS[kind][0]}**: step {record.step:,} of {steps:,}, exact risk {record.risk:.5g}"
     if level > 0:
         name = "the smallest found" if kind == "lsa" else "its smallest possible risk"
         text += f", {max(record.risk / level - 1, 0.0):.2%} above {name}, {level:.5g}"
@@ -126,14 +108,12 @@ def where_training_stands(kind: Kind, record: Progress, steps: int, best: Levels
 def start_chart(learned: ReadOut | None, task: SignalTask) -> Picture:
     """The start β that the block has learned next to the shared signal β*."""
     index, wanted = np.arange(1, task.features + 1), task.beta_star.numpy()
-    data = [line(index, wanted, "β*, the shared signal", "dash", width=2, role="reference")]
-    table = {"feature": index, "β*": wanted}
+    rows = [Series(wanted, "β*", "β*, the shared signal", "reference", "dash")]
     alt = f"The shared signal β*, {task.features} entries of {wanted[0]:.4g}. Nothing is trained yet."
     if learned is not None:
         found = learned.beta.numpy()
         points = {"mode": "markers", "marker": {"symbol": "circle", "size": 10}}
-        data.append(line(index, found, "learned β = g", symbol="circle", role="model") | points)
-        table["learned β"] = found
+        rows.append(Series(found, "learned β", "learned β = g", "model", more=points))
         length = float(np.linalg.norm(wanted))
         away = float(np.linalg.norm(found - wanted))
         share = f"{away / length:.2%} of the length of β*" if length else f"{away:.3g} from β* = 0"
@@ -141,11 +121,11 @@ def start_chart(learned: ReadOut | None, task: SignalTask) -> Picture:
             f"Learned β by feature, from {found.min():.4g} to {found.max():.4g}, next to β* = {wanted[0]:.4g} in each: "
             f"the difference is {share}."
         )
-    high = max(1.15 * float(max(np.max(values) for name, values in table.items() if name != "feature")), 0.5)
-    low = min(0.0, 1.15 * float(min(np.min(values) for name, values in table.items() if name != "feature")))
-    horizontal = {"title": {"text": "feature"}, "dtick": 1 if task.features <= 12 else None, "automargin": True}
-    figure = _figure(data, horizontal, {"title": {"text": "entry of β"}, "range": [low, high]}, height=330)
-    return Picture(figure, alt, table)
+    low, high = (1.15 * float(extreme([extreme(row.values) for row in rows])) for extreme in (np.min, np.max))
+    return line_chart(
+        ("feature", index), rows, alt, {"title": {"text": "feature"}, "dtick": 1 if task.features <= 12 else None},
+        {"title": {"text": "entry of β"}, "range": [min(0.0, low), max(high, 0.5)]}, height=330,
+    )  # fmt: skip
 
 
 def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
@@ -154,20 +134,20 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
     found = np.full_like(wanted, np.nan) if learned is None else learned.Gamma.mT.numpy()
     d, size = len(wanted), float(np.abs(wanted).max()) or 1.0
     index = np.arange(1, d + 1)
-    shared = {
+    heat = {
         "type": "heatmap", "x": index, "y": index, "zmin": -size, "zmax": size, "zmid": 0, "autocolorscale": True,
         "hovertemplate": "row %{y}, column %{x}: %{z:.4g}<extra></extra>",
     }  # fmt: skip
-    right = {"xaxis": "x2", "yaxis": "y2", "colorbar": {"thickness": 12}}
-    data = [shared | {"z": found, "showscale": False}, shared | {"z": wanted} | right]
-    across = {"range": [0.5, d + 0.5], "showgrid": False, **({"dtick": 1} if d <= 12 else {})}
-    down = across | {"range": [d + 0.5, 0.5]}
-    figure = _figure(data, across | {"domain": [0, 0.44], "title": {"text": "learned v·U₁₁"}}, down, 330)
-    figure.update_layout(
-        xaxis2=across | {"domain": [0.52, 0.96], "title": {"text": "optimal Γ*ᵀ"}},
-        yaxis2=down | {"anchor": "x2", "showticklabels": False},
-        hovermode="closest",
-    )
+    data = [
+        heat | {"z": found, "showscale": False},
+        heat | {"z": wanted, "xaxis": "x2", "yaxis": "y2", "colorbar": {"thickness": 12}},
+    ]
+    drawn = grid(cols=2, horizontal_spacing=0.08, shared_yaxes=True)
+    step = {"dtick": 1} if d <= 12 else {}
+    for name, title in (("", "learned v·U₁₁"), ("2", "optimal Γ*ᵀ")):
+        drawn[f"xaxis{name}"] |= {"range": [0.5, d + 0.5], "showgrid": False, "title": {"text": title}, **step}
+        drawn[f"yaxis{name}"] |= {"range": [d + 0.5, 0.5], "showgrid": False, "automargin": True, **step}
+    drawn |= {"height": 330, "margin": NARROW_MARGIN, "hovermode": "closest"}
     low, high = wanted.diagonal().min(), wanted.diagonal().max()
     alt = f"Two {d} × {d} matrices. The optimal Γ*ᵀ has diagonal entries from {low:.4g} to {high:.4g}. "
     if learned is None:
@@ -177,55 +157,34 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
         alt += f"The learned one, v·U₁₁, differs from it by {difference:.2%} of its size."
     row, column = (part.ravel() + 1 for part in np.indices((d, d)))
     table = {"row": row, "column of Γᵀ": column, "learned": found.ravel(), "optimal": wanted.ravel()}
-    return Picture(figure, alt, table)
+    return Picture({"data": data, "layout": drawn}, alt, table)
 
 
 def flow_chart(flow: Flow, task: SignalTask) -> Picture:
     """Distance of β to β* along gradient flow, next to the rate that is proved, where its condition holds."""
     times = flow.times.numpy()
     away = (flow.beta - task.beta_star).square().sum(dim=1).numpy()
-    largest = max(float(away[0]), 1e-30)
-    data = [line(times, np.maximum(away, 1e-30), "gradient flow", "solid", "circle", 3, role="model")]
-    table = {"t": times, "‖β(t) − β*‖²": away}
     alt = (
         f"Squared distance of β to β* against time under gradient flow, logarithmic: from {away[0]:.3g} to "
         f"{away[-1]:.2e} at t = {times[-1]:.3g}"
     )
+    distance = "‖β(t) − β*‖²"
+    rows = [Series(away, distance, "gradient flow", "model", "solid", "circle", 3)]
     if outside_range(task, flow.beta[0]):
         alt += ". No bound is drawn: β(0) − β* is not in the range of H."
     else:
         rate = flow_rate(task)
-        table["bound"] = away[0] * np.exp(-rate * times)
-        data.append(
-            line(times, np.maximum(table["bound"], 1e-30), f"bound exp(−{rate:.3g}·t)", "dash", width=2, role="bound")
-        )
-        alt += f", where the bound is {table['bound'][-1]:.2e}."
-    values = np.concatenate([column for name, column in table.items() if name != "t"])
-    axis = _log_axis("‖β(t) − β*‖²", np.clip(values, largest * 1e-12, None))
-    return Picture(_figure(data, {"title": {"text": "time t"}, "automargin": True}, axis, height=330), alt, table)
-
-
-def _losses(records: Sequence[Progress]) -> np.ndarray:
-    return np.array([record.loss for record in records])
+        bound = away[0] * np.exp(-rate * times)
+        rows.append(Series(bound, "bound", f"bound exp(−{rate:.3g}·t)", "bound", "dash"))
+        alt += f", where the bound is {bound[-1]:.2e}."
+    shown = np.concatenate([np.clip(row.values, 1e-12 * max(float(away[0]), 1e-30), None) for row in rows])
+    return line_chart(
+        ("t", times), rows, alt, {"title": {"text": "time t"}}, log_axis(distance, ".4g", shown),
+        lowest=1e-30, height=330,
+    )  # fmt: skip
 
 
 def _floor(gd: np.ndarray, bayes: np.ndarray) -> float:
     """The height at which a Bayes risk of 0 is drawn on a log axis: below all other values."""
     positive = np.concatenate([gd, bayes[bayes > 1e-12]])
     return float(positive.min()) / 4
-
-
-def _log_axis(title: str, values: np.ndarray) -> dict[str, Any]:
-    limits, tick = log_range(values)
-    return {
-        "title": {"text": title}, "type": "log", "range": limits, **tick, "automargin": True,
-        "exponentformat": "power", "hoverformat": ".4g",
-    }  # fmt: skip
-
-
-def _figure(data: Sequence[Any], x: dict[str, Any], y: dict[str, Any], height: int = 400) -> go.Figure:
-    layout = {
-        "height": height, "margin": NARROW_MARGIN, "hovermode": "x unified", "legend": LEGEND_BELOW, "xaxis": x,
-        "yaxis": {"automargin": True} | y,
-    }  # fmt: skip
-    return go.Figure({"data": list(data), "layout": layout})

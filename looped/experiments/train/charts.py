@@ -1,17 +1,17 @@
 """The third page's figures: the loss while training, the weights it found, and what they do on fresh prompts."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
-from looped.chart import LEGEND_BELOW, NARROW_MARGIN, Picture, Role, colour, line, log_range
+from looped.chart import NARROW_MARGIN, Picture, Role, Series, grid, level, line_chart, log_axis
 from looped.experiments.train.result import STATISTICS, Sweep, TrainResult, written
 from looped.experiments.train.rivals import best_descent, level_medians
 from looped.experiments.train.settings import TrainSettings
 
+MARGIN = NARROW_MARGIN | {"t": 25}
 MOST_POINTS = 1000
 """Steps drawn at most, evenly spaced."""
 MOST_CELLS = 6
@@ -101,52 +101,41 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
     step = np.asarray(history.get("step", np.zeros(0)))
     chosen = np.unique(np.linspace(0, len(step) - 1, min(len(step), MOST_POINTS)).round().astype(int))
     chosen = chosen if len(step) else np.zeros(0, dtype=int)
-    table = {
-        name: np.asarray(history.get(name, np.zeros(0)))[chosen]
-        for name in ("step", "start", "loops", "loss", "median")
-    }
-    table = {{"loss": "mean", "median": "median"}.get(name, name): column for name, column in table.items()}
-    x, T = table["step"], table["loops"]
-    median = line(x, table["median"], "median of the batch", width=3.5, role="model")
-    median |= {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
-    marks = levels(settings, known)
-    data = [median]
-    for name, value in marks.items():
-        dash, role = LEVELS[name]
-        named = f"{name}, error of w: {value:.3g}"
-        level = line(np.array([1, max(steps, 2)]), np.full(2, value), named, dash, width=1.5, role=role)
-        data.append(level | {"hoverinfo": "skip"})
-    axis, tick = log_range(np.clip([*table["median"], *marks.values()], None, CAP * marks["answering 0"]))
-    grown = [int(x[place]) for place in np.flatnonzero(np.diff(T, prepend=T[:1]) > 0)] if len(T) else []
-    figure = _figure(
-        data,
-        {"title": {"text": "step"}, "range": [0, max(steps, 2)]},
-        axis,
-        tick,
-        "error of w: median of ‖w<sub>T</sub> − w*‖²",
+    x, start, T, means, medians = (
+        np.asarray(history.get(name, np.zeros(0)))[chosen] for name in ("step", "start", "loops", "loss", "median")
     )
-    figure.update_layout(
-        shapes=[
-            {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "opacity": 0.25,
-             "line": {"width": 1, "dash": "dot"}}
-            for at in grown
-        ]
-    )  # fmt: skip
+    hover = {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
+    marks, ends = levels(settings, known), (1, max(steps, 2))
+    rows = [
+        Series(start, "start", scales=False),
+        Series(T, "loops", scales=False),
+        Series(means, "mean", scales=False),
+        Series(medians, "median", "median of the batch", "model", width=3.5, more=hover),
+        *(level(value, ends, f"{name}, error of w: {value:.3g}", *LEVELS[name], hoverinfo="skip")
+          for name, value in marks.items()),
+    ]  # fmt: skip
+    grown = [int(x[place]) for place in np.flatnonzero(np.diff(T, prepend=T[:1]) > 0)] if len(T) else []
+    shapes = [
+        {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "opacity": 0.25,
+         "line": {"width": 1, "dash": "dot"}}
+        for at in grown
+    ]  # fmt: skip
     if not len(step):
         alt = f"Empty chart of the loss against {steps} steps, log axis, before training."
     else:
-        good = np.isfinite(table["median"])
-        last = table["median"][good][-1] if good.any() else math.nan
+        good = np.isfinite(medians)
+        last = medians[good][-1] if good.any() else math.nan
         alt = (
             f"Loss of {int(step[-1])} of {steps} training steps, log axis: the median of ‖w_T − w*‖² in a batch goes "
-            f"from {table['median'][0]:.2e} to {last:.2e}, with T = {int(T[-1])} loops in the last step."
+            f"from {medians[0]:.2e} to {last:.2e}, with T = {int(T[-1])} loops in the last step."
         )
-    alt += (
-        " Medians of ‖w_T − w*‖² to compare with: "
-        + ", ".join(f"{name} {value:.3g}" for name, value in marks.items())
-        + "."
-    )
-    return Picture(figure, alt, table)
+    named = ", ".join(f"{name} {value:.3g}" for name, value in marks.items())
+    shown = np.clip([*medians, *marks.values()], None, CAP * marks["answering 0"])
+    return line_chart(
+        ("step", x), rows, f"{alt} Medians of ‖w_T − w*‖² to compare with: {named}.",
+        {"title": {"text": "step"}, "range": [0, ends[1]]},
+        log_axis("error of w: median of ‖w<sub>T</sub> − w*‖²", ".3e", shown), height=430, margin=MARGIN, shapes=shapes,
+    )  # fmt: skip
 
 
 def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
@@ -167,30 +156,29 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     if run.best is not None:
         p = run.best.gamma / run.best.a
         rows["best two numbers"] = (np.diag([p] * d + [1.0]), np.diag([run.best.a] * d + [0.0]))
-    data: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"height": 80 + 160 * len(rows), "margin": {"l": 10, "r": 10, "t": 30, "b": 10},
-                              "annotations": []}  # fmt: skip
+    drawn = grid(
+        rows=len(rows), cols=2, horizontal_spacing=0.04, vertical_spacing=0.07,
+        subplot_titles=tuple(f"{matrix}, {name}" for name in rows for matrix in "PQ"),
+    )  # fmt: skip
+    for heading in drawn["annotations"]:
+        del heading["font"]  # that of the page, which fits into half of a phone
     hidden = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "fixedrange": True}
-    for column, matrix in enumerate("PQ"):
-        low, high = (0.0, 0.48) if column == 0 else (0.52, 1.0)
-        most = max(float(np.abs(pair[column]).max()) for pair in rows.values()) or 1.0
-        layout[f"coloraxis{column + 1}"] = {
+    for axis in drawn:
+        if "axis" in axis:
+            drawn[axis] |= hidden | ({"autorange": "reversed"} if axis.startswith("y") else {})
+    drawn |= {"height": 80 + 160 * len(rows), "margin": NARROW_MARGIN | {"t": 30}}
+    data: list[dict[str, Any]] = []
+    largest = [max(float(np.abs(pair[column]).max()) for pair in rows.values()) or 1.0 for column in (0, 1)]
+    for column, (matrix, most) in enumerate(zip("PQ", largest, strict=True)):
+        drawn[f"coloraxis{column + 1}"] = {
             "cmin": -most, "cmax": most, "autocolorscale": True,
-            "colorbar": {"orientation": "h", "thickness": 10, "len": high - low, "x": low, "xanchor": "left", "y": 0,
-                         "yanchor": "top", "nticks": 5, "title": {"text": f"entry of {matrix}", "side": "bottom"}},
+            "colorbar": {
+                "orientation": "h", "thickness": 10, "len": 0.48, "x": 0.52 * column, "xanchor": "left", "y": 0,
+                "yanchor": "top", "nticks": 5, "title": {"text": f"entry of {matrix}", "side": "bottom"},
+            },
         }  # fmt: skip
         for row, (name, pair) in enumerate(rows.items()):
             number = 2 * row + column + 1
-            top = 1 - row / len(rows)
-            layout[f"xaxis{number}"] = {**hidden, "domain": [low, high], "anchor": f"y{number}"}
-            layout[f"yaxis{number}"] = {
-                **hidden, "domain": [top - 1 / len(rows) + 0.02, top - 0.05], "anchor": f"x{number}",
-                "autorange": "reversed",
-            }  # fmt: skip
-            layout["annotations"].append(
-                {"text": f"{matrix}, {name}", "x": (low + high) / 2, "y": top - 0.05, "xref": "paper", "yref": "paper",
-                 "xanchor": "center", "yanchor": "bottom", "showarrow": False}
-            )  # fmt: skip
             trace = {
                 "type": "heatmap", "z": pair[column], "coloraxis": f"coloraxis{column + 1}", "xgap": 1, "ygap": 1,
                 "xaxis": f"x{number}", "yaxis": f"y{number}",
@@ -202,7 +190,6 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
                 ]
                 trace |= {"text": text, "texttemplate": "%{text}"}
             data.append(trace)
-    figure = go.Figure({"data": data, "layout": layout})
     fits = run.fits()
     others = ", ".join(list(rows)[1:])
     alt = f"Heat maps of P and Q, {d + 1} by {d + 1}, in the gauge {fixed}: trained above {others}."
@@ -216,7 +203,7 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     table: dict[str, np.ndarray] = {"row": i, "column": j}
     for name, pair in rows.items():
         table |= {f"P, {name}": pair[0].ravel(), f"Q, {name}": pair[1].ravel()}
-    return Picture(figure, alt, table)
+    return Picture({"data": data, "layout": drawn}, alt, table)
 
 
 def sweep_chart(run: TrainResult, kind: str, statistic: str = "median") -> Picture:
@@ -225,57 +212,36 @@ def sweep_chart(run: TrainResult, kind: str, statistic: str = "median") -> Pictu
     heading, title, scale = SWEEPS[kind]
     row = STATISTICS.index(statistic)
     cap = CAP * float(sweep.series["answering 0"][row].max())
-    x, table, data = sweep.x, {title.split(",")[0].split("<")[0]: sweep.x}, []
-    for name, values in sweep.series.items():
-        dash, symbol, width, role = MARKS[name]
-        y = np.where(np.isfinite(values[row]), values[row], np.inf)
-        table[name] = y
-        data.append(line(x, np.clip(y, 1e-17, cap), name, dash, symbol, width, role=role))
-    shown = np.concatenate([trace["y"] for trace in data])
-    axis, tick = log_range(np.clip(shown, 1e-17, cap))
+    x = title.split(",")[0].split("<")[0]
+    rows = [
+        Series(np.where(np.isfinite(values[row]), values[row], np.inf), name, name, role, dash, symbol, width)
+        for name, values in sweep.series.items()
+        for dash, symbol, width, role in [MARKS[name]]
+    ]
+    values = np.clip(np.concatenate([curve.values for curve in rows]), 1e-17, cap)
+    up = log_axis(STATISTIC_TITLES[statistic], ".3e", values)
     trained_at = {"loops": settings.loops, "examples": settings.examples, "covariance": 1, "scale": 1,
                   "noise": settings.noise}[kind]  # fmt: skip
-    here = {
-        "type": "scatter", "x": [trained_at, trained_at], "y": [10 ** axis[0], 10 ** axis[1]], "mode": "lines",
-        "name": "trained here", "line": {"width": 1.5, "dash": "dot", "color": colour("mark")},
-        "hoverinfo": "skip", "opacity": 0.7,
-    }  # fmt: skip
-    figure = _figure([*data, here], {"title": {"text": title}, "type": scale}, axis, tick, STATISTIC_TITLES[statistic])
-    return Picture(figure, _describe_sweep(sweep, heading, statistic, trained_at, table, cap), table)
+    here = Series(10 ** np.array(up["range"]), "", "trained here", "mark", "dot", width=1.5, opacity=0.7,
+                  more={"hoverinfo": "skip"}).trace(np.full(2, trained_at))  # fmt: skip
+    alt = _describe_sweep(sweep, heading, statistic, trained_at, x, rows, cap)
+    return line_chart(
+        (x, sweep.x), rows, alt, {"title": {"text": title}, "type": scale}, up, lowest=1e-17, highest=cap, over=[here],
+        height=430, margin=MARGIN,
+    )  # fmt: skip
 
 
 def _describe_sweep(
-    sweep: Sweep, heading: str, statistic: str, trained_at: float, table: Mapping[str, np.ndarray], cap: float
+    sweep: Sweep, heading: str, statistic: str, trained_at: float, axis: str, rows: Sequence[Series], cap: float
 ) -> str:
-    axis, *names = table
+    table = {row.column: row.values for row in rows}
     here = int(np.argmin(np.abs(sweep.x - trained_at)))
     text = f"{heading}: {statistic} query error over {sweep.prompts:,} prompts, log axis. "
     text += f"Where it was trained ({axis} {sweep.x[here]:g}): "
-    text += ", ".join(f"{name} {written(table[name][here])}" for name in names) + ". "
+    text += ", ".join(f"{name} {written(values[here])}" for name, values in table.items()) + ". "
     for place, where in ((0, "At the left end"), (-1, "At the right end")):
         text += f"{where} ({sweep.x[place]:g}): trained {written(table['trained'][place])}, "
         text += f"GD tuned here {written(table['GD tuned here'][place])}. "
-    if any((values > cap).any() for name, values in table.items() if name != axis):
+    if any((values > cap).any() for values in table.values()):
         text += f"Curves are cut at {cap:g}, {CAP:g} times what answering 0 costs."
     return text.strip()
-
-
-def _figure(
-    data: list[dict[str, Any]], horizontal: dict[str, Any], axis: list[float], tick: dict[str, Any], title: str
-) -> go.Figure:
-    return go.Figure(
-        {
-            "data": data,
-            "layout": {
-                "height": 430,
-                "margin": NARROW_MARGIN | {"t": 25},
-                "hovermode": "x unified",
-                "legend": LEGEND_BELOW,
-                "xaxis": {"automargin": True, **horizontal},
-                "yaxis": {
-                    "title": {"text": title}, "type": "log", "range": axis, **tick, "exponentformat": "power",
-                    "hoverformat": ".3e", "automargin": True,
-                },
-            },
-        }
-    )  # fmt: skip

@@ -3,6 +3,7 @@ import math
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -240,5 +241,10 @@ def test_the_picture_says_what_it_shows_and_sets_no_colour():
     assert all(trace.line.color in COLOURS_OF_ROLES for trace in picture.figure.data)
     assert f"{result.curves[0].risk.mean:.3g}" in picture.alt
     np.testing.assert_array_equal(picture.table["loss with MLP"], [r.loss for r in result.curves[0].history])
+    behind = replace(result.curves[1], history=result.curves[1].history[:2], risk=None)
+    table = curves_chart([result.curves[0], behind], TINY, result.levels).table  # as while training
+    np.testing.assert_array_equal(table["loss with MLP"], picture.table["loss with MLP"])
+    losses = picture.table["loss without MLP"]
+    np.testing.assert_array_equal(table["loss without MLP"], [*losses[:2], *[np.nan] * (len(losses) - 2)])
     files = export.of(result).files()
     assert b"gpt2(settings, (True, False))" in files["reproduce.py"]
