@@ -96,15 +96,10 @@ class CheckedSettings:
                 raise SettingsError(name, f"{name} is not a setting: the settings are {', '.join(cls.table)}.")
         return cls(**values)
 
-    @staticmethod
-    def link_version() -> str:
-        """The value of `v` in a link of this version."""
-        return str(LINK_VERSION)
-
     def to_query(self) -> dict[str, str]:
         """Every field as a link carries it, under its short key, with the link version `v`."""
         texts = {self.table[name].key: self.table[name].to_text(value) for name, value in self._items()}
-        return {**texts, "v": self.link_version()}
+        return {**texts, "v": str(LINK_VERSION)}
 
     @classmethod
     def from_query(cls, query: Mapping[str, object]) -> tuple[Self, dict[str, str]]:
@@ -184,7 +179,7 @@ class Settings(CheckedSettings):
         "exact", key="data", label="Source", kind="choice",
         choices=(
             Choice("exact", "Exact κ", "random prompts with exactly the κ that is set"),
-            Choice("gaussian", "Gaussian rows", "independent normal rows, whose κ is whatever the draw gives"),
+            Choice("gaussian", "Gaussian rows", "independent normal rows, whose κ depends on the draw"),
             Choice("correlated", "Correlated rows", "normal rows with one covariance, whose condition number is κ"),
             Choice("diabetes", "Diabetes table", "scikit-learn's 442 patients"),
             Choice("csv", "Your own table", "a CSV file"),
@@ -296,4 +291,3 @@ class Settings(CheckedSettings):
 
 FIELDS: dict[str, Field] = Settings.table
 """Every setting of a run of `looped.compare`."""
-DEFAULTS: dict[str, Any] = Settings.defaults()

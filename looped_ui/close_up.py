@@ -1,4 +1,4 @@
-"""One prompt from close by, below the chart: its error by eigen-mode, and what happens inside the loop."""
+"""One prompt in detail, below the chart: its error by eigen-mode, and what happens inside the loop."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator

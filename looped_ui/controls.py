@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import streamlit as st
 
 from looped.fields import READ_AS_POINT, Field
-from looped.settings import CheckedSettings
+from looped.settings import LINK_VERSION, CheckedSettings
 from looped_ui.parts import plain, typeset
 from looped_ui.typing import misread
 
@@ -146,7 +146,7 @@ class Controls(Generic[S]):
         self.named_or_number("step_size", ("auto", "optimal"))
 
     def _settle(self, name: str) -> None:
-        """Give a widget that was just drawn again, and began with its link, what was set while it was not drawn."""
+        """Set a redrawn widget, which starts from its link, to the value that was set while it was not drawn."""
         late = st.session_state.get("late", {})
         if name in late:
             st.session_state["corrected"] = {name: late.pop(name)}
@@ -160,7 +160,7 @@ class Controls(Generic[S]):
         return st.session_state[field.key]
 
     def replace(self, name: str, value: Any, why: str) -> None:
-        """Give a widget that is not drawn yet another value; `show_repairs` says why."""
+        """Set a widget that is not drawn yet to another value; `show_repairs` says why."""
         state, field = st.session_state, self.fields[name]
         before = [] if "repairs_at" in state else state.get("repairs", [])
         state["repairs"] = [*before, plain(why)]
@@ -260,9 +260,7 @@ class Controls(Generic[S]):
         if entering:  # a widget may not read every spelling of a good number, such as 1e3
             wrong |= {key for key in known if key in given and given[key] != [usable[key]]}
         notes = [rejected[key] for key in given if key in rejected and key not in repeated]
-        notes += [
-            f"{key} appears in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)
-        ]
+        notes += [f"{key} is in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
         if entering:
             unknown = [key for key in given if key not in known and key not in (*OWN, *DISPLAY)]
             notes += [f"{key} is not a setting of this page. It is ignored." for key in unknown]
@@ -282,11 +280,9 @@ class Controls(Generic[S]):
         """Sentences about a link version, a lesson, a display or hidden controls that do not exist here."""
         notes = []
         version, lesson = texts.get("v", ""), texts.get("lesson", "")
-        ours = self.settings.link_version()
+        ours = str(LINK_VERSION)
         if version and version != ours:
-            notes.append(
-                f"v = {version} is not the link version of this program, {ours}: some values may mean something else."
-            )
+            notes.append(f"v = {version} differs from the link version {ours}: some values may mean something else.")
         if lesson and lesson not in self.lessons:
             notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
         for key, pattern in DISPLAY.items():

@@ -1,7 +1,7 @@
 """Long jobs beside a page: a thread for each job, as many at once as there are cores, the others wait in line.
 
-A job outlives the run of the script that started it and a move to another page; it ends with its tab. It takes any
-work that goes step by step, and knows nothing of what the steps do.
+A job outlives the run of the script that started it and a move to another page; it ends with its tab. It takes any work
+that runs step by step, whatever the steps do.
 """
 
 import logging
@@ -28,7 +28,7 @@ State = Literal["new", "waiting", "running", "paused", "finished", "failed"]
 
 
 class Work(Protocol[Record]):
-    """Something that goes step by step and can be looked at between two steps."""
+    """A job that runs step by step and can be inspected between two steps."""
 
     def run(self) -> Iterator[Record]:
         """Continue from the present state, one record per step; a step should take well under a second.
@@ -196,7 +196,7 @@ def _ends_with_tab() -> dict[str, Job[Any]]:
 
 
 def current(name: str) -> Job[Any] | None:
-    """The job of that name this visitor has, whatever page it was started on; None where there is none."""
+    """The job of that name of this visitor, started on any page; None if there is none."""
     return st.session_state.get(f"job_{name}")
 
 

@@ -38,7 +38,7 @@ def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> Leve
 
 @st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
 def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices: Matrices) -> signal.Sweep:
-    """The smallest risks over one setting."""
+    """The smallest risks against one setting."""
     del identity
     with AT_ONCE:
         return signal.sweep(settings, over, *_matrices)

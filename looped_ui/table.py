@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from looped import tables
-from looped.dialects import DIALECT, Dialect
+from looped.dialects import Dialect
 from looped.fields import SettingsError
 from looped.settings import FIELDS
 from looped_ui import backend
@@ -18,7 +18,7 @@ TARGET, FEATURES = FIELDS["target"], FIELDS["feature_columns"]
 
 
 class Chosen(NamedTuple):
-    """The table that is shown, and what a reader has to know about the choice."""
+    """The table that is shown, and notes on the choice of it."""
 
     table: tables.Table | None
     refused: str
@@ -32,7 +32,7 @@ class Chosen(NamedTuple):
     for_file: dict[str, Any]
     """The columns that the link names for a file that is not there yet, by name of the setting."""
     address: dict[str, str]
-    """By key of the link, the columns it has to name; an empty text for none."""
+    """The columns that the link has to name, by its key; an empty text for none."""
 
     def show_notes(self) -> None:
         """Draw the notes on the table at the top of the page."""
@@ -117,7 +117,7 @@ def _dialect() -> Dialect:
     with st.popover("File format", help="Set what was guessed wrong about the file.", width="stretch"):
         told = {
             name: st.selectbox(field.label, field.ids, key=f"csv_{field.key}", help=field.help)
-            for name, field in DIALECT.items()
+            for name, field in Dialect.table.items()
         }
     return Dialect(**told)
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from looped import cost, export, tables
+from looped import export, tables
 from looped.algorithms import ALGORITHMS
-from looped.chart import SMALLEST_BAND, Picture
+from looped.chart import SMALLEST_BAND, Picture, Series
 from looped.experiments.compare import charts, words
+from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.stage import stage
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
@@ -80,31 +81,29 @@ def sidebar() -> Chosen | None:
 
 
 def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
-    """The settings with so few prompts that the page answers at once, unless this visitor asked for all of them."""
-    run = cost.sizes(settings, table)
+    """The settings with so few prompts that the page answers at once, unless this visitor chose to run all of them."""
     quick = st.session_state.get("all_prompts") != settings
-    most = cost.most_prompts(run, quick=quick)
-    return settings.replace(prompts=most) if 0 < most < run.B else settings
+    most = most_prompts(settings, table, quick)
+    return settings.replace(prompts=most) if 0 < most < settings.prompts and table is None else settings
 
 
-def say_fewer(asked: Settings, settings: Settings, table: tables.Table | None) -> None:
+def say_fewer(asked: Settings, settings: Settings) -> None:
     """Say how many prompts are run, if not all of them, with a button for more."""
     if asked == settings:
         return
-    run = cost.sizes(settings, table)
-    allowed = cost.most_prompts(run)
+    allowed, wanted = most_prompts(settings), settings.prompts
     with st.container(horizontal=True, vertical_alignment="center"):
         why = "so that the page answers at once" if asked.prompts < allowed else "as many as the limits allow"
-        st.caption(f"{asked.prompts} of {run.B} prompts are run, {why}.")
+        st.caption(f"{asked.prompts} of {wanted} prompts are run, {why}.")
         if asked.prompts < allowed:
             st.button(
-                f"Run all {run.B}" if allowed == run.B else f"Run {allowed}, the most that fit",
+                f"Run all {wanted}" if allowed == wanted else f"Run {allowed}, the most that fit",
                 on_click=st.session_state.update, args=({"all_prompts": settings},),
             )  # fmt: skip
 
 
 def verdicts(settings: Settings, summary: Summary) -> None:
-    """Draw what was predicted before the run, and what came out."""
+    """Draw the prediction before the run, and the outcome."""
     verdict, error, kappa, sizes = summary.verdict, summary.error_after_T, summary.condition_number, summary.sizes
     if verdict.prediction != "converges":
         box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[verdict.prediction]
@@ -156,7 +155,7 @@ def verdicts(settings: Settings, summary: Summary) -> None:
 
 
 def equation(settings: Settings, summary: Summary) -> None:
-    """One loop with the current numbers in it, and what the layer needs for it."""
+    """Draw one loop with the current numbers in it, and the needs of the layer."""
     lines, algorithm = words.equation(settings, summary), ALGORITHMS[settings.algorithm]
     for line in lines:
         st.latex(line)
@@ -168,9 +167,9 @@ def equation(settings: Settings, summary: Summary) -> None:
 
 
 def error_figure(settings: Settings, view: backend.View) -> None:
-    """The main chart with what is held on it; a display switch changes the drawing alone."""
+    """Draw the main chart and the held curves; a display switch changes the drawing alone."""
     state = st.session_state
-    held: list[charts.Held] = state.setdefault("held", [])
+    held: list[Series] = state.setdefault("held", [])
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Hold this curve", on_click=_hold, args=(settings, view.errors), disabled=len(held) >= MOST_HELD,
@@ -189,7 +188,7 @@ def _hold(settings: Settings, picture: Picture) -> None:
 
 
 def real_data(table: TableSummary, predictions: Picture | None) -> None:
-    """Coefficients by column name, and predictions on held-out rows."""
+    """Draw coefficients by column name, and predictions on held-out rows."""
     st.subheader(f"What it learned about the column “{plain(table.target)}”")
     st.caption(
         f"{plain(table.name)}: features standardised to mean 0 and variance 1, target centred (that is the "
@@ -216,7 +215,7 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
 
 
 def draw(settings: Settings, real: Chosen | None) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     table = real.table if real else None
     if real:
         real.show_notes()
@@ -241,7 +240,7 @@ def draw(settings: Settings, real: Chosen | None) -> None:
         st.caption(typeset(words.what_runs(asked, view.summary)))
     if page.embedded:
         return
-    say_fewer(asked, settings, table)
+    say_fewer(asked, settings)
     verdicts(asked, view.summary)
     error_figure(asked, view)
     for note in words.notes(asked, view.summary):

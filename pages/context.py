@@ -56,7 +56,7 @@ def keep_t_within_t_max() -> None:
 
 
 def find(settings: ContextSettings) -> ContextResult | None:
-    """The sweep these settings ask for, if it is stored, has been run for this visitor or takes no time."""
+    """The sweep of these settings, if it is stored, has been run for this visitor or takes no time."""
     if (result := answers(settings)) is not None:
         return result
     job = jobs.current(JOB)
@@ -172,7 +172,7 @@ def pictures(result: ContextResult) -> list[tuple[str, Picture]]:
 
 
 def draw(settings: ContextSettings) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     try:
         check(settings)
     except SettingsError as error:

@@ -5,8 +5,9 @@ import streamlit as st
 from looped import export
 from looped.experiments.gpt2 import words
 from looped.experiments.gpt2.charts import curves_chart
+from looped.experiments.gpt2.cost import check, estimate
 from looped.experiments.gpt2.curves import NAMES, Curve, command, stored
-from looped.experiments.gpt2.result import GPT2Result, GPT2Training, estimate
+from looped.experiments.gpt2.result import GPT2Result, GPT2Training
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
@@ -66,9 +67,14 @@ def live(settings: GPT2Settings) -> None:
     """Train both models here and now."""
     st.subheader("Train both here")
     if why := missing():
-        st.info(plain(why) + " The stored curves need nothing.")
+        st.info(plain(why) + " The stored curves do not need it.")
         return
-    jobs.buttons(JOB, lambda: GPT2Training(settings).affordable())
+
+    def begin() -> GPT2Training:
+        check(settings)
+        return GPT2Training(settings)
+
+    jobs.buttons(JOB, begin)
     cost = estimate(settings).seconds
     st.caption(
         f"Both models in turn, on the same prompts: about {cost:.0f} s on one core."
@@ -91,7 +97,7 @@ def live(settings: GPT2Settings) -> None:
 
 
 def kept() -> None:
-    """Curves that come with the program, as what they are."""
+    """Draw the curves that come with the program, labelled as stored."""
     everything = stored()
     pairs = words.pairs(everything)
     st.subheader("Stored curves")
@@ -125,7 +131,7 @@ def kept() -> None:
 
 
 def draw(settings: GPT2Settings) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     kept()
     live(settings)
     job = jobs.current(JOB)

@@ -104,7 +104,7 @@ def notes(task: SignalTask) -> list[str]:
             r"**Rank below 2.** $H^{1/2}\Psi^{1/2}$ has rank below 2. The paper proves for rank 2 and more that "
             "no block is better than the best GD-β; below, it is derived for this project (see the assumptions)."
         )
-    if task.sigma == 0 and task.features <= task.M:
+    if task.sigma == 0 and task.features <= task.examples:
         lines.append(
             "**Bayes is 0.** Without noise, M ≥ d examples determine the task; one linear step cannot use that."
         )
@@ -124,7 +124,7 @@ def levels_section(
 
 
 def training_section(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], best: Levels) -> None:
-    """Train the models live, with the levels they can reach; what the block has learned."""
+    """Train the models live, with the levels they can reach and the step that the block has learned."""
     st.subheader("Train them on the same prompts")
     jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices))
     task = settings.task(*matrices)
@@ -200,7 +200,7 @@ def bound_section() -> None:
         task, best = risks.failing_bound()
         st.markdown(
             r"The paper's second lower bound on the gap, $\frac{c^2}{(M+1)^2\,\mathrm{tr}((H\Psi)^2)}\|\beta^*\|_H^2$, "
-            f"does not hold for small M. With H = Ψ = I, σ = 0, d = {task.features}, M = {task.M} and "
+            f"does not hold for small M. With H = Ψ = I, σ = 0, d = {task.features}, M = {task.examples} and "
             f"‖β\\*‖² = {task.features} it claims a gap of **{best.bounds.paper_second:.2f}**, but weights of linear "
             f"self-attention with the exact risk {best.written['lsa']} are only **{best.written['gap']}** above the "
             f"best block ({best.written['gd']}). What its "
@@ -211,7 +211,7 @@ def bound_section() -> None:
 
 
 def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     task = settings.task(*matrices)
     identity = risks.digest(*matrices)
     trained = _training(settings, task)
@@ -240,7 +240,7 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
 
 
 def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | None:
-    """The training of this visitor, if it is of these settings and covariances; it may still run."""
+    """The training of this visitor, if it has these settings and covariances; it may still run."""
     job = jobs.current(JOB)
     work = job.work if job is not None else None
     return work if isinstance(work, SignalTraining) and work.settings == settings and _same(work.task, task) else None

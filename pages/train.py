@@ -1,4 +1,4 @@
-"""Page 3: train a looped transformer on the spot, and see what it found."""
+"""Page 3: train a looped transformer, and see what it found."""
 
 import streamlit as st
 
@@ -45,7 +45,7 @@ def sidebar() -> None:
                 "arrays.npz", type="npz", key="weights_file", max_upload_size=MOST_BYTES // 1024**2,
                 help="P and Q as `looped train` or this page wrote them. They are evaluated, not trained further.",
             )  # fmt: skip
-            st.button("Look at these weights", on_click=look_at_file, disabled=st.session_state["weights_file"] is None)
+            st.button("Evaluate this file", on_click=look_at_file, disabled=st.session_state["weights_file"] is None)
             if refusal := st.session_state.pop("weights_refusal", None):
                 st.error(plain(refusal))
         st.button("Reset to defaults", on_click=controls.reset)
@@ -96,7 +96,7 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
 
 
 def live(job: jobs.Job[Progress | None] | None) -> None:
-    """Draw what is known so far: a job's result, or the stored run."""
+    """Draw the result so far: that of a job, or the stored run."""
     default = stored()[0]
     run: TrainResult = default if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
@@ -129,7 +129,7 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
 
 
 def numbers(run: TrainResult) -> None:
-    """The strip of numbers above the charts."""
+    """Draw the strip of numbers above the charts."""
     settings, fits = run.settings, run.fits()
     with st.container(horizontal=True):
         if len(run.fresh):
@@ -184,7 +184,7 @@ def numbers(run: TrainResult) -> None:
 
 
 def beyond(run: TrainResult) -> None:
-    """The same weights where they were not trained."""
+    """Draw the evaluation of the weights beyond their training."""
     st.subheader("On fresh prompts, and beyond training")
     statistic = st.segmented_control(
         "Query error over prompts", STATISTICS, default="median", key="statistic", bind="query-params", required=True,
@@ -255,7 +255,7 @@ def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
 
 
 def draw(settings: TrainSettings) -> None:
-    """Everything below the lesson."""
+    """Draw everything below the lesson."""
     default, provenance = stored()
     job = jobs.current(JOB)
     seconds = estimate(settings).seconds

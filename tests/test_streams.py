@@ -131,7 +131,7 @@ def test_a_signal_while_the_program_starts_is_one_line_too(tmp_path, seconds):
 
 
 @pytest.mark.parametrize("note", ["", "the same command continues from here"])
-def test_an_interrupted_command_says_how_to_go_on(monkeypatch, capsys, tmp_path, note):
+def test_an_interrupted_command_says_how_to_continue(monkeypatch, capsys, tmp_path, note):
     def interrupted(*_arguments):
         raise KeyboardInterrupt
 

@@ -45,7 +45,7 @@ class HeavyBall(Algorithm):
 
     @cached_property
     def momentum(self) -> float:  # type: ignore[override]
-        """β: as asked, or `best_momentum`."""
+        """β: the given one, or `best_momentum`."""
         asked = self.settings.momentum
         return best_momentum(self.change, self.spectrum.nonzero) if asked == "auto" else asked
 

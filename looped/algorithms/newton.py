@@ -106,7 +106,7 @@ class Newton(Algorithm):
             return replace(plain, words=words)
         if plain.kind == "oscillates":
             words = (
-                f"No verdict: η = 2/λ₁ = {plain.limit:.6g} to the rounding of {plain.precision}; every loop squares "
+                f"No verdict: η = 2/λ₁ = {plain.limit:.6g} up to the rounding of {plain.precision}; every loop squares "
                 f"what is left of mode {plain.mode}, and 1 stays 1 until rounding decides."
             )
             return replace(plain, kind="unknown", words=words)

@@ -109,7 +109,7 @@ class Preconditioned(Algorithm):
 
     @property
     def kappa_of(self) -> str:  # type: ignore[override]
-        """Which κ the tolerance is made of."""
+        """The κ in the tolerance, in words."""
         plain = "of XᵀX/n"
         return plain if self.root is None else "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
 

@@ -72,7 +72,7 @@ class Softmax(Algorithm):
 
     @classmethod
     def circles(cls, passed: bool | None, gap: float) -> str:  # noqa: ARG003
-        """That the circles are another curve."""
+        """A sentence saying that the circles are another curve."""
         return (
             "The circles are explicit gradient descent, another curve: softmax attention descends "
             "log Σ exp(⟨x_i, w⟩ − αy_i), not the squared error."
@@ -85,7 +85,7 @@ class Softmax(Algorithm):
 
     @classmethod
     def routes(cls) -> str:
-        """That the two curves are different things."""
+        """A sentence saying that the two curves differ in meaning."""
         return (
             "**Two routes, two curves.** The loop is softmax attention (PyTorch), the circles are gradient descent on "
             "the squared error written out (NumPy); they are not meant to agree."

@@ -146,7 +146,7 @@ def make(folder: Path | None) -> None:
         raise cannot_write(folder, error) from None
 
 
-def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None = None) -> None:
+def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None = None) -> str:
     """Write a result's files to a folder, if one was given.
 
     Args:
@@ -154,19 +154,23 @@ def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None 
         folder: created if it does not exist.
         more: further files by name, written with the others or not at all.
 
+    Returns:
+        The summary of the result, JSON.
+
     Raises:
         SettingsError: if the folder cannot be written to.
     """
-    if folder is None:
-        return
-    from looped import export  # with Plotly, which only files need
-    from looped.files import write as write_files
+    from looped import export, files  # with Plotly, which a list of options does not need
 
-    try:
-        written = write_files({**export.of(result).files(), **(more or {})}, folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
-    say(f"wrote {', '.join(path.name for path in written)} to {folder}")
+    made = export.of(result)
+    summary = made.summary_json()
+    if folder is not None:
+        try:
+            written = files.write({**made.files(), **(more or {})}, folder)
+        except OSError as error:
+            raise cannot_write(folder, error) from None
+        say(f"wrote {', '.join(path.name for path in written)} to {folder}")
+    return summary
 
 
 def cannot_write(folder: Path | None, error: OSError) -> SettingsError:

@@ -25,7 +25,7 @@ class Experiment:
     lessons: str
 
     def load(self, part: str) -> Any:
-        """A part by the name of its field, imported when it is first asked for: most need PyTorch or Plotly."""
+        """A part by the name of its field, imported on first use: most need PyTorch or Plotly."""
         module, _, name = getattr(self, part).partition(":")
         return getattr(importlib.import_module(f"{__name__}.{self.name}.{module}"), name)
 

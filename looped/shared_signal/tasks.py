@@ -50,8 +50,8 @@ class SignalTask:
     """Ψ, covariance of β̃, (d, d), float64."""
     sigma: float
     """σ ≥ 0, label noise."""
-    M: int
-    """Examples in a prompt, at least 1."""
+    examples: int
+    """M, examples in a prompt, at least 1."""
 
     def __post_init__(self) -> None:
         if self.beta_star.ndim != 1 or len(self.beta_star) == 0:
@@ -61,8 +61,8 @@ class SignalTask:
             raise SettingsError("signal", "β* holds a value that is not finite: give numbers.")
         if (size := float(self.beta_star.abs().max())) > LARGEST:
             raise SettingsError("signal", f"β* has an entry of size {size:.3g}: give at most {LARGEST:.0e}.")
-        if self.M < 1:
-            raise SettingsError("examples", f"M = {self.M} examples are too few: a prompt needs at least 1.")
+        if self.examples < 1:
+            raise SettingsError("examples", f"M = {self.examples} examples are too few: a prompt needs at least 1.")
         if not 0 <= self.sigma <= LARGEST:
             raise SettingsError("noise", f"σ = {self.sigma} is no noise level: give a number from 0 to {LARGEST:.0e}.")
         object.__setattr__(self, "beta_star", self.beta_star.double())
@@ -73,7 +73,7 @@ class SignalTask:
     def shared(
         cls,
         features: int,
-        M: int,
+        examples: int,
         signal: float,
         sigma: float = 0.0,
         H: Tensor | None = None,
@@ -88,7 +88,7 @@ class SignalTask:
             H=identity if H is None else H,
             Psi=identity if Psi is None else Psi,
             sigma=float(sigma),
-            M=M,
+            examples=examples,
         )
 
     @property
@@ -129,7 +129,7 @@ class SignalTask:
     @cached_property
     def Omega(self) -> Tensor:
         """Ω = ((M+1)S + cI)/M, second moment of (1/M)Xᵀ(y − Xβ*) in whitened features, (d, d)."""
-        return ((self.M + 1) * self.S + self.c * torch.eye(self.features, dtype=torch.float64)) / self.M
+        return ((self.examples + 1) * self.S + self.c * torch.eye(self.features, dtype=torch.float64)) / self.examples
 
     @cached_property
     def notes(self) -> list[str]:
@@ -164,7 +164,7 @@ def draw(
         generator: the only source of randomness, which also says on what device; it is advanced.
         dtype: the dtype in which everything is drawn.
     """
-    B, d, M = prompts, task.features, task.M
+    B, d, M = prompts, task.features, task.examples
     device = generator.device
 
     def normal(*shape: int) -> Tensor:

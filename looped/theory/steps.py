@@ -164,6 +164,6 @@ def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int, drift
         condition_number: κ, as `Algorithm.condition_number` says.
         loops: T.
         drifts: True if every loop may round alike in directions without examples, where nothing pulls back: T then
-            stands for √T.
+            replaces √T.
     """
     return min(16 * torch.finfo(dtype).eps * (condition_number + (loops if drifts else loops**0.5)), 1e-3)

@@ -36,8 +36,6 @@ class QueryErrors:
     median: np.ndarray
     tail: np.ndarray
     """The 99.9 % point."""
-    prompts: int
-    seed: int
 
 
 def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: int = PROMPTS) -> QueryErrors:
@@ -56,16 +54,14 @@ def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: i
         batch, queries = stream.draw(count, generator), stream.queries(count, generator)
         answer = torch.einsum("bd,bd->b", queries, batch.w_star)
         chunks.append((predict(batch.state, queries) - answer).square())
-    errors = torch.cat(chunks, dim=1)  # (T+1, B)
+    return QueryErrors(*statistics(torch.cat(chunks, dim=1)))
+
+
+def statistics(errors: Tensor) -> np.ndarray:
+    """Mean, median and 99.9 % point over the prompts of errors (…, B): (3, …); what overflows counts as infinite."""
     errors = torch.where(errors.isfinite(), errors, torch.inf)
-    tail = errors.kthvalue(max(1, round(0.999 * prompts)), dim=1).values
-    return QueryErrors(
-        mean=errors.mean(dim=1).numpy(),
-        median=errors.median(dim=1).values.numpy(),
-        tail=tail.numpy(),
-        prompts=prompts,
-        seed=seed,
-    )
+    tail = errors.kthvalue(max(1, round(0.999 * errors.shape[-1])), dim=-1).values
+    return torch.stack([errors.mean(-1), errors.median(-1).values, tail]).numpy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class Trainer:
         if self.best is None or reached < self.best["typical"]:
             self.best = {
                 "typical": reached,
-                "model": {name: value.clone() for name, value in self.model.state_dict().items()},
+                "model": self._weights(),
                 "optimizer": self.optimizer.state_dict(),
             }
         self._begin()

@@ -10,7 +10,7 @@ from functools import cache
 from math import comb, factorial
 
 ACCURACY = 1e-6
-"""Of the best step, relative to it."""
+"""Relative accuracy of the best step."""
 
 
 @cache
@@ -60,7 +60,7 @@ def _times(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
 
 @cache
 def _coefficients(loops: int, examples: int, features: int, noise: float) -> tuple[Fraction, ...]:
-    """Of the powers of a in `descent_risk`.
+    """Coefficients of the powers of a in `descent_risk`.
 
     Noise adds σ²/n · E Σ_k (1 − (1 − aλ_k)^T)²/λ_k, a polynomial of degree 2T − 1 in λ.
     """

@@ -1,4 +1,4 @@
-"""The two views of one prompt through Streamlit's AppTest: what is computed when, and what they say."""
+"""The two views of one prompt through Streamlit's AppTest: computed only when opened, and their sentences."""
 
 import json
 

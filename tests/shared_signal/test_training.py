@@ -29,7 +29,7 @@ def measured_risk(model, task, prompts):
     X, y, x, label = sample(task, prompts, seed=12345)
     E = tokens(X, y, x)
     W = {name: w.double().numpy() for name, w in model.state_dict().items()}
-    d, M = x.shape[1], task.M
+    d, M = x.shape[1], task.examples
     g = W["W_2"][:, d] @ W["W_1"] if "W_1" in W else np.eye(d + 1)[d]
     values = np.einsum("k,bkm->bm", g @ W["W_P"].T @ W["W_V"], E)[:, :M]
     scores = np.einsum("bkm,kj,bj->bm", E, W["W_K"].T @ W["W_Q"], E[:, :, M])[:, :M]

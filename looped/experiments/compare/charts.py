@@ -1,8 +1,9 @@
 """The first page's figures: error against loops, and predictions for a table."""
 
 import html
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,6 @@ from looped.experiments.compare.result import Comparison
 
 MOST_POINTS = 301
 """Loops drawn at most on an even axis; as many again below a third of T make the early loops as dense on a log axis."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A curve kept on the chart while the settings change."""
-
-    label: str
-    """What it was run with."""
-    loop: np.ndarray
-    error: np.ndarray
 
 
 def error_chart(result: Comparison) -> Picture:
@@ -43,24 +34,24 @@ def error_chart(result: Comparison) -> Picture:
     return line_chart(("loop", loops), rows, " ".join(text), across, up, lowest=tiny, over=over, height=430)
 
 
-def keep(picture: Picture, label: str) -> Held:
-    """The loop's own curve of an error chart, to be held on later ones under this label."""
+def keep(picture: Picture, label: str) -> Series:
+    """The loop's own curve of an error chart, to be held on later ones; its label is what it was run with."""
     own = picture.spec["data"][0]
-    return Held(label, own["x"], own["y"])
+    return Series(own["y"], "", label, "model", "dot", x=own["x"])
 
 
-def hold(picture: Picture, held: Sequence[Held]) -> Picture:
+def hold(picture: Picture, held: Sequence[Series]) -> Picture:
     """The error chart with curves of earlier settings on it, axes wide enough for all."""
+    symbols = itertools.cycle(("hexagram-open", "star-open", "pentagon-open", "cross-open"))
     traces = [
-        Series(curve.error, "", f"Held: {html.escape(curve.label)}", "model", "dot",
-               ("hexagram-open", "star-open", "pentagon-open", "cross-open")[place % 4]).trace(curve.loop)
-        for place, curve in enumerate(held)
-    ]  # fmt: skip
-    limits, ticks = log_range(np.concatenate([picture.scale, *(curve.error for curve in held)]))
-    across = {"range": [0, max(picture.table["loop"][-1], *(curve.loop[-1] for curve in held))], "dtick": None}
+        replace(curve, legend=f"Held: {html.escape(curve.legend)}", symbol=symbol).trace(picture.table["loop"])
+        for curve, symbol in zip(held, symbols, strict=False)
+    ]
+    limits, ticks = log_range(np.concatenate([picture.scale, *(curve.values for curve in held)]))
+    last = max(trace["x"][-1] for trace in (*picture.spec["data"], *traces))
     up = {"range": limits, "dtick": None, "tickformat": None, **ticks}
-    ends = "; ".join(f"{curve.label} ends at {curve.error[-1]:.2e}" for curve in held)
-    return _with(picture, f"Held from earlier: {ends}.", traces, xaxis=across, yaxis=up)
+    ends = "; ".join(f"{curve.legend} ends at {curve.values[-1]:.2e}" for curve in held)
+    return _with(picture, f"Held from earlier: {ends}.", traces, xaxis={"range": [0, last], "dtick": None}, yaxis=up)
 
 
 def log_loops(picture: Picture) -> Picture:

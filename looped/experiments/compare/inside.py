@@ -37,7 +37,7 @@ class Inside:
     weights: attention.Weights
     """P, Q and the rows of a token."""
     twin: str
-    """What the explicit iterates are of."""
+    """Name of the explicit algorithm."""
     rows: np.ndarray
     """Rows of a token that are shown, (R,)."""
     examples: np.ndarray

@@ -38,7 +38,7 @@ class Modes:
     closed_form: np.ndarray
     """The same from |1 − ηλ_k|ᵗ, no iteration, (T+1, K)."""
     held_from: int | None
-    """Loop from which the iterate is held because it grew too large, or None."""
+    """Loop from which the iterate is held because it is too large, or None."""
 
     @property
     def loops(self) -> int:

@@ -11,7 +11,7 @@ from looped import prompts
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
 from looped.algorithms.run import looped_iterates
-from looped.cost import FOLDS
+from looped.experiments.compare.cost import FOLDS
 from looped.fields import SettingsError
 from looped.settings import FIELDS, Settings
 from looped.tables import Table
@@ -184,7 +184,7 @@ def fit(table: Table, predicted: np.ndarray) -> Fit:
 
 
 def better(found: Coefficients, table: Table) -> str:
-    """Which of the two fits the examples better, in which units, as a sentence."""
+    """A sentence on which of the two fits the examples better, with units."""
     looped, reference = found.fits["looped transformer"], found.fits["LinearRegression"]
     rounding = 1e-9 * float(table.y.std())
     numbers = (
@@ -247,7 +247,7 @@ def truncates(found: Coefficients) -> str:
 def held_out(settings: Settings, table: Table) -> HeldOut:
     """Five-fold prediction: each fold's rows are predicted by a transformer that reads the other folds.
 
-    Rows are shuffled with `settings.seed`; features are standardised anew with the rows in the prompt.
+    Rows are shuffled with `settings.seed`; features are standardised again with the rows in the prompt.
 
     Raises:
         SettingsError: if a feature is constant on the rows of a prompt, or if the step diverges on them.

@@ -5,13 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
-from looped import attention, cost, prompts, tables, theory
+from looped import attention, prompts, tables, theory
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.base import Algorithm
 from looped.algorithms.gd import GradientDescent
 from looped.algorithms.run import explicit_iterates, looped_iterates
 from looped.chart import Series
-from looped.experiments.compare import real_data
+from looped.experiments.compare import cost, real_data
 from looped.experiments.compare.curves import ERROR_CEILING, curves_of
 from looped.fields import SettingsError
 from looped.prompts import relative_distance
@@ -23,7 +23,7 @@ CANCELLED = 1 / 4
 CONTRACTS = 0.05
 """Smallest share of the slowest mode that a loop must remove for rounding not to make a verdict fail."""
 LARGEST_ITERATE = {"float64": 1e100, "float32": 1e30}
-"""Size at which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
+"""Size beyond which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Comparison:
     explicit: np.ndarray
     """Iterates of the explicit algorithm, (T+1, B, d); of gradient descent for softmax attention, which is none."""
     yardstick: str
-    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "UᵀX, X = USVᵀ" on
-    singular values and vectors, where columns are collinear."""
+    """The way in which the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "UᵀX, X =
+    USVᵀ" on singular values and vectors, where columns are collinear."""
     w_ref: np.ndarray
     """Where the loop is heading, (B, d), float64: the shortest least-squares solution for the labels αy, or what
     `Algorithm.w_ref` says for ridge and preconditioned descent."""
@@ -105,7 +105,7 @@ class Comparison:
 
     @property
     def why_failed(self) -> str | None:
-        """Why the gap is beyond the tolerance, from this run's own numbers, as a sentence; None where it is not."""
+        """The reason why the gap exceeds the tolerance, from this run's numbers, as a sentence; None if it does not."""
         if self.passed is not False:
             return None
         prediction = self.prediction
@@ -226,13 +226,12 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         raise SettingsError("data", f"data = {settings.data} draws its own prompts: choose csv to run a table.")
     else:
         settings = settings.replace(target=table.target, feature_columns=table.columns)
-    run = cost.sizes(settings, table)
-    cost.check(run)
+    cost.check(settings, table)
     batch = prompts.draw(settings) if table is None else prompts.from_table(table, settings)
     algorithm = ALGORITHMS[settings.algorithm](settings, batch)
     prediction = algorithm.prediction
     looped = looped_iterates(algorithm)
-    explicit, yardstick = explicit_iterates(algorithm, run.gram)
+    explicit, yardstick = explicit_iterates(algorithm, cost.sizes(settings, table).gram)
     held_from = None
     if prediction.kind != "converges" or not (np.isfinite(looped[-1]).all() and np.isfinite(explicit[-1]).all()):
         held_from = _hold(looped, explicit, LARGEST_ITERATE[settings.dtype])

@@ -3,10 +3,10 @@
 With --out the same command continues an interrupted sweep.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
-from looped import export
 from looped.cli.options import cannot_write, command, refuse_unread, write
 from looped.cli.progress import bar
 from looped.cli.streams import give, say
@@ -40,15 +40,14 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
         raise cannot_write(out, error) from None
     result = work.snapshot()
     assert result is not None
-    summary = export.summary_json(result)
-    write(result, out)
+    summary = write(result, out)
     if work.keeper is not None:
         work.keeper.forget()
     T, target = settings.shown, settings.target_error
-    need = export.summary(result)["needed_ratio_at_T"]["construction_median"]
+    need = result.needed_ratio(target)[T]
     say(
         f"{words.unreached(result)} after T = {T} loops"
-        if need is None
+        if math.isnan(need)
         else f"after T = {T} loops the median error is at most {target:g} from n/d = {need:.3g} on"
     )
     few = result.ruled_by_few(T)

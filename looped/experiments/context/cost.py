@@ -7,7 +7,7 @@ from looped.fields import SettingsError
 from looped.training.cost import training_cost
 
 BUDGET = Cost(seconds=600.0, step_seconds=0.6, bytes=256 * 1024**2)
-"""Between two steps a sweep can be stopped; the bytes are those of its errors."""
+"""Limits of a sweep. It can be stopped between two steps; the bytes are those of its errors."""
 
 
 def prompt_seconds(settings: ContextSettings, n: int) -> float:

@@ -25,13 +25,13 @@ class Progress:
     done: float
     """Estimated CPU seconds of what is done."""
     total: float
-    """Of all of it."""
+    """Estimated CPU seconds of the whole sweep."""
     doing: str
     """What is run, in words."""
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """Share that is done, from 0 to 1."""
         return min(1.0, self.done / self.total)
 
 

@@ -66,7 +66,7 @@ def notes(result: ContextResult) -> list[str]:
     if dependent.any():
         lines.append(
             f"**Dependent features.** In {dependent.sum()} of {(~result.undetermined).sum() * settings.prompts} "
-            "prompts with n ≥ d the examples do not determine w\\*. What is said of n < d holds for them too, and no "
+            "prompts with n ≥ d the examples do not determine w\\*. The statements for n < d hold for them too, and no "
             "bound is drawn at their n/d."
         )
     diverging, worst = result.diverging, result.most_diverging
@@ -130,7 +130,7 @@ def notice(result: ContextResult) -> list[str]:
 
 
 def unreached(result: ContextResult) -> str:
-    """That no measured n/d brings the median error to the target, as the beginning of a sentence."""
+    """The beginning of a sentence: no measured n/d brings the median error to the target."""
     return f"No measured n/d (up to {result.ratio[-1]:.3g}) brings the median error to {result.settings.target_error:g}"
 
 

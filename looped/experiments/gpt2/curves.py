@@ -28,18 +28,18 @@ class Curve:
     settings: GPT2Settings
     history: list[Progress]
     risk: SampledRisk | None
-    """At the end, on prompts of its own; none before."""
+    """Risk after the last step, on separate prompts; None before."""
     device: str
-    """In words."""
+    """Device in words."""
     seconds: float
-    """Of training: CPU seconds, or wall time on a GPU."""
+    """Duration of training: CPU seconds, or wall time on a GPU."""
     date: str
-    """Of the last step, year-month-day."""
+    """Date of the last step, year-month-day."""
     versions: dict[str, str]
 
     @property
     def steps(self) -> int:
-        """Made so far, up to the last record."""
+        """Number of steps made, up to the last record."""
         return self.history[-1].step if self.history else 0
 
     @property

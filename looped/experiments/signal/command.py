@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from looped import export
 from looped.cli.options import command, make, refuse_unread, write
 from looped.cli.streams import give, say
 from looped.experiments.signal.result import SignalResult, SignalTraining
@@ -54,6 +53,4 @@ def run(asked: dict[str, Any], out: Path | None, **paths: Path | None) -> None:
         best = training.levels.optimum(kind)
         how = "smallest found" if kind == "lsa" else "smallest possible"
         say(f"{kind}: trained to {history[-1].risk:.5g}, the {how} is {best:.5g}")
-    summary = export.summary_json(result)
-    write(result, out)
-    give(summary)
+    give(write(result, out))

@@ -5,7 +5,7 @@ from looped.lesson import Lesson
 SIGNAL = (
     Lesson(
         key="figure-1",
-        title="Attention alone is stuck",
+        title="Attention alone stays above the block",
         see="All tasks share β* = (1, …, 1). The block with an MLP can reach a risk of 2.727; the smallest risk found "
         "for attention alone is 4.557. Press Train: each ends at its own level, as in the paper's Figure 1.",
         question="Both models see the same prompts for the same number of steps. Could attention alone catch up with "

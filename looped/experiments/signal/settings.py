@@ -13,9 +13,6 @@ from looped.shared_signal.fields import TASK_FIELDS
 from looped.shared_signal.tasks import SignalTask
 from looped.shared_signal.training import Kind, TrainingPlan
 
-PAIR = "pair"
-"""The choice of model that trains the block and linear self-attention on the same prompts, as the paper's Figure 1."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalSettings(CheckedSettings):

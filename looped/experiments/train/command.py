@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from looped import export
 from looped.cli.options import cannot_write, command, make, write
 from looped.cli.progress import bar
 from looped.cli.steps import train
@@ -55,8 +54,7 @@ def run(asked: dict[str, Any], out: Path | None, resume: bool, weights_from: Pat
         raise
     except OSError as error:
         raise cannot_write(out, error) from None
-    summary = export.summary_json(found)
-    write(found, out, {"history.csv": utf8(history_csv(found))})
+    summary = write(found, out, {"history.csv": utf8(history_csv(found))})
     for _, median, tail in found.fresh:
         say(f"query error on {found.fresh_prompts:,} fresh prompts: median {written(median)}, 99.9 % point "
             f"{written(tail)}")  # fmt: skip

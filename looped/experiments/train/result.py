@@ -37,7 +37,7 @@ class Alone:
     """The errors that A alone reaches at the sizes of a run."""
 
     median: float
-    """Of ‖w_T − w*‖² over fresh prompts."""
+    """Median of ‖w_T − w*‖² over fresh prompts."""
     risk: Risk | None
     """The mean over all prompts; None where importance sampling cannot estimate it."""
 

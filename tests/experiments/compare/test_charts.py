@@ -34,7 +34,7 @@ def test_every_line_differs_from_the_others_in_dash_or_marker_and_sets_no_colour
     result = compare(Settings(noise=0.1, step_size="optimal"))
     traces = [trace for trace in charts.error_chart(result).figure.data if trace.line.width]
     styles = {(trace.line.dash, trace.marker.symbol) for trace in traces}
-    assert len(styles) == len(traces) == 5
+    assert len(styles) == len(traces) >= 5
     assert all(trace.line.color in COLOURS_OF_ROLES and trace.marker.color is None for trace in traces)
 
 
@@ -79,10 +79,10 @@ def test_a_long_run_draws_early_loops_for_the_log_axis():
 
 def test_held_curves_widen_the_axes_and_are_named_in_the_text():
     long, short = (charts.error_chart(compare(Settings(loops=loops, prompts=2))) for loops in (100, 10))
-    held = charts.Held("T = 100", long.table["loop"], long.table["looped transformer"])
+    held = charts.keep(long, "T = 100")
     picture = charts.hold(short, [held])
     assert picture.figure.layout.xaxis.range[1] == 100
-    assert picture.figure.layout.yaxis.range[0] < np.log10(held.error[-1])
+    assert picture.figure.layout.yaxis.range[0] < np.log10(long.table["looped transformer"][-1])
     assert picture.figure.data[-1].name == "Held: T = 100"
     assert "T = 100" in picture.alt
     assert len(short.figure.data) + 1 == len(picture.figure.data)

@@ -125,7 +125,7 @@ def test_every_lesson_opens_for_every_algorithm_and_data_and_says_what_is_true(l
 
 
 def no_sentence_contradicts(at):
-    """Hold what the first page says against a run of its settings."""
+    """Compare the sentences of the first page with a run of its settings."""
     settings = shown(at)
     if not at.get("plotly_chart"):  # refused for its cost, in the words of the backend
         with pytest.raises(SettingsError) as refused:
@@ -205,7 +205,7 @@ def test_newton_squares_and_gdpp_multiplies_by_another_number_in_every_loop():
 
 
 def test_a_loop_stopped_early_may_be_closer_to_the_task_than_least_squares():
-    """Which is why no text calls the floor of least squares a floor of the loop."""
+    """The reason why no text calls the floor of least squares a floor of the loop."""
     result = compare(Settings(noise=2.0))
     assert np.median(result.task_errors, axis=1).min() < np.median(result.floor)
     at = open_page(noise="2")

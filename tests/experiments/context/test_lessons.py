@@ -1,4 +1,4 @@
-"""What the lessons of the second page claim, measured over several seeds."""
+"""The claims of the second page's lessons, measured over several seeds."""
 
 import re
 from pathlib import Path

@@ -3,6 +3,7 @@ import math
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from looped.chart import ROLES, colour
 from looped.experiments.gpt2 import command as command_line
 from looped.experiments.gpt2 import training
 from looped.experiments.gpt2.charts import curves_chart
+from looped.experiments.gpt2.cost import check, estimate
 from looped.experiments.gpt2.curves import Curve, command, stored
-from looped.experiments.gpt2.result import GPT2Training, estimate, gpt2
+from looped.experiments.gpt2.result import GPT2Training, gpt2
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer
 from looped.fields import SettingsError
@@ -82,7 +84,7 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(SettingsError, match="device = tpu cannot be used: choose cpu"):
         GPT2Trainer(TINY, "tpu")
     with pytest.raises(SettingsError, match=r"at most 1,800 s.*or the command python -m looped gpt2\.$"):
-        GPT2Training(GPT2Settings(**PAPER)).affordable()
+        check(GPT2Settings(**PAPER))
     (tmp_path / "run.pt").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="is damaged or was not written by this version's training"):
         GPT2Trainer.resume(tmp_path / "run.pt")
@@ -97,7 +99,7 @@ def test_a_run_of_another_device_is_refused(tmp_path):
     trainer = GPT2Trainer(TINY)
     trainer.device = torch.device("meta")
     trainer.save(tmp_path / "run.pt")
-    with pytest.raises(SettingsError, match="was trained on meta: go on there, with --device meta"):
+    with pytest.raises(SettingsError, match="was trained on meta: continue there, with --device meta"):
         GPT2Trainer.resume(tmp_path / "run.pt")
 
 
@@ -239,5 +241,10 @@ def test_the_picture_says_what_it_shows_and_sets_no_colour():
     assert all(trace.line.color in COLOURS_OF_ROLES for trace in picture.figure.data)
     assert f"{result.curves[0].risk.mean:.3g}" in picture.alt
     np.testing.assert_array_equal(picture.table["loss with MLP"], [r.loss for r in result.curves[0].history])
+    behind = replace(result.curves[1], history=result.curves[1].history[:2], risk=None)
+    table = curves_chart([result.curves[0], behind], TINY, result.levels).table  # as while training
+    np.testing.assert_array_equal(table["loss with MLP"], picture.table["loss with MLP"])
+    losses = picture.table["loss without MLP"]
+    np.testing.assert_array_equal(table["loss without MLP"], [*losses[:2], *[np.nan] * (len(losses) - 2)])
     files = export.of(result).files()
     assert b"gpt2(settings, (True, False))" in files["reproduce.py"]

@@ -1,4 +1,4 @@
-"""What page, lessons and README say of the stored trainings, held against the curves themselves."""
+"""The statements of page, lessons and README about the stored trainings, compared with the curves."""
 
 import re
 from pathlib import Path

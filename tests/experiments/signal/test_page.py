@@ -61,7 +61,7 @@ def test_the_chart_can_be_drawn_against_m_and_noise():
         assert word in chart(at, "risks")[1]
 
 
-def test_what_a_link_asks_for_and_cannot_have_is_said():
+def test_an_unusable_value_of_a_link_is_named():
     at = open_signal(signal="-4", n="0", d="5000")
     said = texts(at)
     assert "choose a number from 0 to 100" in said

@@ -1,4 +1,4 @@
-"""`looped train` as a user runs it: files, bytes, going on, and one line for what cannot be."""
+"""`looped train` as a user runs it: files, bytes, resuming, and one line for every refusal."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_untied_weights_are_a_stack(capsys, tmp_path):
         assert arrays["P"].shape == (2, 3, 3)
 
 
-def test_a_run_that_goes_on_has_the_bytes_of_an_unbroken_one(capsys, tmp_path):
+def test_a_run_that_is_continued_has_the_bytes_of_an_unbroken_one(capsys, tmp_path):
     run(capsys, *SMALL[:-4], "--batch", 32, "--steps", 20, "--out", tmp_path / "whole")
     run(capsys, *SMALL, "--out", tmp_path / "parts")
     run(capsys, "--resume", "--steps", 20, "--out", tmp_path / "parts")
@@ -59,7 +59,7 @@ def test_a_run_that_goes_on_has_the_bytes_of_an_unbroken_one(capsys, tmp_path):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
-def test_an_interrupted_run_goes_on(capsys, tmp_path, monkeypatch):
+def test_an_interrupted_run_continues(capsys, tmp_path, monkeypatch):
     from looped.training.trainer import Trainer
 
     run(capsys, *SMALL, "--out", tmp_path / "whole")

@@ -203,10 +203,10 @@ def test_link_and_files_are_of_the_run_on_screen(query):
 
 def upload(app, content, name="mine.npz"):
     next(iter(app.get("file_uploader"))).upload(name, content, "application/octet-stream").run()
-    return press(app, "Look at these weights")
+    return press(app, "Evaluate this file")
 
 
-def test_weights_from_a_file_are_looked_at():
+def test_weights_from_a_file_are_evaluated_and_not_trained():
     content = io.BytesIO()
     np.savez(content, P=np.diag([0.1, 0.1, 1.0]), Q=np.diag([0.5, 0.5, 0.0]))
     app = upload(page(**SMALL), content.getvalue())

@@ -39,7 +39,7 @@ def test_tied_weights_are_two_matrices_and_untied_ones_two_stacks(small):
     assert pack(untied)["Q"].shape == (2, 3, 3)
 
 
-def test_weights_are_looked_at_with_the_settings_of_their_own_run(small):
+def test_weights_are_evaluated_with_the_settings_of_their_own_run(small):
     run = weights_from(export.of(small).file("arrays.npz"), "mine.npz", DEFAULT)
     assert run.settings == small.settings
     assert (run.P == small.P).all()
