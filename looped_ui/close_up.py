@@ -10,8 +10,8 @@ from looped.experiments.compare import mode_charts as mode_figures
 from looped.experiments.compare.modes import steady_names
 from looped_ui import backend
 from looped_ui.controls import Controls
-from looped_ui.live import live
-from looped_ui.parts import data_table, figure, typeset, unbroken
+from looped_ui.live import figure
+from looped_ui.parts import data_table, typeset, unbroken
 
 TOLERANCES = [10.0**-power for power in range(1, 13)]
 
@@ -114,7 +114,7 @@ def _inside(look: backend.Look) -> None:
         f"Δ = −(η/n) P Z M (ZᵀQz){decay}. Play, or step with the arrow keys."
     )
     views = inside_figures.player(inside)
-    live("player", lambda _: views)
+    figure(views, "player")
     if inside.cut:
         st.caption(inside.cut)
     with st.popover("Data behind these views"):

@@ -15,6 +15,7 @@ from looped_ui.controls import Controls
 from looped_ui.entry import through_app
 from looped_ui.glossary import glossary
 from looped_ui.lesson import lesson_panel
+from looped_ui.live import begin
 from looped_ui.parts import plain, typeset
 
 S = TypeVar("S", bound=CheckedSettings)
@@ -50,6 +51,7 @@ class Page(Generic[S]):
         Returns:
             The settings that the controls show.
         """
+        begin()
         settings, changed = self.controls.read(without)
         self.top_line = st.container(horizontal=True, vertical_alignment="center")
         if not self.embedded:

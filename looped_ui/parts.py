@@ -2,13 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
-
-from looped.chart import Picture
-
-CHART_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"], "scrollZoom": False}
 
 
 def plain(text: str) -> str:
@@ -47,11 +43,6 @@ def _symbol(found: re.Match[str]) -> str:
 def unbroken(text: str) -> str:
     """The text without line breaks inside numbers such as 1e-06: a word joiner after every hyphen."""
     return text.replace("-", "-\u2060")
-
-
-def figure(picture: Picture, key: str, height: Literal["content", "stretch"] = "content") -> None:
-    """A chart with its text for those who do not see it; as high as it says, or as its container."""
-    st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt, height=height)
 
 
 def show_number(

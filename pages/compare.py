@@ -17,8 +17,8 @@ from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
 from looped_ui import backend
 from looped_ui.close_up import close_up
 from looped_ui.frame import Page
-from looped_ui.live import live
-from looped_ui.parts import data_table, figure, plain, show_number, typeset
+from looped_ui.live import figure, live
+from looped_ui.parts import data_table, plain, show_number, typeset
 from looped_ui.share import share
 from looped_ui.table import Chosen, choose_table, set_address
 
@@ -180,7 +180,7 @@ def error_figure(settings: Settings, view: backend.View) -> None:
                         help="Shows the early loops of a long run; it starts at loop 1.")  # fmt: skip
     picture = charts.hold(view.errors, held) if held else view.errors
     with place:
-        live("errors", lambda _: charts.log_loops(picture) if log else picture)
+        figure(charts.log_loops(picture) if log else picture, "errors")
 
 
 def _hold(settings: Settings, picture: Picture) -> None:

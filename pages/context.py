@@ -11,7 +11,8 @@ from looped.experiments.context.stored import answers, stored
 from looped.fields import SettingsError
 from looped_ui import backend, jobs
 from looped_ui.frame import Page
-from looped_ui.parts import data_table, figure, made_by, plain, show_number, typeset
+from looped_ui.live import figure
+from looped_ui.parts import data_table, made_by, plain, show_number, typeset
 from looped_ui.share import share
 
 JOB = "context"

@@ -13,7 +13,8 @@ from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
-from looped_ui.parts import data_table, figure, plain, show_number
+from looped_ui.live import figure
+from looped_ui.parts import data_table, plain, show_number
 from looped_ui.share import share
 
 JOB = "gpt2"

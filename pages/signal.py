@@ -14,7 +14,8 @@ from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
-from looped_ui.parts import data_table, figure, show_number
+from looped_ui.live import figure
+from looped_ui.parts import data_table, show_number
 from looped_ui.share import share
 
 JOB = "signal"

@@ -15,7 +15,8 @@ from looped.fields import SettingsError
 from looped.training.trainer import Progress
 from looped_ui import jobs
 from looped_ui.frame import Page
-from looped_ui.parts import data_table, figure, made_by, plain, show_number, typeset
+from looped_ui.live import figure
+from looped_ui.parts import data_table, made_by, plain, show_number, typeset
 from looped_ui.share import share
 
 JOB = "train"

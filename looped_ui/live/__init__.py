@@ -16,8 +16,8 @@ import streamlit as st
 
 from looped.chart import Picture
 from looped.fields import SettingsError
-from looped_ui.parts import CHART_CONFIG, figure
 
+CHART_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"], "scrollZoom": False}
 NARROWEST = 640
 """Width in pixels from which on the wide layout is used."""
 
@@ -35,44 +35,57 @@ _component = st.components.v2.component(
 )
 
 
+def begin() -> None:
+    """Ask the browser, once in a session, whether it can draw such charts; the page runs again when it says so."""
+    if st.session_state.get("live"):
+        return
+    _component(key="live_probe", data=None, on_ready_change=_nothing)
+    if _told("live_probe").get("ready"):
+        st.session_state["live"] = True
+        st.rerun()
+
+
+def figure(picture: Picture, key: str) -> None:
+    """Draw a picture, as high as it says, with its text for those who do not see it."""
+    if st.session_state.get("live"):
+        _mount(key, picture)
+    else:
+        st.plotly_chart(picture.figure, key=f"{key}_native", config=CHART_CONFIG, alt=picture.alt)
+
+
 def live(
     key: str,
     draw: Callable[[Mapping[str, Any]], Picture],
-    sliders: Sliders | None = None,
+    sliders: Sliders,
     *,
-    heights: tuple[int, int] | None = None,
+    heights: tuple[int, int],
     below: int = 0,
 ) -> None:
-    """Draw a picture that stays mounted and follows sliders.
+    """Draw a picture that follows sliders while they are dragged.
 
     Args:
         key: Name of its element.
         draw: gives the picture for changes of the page's settings, by name.
         sliders: `Controls.sliders`, those that it follows.
-        heights: The least and the most pixels it is high, to fit the window; None for what its layout says.
+        heights: The least and the most pixels it is high, to fit the window.
         below: Pixels of the window that are left free below it.
     """
-    state, followed = st.session_state, dict(sliders or {})
+    state, followed = st.session_state, dict(sliders)
+    if not state.get("live"):
+        return figure(draw({}), key)
     state[f"{key}_run"] = run = state.get(f"{key}_run", 0) + 1
 
     @st.fragment
     def picture() -> None:
-        told = state.get(key) or {}
-        if told.get("ready"):
-            state["live"] = True  # for every other chart as well
-        drag = told.get("drag") or {}
+        drag = _told(key).get("drag") or {}
         if drag.get("run") != run or drag.get("key") not in followed:  # of an earlier run: let go since then
             drag = {}
         shown = _dragged(draw, *followed[drag["key"]], drag["place"]) if drag else draw({})
-        ready = bool(state.get("live"))
-        if not ready:
-            figure(shown, f"{key}_native")
-        _mount(
-            key, shown, heights=heights, below=below, ready=ready, run=run, answer=drag.get("number", 0),
-            sliders=list(followed),
-        )  # fmt: skip
+        answer = drag.get("number", 0)
+        _mount(key, shown, heights=heights, below=below, run=run, answer=answer, sliders=list(followed))
 
     picture()
+    return None
 
 
 def _dragged(draw: Callable[[Mapping[str, Any]], Picture], name: str, stops: tuple[Any, ...], place: object) -> Picture:
@@ -83,6 +96,12 @@ def _dragged(draw: Callable[[Mapping[str, Any]], Picture], name: str, stops: tup
         return draw({name: stops[place]})
     except SettingsError:
         return draw({})
+
+
+def _told(key: str) -> Mapping[str, Any]:
+    """The last that a component has said."""
+    told: Mapping[str, Any] = st.session_state.get(key) or {}
+    return told
 
 
 def _mount(key: str, picture: Picture, **data: Any) -> None:
@@ -102,7 +121,6 @@ def _mount(key: str, picture: Picture, **data: Any) -> None:
             **data,
         },
         on_drag_change=_nothing,
-        on_ready_change=_nothing,
     )
 
 

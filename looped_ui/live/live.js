@@ -42,8 +42,9 @@ class Live {
   async take(component) {
     this.say = component.setStateValue
     const { data } = component
+    if (!data) return this.announce()
     const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color")
-    if (this.data?.figure === data.figure && this.data.ready === data.ready && this.theme === theme) {
+    if (this.data?.figure === data.figure && this.theme === theme) {
       this.data = data
       return this.answered(data)
     }
@@ -52,7 +53,6 @@ class Live {
     this.figure = coloured(JSON.parse(data.figure), palette(this.root))
     while (!window.Plotly) await later(50)
     if (this.data !== data) return
-    if (!data.ready) return this.announce(data)
     this.chart.setAttribute("aria-label", data.alt)
     const { captions } = this.figure
     this.bar.hidden = !captions
@@ -65,12 +65,10 @@ class Live {
     this.answered(data)
   }
 
-  // Until the script has heard of it, Streamlit's own chart is shown. It may overhear one of two that speak at once.
-  async announce(data) {
-    for (let time = 1; time <= 5 && this.data === data; time += 1) {
-      this.say("ready", time)
-      await later(1000)
-    }
+  // Streamlit's own chart brings Plotly, and is shown until the script has heard of it.
+  async announce() {
+    while (!window.Plotly) await later(50)
+    this.say("ready", true)
   }
 
   answered(data) {
@@ -134,7 +132,7 @@ class Live {
     if (event.type === "pointerdown") {
       const box = event.target.closest?.('[data-testid="stSlider"]')
       const key = box?.closest('[class*="st-key-"]')?.className.match(/st-key-(\S+)/)?.[1]
-      this.dragged = key && this.data?.sliders.includes(key) ? { key, input: box.querySelector("input[type=range]"), from: null } : null
+      this.dragged = key && this.data?.sliders?.includes(key) ? { key, input: box.querySelector("input[type=range]"), from: null } : null
       if (this.dragged) this.dragged.from = this.dragged.input.value
     } else if (this.dragged && event.type !== "pointermove") {
       this.dragged = this.wanted = null
