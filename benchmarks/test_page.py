@@ -20,7 +20,7 @@ def fitting(settings, quick):
 
 def view(settings):
     result = compare(settings)
-    return export.summary(result), error_chart(result)
+    return export.summary(result), error_chart(result).figure
 
 
 @pytest.mark.parametrize("move", MOVES)

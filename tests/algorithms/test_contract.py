@@ -369,7 +369,7 @@ def test_the_rival_is_plain_gradient_descent_at_its_best_constant_step(name):
     rival = compare(setting.replace(algorithm="gd", step_size="optimal"))
     np.testing.assert_array_equal(result.gd_errors, rival.explicit_errors)
     np.testing.assert_array_equal(result.curves["gd_median"], rival.curves["explicit_median"])
-    assert charts.error_chart(result).figure.data[3].name == charts.GD_RIVAL
+    assert charts.error_chart(result).figure.data[3].name == "Plain gradient descent, η = 2/(λ₁+λ<sub>d</sub>)"
 
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "gd"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Picture, Series, layout, log_axis, log_range
+from looped.chart import Picture, Series, layout, log_axis
 from looped.experiments.compare.charts import drawn_loops
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.modes import Modes
@@ -26,19 +26,17 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
     measured = np.clip(modes.measured, tiny, ERROR_CEILING)
     closed_form = np.where(modes.closed_form < tiny, np.nan, np.minimum(modes.closed_form, ERROR_CEILING))
     needed = modes.loops_to(tolerance)
-    data = []
+    data, look = [], {"showlegend": False, "hovertemplate": "%{y:.3e}"}
     for place, k in enumerate(modes.shown):
         slow = k == modes.slowest
         name = f"mode {k + 1}, λ = {modes.eigenvalues[k]:.4g}{', the slowest' if slow else ''}"
-        look = {"showlegend": False, "hovertemplate": "%{y:.3e}"}
-        row = Series(
-            measured[loops, place], "", name, dash=DASHES[place % len(DASHES)], width=5 if slow else 2, more=look
-        )
-        data.append(row.trace(loops))
+        dash, width = DASHES[place % len(DASHES)], 5 if slow else 2
+        data.append(Series(measured[loops, place], "", name, None, dash, "", width, more=look).trace(loops))
     circles = loops[np.unique(np.linspace(0, len(loops) - 1, CIRCLES).round().astype(int))]
     fallen = [(needed[k], measured[int(needed[k]), place])
               for place, k in enumerate(modes.shown) if needed[k] <= modes.loops]  # fmt: skip
-    (low, high), tick = log_range(measured)
+    up = log_axis("|⟨v<sub>k</sub>, w<sub>t</sub> − w<sub>ref</sub>⟩| / ‖w<sub>ref</sub>‖", values=measured)
+    low, high = up["range"]
     numbers = [_number_at(measured[:, place], 10 ** (low + 0.25 * (high - low))) for place in range(len(modes.shown))]
     data += [
         {
@@ -62,11 +60,8 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
         "line": {"dash": "dot", "width": 1, "color": "gray"},
     }  # fmt: skip
     across = {"title": {"text": "loop t"}, "range": [0, modes.loops * 1.07]}
-    up = log_axis("|⟨v<sub>k</sub>, w<sub>t</sub> − w<sub>ref</sub>⟩| / ‖w<sub>ref</sub>‖")
-    drawn = layout(across, {**up, "range": [low, high], **tick}, hovermode="x unified", shapes=[shape])
-    return Picture(
-        {"data": data, "layout": drawn}, _describe(modes, tolerance, needed), _table(modes, tolerance, needed)
-    )
+    spec = {"data": data, "layout": layout(across, up, hovermode="x unified", shapes=[shape])}
+    return Picture(spec, _describe(modes, tolerance, needed), _table(modes, tolerance, needed))
 
 
 def rate_chart(modes: Modes) -> Picture:
@@ -76,45 +71,40 @@ def rate_chart(modes: Modes) -> Picture:
     axis = np.unique(np.r_[np.linspace(0, widest, 120), best, limit])
     top = float(np.clip(modes.rate(np.array([widest]))[0], 1.3, 1.7))
     off = " (right of the chart)" if eta > widest else ""
-    points = {
-        f"η now: {eta:.4g}{off}": (eta, "diamond", "now", "top center"),
-        f"1/λ₁: {limit / 2:.4g}": (limit / 2, "circle-open", "1/λ₁", "bottom left"),
-        f"optimal 2/(λ₁+λ<sub>d</sub>): {best:.4g}": (best, "star-open", "optimal", "bottom center"),
-        f"limit 2/λ₁: {limit:.4g}": (limit, "x-open", "2/λ₁", "top left"),
-    }
+    steps = np.array([eta, limit / 2, best, limit])
+    rates = modes.rate(steps)
+    points = (
+        ("now", f"η now: {eta:.4g}{off}", "diamond", "now", "top center"),
+        ("1/λ₁", f"1/λ₁: {limit / 2:.4g}", "circle-open", "1/λ₁", "bottom left"),
+        ("optimal", f"optimal 2/(λ₁+λ<sub>d</sub>): {best:.4g}", "star-open", "optimal", "bottom center"),
+        ("limit 2/λ₁", f"limit 2/λ₁: {limit:.4g}", "x-open", "2/λ₁", "top left"),
+    )
     data: list[dict[str, Any]] = [
         Series(modes.rate(axis), "", "max |1 − ηλ<sub>k</sub>|", "reference", width=3,
                more={"hovertemplate": "η %{x:.4g}: %{y:.4g} a loop<extra></extra>"}).trace(axis)
     ]  # fmt: skip
-    for name, (step, symbol, text, place) in points.items():
-        rate = float(modes.rate(np.array([step]))[0])
-        data.append(
-            {
-                "type": "scatter", "mode": "markers+text", "name": f"{name}, {rate:.4g} a loop",
-                "x": [step], "y": [rate], "text": [text], "textposition": place, "cliponaxis": False,
-                "marker": {"symbol": symbol, "size": 13, "line": {"width": 2}}, "hoverinfo": "name",
-            }
-        )  # fmt: skip
+    data += [
+        {
+            "type": "scatter", "mode": "markers+text", "name": f"{name}, {rate:.4g} a loop",
+            "x": [step], "y": [rate], "text": [text], "textposition": place, "cliponaxis": False,
+            "marker": {"symbol": symbol, "size": 13, "line": {"width": 2}}, "hoverinfo": "name",
+        }
+        for (_, name, symbol, text, place), step, rate in zip(points, steps, rates, strict=True)
+    ]  # fmt: skip
     shape = {
         "type": "rect", "yref": "paper", "x0": limit, "x1": widest, "y0": 0, "y1": 1, "layer": "below",
         "fillcolor": "rgba(128, 128, 128, 0.22)", "line": {"width": 0},
         "label": {"text": "diverges", "textposition": "bottom center"},
     }  # fmt: skip
     across = {"title": {"text": "step size η"}, "range": [0, widest]}
-    bottom = -0.12 if modes.rate(np.array([best]))[0] < 0.15 else 0
+    bottom = -0.12 if rates[2] < 0.15 else 0
     up = {"title": {"text": "left of the error after a loop, worst mode"}, "range": [bottom, top]}
-    rates = [float(modes.rate(np.array([step]))[0]) for step, *_ in points.values()]
     alt = (
         "What one loop leaves of the error in the worst mode against the step size η: a V whose tip is the optimal "
         f"step 2/(λ₁+λ_d) = {best:.4g}, leaving {rates[2]:.4g}. The step 1/λ₁ = {limit / 2:.4g} leaves {rates[1]:.4g}. "
         f"Above 2/λ₁ = {limit:.4g}, shaded, the loop diverges. Now η = {eta:.4g}, {rates[0]:.4g} a loop."
     )
-    names = np.array(["now", "1/λ₁", "optimal", "limit 2/λ₁"])
-    table = {
-        "column": names,
-        "η": np.array([step for step, *_ in points.values()]),
-        "left after a loop": np.array(rates),
-    }
+    table = {"column": np.array([column for column, *_ in points]), "η": steps, "left after a loop": rates}
     return Picture({"data": data, "layout": layout(across, up, shapes=[shape])}, alt, table)
 
 

@@ -314,7 +314,7 @@ def test_a_file_and_the_setting_it_replaces_are_refused_together(tmp_path, capsy
     with pytest.raises(SystemExit):
         cli.main(["signal", "--H", str(tmp_path / "H.npy"), "--kappa-H", "100"])
     err = capsys.readouterr().err
-    assert "argument --kappa-H: --kappa-H = 100 goes without --H: leave one of them out." in err
+    assert "argument --kappa-H: --kappa-H = 100 cannot be combined with --H: leave one of them out." in err
 
 
 def test_a_key_that_stops_is_one_line(monkeypatch, capsys):

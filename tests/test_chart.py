@@ -1,0 +1,49 @@
+"""The kit of the charts: line, column, text and axis of a curve come from its one row."""
+
+import numpy as np
+
+from looped.chart import Series, level, line_chart, log_axis, said
+
+X = np.arange(5)
+
+
+def chart(*rows, **how):
+    return line_chart(("t", X), rows, "", {}, log_axis("error"), **how)
+
+
+def names(picture):
+    return [trace.name for trace in picture.figure.data]
+
+
+def test_a_row_is_a_line_and_a_column_where_it_has_a_name_for_each():
+    values = np.array([1.0, 0.5, 0.25, 0.125, 1e-9])
+    rows = (Series(values, "both", "Both"), Series(values, "column alone"), Series(values, "", "Line alone"))
+    picture = chart(*rows, level(0.1, (0, 4), "Level", "dot", "mark"), lowest=1e-3)
+    assert names(picture) == ["Both", "Line alone", "Level"]
+    assert list(picture.table) == ["t", "both", "column alone"]
+    np.testing.assert_array_equal(picture.table["both"], values)  # all digits
+    np.testing.assert_array_equal(picture.figure.data[0].y, [1.0, 0.5, 0.25, 0.125, 1e-3])  # what can be drawn
+
+
+def test_the_axis_has_room_for_the_rows_that_scale_it():
+    low, high = np.full(5, 1e-6), np.full(5, 1.0)
+    assert chart(Series(high, "", "a"), Series(low, "", "b", scales=False)).figure.layout.yaxis.range[0] > -1
+    assert chart(Series(high, "", "a"), Series(low)).figure.layout.yaxis.range[0] <= -6  # not drawn, but has room
+
+
+def test_a_level_below_the_axis_is_in_the_table_alone_and_one_on_it_is_drawn_last():
+    deep, seen = (Series(np.full(5, v), str(v), str(v), scales=False, if_seen=True) for v in (1e-12, 0.5))
+    picture = chart(deep, seen, Series(np.geomspace(1, 0.1, 5), "error", "Error"))
+    assert names(picture) == ["Error", "0.5"]
+    assert list(picture.table) == ["t", "1e-12", "0.5", "error"]
+
+
+def test_values_at_places_of_their_own_stand_in_the_table_at_the_nearest_ones():
+    some = Series(np.array([7.0, 8.0, 9.0]), "some", "Some", x=np.array([1, 3.2, 6]))
+    np.testing.assert_array_equal(chart(some).table["some"], [np.nan, 7, np.nan, 8, np.nan])  # 6 is beyond the last
+
+
+def test_the_text_gives_the_value_at_a_place():
+    rows = [Series(np.array([1.0, 0.25]), text="from rows {:.2f}"), Series(np.ones(2))]
+    assert said(rows) == ["from rows 0.25"]
+    assert said(rows, 0) == ["from rows 1.00"]
