@@ -1,9 +1,10 @@
-"""What a slider move and the largest runs cost: prompts, spectrum, both loops, errors, verdicts and chart."""
+"""The cost of a slider move and of the largest runs: prompts, spectrum, both loops, errors, verdicts and chart."""
 
 import pytest
 
-from looped import Settings, compare, cost, export
+from looped import Settings, compare, export
 from looped.experiments.compare.charts import error_chart
+from looped.experiments.compare.cost import most_prompts
 
 MOVES = {
     "defaults": Settings(),
@@ -14,7 +15,7 @@ MOVES = {
 
 
 def fitting(settings, quick):
-    return settings.replace(prompts=cost.most_prompts(cost.sizes(settings), quick))
+    return settings.replace(prompts=most_prompts(settings, quick=quick))
 
 
 def view(settings):

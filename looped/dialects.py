@@ -1,10 +1,9 @@
-"""The layout of a CSV: encoding, separator, decimal mark, header and row names, each told or guessed."""
+"""The layout of a CSV: encoding, separator, decimal mark, header and row names, each given or guessed."""
 
 import csv
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import ClassVar
 
 from looped.csv_cells import (
     SAMPLE,
@@ -17,63 +16,49 @@ from looped.csv_cells import (
     split,
     without_comments,
 )
-from looped.fields import Field, SettingsError, named
+from looped.fields import SettingsError, named
 from looped.numerals import guess_decimal, is_any_number, is_missing
-from looped.settings import CheckedSettings
+from looped.settings import CheckedSettings, setting
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 DECIMALS = {"point": ".", "comma": ","}
 """The marks that may stand before the decimals, by name."""
 
-DIALECT: dict[str, Field] = {
-    field.name: field
-    for field in (
-        Field(
-            name="separator", key="separator", label="Separator", kind="choice", choices=named("auto", *SEPARATORS),
-            help="What stands between two values of a line of the CSV. auto: the one that gives every line the same "
-            "number of values and the most numbers.",
-        ),
-        Field(
-            name="decimal", key="decimal", label="Decimal mark", kind="choice", choices=named("auto", *DECIMALS),
-            help="What stands before the decimals of a number in the CSV. auto: a comma where numbers such as 1,5 show "
-            "it. Thousands separators are not read.",
-        ),
-        Field(
-            name="header", key="header", label="Header", kind="choice", choices=named("auto", "yes", "no"),
-            help="Whether the first line of the CSV holds the names of the columns; without names they are called "
-            "column 1, column 2 and so on. auto: yes, where it holds text above numbers.",
-        ),
-        Field(
-            name="row_names", key="row-names", label="Row names", kind="choice", choices=named("auto", "yes", "no"),
-            help="Whether the first column of the CSV names the rows and is left out. auto: yes, where that column has "
-            "no name, as R and pandas write it.",
-        ),
-        Field(
-            name="encoding", key="encoding", label="Encoding", kind="choice",
-            choices=named("auto", "utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "gb18030", "shift_jis"),
-            help="How the CSV stores letters, which matters for column names alone. auto: UTF-8 or UTF-16 where it is, "
-            "else cp1252, Western European of Windows.",
-        ),
-    )
-}  # fmt: skip
-"""The fields of `Dialect` by name."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect(CheckedSettings):
-    """The layout of a CSV as far as it is told; auto is guessed from the file.
+    """The layout of a CSV as far as it is given; auto is guessed from the file.
 
     Raises:
         SettingsError: if a value is none of its choices.
     """
 
-    table: ClassVar[dict[str, Field]] = DIALECT
-
-    separator: str = "auto"
-    decimal: str = "auto"
-    header: str = "auto"
-    row_names: str = "auto"
-    encoding: str = "auto"
+    separator: str = setting(
+        "auto", key="separator", label="Separator", kind="choice", choices=named("auto", *SEPARATORS),
+        help="What stands between two values of a line of the CSV. auto: the one that gives every line the same "
+        "number of values and the most numbers.",
+    )  # fmt: skip
+    decimal: str = setting(
+        "auto", key="decimal", label="Decimal mark", kind="choice", choices=named("auto", *DECIMALS),
+        help="What stands before the decimals of a number in the CSV. auto: a comma where numbers such as 1,5 show "
+        "it. Thousands separators are not read.",
+    )  # fmt: skip
+    header: str = setting(
+        "auto", key="header", label="Header", kind="choice", choices=named("auto", "yes", "no"),
+        help="Whether the first line of the CSV holds the names of the columns; without names they are called "
+        "column 1, column 2 and so on. auto: yes, where it holds text above numbers.",
+    )  # fmt: skip
+    row_names: str = setting(
+        "auto", key="row-names", label="Row names", kind="choice", choices=named("auto", "yes", "no"),
+        help="Whether the first column of the CSV names the rows and is left out. auto: yes, where that column has "
+        "no name, as R and pandas write it.",
+    )  # fmt: skip
+    encoding: str = setting(
+        "auto", key="encoding", label="Encoding", kind="choice",
+        choices=named("auto", "utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "gb18030", "shift_jis"),
+        help="How the CSV stores letters, which matters for column names alone. auto: UTF-8 or UTF-16 where it is, "
+        "else cp1252, Western European of Windows.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +76,15 @@ class Grid:
     decimal: str
     """The decimal mark."""
     reading: str
-    """The layout that was guessed or told, in one line."""
+    """The layout that was guessed or given, in one line."""
 
 
 def read(content: bytes, name: str, dialect: Dialect) -> Grid:
     """Find the cells of a table.
 
     Raises:
-        SettingsError: with one sentence, if this is no text, no table of at least two columns, or not a regular one, or
-            if its first line may be names or data.
+        SettingsError: with one sentence, if this is no text, no regular table of at least two columns, or if its first
+            line may be either names or data.
     """
     text, encoding = decode(content, name, dialect.encoding)
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n \x1a")
@@ -107,17 +92,7 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
         raise refuse(f"{name} is empty: a CSV needs a line of column names and rows of numbers.")
     if _CONTROL.search(text):
         raise refuse(f"{name} is not a CSV file, it holds binary data: export the table as CSV.")
-    skipped: list[str] = []
-    separator = SEPARATORS.get(dialect.separator, "")
-    if told := re.match(r'"?sep=(.)"?[,;\t ]*(?:\n|$)', text, re.IGNORECASE):
-        separator = separator or told[1]
-        text = "\n" + text[told.end() :]
-        skipped.append("the line sep=")
-    bare = without_comments(text)
-    separator = separator or guess_separator(bare if bare.strip() else text)
-    comments = comments_of(text, bare, separator)
-    if comments:
-        text = bare
+    text, separator, comments, skipped = _told(text, dialect)
     records, lines = split(text, separator, name)
     width = _width(records, name)
     records = [_cut(record, width) for record in records]
@@ -127,9 +102,7 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
         start += 1  # a wide title
     if len(records[start]) > width:
         raise _ragged(name, lines[start], len(records[start]), width)
-    names_line = f"names in line {lines[start]}"
-    first, rest = records[start], records[start + 1 :]
-    numbers = _numbers_on_top(first, rest)
+    numbers = _numbers_on_top(records[start], records[start + 1 :])
     if numbers and start and len(records[start - 1]) == width - 1 >= 2 and dialect.header != "no":
         # R's write.table leaves out the name of the row names
         start -= 1
@@ -137,7 +110,7 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
             raise _ragged(name, lines[start + 1], width, width - 1)
         names, body, names_line = ["", *records[start]], start + 1, f"names in line {lines[start]}"
     elif dialect.header == "yes" or (dialect.header == "auto" and not numbers):
-        names, body = first, start + 1
+        names, body, names_line = records[start], start + 1, f"names in line {lines[start]}"
     elif dialect.header == "auto" and (above := _names_in_comment(comments, separator, width)):
         names, body, names_line = above, start, "names in the last comment line"
         comments.pop()
@@ -157,20 +130,31 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
         if len(record) > width:
             raise _ragged(name, line, len(record), width)
     rows = [record + [""] * (width - len(record)) for record in records[body:]]
-    left = 0
-    if dialect.row_names == "yes" or (dialect.row_names == "auto" and not names[0]):
-        left = 1
+    left = int(dialect.row_names == "yes" or (dialect.row_names == "auto" and not names[0]))
+    if left:
         skipped.append(f"the first column ({names[0] or 'no name'}), which names the rows")
-        names, rows = names[1:], [row[1:] for row in rows]
     elif not names[0]:
         names = ["column 1", *names[1:]]
-    names = [" ".join(column.split()) for column in names]
+    names, rows = [" ".join(column.split()) for column in names[left:]], [row[left:] for row in rows]
     decimal = DECIMALS.get(dialect.decimal) or guess_decimal(rows)
     word = next((word for word, mark in SEPARATORS.items() if mark == separator), f"'{separator}'")
     reading = f"{encoding}, separator {word}, decimal {'comma' if decimal == ',' else 'point'}, {names_line}"
     if skipped:
         reading += f"; left out: {', '.join(' '.join(part.split()) for part in skipped)}"
     return Grid(names, rows, lines[body:], left, decimal, reading)
+
+
+def _told(text: str, dialect: Dialect) -> tuple[str, str, list[str], list[str]]:
+    """The text without a line sep= and comments, its separator, the comments, and what was left out."""
+    separator, skipped = SEPARATORS.get(dialect.separator, ""), []
+    if told := re.match(r'"?sep=(.)"?[,;\t ]*(?:\n|$)', text, re.IGNORECASE):
+        separator = separator or told[1]
+        text = "\n" + text[told.end() :]
+        skipped.append("the line sep=")
+    bare = without_comments(text)
+    separator = separator or guess_separator(bare if bare.strip() else text)
+    comments = comments_of(text, bare, separator)
+    return bare if comments else text, separator, comments, skipped
 
 
 def _are_names(records: list[list[str]], place: int, width: int) -> bool:
@@ -201,7 +185,7 @@ def _width(records: list[list[str]], name: str) -> int:
 
 
 def _cut(record: list[str], width: int) -> list[str]:
-    """Without the empty values that separators at the end of a line leave."""
+    """The records without the empty values that separators at the end of a line leave."""
     while len(record) > width and not record[-1]:
         record = record[:-1]
     return record
@@ -229,7 +213,7 @@ def _numbers_on_top(first: list[str], rest: list[list[str]]) -> str:
 
 
 def _are_row_names(column: list[str], text: str, dialect: Dialect) -> bool:
-    """True where a column without a place in the header names the rows: told, quoted, numbered, or different words."""
+    """True where a column without a place in the header names the rows: given, quoted, numbered, or different words."""
     if dialect.row_names != "auto":
         return dialect.row_names == "yes"
     numbered = column == [str(k + 1) for k in range(len(column))]

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 SMALLEST = 1e-3
-"""How close a number that must not be 0 may come to it: below, products of small numbers would underflow."""
+"""Smallest size of a number that must not be 0: products of smaller numbers would underflow."""
 
 READ_AS_POINT = "its comma was read as a decimal point"
-"""What is said of a number with a decimal comma."""
+"""Note about a number with a decimal comma."""
 
 _DECIMAL_COMMA = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}$)[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
-"""A number with a decimal comma, and not such as 1,000, which may be a thousand."""
+"""A number with a decimal comma; not one such as 1,000, which may be a thousand."""
 
 MOST_NUMBERS = 60
-"""Most entries of a list of numbers, such as the ratios of a sweep."""
+"""Largest number of entries in a list of numbers, such as the ratios of a sweep."""
 
 
 class SettingsError(ValueError):
@@ -36,19 +36,19 @@ class Choice:
     id: str
     """Its value in Python, links, JSON and on the command line."""
     label: str = ""
-    """Its name on a page; empty where that is the id."""
+    """Its name on a page; empty where it is the id."""
     help: str = ""
-    """One line on it, the end of a sentence."""
+    """One line of help, the end of a sentence."""
 
 
 def named(*ids: str) -> tuple[Choice, ...]:
-    """Choices whose ids say all that there is to say."""
+    """Choices that need no label or help beyond their ids."""
     return tuple(Choice(name) for name in ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One setting: how it is called where, what it may be, and why."""
+    """One setting: its names, its allowed values, and the reason for the limits."""
 
     name: str = ""
     """Attribute of the settings; `looped.settings.setting` takes it from the class."""

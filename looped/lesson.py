@@ -1,4 +1,4 @@
-"""Named presets: each one thing to see, with a guide, a question to answer first, and the answer."""
+"""Lessons: named settings with something to see, a question to answer first, and the answer."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Lesson:
     see: str
     """One to three sentences: what to look at."""
     question: str
-    """To be answered before looking."""
+    """The question to answer first."""
     answer: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings that it changes; all others have their defaults."""

@@ -1,9 +1,10 @@
-"""Results that come with the package, and where a result comes from."""
+"""Results that come with the package, and the provenance of a result."""
 
 import datetime
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from importlib import metadata, resources
 from pathlib import Path
@@ -36,9 +37,10 @@ def provenance(command: str) -> dict[str, Any]:
 
 
 def store(path: Path, arrays: Mapping[str, np.ndarray], origin: Mapping[str, Any]) -> None:
-    """Write a result's arrays with their provenance to a compressed .npz file."""
+    """Write a result's arrays with their provenance to a compressed .npz file, and say so on standard error."""
     text = np.array(json.dumps(origin, ensure_ascii=False))
     np.savez_compressed(path, allow_pickle=False, provenance=text, **arrays)
+    print(f"\nwrote {path}, {path.stat().st_size:,} bytes", file=sys.stderr)
 
 
 def stored(name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

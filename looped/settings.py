@@ -20,8 +20,8 @@ def setting(default: T, *, like: Field | None = None, **words: Any) -> T:
     """One setting, declared once: its default, and what links, widgets, JSON and the command line need to know of it.
 
     Args:
-        default: Value where nothing is asked for; its type is the attribute's.
-        like: Field of another experiment's settings that this one repeats but for `words`.
+        default: Value when none is given; its type is the attribute's.
+        like: Field of another experiment's settings that this one copies, except for `words`.
         words: Attributes of `Field`.
     """
     field = Field(**words) if like is None else dataclasses.replace(like, **words)
@@ -96,15 +96,10 @@ class CheckedSettings:
                 raise SettingsError(name, f"{name} is not a setting: the settings are {', '.join(cls.table)}.")
         return cls(**values)
 
-    @staticmethod
-    def link_version() -> str:
-        """The value of `v` in a link of this version."""
-        return str(LINK_VERSION)
-
     def to_query(self) -> dict[str, str]:
         """Every field as a link carries it, under its short key, with the link version `v`."""
         texts = {self.table[name].key: self.table[name].to_text(value) for name, value in self._items()}
-        return {**texts, "v": self.link_version()}
+        return {**texts, "v": str(LINK_VERSION)}
 
     @classmethod
     def from_query(cls, query: Mapping[str, object]) -> tuple[Self, dict[str, str]]:
@@ -135,7 +130,7 @@ SYNTHETIC = ("exact", "gaussian", "correlated")
 """Data sources that draw their own prompts."""
 
 READS_KAPPA = ("exact", "correlated")
-"""Data sources whose κ, or whose covariance's κ, is what the settings ask for."""
+"""Data sources for which the settings fix κ, or the κ of the covariance."""
 
 TABLES = ("diabetes", "csv")
 """Data sources that read a table, which brings its own n, d and κ and is a single prompt."""
@@ -152,11 +147,11 @@ class Settings(CheckedSettings):
     loops: int = setting(
         50, key="T", label="T · loops", kind="whole", low=1, high=10_000, log=True,
         help="How often the same attention layer is applied. Each loop is one step of the chosen algorithm. "
-        "1 to 10,000: more would cost seconds.",
+        "1 to 10,000: more would take seconds.",
     )  # fmt: skip
     examples: int = setting(
         40, key="n", label="n · examples", kind="whole", low=1, high=2_000, log=True,
-        help="How many (x, y) pairs stand in the prompt. With n < d they do not determine w*, and gradient "
+        help="How many examples (x, y) the prompt holds. With n < d they do not determine w*, and gradient "
         "descent heads for the shortest solution. 1 to 2,000: memory grows with n·d for every prompt.",
     )  # fmt: skip
     features: int = setting(
@@ -166,15 +161,15 @@ class Settings(CheckedSettings):
     )  # fmt: skip
     condition_number: float = setting(
         5.0, key="kappa", label="κ · condition", kind="real", low=1, high=1e4, log=True,
-        help="Largest over smallest non-zero eigenvalue of XᵀX/n. In the long run gradient descent with η = 1/λ₁ "
-        "needs about κ loops for each factor e of error. 1 to 10,000: beyond that even 10,000 loops barely move "
-        "the slowest mode.",
+        help="Condition number of the examples: the largest eigenvalue of XᵀX/n over the smallest that is not 0. In "
+        "the long run gradient descent with η = 1/λ₁ needs about κ loops to divide the error by e. 1 to 10,000: "
+        "beyond that even 10,000 loops barely move the slowest mode.",
     )  # fmt: skip
     spectrum: str = setting(
         "geometric", key="spectrum", label="Spectrum shape", kind="choice",
         choices=(
-            Choice("geometric", "Geometric", "evenly spaced in ratio"),
-            Choice("linear", "Linear", "evenly spaced in distance"),
+            Choice("geometric", "Geometric", "evenly spaced on a logarithmic scale"),
+            Choice("linear", "Linear", "evenly spaced"),
             Choice("two-level", "Two levels", "half high and half low"),
             Choice("outlier", "One outlier", "one large and the rest equal"),
         ),
@@ -183,9 +178,9 @@ class Settings(CheckedSettings):
     data: str = setting(
         "exact", key="data", label="Source", kind="choice",
         choices=(
-            Choice("exact", "Exact κ", "random prompts whose κ is exactly what you ask"),
-            Choice("gaussian", "Gaussian rows", "independent normal rows, κ as it falls"),
-            Choice("correlated", "Correlated rows", "normal rows of one covariance, whose condition number is κ"),
+            Choice("exact", "Exact κ", "random prompts with exactly the κ that is set"),
+            Choice("gaussian", "Gaussian rows", "independent normal rows, whose κ depends on the draw"),
+            Choice("correlated", "Correlated rows", "normal rows with one covariance, whose condition number is κ"),
             Choice("diabetes", "Diabetes table", "scikit-learn's 442 patients"),
             Choice("csv", "Your own table", "a CSV file"),
         ),
@@ -198,51 +193,54 @@ class Settings(CheckedSettings):
     )  # fmt: skip
     label_scale: float = setting(
         1.0, key="alpha", label="α · label scale", kind="real", low=-1e3, high=1e3,
-        help="Multiplies all labels: the query token carries α in its last place, and w_ref becomes α times as "
+        help="Multiplies all labels: the query token carries α in its last entry, and w_ref becomes α times as "
         "long. −1,000 to 1,000, at least 0.001 away from 0: at 0 there is nothing to learn.",
     )  # fmt: skip
     step_size: float | Literal["auto", "optimal"] = setting(
         "auto", key="step", option="--step-size", label="η · step size", kind="step", high=1e6,
         choices=named("auto", "optimal"),
-        help="auto is 1/λ₁. optimal is 2/(λ₁+λ_d), the constant step with which the worst mode falls fastest. By "
-        "hand: any η above 0, up to 1,000,000; above 2/λ₁ gradient descent diverges, and the page says so before "
-        "it runs. Other algorithms have their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best two numbers for T and "
-        "κ on a grid.",
+        help="auto is 1/λ₁. optimal is 2/(λ₁+λ_d), the constant step with which the slowest mode falls fastest. A "
+        "number is any η above 0, up to 1,000,000; above 2/λ₁ gradient descent diverges, and the page says so before "
+        "the run. Other algorithms have an optimal step of their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best pair of "
+        "numbers for T and κ on a grid.",
     )  # fmt: skip
     algorithm: str = setting(
         "gd", key="algorithm", label="Algorithm", kind="choice",
         choices=tuple(Choice(name, entry.label, entry.help) for name, entry in ENTRIES.items()),
-        help="What the weights make of a loop.",
+        help="The algorithm that the weights carry out: one loop is one step of it.",
     )  # fmt: skip
     ridge: float = setting(
         0.1, key="ridge", label="ρ · ridge strength", kind="real", low=1e-6, high=100, log=True,
-        help="Weight of ρ‖w‖²/2 beside half the mean squared error; the mean eigenvalue of synthetic prompts is 1. "
-        "0.000001 to 100: below hardly anything changes, above w is pressed to nearly 0. Ridge only.",
+        help="Strength of the penalty: ρ‖w‖²/2 is added to half the mean squared error. For comparison, the mean "
+        "eigenvalue of synthetic prompts is 1. 0.000001 to 100: a smaller ρ changes hardly anything, a larger one "
+        "presses w to nearly 0. Ridge only.",
     )  # fmt: skip
     momentum: float | Literal["auto"] = setting(
         "auto", key="momentum", label="β · momentum", kind="step", high=0.9999, choices=named("auto"),
-        help="How much of the last move is made again. auto is the smallest β at which no mode falls more slowly "
-        "than √β a loop in the long run, max (1−√(ηλ))². Up to 0.9999: at 1 nothing is damped. Heavy ball only.",
+        help="The share of the last move that is added to the next. auto is max (1−√(ηλ))², the smallest β at which "
+        "no mode falls more slowly than √β per loop in the long run. Above 0, up to 0.9999: at 1 nothing is damped. "
+        "Heavy ball only.",
     )  # fmt: skip
     gamma: float | Literal["auto"] = setting(
         "auto", key="gamma", label="γ · contraction", kind="step", high=1e6, choices=named("auto"),
-        help="How far every loop moves the examples, x ← (I − γH)x. auto belongs to η: 1/(2λ₁), or its grid. By "
-        "hand: above 0, up to 1,000,000; above 2/λ₁ the examples run away. Where η differs between prompts, γ is "
-        "for the largest and γ/η is the same for all, since it stands in P. GD++ only.",
+        help="How far every loop moves the examples, x ← (I − γH)x. auto follows η: 1/(2λ₁), or the value from the "
+        "grid that gave η. A number is above 0, up to 1,000,000; above 2/λ₁ the examples diverge. Where η differs "
+        "between prompts, γ is the one for the largest η, and γ/η is the same for all, since it stands in P. GD++ "
+        "only.",
     )  # fmt: skip
     shared_step: bool = setting(
         False, key="shared", option="--shared-step", label="One η for all prompts", kind="yes/no",
-        help="By default η is read from each prompt's own data. Switched on, one η (the smallest) serves all "
-        "prompts, so that P and Q alone are the model.",
+        help="Off: η is computed from each prompt's own data. On: one η, the smallest, serves all prompts, so that P "
+        "and Q alone are the model.",
     )  # fmt: skip
     prompts: int = setting(
         64, key="prompts", label="B · prompts", kind="whole", low=1, high=1_000, log=True,
-        help="How many independent prompts, each with a task of its own. The line is their median, the band their "
+        help="How many independent prompts are run, each with its own task. The line is their median, the band their "
         "10–90 % range. 1 to 1,000: a band needs no more.",
     )  # fmt: skip
     seed: int = setting(
         0, key="seed", label="Seed", kind="whole", low=0, high=2**31 - 1,
-        help="Start of the random generator, 0 to 2,147,483,647. Same settings and seed, same numbers.",
+        help="Seed of the random generator, 0 to 2,147,483,647. Equal settings and an equal seed give equal numbers.",
     )  # fmt: skip
     dtype: str = setting(
         "float64", key="dtype", label="Precision", kind="choice",
@@ -258,10 +256,10 @@ class Settings(CheckedSettings):
             Choice("compact", "Compact", "tokens of d+1 numbers and a mask that lets only the query be written"),
             Choice(
                 "slots", "Slots",
-                "tokens of 2d+2 numbers with a place of their own for x, y, w and α, and no write mask",
+                "tokens of 2d+2 numbers with separate places for x, y, w and α, and no write mask",
             ),
         ),
-        help="How x, y, w and α lie in a token.",
+        help="Where x, y, w and α stand in a token.",
     )  # fmt: skip
     form: str = setting(
         "state", key="form", label="Evaluation", kind="choice",
@@ -272,16 +270,16 @@ class Settings(CheckedSettings):
             ),
             Choice("token", "Token form", "every loop reads all n examples"),
         ),
-        help="How the loop is evaluated. Same numbers up to rounding; the state form is faster, and the token form is "
-        "limited to B·n·d·T = 2·10⁹, about a second.",
+        help="How the loop is evaluated. Both forms give the same numbers up to rounding; the state form is faster, "
+        "and the token form is limited to B·n·d·T = 2·10⁹, about a second.",
     )  # fmt: skip
     target: str = setting(
         "", key="target", label="Target column", kind="text",
-        help="The column of the table to be predicted. Real data only.",
+        help="The column of the table that is predicted. Real data only.",
     )  # fmt: skip
     feature_columns: tuple[str, ...] = setting(
         (), key="columns", option="--features", label="Feature columns", kind="list",
-        help="The columns the prediction is made from; none chosen means every column but the target. "
+        help="The columns that the prediction is made from; with none chosen, all columns but the target. "
         "At most 200, the limit of d.",
     )  # fmt: skip
 
@@ -293,4 +291,3 @@ class Settings(CheckedSettings):
 
 FIELDS: dict[str, Field] = Settings.table
 """Every setting of a run of `looped.compare`."""
-DEFAULTS: dict[str, Any] = Settings.defaults()

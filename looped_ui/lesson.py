@@ -47,14 +47,16 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
             if lesson:
                 st.button("Restore", key=f"{widget}_again", on_click=_apply, args=(controls, lesson), type="tertiary",
                           disabled=not changed,
-                          help="Put every control back to what this lesson starts with.")  # fmt: skip
+                          help="Set every control back to the values that this lesson starts with.")  # fmt: skip
         if lesson is None:
             st.markdown(NONE)
         elif lesson.holds(now):
             st.markdown(typeset(lesson.see))
         else:
             labels = ", ".join(controls.fields[name].label for name in changed)
-            st.markdown(f"**Settings differ from this lesson's:** {labels}. *Restore* brings them and its text back.")
+            st.markdown(
+                f"**The settings differ from this lesson's:** {labels}. *Restore* brings them and its text back."
+            )
 
 
 def lesson_now(page: str) -> str:

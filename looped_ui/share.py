@@ -1,4 +1,4 @@
-"""The things that a visitor takes along: a link to exactly this, a link for a class, and the files."""
+"""Sharing: a link to exactly this view, a link for a class, and the files."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,38 +7,29 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from looped.export.files import FILES, Export
+from looped.export.files import FORMATS, Export
 from looped.settings import CheckedSettings
 from looped_ui.controls import DISPLAY, Controls
 from looped_ui.lesson import lesson_now
 from looped_ui.parts import plain
 
-CONTENTS = {
-    "result.json": ("JSON", "application/json", "Settings, seed, versions, verdicts and scalars."),
-    "curves.csv": ("CSV", "text/csv", "Every curve that is drawn, one number a line."),
-    "figure.html": ("HTML", "text/html", "The charts as one interactive page that works offline."),
-    "reproduce.py": ("Python", "text/x-python", "A script that gives the same numbers in an empty folder."),
-    "arrays.npz": ("NPZ", "application/octet-stream", "The arrays behind the curves, for NumPy."),
-}
-"""What each file is called on the page, its type, and what is in it."""
-
 
 def share(
-    controls: Controls[Any], settings: CheckedSettings, result: Callable[[], Export] | None, note: str = ""
+    controls: Controls[Any], settings: CheckedSettings, result: Callable[[], Export[Any]] | None, note: str = ""
 ) -> None:
     """A panel with links and files, filled when it is opened.
 
     Args:
         controls: Controls of the page.
         settings: The settings that are shown.
-        result: gives what the files are made of, asked only when a file is; none while there is nothing to export.
+        result: gives the result to export, called only when a file is requested; none while there is nothing to export.
         note: A sentence on what a link cannot carry, or on why there are no files.
     """
     panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
     if not panel.open:
         return
     with panel:
-        st.markdown("**Link to exactly this.** It carries every setting and the version of the links.")
+        st.markdown("**Link to exactly this view.** It carries every setting and the version of the links.")
         if note:
             st.caption(plain(note))
         parameters = settings.to_query() | {"lesson": lesson_now(controls.page)} | _display()
@@ -53,22 +44,21 @@ def share(
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
         if result is None:
             return
-        st.markdown("**Files.** All but the CSV, numbers alone, carry settings, seed and versions.")
+        st.markdown("**Files.** All but the CSV, which holds numbers alone, carry settings, seed and versions.")
         with st.container(horizontal=True):
-            for name in FILES:
-                label, kind, what = CONTENTS[name]
+            for name, form in FORMATS.items():
                 st.download_button(
-                    label, partial(_content, result, name), name, kind, key=f"{controls.page}_{name}", help=what,
-                    on_click="ignore",
+                    form.label, partial(_content, result, name), name, form.media_type, help=form.what,
+                    key=f"{controls.page}_{name}", on_click="ignore",
                 )  # fmt: skip
 
 
-def _content(result: Callable[[], Export], name: str) -> bytes:
+def _content(result: Callable[[], Export[Any]], name: str) -> bytes:
     return result().file(name)
 
 
 def _display() -> dict[str, str]:
-    """The display parameters that are not as usual."""
+    """The display parameters that differ from their defaults."""
     now = {key: st.session_state.get(key) for key in DISPLAY}
     texts = {key: f"{value:.0e}" if isinstance(value, float) else str(value) for key, value in now.items() if value}
     return {key: text.lower() if text == "True" else text for key, text in texts.items()}

@@ -5,8 +5,9 @@ import streamlit as st
 from looped import export
 from looped.experiments.gpt2 import words
 from looped.experiments.gpt2.charts import curves_chart
+from looped.experiments.gpt2.cost import check, estimate
 from looped.experiments.gpt2.curves import NAMES, Curve, command, stored
-from looped.experiments.gpt2.result import GPT2Result, GPT2Training, estimate
+from looped.experiments.gpt2.result import GPT2Result, GPT2Training
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
@@ -39,7 +40,7 @@ def in_words(settings: GPT2Settings) -> str:
     return (
         f"β\\* = {settings.signal:g}·(1, …, 1), d = {settings.features}, M = {settings.examples}, "
         f"σ = {settings.noise:g}; "
-        f"{settings.layers} layers, {settings.heads} heads, width {settings.width}; {settings.batch} prompts a step, "
+        f"{settings.layers} layers, {settings.heads} heads, width {settings.width}; {settings.batch} prompts per step, "
         f"{settings.steps:,} steps, Adam {settings.learning_rate:g}{' falling to 0' if settings.decay else ''}, seed "
         f"{settings.seed}"
     )
@@ -66,14 +67,19 @@ def live(settings: GPT2Settings) -> None:
     """Train both models here and now."""
     st.subheader("Train both here")
     if why := missing():
-        st.info(plain(why) + " The stored curves need nothing.")
+        st.info(plain(why) + " The stored curves do not need it.")
         return
-    jobs.buttons(JOB, lambda: GPT2Training(settings).affordable())
+
+    def begin() -> GPT2Training:
+        check(settings)
+        return GPT2Training(settings)
+
+    jobs.buttons(JOB, begin)
     cost = estimate(settings).seconds
     st.caption(
-        f"Both models in turn, on the same prompts: about {cost:.0f} s of one core."
+        f"Both models in turn, on the same prompts: about {cost:.0f} s on one core."
         if cost < 90
-        else f"Both models in turn, on the same prompts: about {cost / 60:.1f} minutes of one core."
+        else f"Both models in turn, on the same prompts: about {cost / 60:.1f} minutes on one core."
     )
 
     def show(job: jobs.Job[list[Progress]] | None) -> None:
@@ -82,7 +88,7 @@ def live(settings: GPT2Settings) -> None:
             chart([], same_task(settings), "live")
             return
         if same_task(work.settings) != same_task(settings):
-            st.caption(f"This training is of other settings: {in_words(work.settings)}. Train begins anew.")
+            st.caption(f"This training has other settings: {in_words(work.settings)}. Train starts over.")
         if job.active and not job.records:
             st.caption("Loading transformers and making the models …")
         chart(job.snapshot, same_task(work.settings), "live")
@@ -91,7 +97,7 @@ def live(settings: GPT2Settings) -> None:
 
 
 def kept() -> None:
-    """Curves that come with the program, as what they are."""
+    """Draw the curves that come with the program, labelled as stored."""
     everything = stored()
     pairs = words.pairs(everything)
     st.subheader("Stored curves")
@@ -125,7 +131,7 @@ def kept() -> None:
 
 
 def draw(settings: GPT2Settings) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     kept()
     live(settings)
     job = jobs.current(JOB)

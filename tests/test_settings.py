@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from looped import Settings, SettingsError
-from looped.settings import DEFAULTS, FIELDS
+from looped.settings import FIELDS
 from tests.strategies import any_settings
 
 
@@ -106,7 +106,7 @@ def test_no_link_is_refused(query):
 
 def test_missing_fields_of_a_link_are_the_defaults():
     assert Settings.from_query({}) == (Settings(), {})
-    assert Settings(**DEFAULTS) == Settings()
+    assert Settings(**Settings.defaults()) == Settings()
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "3", "{", '{"loops": 0}', '{"loop": 3}'])

@@ -43,7 +43,7 @@ def test_an_import_leaves_the_number_of_threads_alone():
 
 def test_a_run_has_one_thread_and_gives_the_others_back(monkeypatch):
     seen = []
-    monkeypatch.setattr("looped.experiments.compare.result.cost.check", lambda _: seen.append(threads()))
+    monkeypatch.setattr("looped.experiments.compare.result.cost.check", lambda *_: seen.append(threads()))
     compare(Settings(loops=2, prompts=1))
     assert seen == [{1}]
     assert threads() == {2}

@@ -16,7 +16,7 @@ from looped.settings import FIELDS
 AUTO = (0.5, 23.0)
 """γλ₁ and a/γ with the step auto: near the ratio 4.97/0.217 of the best at T = 10, n = 20, d = 5."""
 SEARCHED_LOOPS = 64
-"""Loops that the best two numbers are searched for at most; later loops go on with them."""
+"""Largest number of loops for which the best two numbers are searched; later loops use the same numbers."""
 
 
 class GDPlusPlus(Algorithm):
@@ -38,8 +38,8 @@ class GDPlusPlus(Algorithm):
     )
     curve = "Π(1−ah), h ← h(1−γh)²"
     notice = (
-        "Every loop changes the eigenvalues of the examples, so it multiplies a mode by another number than the loop "
-        "before: the line is not straight, and the error may grow before it falls."
+        "Every loop changes the eigenvalues of the examples, so it multiplies a mode by a different number than the "
+        "loop before: the line is not straight, and the error may grow before it falls."
     )
     source = (
         "von Oswald et al. (2023), what training of full weights finds; its closed form is derived for this project "
@@ -121,7 +121,7 @@ class GDPlusPlus(Algorithm):
         return factors
 
     def predict(self) -> theory.Prediction:
-        """Converges if the examples do not run away and no mode grows until its rounding is as large as the solution.
+        """Converges if the examples do not diverge and no mode grows until its rounding is as large as the solution.
 
         γλ₁ below 2: every h falls to 0 like 1/(2γt), a mode grows while ah > 2 and falls as t^(−a/(2γ)) in the end.
         """
@@ -134,42 +134,44 @@ class GDPlusPlus(Algorithm):
         left = torch.where(present, self.factors[-1].abs(), 0.0).nan_to_num(nan=torch.inf)
         size = torch.maximum(left, eps * most)  # the tokens keep what was rounded where it was largest
         worst = int(torch.where(lost, torch.inf, size.amax(dim=1)).argmax())
-        mode, grown = int(size[worst].argmax()), int(most[worst].argmax())
-        a, limit, growth = float(self.step_size[worst]), float(2 / largest[worst]), float(most[worst, grown])
-        examples = f"γ = {float(gamma[worst]):.3g} is {'above' if runs_away[worst] else 'below'} 2/λ₁ = {limit:.3g}"
-        many = f" in {int(lost.sum())} of {plain.prompts} prompts" if 0 < lost.sum() < plain.prompts else ""
-        if runs_away[worst]:
-            mode, words = 0, f"Diverges{many}: {examples}, and the examples themselves run away."
-        elif lost[worst]:
-            mode = grown
-            words = (
-                f"Diverges{many}: {examples}, but a = {a:.3g} is so far above it that mode {mode + 1} grows to more "
-                f"than {growth:.2g} times its start before it can fall, and rounding in {plain.precision} is then "
-                "larger than the solution."
-            )
-        elif not self.w_ref.any():
-            words = "Converges: the labels are orthogonal to the features, so the solution is 0, where the loop starts."
-        else:
-            number, loops = float(size[worst, mode]), self.settings.loops
-            after = f"after T = {loops} loop{'s' * (loops > 1)} the worst mode, number {mode + 1}, has {number:.3g} of "
-            after += "its start"
-            if growth > 1:
-                words = (
-                    f"Converges: {examples}, so every mode falls in the end. As a = {a:.3g} is above it, mode "
-                    f"{grown + 1} first grows to {growth:.3g} times its start; {after}."
-                )
-            else:
-                words = f"Converges: {examples}, and so every mode falls; {after}."
-        return replace(
+        grown, runs = int(most[worst].argmax()), bool(runs_away[worst])
+        mode = 0 if runs else grown if lost[worst] else int(size[worst].argmax())
+        found = replace(
             plain,
             kind="diverges" if lost.any() else "converges",
             affected=int(lost.sum()),
-            step_size=a,
-            limit=limit,
+            step_size=float(self.step_size[worst]),
+            limit=float(2 / largest[worst]),
             factor=float(size[worst, mode]),
             mode=mode + 1,
-            words=words,
         )
+        return replace(found, words=self._words(found, float(gamma[worst]), runs, grown + 1, float(most[worst, grown])))
+
+    def _words(self, found: theory.Prediction, gamma: float, runs_away: bool, grown: int, growth: float) -> str:
+        """The verdict in words: γ and the mode that grows most, by `growth`, are those of the worst prompt."""
+        examples = f"γ = {gamma:.3g} is {'above' if runs_away else 'below'} 2/λ₁ = {found.limit:.3g}"
+        many = f" in {found.affected} of {found.prompts} prompts" if 0 < found.affected < found.prompts else ""
+        if runs_away:
+            return f"Diverges{many}: {examples}, and the examples themselves diverge."
+        if found.kind == "diverges":
+            return (
+                f"Diverges{many}: {examples}, but a = {found.step_size:.3g} is so far above it that mode {grown} grows "
+                f"to more than {growth:.2g} times its start before it can fall, and rounding in {found.precision} is "
+                "then larger than the solution."
+            )
+        if not self.w_ref.any():
+            return "Converges: the labels are orthogonal to the features, so the solution is 0, where the loop starts."
+        loops = self.settings.loops
+        after = (
+            f"after T = {loops} loop{'s' * (loops > 1)} the worst mode, number {found.mode}, has {found.factor:.3g} of "
+            "its start"
+        )
+        if growth > 1:
+            return (
+                f"Converges: {examples}, so every mode falls in the end. As a = {found.step_size:.3g} is above it, "
+                f"mode {grown} first grows to {growth:.3g} times its start; {after}."
+            )
+        return f"Converges: {examples}, and so every mode falls; {after}."
 
     def _largest_growth(self, h: Tensor) -> Tensor:
         """The largest size of a mode in any loop relative to its start, (B, r), at least 1; looked for until 1/eps.
@@ -194,7 +196,7 @@ class GDPlusPlus(Algorithm):
 
     @property
     def condition_number(self) -> float:
-        """κ of H, or aλ₁ where that is larger: what is rounded is multiplied by it."""
+        """κ of H, or aλ₁ where that is larger: rounding errors are multiplied by it."""
         return max(super().condition_number, float((self.step_size * self.spectrum.largest).max()))
 
     @cached_property
@@ -232,9 +234,9 @@ def best_numbers(condition_number: float, loops: int, eps: float) -> tuple[float
     """γλ₁ and a/γ that leave the least of the worst mode after T loops, found on two grids.
 
     Worst over all eigenvalues between λ₁/κ and λ₁. Rounding counts too: what grows on the way by a factor leaves eps
-    times that factor. The best numbers on a grid, not a proof. Nelder and Mead's search of scipy.optimize from four
-    starts takes 15 times as long over 20 settings; what it leaves is smaller in 10 of them, by half at most, and larger
-    in 2, by up to 1.8 times (`benchmarks/searches.py`).
+    times that factor. The best numbers on a grid, not a proof. Nelder and Mead's search of scipy.optimize
+    from the best of the first grid takes 4 times as long over 20 settings; what it leaves is more than 1 % smaller in 8
+    of them, by 14 % at most, and larger in 4, by up to 1.8 times (`benchmarks/searches.py`).
 
     Args:
         condition_number: κ.

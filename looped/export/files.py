@@ -8,10 +8,11 @@ import sys
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from looped.files import npz, utf8, write
 from looped.settings import CheckedSettings
 
 RESULTS_VERSION = 2
-"""Raised when the same settings start to give other numbers; CHANGELOG.md says why."""
+"""To be raised when the same settings start to give other numbers; CHANGELOG.md says why."""
 PACKAGES = ("looped", "torch", "numpy", "scikit-learn", "plotly")
 
 
@@ -32,19 +33,29 @@ def versions() -> dict[str, str]:
     return provenance.versions("python", *PACKAGES)
 
 
-class Export(ABC):
-    """The parts of one kind of result, and the files made from them.
+class Result(Protocol):
+    """A result of any experiment."""
 
-    A subclass gives the five parts, from the result that it is made with.
+    @property
+    def settings(self) -> CheckedSettings:
+        """As asked; of a run that was stopped, with the steps it made."""
+
+
+R = TypeVar("R", bound=Result)
+
+
+class Export(ABC, Generic[R]):
+    """The parts of one kind of result, and the files made from them; a subclass gives the parts.
+
+    Args:
+        result: the result.
     """
 
     title: ClassVar[str]
     """Heading of figure.html."""
 
-    @property
-    @abstractmethod
-    def settings(self) -> CheckedSettings:
-        """The settings of the run."""
+    def __init__(self, result: R) -> None:
+        self.result = result
 
     @cached_property
     @abstractmethod
@@ -75,7 +86,7 @@ class Export(ABC):
     @property
     def provenance(self) -> dict[str, Any]:
         """The settings and the versions: also the comment of the zip archive that arrays.npz is."""
-        settings = self.settings.to_dict()
+        settings = self.result.settings.to_dict()
         about = {"settings": settings, "seed": settings.get("seed")}
         return {**about, "results_version": RESULTS_VERSION, "versions": versions()}
 
@@ -112,42 +123,68 @@ class Export(ABC):
 
     def files(self) -> dict[str, bytes]:
         """Content by file name."""
-        return {name: self.file(name) for name in FILES}
+        return {name: self.file(name) for name in FORMATS}
 
     def file(self, name: str) -> bytes:
-        """The content of one of `FILES`."""
-        match name:
-            case "result.json":
-                return utf8(self.summary_json() + "\n")
-            case "curves.csv":
-                return utf8(self.curves_csv())
-            case "figure.html":
-                return utf8(self.figure_html())
-            case "reproduce.py":
-                return utf8(self.script())
-            case "arrays.npz":
-                return npz(self.arrays(), _json(self.provenance))
-            case _:
-                raise ValueError(f"There is no file {name}: the files are {', '.join(FILES)}.")
+        """The content of one of `FORMATS`.
+
+        Raises:
+            ValueError: for another name.
+        """
+        if name not in FORMATS:
+            raise ValueError(f"There is no file {name}: the files are {', '.join(FORMATS)}.")
+        return FORMATS[name].content(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One of the files of every result."""
+
+    label: str
+    """What its button says."""
+    media_type: str
+    what: str
+    """What is in it, in one sentence."""
+    content: Callable[[Export[Any]], bytes]
 
 
 SCRIPT = "reproduce.py"
-FILES = ("result.json", "curves.csv", "figure.html", SCRIPT, "arrays.npz")
-"""Every result's files, in the order they are offered."""
+FORMATS = {
+    "result.json": Format(
+        "JSON", "application/json", "Settings, seed, versions, verdicts and scalars.",
+        lambda made: utf8(made.summary_json() + "\n"),
+    ),
+    "curves.csv": Format(
+        "CSV", "text/csv", "Every curve that is drawn, one number per line.", lambda made: utf8(made.curves_csv())
+    ),
+    "figure.html": Format(
+        "HTML", "text/html", "The charts as one interactive page that works offline.",
+        lambda made: utf8(made.figure_html()),
+    ),
+    SCRIPT: Format(
+        "Python", "text/x-python", "A script that gives the same numbers in an empty folder.",
+        lambda made: utf8(made.script()),
+    ),
+    "arrays.npz": Format(
+        "NPZ", "application/octet-stream", "The arrays behind the curves, for NumPy.",
+        lambda made: npz(made.arrays(), _json(made.provenance)),
+    ),
+}  # fmt: skip
+"""Every result's files by name, in the order in which they are offered."""
 
 
-def of(result: object) -> Export:
-    """The export of a result, whatever experiment it is of.
+def of(result: object) -> Export[Any]:
+    """The export of a result of any experiment.
 
     Raises:
         TypeError: for anything else.
     """
     for experiment in EXPERIMENTS.values():
-        name = experiment.result.partition(":")[2]  # asked first, so that no other experiment is imported
+        name = experiment.result.partition(":")[2]  # tried first, so that no other experiment is imported
         if type(result).__name__ == name and isinstance(result, experiment.load("result")):
-            export: Export = experiment.load("export")(result)
+            export: Export[Any] = experiment.load("export")(result)
             return export
-    raise TypeError(f"Nothing is known about writing a {type(result).__name__}.")
+    raise TypeError(f"There is no export for a {type(result).__name__}.")
 
 
 def summary(result: object) -> dict[str, Any]:
@@ -161,7 +198,7 @@ def summary_json(result: object) -> str:
 
 
 def save(result: object, folder: str | Path) -> list[Path]:
-    """Write a result's five files into a folder, made if need be.
+    """Write a result's five files into a folder, created if it does not exist.
 
     Returns:
         The paths written.
@@ -170,20 +207,20 @@ def save(result: object, folder: str | Path) -> list[Path]:
 
 
 def write_or_compare(result: object) -> None:
-    """End a script of a run: write its files into the current folder and print its summary, or compare it.
+    """The end of a run's script: write the files into the current folder and print the summary, or compare.
 
     Where files of a run are there already, nothing is written and one line says whether the arrays are equal to those
     of arrays.npz or by how much they differ. `--overwrite` among the script's arguments replaces the files.
     """
     made, folder, overwrite = of(result), Path(), "--overwrite" in sys.argv[1:]
-    there = [name for name in FILES if (folder / name).exists()]
+    there = [name for name in FORMATS if (folder / name).exists()]
     if not overwrite and (old := [name for name in there if name != SCRIPT]):
         same = compared(made.arrays(), folder / "arrays.npz")
         if "result.json" in old and (folder / "result.json").read_bytes() != made.file("result.json"):
             same += "; result.json differs"
         print(f"{same}. Nothing is written; --overwrite replaces {', '.join(old)}.")
         return
-    write({name: made.file(name) for name in FILES if overwrite or name not in there}, folder)
+    write({name: made.file(name) for name in FORMATS if overwrite or name not in there}, folder)
     print(made.summary_json())
 
 
@@ -222,13 +259,7 @@ def _difference(new: np.ndarray | None, old: np.ndarray | None) -> str:
     return f"by up to {apart:.2g}; its largest entry is {np.nanmax(np.abs(old)):.2g}"
 
 
-def bands(values: np.ndarray) -> dict[str, float]:
-    """10 %, 50 % and 90 % of values over prompts."""
-    p10, median, p90 = np.quantile(values, [0.1, 0.5, 0.9])
-    return {"p10": float(p10), "median": float(median), "p90": float(p90)}
-
-
-def script(call: str, settings: CheckedSettings, names: Iterable[str], before: str = "") -> str:
+def script(call: str, settings: CheckedSettings, *names: str, before: str = "") -> str:
     """A script that runs alone: imports, every field of the settings written out, the call, and its files.
 
     Args:

@@ -2,7 +2,7 @@
 
 Examples:
     >>> from looped.shared_signal import SignalTask, gd_optimum
-    >>> round(gd_optimum(SignalTask.shared(features=5, M=5, signal=1.0)).risk, 3)
+    >>> round(gd_optimum(SignalTask.shared(features=5, examples=5, signal=1.0)).risk, 3)
     2.727
 """
 

@@ -1,4 +1,4 @@
-"""The Bayes predictor, below which no function of the prompt can get, and its risk."""
+"""The Bayes predictor, whose risk no function of the prompt can go below, and its risk."""
 
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ def bayes_risk(task: SignalTask, draws: int = 20_000, seed: int = 0) -> SampledR
     """
     eigenvalues = torch.linalg.eigvalsh(task.S)
     eigenvalues = eigenvalues[eigenvalues > eigenvalues[-1] * 1e-10]
-    k, M, noise = len(eigenvalues), task.M, task.sigma**2
+    k, M, noise = len(eigenvalues), task.examples, task.sigma**2
     if k == 0 or (noise == 0 and k <= M):
         return SampledRisk(noise, 0.0, draws)
     generator = torch.Generator().manual_seed(seed)

@@ -1,5 +1,6 @@
-"""Gradient flow of GD-β on the population risk, to be held against `bounds.flow_rate`."""
+"""Gradient flow of GD-β on the population risk, to be compared with `bounds.flow_rate`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,9 @@ from looped.shared_signal.tasks import SignalTask
 
 TOLERANCE = 1e-4
 """Error of one step, relative to ‖β − β*‖ and to ‖Γ‖: the difference between one step and two of half its length."""
+
+State = tuple[Tensor, Tensor]
+"""β − β* and Γ at one time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def gradient_flow(task: SignalTask, beta: Tensor, Gamma: Tensor, until: float, p
 
     Source: derived from the risk of GD-β in arXiv 2402.14951; the splitting is Strang's.
     """
-    H, M = task.H, task.M
+    H, M = task.H, task.examples
     seen = task.root_H @ task.Omega @ task.root_H
     drive = H @ gd_optimum(task).Gamma @ seen
     in_H, basis_H = torch.linalg.eigh(H)
@@ -64,31 +68,45 @@ def gradient_flow(task: SignalTask, beta: Tensor, Gamma: Tensor, until: float, p
         moved = torch.exp(-rate * h) * (basis_H.mT @ Gamma @ basis_W) + weight * towards
         return basis_H @ moved @ basis_W.mT
 
-    def move(v: Tensor, Gamma: Tensor, h: float) -> tuple[Tensor, Tensor]:
+    def move(v: Tensor, Gamma: Tensor, h: float) -> State:
         v = move_beta(v, Gamma, h / 2)
         Gamma = move_Gamma(v, Gamma, h)
         return move_beta(v, Gamma, h / 2), Gamma
 
-    kept = [(v, Gamma)]
-    spacing = until / (points - 1)
+    path = _follow(move, (v, Gamma), until, points)
+    return Flow(
+        times=torch.linspace(0, until, points, dtype=torch.float64),
+        beta=task.beta_star + torch.stack([v for v, _ in path]),
+        Gamma=torch.stack([Gamma for _, Gamma in path]),
+    )
+
+
+def _follow(
+    move: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]],
+    now: tuple[Tensor, Tensor],
+    until: float,
+    points: int,
+) -> list[tuple[Tensor, Tensor]]:
+    """The path from `now`, at evenly spaced times, in steps whose length follows their error.
+
+    Strang's splitting errs by h³ in a step.
+    """
+    kept, spacing = [now], until / (points - 1)
     length = spacing
     for _ in range(points - 1):
         left = spacing
         while left > 0:
             h = min(left, length)
-            once, twice = move(v, Gamma, h), move(*move(v, Gamma, h / 2), h / 2)
+            once, twice = move(*now, h), move(*move(*now, h / 2), h / 2)
             error = max(
                 float((one - two).norm() / two.norm().clamp(min=1e-300)) for one, two in zip(once, twice, strict=True)
             )
-            # Strang's splitting errs by h³ in a step
             factor = 0.9 * (TOLERANCE / max(error, 1e-300)) ** (1 / 3)
             if error <= TOLERANCE or h <= 1e-12 * spacing:
-                v, Gamma = twice
+                now = twice
                 left -= h
                 length = max(length, h * min(factor, 4.0)) if h < length else h * min(max(factor, 0.2), 4.0)
             else:
                 length = h * max(factor, 0.1)
-        kept.append((v, Gamma))
-    times = torch.linspace(0, until, points, dtype=torch.float64)
-    path = torch.stack([v for v, _ in kept])
-    return Flow(times=times, beta=task.beta_star + path, Gamma=torch.stack([Gamma for _, Gamma in kept]))
+        kept.append(now)
+    return kept

@@ -22,13 +22,13 @@ class Levels:
     """The smallest risk of each model on one task: a closed form, or for linear self-attention the smallest found."""
 
     gd: Optimum
-    """Of GD-β, which is the infimum of the linear transformer block as well."""
+    """The best GD-β, whose risk is the infimum of the linear transformer block as well."""
     gd0: Optimum
-    """Of GD-0."""
+    """The best GD-0."""
     lsa: LSAMinimum
-    """The smallest found for linear self-attention; no other is proved to be impossible above `lsa_bound`."""
+    """The smallest found for linear self-attention; a smaller one is excluded by proof only below `lsa_bound`."""
     bayes: SampledRisk
-    """Of the best function of the prompt, by Monte Carlo over the examples' features."""
+    """Risk of the best function of the prompt, by Monte Carlo over the examples' features."""
     bounds: GapBounds
     """Lower bounds on the gap."""
 
@@ -91,11 +91,11 @@ def levels_of(tasks: Sequence[SignalTask], seed: int) -> list[Levels]:
     """The smallest risks on several tasks that share H and Ψ; the seed is that of the Bayes draws."""
     sampled: dict[tuple[int, float], SampledRisk] = {}  # β* has no part in the Bayes risk
     for task in tasks:
-        d, M = task.features, task.M
+        d, M = task.features, task.examples
         if (M, task.sigma) not in sampled:
             draws = max(100, int(min(BAYES_DRAWS, BAYES_WORK / (M * d * min(M, d)))))
             sampled[M, task.sigma] = bayes_risk(task, draws, seed)
     return [
-        Levels(gd_optimum(task), gd0_optimum(task), lsa, sampled[task.M, task.sigma], gap_bounds(task))
+        Levels(gd_optimum(task), gd0_optimum(task), lsa, sampled[task.examples, task.sigma], gap_bounds(task))
         for task, lsa in zip(tasks, lsa_minima(tasks), strict=True)
     ]

@@ -47,7 +47,7 @@ def _best_step(task: SignalTask, start: Tensor, spread: Tensor) -> Optimum:
     """The best step from a start, where `spread` is E(β̃ − start)(β̃ − start)ᵀ, (d, d)."""
     S = task.root_H @ spread @ task.root_H
     c = float(S.trace()) + task.sigma**2
-    Omega = ((task.M + 1) * S + c * torch.eye(task.features, dtype=torch.float64)) / task.M
+    Omega = ((task.examples + 1) * S + c * torch.eye(task.features, dtype=torch.float64)) / task.examples
     inverse = torch.linalg.pinv(Omega, hermitian=True)
     Gamma = spread @ task.root_H @ inverse @ task.inverse_root_H
     return Optimum(start, Gamma, c - float((S @ S @ inverse).trace()))
@@ -73,7 +73,7 @@ def gd_risk(task: SignalTask, beta: Tensor, Gamma: Tensor) -> float:
 
 def start_curvature(task: SignalTask, Gamma: Tensor) -> Tensor:
     """H_Γ = (I−ΓH)ᵀH(I−ΓH) + tr(HΓᵀHΓ)/M·H + (1/M)HΓᵀHΓH: what the risk costs in β − β*, (d, d)."""
-    H, M = task.H, task.M
+    H, M = task.H, task.examples
     left = torch.eye(task.features, dtype=torch.float64) - Gamma @ H
     squared = H @ Gamma.mT @ H @ Gamma
     return left.mT @ H @ left + (squared.trace() * H + squared @ H) / M
@@ -101,7 +101,7 @@ def moments(task: SignalTask, delta: Tensor, r: Tensor) -> tuple[Tensor, Tensor]
     Q = [[u²Ω + (‖b̃‖²I + (M+1)b̃b̃ᵀ)/M, u(Ω + 2S/M + cI)b̃],
          [·, b̃ᵀΩb̃ + u²(2(M+2)tr(S²) + (M+2)c²)/M]],  L = [uS + b̃δ̃ᵀ; b̃ᵀS + cuδ̃ᵀ].
     """
-    M, S, c, Omega = task.M, task.S, task.c, task.Omega
+    M, S, c, Omega = task.examples, task.S, task.c, task.Omega
     b, u = r[:-1], r[-1]
     identity = torch.eye(len(b), dtype=r.dtype)
     corner = u.square() * Omega + ((b @ b) * identity + (M + 1) * torch.outer(b, b)) / M

@@ -18,8 +18,8 @@ from looped.files import NOT_AN_ARRAY, read_npy
 ROUNDING = 1e-10
 """The size that counts as zero, relative to the largest eigenvalue or entry of a covariance."""
 UNITS = 16
-"""By how many units of rounding (eps) of its own type, relative to its largest entry, a covariance may be asymmetric or
-have a negative eigenvalue, where that is more than `ROUNDING`: 2e-6 in float32."""
+"""The units of rounding (eps) of its own type, relative to its largest entry, by which a covariance may be asymmetric
+or have a negative eigenvalue, where that is more than `ROUNDING`: 2e-6 in float32."""
 ROUNDING_RULE = (
     f"Entries across the diagonal may differ by rounding, {UNITS} units (eps) of the file's type relative to the "
     "largest entry, which is 2e-6 in float32; their mean is used."
@@ -50,8 +50,8 @@ class SignalTask:
     """Ψ, covariance of β̃, (d, d), float64."""
     sigma: float
     """σ ≥ 0, label noise."""
-    M: int
-    """Examples in a prompt, at least 1."""
+    examples: int
+    """M, examples in a prompt, at least 1."""
 
     def __post_init__(self) -> None:
         if self.beta_star.ndim != 1 or len(self.beta_star) == 0:
@@ -61,8 +61,8 @@ class SignalTask:
             raise SettingsError("signal", "β* holds a value that is not finite: give numbers.")
         if (size := float(self.beta_star.abs().max())) > LARGEST:
             raise SettingsError("signal", f"β* has an entry of size {size:.3g}: give at most {LARGEST:.0e}.")
-        if self.M < 1:
-            raise SettingsError("examples", f"M = {self.M} examples are too few: a prompt needs at least 1.")
+        if self.examples < 1:
+            raise SettingsError("examples", f"M = {self.examples} examples are too few: a prompt needs at least 1.")
         if not 0 <= self.sigma <= LARGEST:
             raise SettingsError("noise", f"σ = {self.sigma} is no noise level: give a number from 0 to {LARGEST:.0e}.")
         object.__setattr__(self, "beta_star", self.beta_star.double())
@@ -73,7 +73,7 @@ class SignalTask:
     def shared(
         cls,
         features: int,
-        M: int,
+        examples: int,
         signal: float,
         sigma: float = 0.0,
         H: Tensor | None = None,
@@ -88,7 +88,7 @@ class SignalTask:
             H=identity if H is None else H,
             Psi=identity if Psi is None else Psi,
             sigma=float(sigma),
-            M=M,
+            examples=examples,
         )
 
     @property
@@ -129,7 +129,7 @@ class SignalTask:
     @cached_property
     def Omega(self) -> Tensor:
         """Ω = ((M+1)S + cI)/M, second moment of (1/M)Xᵀ(y − Xβ*) in whitened features, (d, d)."""
-        return ((self.M + 1) * self.S + self.c * torch.eye(self.features, dtype=torch.float64)) / self.M
+        return ((self.examples + 1) * self.S + self.c * torch.eye(self.features, dtype=torch.float64)) / self.examples
 
     @cached_property
     def notes(self) -> list[str]:
@@ -164,7 +164,7 @@ def draw(
         generator: the only source of randomness, which also says on what device; it is advanced.
         dtype: the dtype in which everything is drawn.
     """
-    B, d, M = prompts, task.features, task.M
+    B, d, M = prompts, task.features, task.examples
     device = generator.device
 
     def normal(*shape: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Train any of the models on fresh prompts, and report on the way. Knows nothing of threads or screens."""
+"""Train any of the models on fresh prompts, with records of the progress. Nothing here knows of threads or screens."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from looped.budget import Cost
 from looped.fields import SettingsError
 from looped.shared_signal.adam import Adam
 from looped.shared_signal.models import LSA, LTB, GDBeta, SignalModel
@@ -19,12 +18,9 @@ from looped.training.schedule import warmed_up
 
 Kind = Literal["lsa", "ltb", "gd-beta", "gd-0"]
 STEPS_AT_ONCE = 50
-"""Steps whose prompts are drawn in one go: cheaper than one draw a step, and part of what a seed means."""
+"""Steps whose prompts are drawn at once: cheaper than one draw per step. Changing it changes the numbers of a seed."""
 NUMBERS_AT_ONCE = 10_000_000
-"""Entries of E drawn in one go at most, 40 MB; fewer steps then."""
-
-SECONDS_A_STEP, SECONDS_A_NUMBER = 5e-4, 1.5e-8
-"""CPU time of a step, and of every entry of E in it, on the machine of the README's figures."""
+"""Largest number of entries of E drawn at once, 40 MB; beyond it prompts for fewer steps are drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +35,15 @@ class TrainingPlan:
 
     steps: int = 8000
     batch: int = 128
-    """Fresh prompts a step."""
+    """Fresh prompts per step."""
     learning_rate: float = 1e-2
-    """Of Adam, at its highest: it rises over `warm_up` and falls to 0 along a half cosine."""
+    """Highest learning rate of Adam: the rate rises over `warm_up` steps and falls to 0 along a half cosine."""
     warm_up: int = 100
-    """Steps over which the rate rises from 0."""
+    """Number of steps over which the rate rises from 0."""
     second_moment_decay: float = 0.99
     """β₂ of Adam: shorter than customary, for the squared error is heavy-tailed and early gradients are huge."""
     seed: int = 0
-    """Of the initial weights and, separately, of the prompts: all models of one seed and task see the same prompts."""
+    """Seed of the initial weights and, separately, of the prompts: models of one seed and task see the same prompts."""
     report_every: int = 100
 
     def __post_init__(self) -> None:
@@ -71,7 +67,7 @@ class Progress:
     risk: float
     """Exact risk of the present weights."""
     learning_rate: float
-    """Of the last step."""
+    """Learning rate of the last step."""
 
 
 def token_units(task: SignalTask) -> Tensor:
@@ -152,17 +148,11 @@ def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None
     model.rescale(units)
 
 
-def training_cost(task: SignalTask, plan: TrainingPlan, models: int = 1) -> Cost:
-    """The cost of training so many models side by side."""
-    a_step = SECONDS_A_STEP + SECONDS_A_NUMBER * plan.batch * (task.features + 1) * (task.M + 1)
-    return Cost(seconds=models * plan.steps * a_step)
-
-
 def _stream(task: SignalTask, plan: TrainingPlan, units: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """E (B, d+1, M+1) and y (B,) for every step, in units of their own."""
     # Another stream than that of the weights, which are seeded with the plain number.
     generator = torch.Generator().manual_seed(plan.seed + 2**40)
-    a_step = plan.batch * (task.features + 1) * (task.M + 1)
+    a_step = plan.batch * (task.features + 1) * (task.examples + 1)
     at_once = max(1, min(STEPS_AT_ONCE, NUMBERS_AT_ONCE // a_step))
     for start in range(0, plan.steps, at_once):
         prompts = draw(task, at_once * plan.batch, generator, units.dtype)

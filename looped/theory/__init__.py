@@ -11,8 +11,6 @@ from looped.theory.bounds import Bound, bounds, missing_bounds
 from looped.theory.prediction import Prediction, predict
 from looped.theory.steps import (
     MODE_PRESENT,
-    asymptotic_factor,
-    away_from_one,
     best_constant,
     closed_form_errors,
     gap_tolerance,
@@ -25,8 +23,6 @@ __all__ = [
     "MODE_PRESENT",
     "Bound",
     "Prediction",
-    "asymptotic_factor",
-    "away_from_one",
     "best_constant",
     "bounds",
     "closed_form_errors",

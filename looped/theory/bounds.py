@@ -8,6 +8,9 @@ from torch import Tensor
 from looped.prompts import Spectrum
 from looped.settings import TABLES, Settings
 
+STEPS = {"auto": "1/λ₁ (auto)", "optimal": "2/(λ₁+λ_d) (optimal)"}
+"""Step sizes that are read from the data, as formulas."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -18,7 +21,7 @@ class Bound:
     label: str
     """Formula, as the legend shows it."""
     source: str
-    """Who says so, and how this project knows."""
+    """The source, and how this project knows it."""
     values: Tensor | None
     """The bound after each loop, (T+1,), or None where it does not apply."""
     why_not: str = ""
@@ -42,35 +45,17 @@ def bounds(
     """
     kappa = float(spectrum.condition_number.max())
     t = torch.arange(settings.loops + 1, dtype=torch.float64)
-    d = spectrum.eigenvectors.shape[1]
-    general = ""
-    if loop:
-        general = f"it is about gradient descent, and this loop is {loop}"
-    elif not bool(spectrum.nonzero.all()) or spectrum.eigenvalues.shape[1] < d:
-        rank = int(spectrum.nonzero.sum(dim=1).min())
-        general = (
-            f"the examples have numerical rank {rank} < d = {d} in {settings.dtype}, and the part of w* they do not "
-            "see never moves"
-        )
-    elif not exact_labels:
-        general = "it is about the distance to αw*, and with noise in the labels the loop ends at least squares instead"
-        if settings.data in TABLES:
-            general = "it is about the distance to αw*, and real data has no known w*"
-    elif not isinstance(settings.step_size, str):
-        general = "it was made for the step read from the data, and this one was set by hand"
-    own_step = {
-        "auto": torch.allclose(step_size * spectrum.largest, torch.ones_like(step_size), rtol=1e-9),
-        "optimal": torch.allclose(
-            step_size * (spectrum.largest + spectrum.smallest), torch.full_like(step_size, 2.0), rtol=1e-9
-        ),
-    }
+    general = _no_bound(settings, spectrum, exact_labels, loop)
+    contracted = {"auto": spectrum.largest, "optimal": (spectrum.largest + spectrum.smallest) / 2}
 
-    def bound(key: str, label: str, source: str, values: Tensor, steps: tuple[str, ...], step_name: str) -> Bound:
+    def bound(key: str, label: str, source: str, values: Tensor, *steps: str) -> Bound:
         why = general
         if not why and settings.step_size not in steps:
-            why = f"it belongs to the step {step_name}"
-        elif not why and not own_step[str(settings.step_size)]:
-            why = "one η for all prompts is not each prompt's own step"
+            why = f"it belongs to the step {' or '.join(STEPS[step] for step in steps)}"
+        elif not why:
+            product = step_size * contracted[str(settings.step_size)]
+            if not torch.allclose(product, torch.ones_like(product), rtol=1e-9):
+                why = "one η for all prompts is not each prompt's own step"
         return Bound(key, label, source, None if why else values, why)
 
     return [
@@ -80,26 +65,44 @@ def bounds(
             "|α|e^(−T/(2κ)) on ‖w_T − αw*‖ with ‖w*‖ = 1, as a stored summary of arXiv 2410.11268 gives it, divided by "
             "|α|; the paper's text was not read, the bound follows from the derived rates for both steps",
             torch.exp(-t / (2 * kappa)),
-            ("auto", "optimal"),
-            "1/λ₁ (auto) or 2/(λ₁+λ_d) (optimal)",
+            "auto",
+            "optimal",
         ),
         bound(
             "bound_auto",
             "(1 − 1/κ)ᵗ",
             "derived for this project, η = 1/λ₁",
             torch.tensor(1 - 1 / kappa, dtype=torch.float64) ** t,
-            ("auto",),
-            "1/λ₁ (auto)",
+            "auto",
         ),
         bound(
             "bound_optimal",
             "((κ−1)/(κ+1))ᵗ",
             "derived for this project, η = 2/(λ₁+λ_d)",
             torch.tensor((kappa - 1) / (kappa + 1), dtype=torch.float64) ** t,
-            ("optimal",),
-            "2/(λ₁+λ_d) (optimal)",
+            "optimal",
         ),
     ]
+
+
+def _no_bound(settings: Settings, spectrum: Spectrum, exact_labels: bool, loop: str) -> str:
+    """Why no bound applies to this run, as the end of a sentence; empty where one may."""
+    d = spectrum.eigenvectors.shape[1]
+    if loop:
+        return f"it is about gradient descent, and this loop is {loop}"
+    if not bool(spectrum.nonzero.all()) or spectrum.eigenvalues.shape[1] < d:
+        rank = int(spectrum.nonzero.sum(dim=1).min())
+        return (
+            f"the examples have numerical rank {rank} < d = {d} in {settings.dtype}, and the part of w* they do not "
+            "see never moves"
+        )
+    if not exact_labels and settings.data in TABLES:
+        return "it is about the distance to αw*, and real data has no known w*"
+    if not exact_labels:
+        return "it is about the distance to αw*, and with noise in the labels the loop ends at least squares instead"
+    if not isinstance(settings.step_size, str):
+        return "it was made for the step read from the data, and this one was set by hand"
+    return ""
 
 
 def missing_bounds(all_bounds: list[Bound]) -> list[str]:

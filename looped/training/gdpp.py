@@ -48,20 +48,16 @@ def fit(P: Tensor, Q: Tensor) -> Fit:
     """Least-squares fit of one layer, P and Q (d+1, d+1), which P → cP, Q → Q/c leaves unchanged.
 
     Raises:
-        ValueError: if P[d, d] is 0, since these weights then answer 0 whatever the prompt and have no such gauge, or
+        ValueError: if P[d, d] is 0, since these weights then predict 0 for every prompt and have no such gauge, or
             so near 0 that the weights overflow in it.
     """
     d = len(P) - 1
     corner = float(P[d, d])
     if corner == 0:
         raise ValueError("P[d, d] is 0, so these weights have no gauge in which it is 1.")
-    P, Q = P.double() / corner, Q.double() * corner
+    P, Q = P.double().cpu() / corner, Q.double().cpu() * corner
     p, a = float(P.diagonal()[:d].mean()), float(Q.diagonal()[:d].mean())
-    near_P = torch.diag(torch.tensor([p] * d + [1.0], dtype=torch.float64))
-    near_Q = torch.diag(torch.tensor([a] * d + [0.0], dtype=torch.float64))
-    share_P = (P.cpu() - near_P).square().sum() / P.square().sum().cpu()
-    share_Q = (Q.cpu() - near_Q).square().sum() / Q.square().sum().cpu().clamp(min=1e-300)
-    return _checked(Fit(a=a, gamma=a * p, unexplained_p=float(share_P), unexplained_q=float(share_Q)))
+    return _measured(P, Q, [p] * d + [1.0], [a] * d + [0.0], a, a * p)
 
 
 def fit_generation(P: Tensor, Q: Tensor) -> Fit:
@@ -79,17 +75,18 @@ def fit_generation(P: Tensor, Q: Tensor) -> Fit:
         raise ValueError("Q[d, d] is 0, so these weights have no gauge in which it is −1.")
     P, Q = P.double().cpu() * corner, Q.double().cpu() / corner
     a = float(P.diagonal()[:d].mean())
-    near_P = torch.diag(torch.tensor([a] * d + [0.0], dtype=torch.float64))
-    near_Q = torch.diag(torch.tensor([1.0] * d + [-1.0], dtype=torch.float64))
-    share_P = (P - near_P).square().sum() / P.square().sum().clamp(min=1e-300)
-    share_Q = (Q - near_Q).square().sum() / Q.square().sum()
-    return _checked(Fit(a=a, gamma=0.0, unexplained_p=float(share_P), unexplained_q=float(share_Q)))
+    return _measured(P, Q, [a] * d + [0.0], [1.0] * d + [-1.0], a, 0.0)
 
 
-def _checked(found: Fit) -> Fit:
-    if not all(map(math.isfinite, (found.a, found.gamma, found.unexplained_p, found.unexplained_q))):
+def _measured(P: Tensor, Q: Tensor, near_P: list[float], near_Q: list[float], a: float, gamma: float) -> Fit:
+    """The fit with what the diagonals near P and Q leave unexplained."""
+    shares = []
+    for weights, near in ((P, near_P), (Q, near_Q)):
+        left = weights - torch.diag(torch.tensor(near, dtype=torch.float64))
+        shares.append(float(left.square().sum() / weights.square().sum().clamp(min=1e-300)))
+    if not all(map(math.isfinite, (a, gamma, *shares))):
         raise ValueError("The corner that fixes the gauge is too near 0: the weights overflow in it.")
-    return found
+    return Fit(a, gamma, *shares)
 
 
 def residual_factors(a: float, gamma: float, loops: int, eigenvalues: Tensor) -> Tensor:
@@ -108,7 +105,7 @@ def risk(a: float, gamma: float, loops: int, eigenvalues: Tensor, weight: Tensor
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best two numbers a search found, and their risk over the spectra it was given."""
+    """The best two numbers that a search found, and their risk over the given spectra."""
 
     a: float
     gamma: float
@@ -120,8 +117,9 @@ def search(loops: int, eigenvalues: Tensor, weight: Tensor) -> Best:
 
     Starts from the best gradient descent on a small grid of contractions and follows the valley; steps halve when no
     neighbour is better. A local search: it gives the best numbers known, not a proof. Nelder and Mead's search of
-    scipy.optimize from the three best starts takes 5 times as long over 20 settings; its risk is more than 1 % lower in
-    2 of them, by 7 % at most (`benchmarks/searches.py`).
+    scipy.optimize from the same start and with the same strides takes 1.4 times as long over 20 settings. Its risk is
+    more than 1 % lower in 2 of them, by 7 % at most, and higher in none; but the arrays of a run would differ from
+    those stored and exported (`benchmarks/searches.py`).
 
     Args:
         loops: T, the number of loops.

@@ -354,7 +354,7 @@ def choose_lesson(visit: Visit, name: str) -> None:
 
 
 def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None:
-    page, gaussian = visit.open().page, "Independent Gaussian rows have the κ that falls out"
+    page, gaussian = visit.open().page, "With independent Gaussian rows κ is not set"
     choose_lesson(visit, "More examples")
     assert gaussian in lesson_text(visit)
     address = page.url
@@ -372,7 +372,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None
     expect(page.get_by_text(gaussian)).to_be_visible()
     assert visit.numbers()["n"] == "20"
 
-    choose_lesson(visit, "Over the edge")
+    choose_lesson(visit, "Too large a step diverges")
     expect(page.get_by_text("below −1")).to_be_visible()
     with visit.change():
         page.get_by_role("button", name="Reset to defaults").click()
@@ -387,7 +387,7 @@ def test_a_changed_setting_takes_the_lessons_text_away_and_restore_brings_it_bac
     with visit.change():
         visit.slider("kappa").focus()
         page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("Settings differ from this lesson's")).to_be_visible()
+    expect(page.get_by_text("The settings differ from this lesson's")).to_be_visible()
     expect(page.get_by_text("below −1")).to_have_count(0)
     expect(page.get_by_role("button", name="Predict first")).to_have_count(0)
     with visit.change():

@@ -1,4 +1,4 @@
-"""What a visitor takes along: links that show the same numbers elsewhere, links for a class, embedding, files."""
+"""Sharing: links that show the same numbers elsewhere, links for a class, embedding, files."""
 
 import json
 import re
@@ -60,7 +60,7 @@ def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit, fr
     expect(fresh_visit.number("T")).to_have_value("400")
     expect(fresh_visit.number("kappa")).to_have_count(0)
     expect(fresh_visit.page.get_by_role("combobox", name="Lesson")).to_have_count(0)
-    expect(fresh_visit.page.get_by_text("Conditioning is everything", exact=True)).to_be_visible()
+    expect(fresh_visit.page.get_by_text("The condition number sets the speed", exact=True)).to_be_visible()
     assert fresh_visit.metrics() == visit.metrics()
 
 

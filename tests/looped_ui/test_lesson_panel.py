@@ -23,7 +23,7 @@ PAGES = {
     "signal": (SIGNAL, SignalSettings),
     "gpt2": (GPT2, GPT2Settings),
 }
-DIFFER, NONE = "Settings differ from this lesson's", "No lesson is open"
+DIFFER, NONE = "The settings differ from this lesson's", "No lesson is open"
 OUTSIDE = {
     "compare": {"algorithm": "ridge"}, "context": {"prompts": "11"}, "train": {"noise": "0.5"},
     "signal": {"noise": "0.5"}, "gpt2": {"noise": "0.5"},
@@ -35,7 +35,7 @@ ALL = [
 
 
 def panel(at, page, lessons):
-    """Which lessons' texts stand on the page, which one is chosen, and whether the page says that it does not apply."""
+    """The lessons whose texts stand on the page, the one chosen, and True if the page says that it does not apply."""
     said = [str(element.value) for element in at.markdown]
     shown = {lesson.key for lesson in lessons if typeset(lesson.see) in said or typeset(lesson.answer) in said}
     box = at.selectbox(key=f"{page}_lesson").value
@@ -121,7 +121,7 @@ def test_settings_of_no_lesson_show_none():
 def test_a_class_link_keeps_its_lesson_in_the_address():
     at = open_page("compare", lesson="conditioning", hide="lesson")
     assert at.query_params["lesson"] == "conditioning"
-    assert any(text.value == "**Conditioning is everything**" for text in at.markdown)
+    assert any(text.value == "**The condition number sets the speed**" for text in at.markdown)
     at.selectbox(key="algorithm").set_value("newton")
     assert any(DIFFER in text.value for text in run(at).markdown)
 

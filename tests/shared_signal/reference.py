@@ -19,7 +19,7 @@ def random_task(seed, d=None, M=None, rank_H=None, rank_Psi=None, sigma=None):
         H=covariance(rank_H),
         Psi=covariance(rank_Psi),
         sigma=float(rng.uniform(0, 1)) if sigma is None else sigma,
-        M=M,
+        examples=M,
     )
 
 
@@ -33,8 +33,8 @@ def sample(task, prompts, seed):
         return rng.normal(size=(*shape, d)) * np.sqrt(np.maximum(values, 0)) @ vectors.T
 
     beta = task.beta_star.numpy() + gaussian(Psi, prompts)
-    X = gaussian(H, prompts, task.M + 1)
-    y = np.einsum("bmd,bd->bm", X, beta) + task.sigma * rng.normal(size=(prompts, task.M + 1))
+    X = gaussian(H, prompts, task.examples + 1)
+    y = np.einsum("bmd,bd->bm", X, beta) + task.sigma * rng.normal(size=(prompts, task.examples + 1))
     return X[:, :-1], y[:, :-1], X[:, -1], y[:, -1]
 
 
@@ -78,7 +78,7 @@ def root(matrix):
 
 def paper_lsa_risk(task, r, U):
     """The paper's I + II + III + IV + σ² in u_21, u_{−1}, U_11, u_12."""
-    H, Psi, M, beta = task.H.numpy(), task.Psi.numpy(), task.M, task.beta_star.numpy()
+    H, Psi, M, beta = task.H.numpy(), task.Psi.numpy(), task.examples, task.beta_star.numpy()
     d, R = len(beta), root(H)
     S, c = R @ Psi @ R, np.trace(H @ Psi) + task.sigma**2
     Omega = ((M + 1) * S + c * np.eye(d)) / M
@@ -103,7 +103,7 @@ def least_risk_of_reading(task, r):
     each adds a moment matrix for U = [A; wᵀ].
     """
     lower = np.linalg.cholesky(task.H.numpy())
-    d, M = len(lower), task.M
+    d, M = len(lower), task.examples
     delta, S = lower.T @ task.beta_star.numpy(), lower.T @ task.Psi.numpy() @ lower
     c = np.trace(S) + task.sigma**2
     Omega = ((M + 1) * S + c * np.eye(d)) / M

@@ -65,7 +65,7 @@ def test_what_of_the_start_lies_outside_the_range_of_H_is_known(H, start, share)
 
 def test_the_bounds_are_the_formulas():
     task = random_task(1)
-    H, Psi, M, beta = task.H.numpy(), task.Psi.numpy(), task.M, task.beta_star.numpy()
+    H, Psi, M, beta = task.H.numpy(), task.Psi.numpy(), task.examples, task.beta_star.numpy()
     c, square = np.trace(H @ Psi) + task.sigma**2, np.trace(H @ Psi @ H @ Psi)
     K = 2 * square + (3 * M + 2) * c**2 / (M * (M + 1))
     found, signal = gap_bounds(task), beta @ H @ beta
@@ -74,9 +74,9 @@ def test_the_bounds_are_the_formulas():
     assert found.paper_second == pytest.approx(c**2 / ((M + 1) ** 2 * square) * signal)
 
 
-def test_the_second_bound_in_print_fails_on_its_counter_example():
+def test_the_second_published_bound_fails_on_its_counter_example():
     task = counter_example()
-    assert (task.features, task.M, float(task.beta_star @ task.beta_star)) == (20, 5, 20)
+    assert (task.features, task.examples, float(task.beta_star @ task.beta_star)) == (20, 5, 20)
     assert gap_bounds(task).paper_second == pytest.approx(11.11, abs=0.01)
     assert gap(task) <= 6.535
     assert gap_bounds(task).valid <= gap(task)
@@ -101,7 +101,7 @@ def test_gradient_flow_follows_the_gradient_and_keeps_its_rate(seed):
     away = (flow.beta - task.beta_star).square().sum(dim=1)
     assert (away <= away[0] * torch.exp(-flow_rate(task) * flow.times) * (1 + 1e-6)).all()
     values = np.linalg.eigvalsh(task.H.numpy())
-    assert flow_rate(task) == pytest.approx(2 * values[values > 1e-9].min() / (task.M + 1))
+    assert flow_rate(task) == pytest.approx(2 * values[values > 1e-9].min() / (task.examples + 1))
 
     def half_risk(numbers):
         return gd_risk(task, numbers[:3], numbers[3:].reshape(3, 3)) / 2

@@ -148,11 +148,13 @@ def test_tasks_searched_together_have_the_results_they_have_alone():
 @pytest.mark.parametrize("labels", [1e-6, 1.0, 1e3])
 def test_units_do_not_change_what_is_found(features, labels):
     H, Psi = torch.diag(torch.tensor([3.0, 1, 0.2])).double(), torch.diag(torch.tensor([0.1, 1, 2.0])).double()
-    plain = SignalTask(beta_star=torch.tensor([1.0, 2, -1]), H=H, Psi=Psi, sigma=0.5, M=4)
+    plain = SignalTask(beta_star=torch.tensor([1.0, 2, -1]), H=H, Psi=Psi, sigma=0.5, examples=4)
     scale = labels / features**0.5  # x in units √features, y in units of labels
     if not 1e-12 <= 2 * scale**2 <= 1e12:
         pytest.skip("Ψ would be out of range")
-    other = SignalTask(beta_star=scale * plain.beta_star, H=features * H, Psi=scale**2 * Psi, sigma=0.5 * labels, M=4)
+    other = SignalTask(
+        beta_star=scale * plain.beta_star, H=features * H, Psi=scale**2 * Psi, sigma=0.5 * labels, examples=4
+    )
     assert lsa_minimum(other).risk == pytest.approx(labels**2 * lsa_minimum(plain).risk, rel=1e-8)
 
 

@@ -102,7 +102,7 @@ def test_the_bayes_predictor_is_the_mean_given_the_prompt(d, M, rank, sigma):
 
 def test_the_bayes_predictor_of_a_task_without_spread_is_the_signal():
     task = random_task(1, d=3, M=4, sigma=0.0)
-    task = type(task)(beta_star=task.beta_star, H=task.H, Psi=0 * task.Psi, sigma=0.0, M=4)
+    task = type(task)(beta_star=task.beta_star, H=task.H, Psi=0 * task.Psi, sigma=0.0, examples=4)
     batch = draw(task, 5, torch.Generator().manual_seed(0))
     torch.testing.assert_close(bayes(task, batch.E), batch.y)
 

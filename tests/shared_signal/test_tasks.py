@@ -7,7 +7,7 @@ from looped.shared_signal import SignalTask, draw, load_covariance
 from tests.shared_signal.reference import random_task
 
 I3 = torch.eye(3, dtype=torch.float64)
-GOOD = {"beta_star": torch.ones(3), "H": I3, "Psi": I3, "sigma": 0.0, "M": 4}
+GOOD = {"beta_star": torch.ones(3), "H": I3, "Psi": I3, "sigma": 0.0, "examples": 4}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ GOOD = {"beta_star": torch.ones(3), "H": I3, "Psi": I3, "sigma": 0.0, "M": 4}
             "signal",
             "β* has an entry of size 1e+200: give at most 1e+12",
         ),
-        ({"M": 0}, "examples", "M = 0 examples are too few: a prompt needs at least 1."),
+        ({"examples": 0}, "examples", "M = 0 examples are too few: a prompt needs at least 1."),
     ],
 )
 def test_what_is_no_task_is_refused_in_one_sentence(changes, field, sentence):
@@ -147,7 +147,7 @@ def test_files_of_covariances_are_read_and_refused(tmp_path):
 @pytest.mark.parametrize("seed", range(3))
 def test_prompts_have_the_moments_of_their_task(seed):
     task = random_task(seed)
-    B, d, M = 100_000, task.features, task.M
+    B, d, M = 100_000, task.features, task.examples
     prompts = draw(task, B, torch.Generator().manual_seed(seed))
     X, x = prompts.E[:, :d, :M].mT, prompts.E[:, :d, M]
     assert prompts.E.shape == (B, d + 1, M + 1)

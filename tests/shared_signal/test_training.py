@@ -29,7 +29,7 @@ def measured_risk(model, task, prompts):
     X, y, x, label = sample(task, prompts, seed=12345)
     E = tokens(X, y, x)
     W = {name: w.double().numpy() for name, w in model.state_dict().items()}
-    d, M = x.shape[1], task.M
+    d, M = x.shape[1], task.examples
     g = W["W_2"][:, d] @ W["W_1"] if "W_1" in W else np.eye(d + 1)[d]
     values = np.einsum("k,bkm->bm", g @ W["W_P"].T @ W["W_V"], E)[:, :M]
     scores = np.einsum("bkm,kj,bj->bm", E, W["W_K"].T @ W["W_Q"], E[:, :, M])[:, :M]
@@ -122,7 +122,7 @@ def test_figure_1_is_reached_from_random_weights(kind, level, seed):
     *_, last = train(model, FIGURE_1, TrainingPlan(seed=seed))
     seconds = time.process_time() - started
     measured = measured_risk(model, FIGURE_1, 400_000)
-    print(f"{kind} seed {seed}: exact {last.risk:.4f}, measured {measured:.4f}, {seconds:.1f} s of one core")
+    print(f"{kind} seed {seed}: exact {last.risk:.4f}, measured {measured:.4f}, {seconds:.1f} s on one core")
     assert measured <= 1.01 * level
     assert last.risk <= 1.002 * level
     assert seconds <= 15

@@ -3,17 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from looped import cost, export, tables
+from looped import tables
 from looped.algorithms import ALGORITHMS
 from looped.cli.options import command, refuse_unread, write
 from looped.cli.streams import give, say
-from looped.dialects import DIALECT, Dialect
+from looped.dialects import Dialect
+from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.result import compare
 from looped.fields import SettingsError
 from looped.settings import FIELDS, TABLES, Settings
 
 SYNTHETIC_ONLY = ("examples", "features", "condition_number", "spectrum", "noise", "prompts")
-"""Settings that a table brings along or that make no sense for one."""
+"""Settings that a table determines or that make no sense for one."""
 KAPPA_ONLY = ("condition_number", "spectrum")
 """Settings that Gaussian rows do not read."""
 
@@ -21,35 +22,33 @@ KAPPA_ONLY = ("condition_number", "spectrum")
 ABOUT = (
     "The verdict: max |looped − explicit|, relative to the largest iterate, passes up to 16·eps·(κ + √T), "
     "at most 1e-3. κ is the measured one of XᵀX/n; of XᵀX/n + ρI for ridge; for rows of one covariance with a "
-    "preconditioner C, the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n; at least aλ₁ for GD++. T stands for √T "
-    "where columns are collinear and every loop reads all tokens, and for ridge and heavy ball at a rank below d. "
-    "Where labels are so nearly orthogonal to the features that the terms of the first update are more than four "
-    "times as large as every iterate, the gap is relative to a quarter of them. "
-    "arrays.npz determines every loop: Z ← Z + ((A − I) Z − η K Z − (η/n) Σ P Z M (ZᵀQZ)) R from Z0, η = step_size, "
-    "with the diagonals of the masks M (read) and R (written), A = I and K = 0 where they are not in the file, and the "
-    "sum over heads; where softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the "
-    "columns that M leaves out."
+    "preconditioner C, the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n; at least aλ₁ for GD++. T replaces √T where "
+    "columns are collinear and every loop reads all tokens, and for ridge and heavy ball at a rank below d. Where "
+    "labels are so nearly orthogonal to the features that the terms of the first update are more than four times as "
+    "large as every iterate, the gap is relative to a quarter of them. arrays.npz determines every loop: Z ← Z + ((A − "
+    "I) Z − η K Z − (η/n) Σ P Z M (ZᵀQZ)) R from Z0, η = step_size, with the diagonals of the masks M (read) and R "
+    "(written), A = I and K = 0 where they are not in the file, and the sum over heads; where softmax is 1, ZᵀQZ is n "
+    "times the softmax over the examples. w is the matrix read times the columns that M leaves out."
 )
-"""What stands below the options."""
+"""The text below the options."""
 
 
 @command(Settings, Dialect, metavars={"data": "|".join(("FILE.csv", *FIELDS["data"].ids[:-1]))}, epilog=ABOUT)
 def run(asked: dict[str, Any], out: Path | None) -> None:
     """`looped compare`: summary to standard output, files to `--out`."""
-    told = {name: asked.pop(name) for name in DIALECT if name in asked}
+    told = {name: asked.pop(name) for name in Dialect.table if name in asked}
     settings, path = _settings(asked)
     if told and path is None:
         name, value = next(iter(told.items()))
-        why = "says how a CSV is written: add --data FILE.csv, or leave it out."
-        raise SettingsError(name, f"{DIALECT[name].flag} = {value} {why}")
+        why = "describes a CSV file: add --data FILE.csv, or leave it out."
+        raise SettingsError(name, f"{Dialect.table[name].flag} = {value} {why}")
     table = tables.load(settings, path, Dialect(**told))
     if table is not None and table.reading:
         say(f"{table.name}: {table.reading}")
     if table is None and "prompts" not in asked:
         settings = _fewer_prompts(settings)
     result = compare(settings, table)
-    summary = export.summary_json(result)
-    write(result, out)
+    summary = write(result, out)
     if result.rank == 1 and settings.condition_number != 1 and settings.data == "exact":
         say("min(n, d) = 1 leaves a single eigenvalue, so κ is 1")
     if result.rank < (d := result.prompts.shape[2]):
@@ -82,17 +81,12 @@ def _settings(values: dict[str, Any]) -> tuple[Settings, Path | None]:
     table = values.get("data") in TABLES
     for name in SYNTHETIC_ONLY if table else ("target", "feature_columns"):
         if name in values:
-            what = f"{FIELDS[name].flag} = {values[name]}"
-            why = (
-                f"{what} goes with synthetic data, a table brings its own: leave it out."
-                if table
-                else f"{what} goes with a table: add --data FILE.csv."
-            )
-            raise SettingsError(name, why)
+            own = "goes with synthetic data, a table brings its own: leave it out."
+            raise _refused(name, values, own if table else "goes with a table: add --data FILE.csv.")
     for name in KAPPA_ONLY if values.get("data") == "gaussian" else ():
         if name in values:
-            why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out"
-            raise SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}: leave it out.")
+            why = "goes with --data exact or correlated; with gaussian κ depends on the draw: leave it out."
+            raise _refused(name, values, why)
     settings = Settings(**values)
     if settings.shared_step and (table or settings.prompts == 1):
         refuse_unread(settings, values, {"shared_step": "several prompts, and this is one"})
@@ -106,20 +100,24 @@ def _refuse_unread(name: str, values: dict[str, Any]) -> None:
     for other in ALGORITHMS.values():
         for setting in set(other.reads) & set(values) - set(chosen.reads):
             why = f"goes with --algorithm {other.name}, and this is {name}: leave it out, or choose {other.name}."
-            raise SettingsError(setting, f"{FIELDS[setting].flag} = {values[setting]} {why}")
+            raise _refused(setting, values, why)
     if not chosen.layouts and "layout" in values:
         why = f"goes with algorithms that have two layouts, and {name} has one: leave it out."
-        raise SettingsError("layout", f"--layout = {values['layout']} {why}")
+        raise _refused("layout", values, why)
     if not chosen.has_state and values.get("form") == "state":
         why = f"goes with algorithms whose examples give a constant state, and {name} reads all tokens: leave it out."
-        raise SettingsError("form", f"--form = state {why}")
+        raise _refused("form", values, why)
+
+
+def _refused(name: str, values: dict[str, Any], why: str) -> SettingsError:
+    """The sentence for an option that was given and does not go with the others."""
+    return SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}")
 
 
 def _fewer_prompts(settings: Settings) -> Settings:
-    """As many of the default number of prompts as the limits allow, said on standard error."""
-    run = cost.sizes(settings)
-    most = cost.most_prompts(run)
-    if 0 < most < run.B:
-        say(f"runs {most} prompts, as many as fit the limits at these sizes, instead of {run.B}")
+    """As many of the default number of prompts as the limits allow; a smaller number is reported on standard error."""
+    most = most_prompts(settings)
+    if 0 < most < settings.prompts:
+        say(f"runs {most} prompts, as many as fit the limits at these sizes, instead of {settings.prompts}")
         return settings.replace(prompts=most)
     return settings

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from looped.experiments.compare.result import Comparison
 
 ERROR_CEILING = 1e6
-"""Relative error at which curves of a diverging run are cut; the arrays go on."""
+"""Relative error at which curves of a diverging run are cut off; the arrays are not cut."""
 
 
 def curves_of(result: "Comparison") -> list[Series]:

@@ -11,24 +11,15 @@ from looped.experiments.compare import inside, modes
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.summary import summarise
 from looped.export.files import Export, script
-from looped.settings import Settings
 
 CLOSE = 1e-3
 """Error at which the chart of the modes marks each of them."""
 
 
-class ComparisonExport(Export):
+class ComparisonExport(Export[Comparison]):
     """The files of a comparison."""
 
     title = "The loop is the step"
-
-    def __init__(self, result: Comparison) -> None:
-        self.result = result
-
-    @property
-    def settings(self) -> Settings:
-        """As asked."""
-        return self.result.settings
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -36,7 +27,7 @@ class ComparisonExport(Export):
         return summarise(self.result).to_dict()
 
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        """Every curve at every loop, cut at the error ceiling as in the chart."""
+        """Every curve at every loop, cut off at the error ceiling as in the chart."""
         rows = (
             (series, loop, value)
             for series, values in self.result.curves.items()
@@ -87,7 +78,7 @@ class ComparisonExport(Export):
         }
 
     def pictures(self) -> Mapping[str, Picture]:
-        """The error chart, the first prompt from close by where these views know the algorithm, and predictions."""
+        """The error chart, the first prompt in detail where these views support the algorithm, and predictions."""
         from looped.experiments.compare.charts import error_chart, prediction_chart
         from looped.experiments.compare.inside_charts import player
         from looped.experiments.compare.mode_charts import mode_chart, rate_chart
@@ -103,12 +94,12 @@ class ComparisonExport(Export):
         return pictures
 
     def script(self) -> str:
-        """Settings written out, and a table inside the script."""
+        """The settings, and the table as part of the script."""
         table = self.result.table
         if table is None:
-            return script("compare(settings)", self.settings, ("compare",))
+            return script("compare(settings)", self.result.settings, "compare")
         packed = (
             f"table = Table.unpack(\n    {table.name!r},\n    {table.digest!r},\n    {table.target!r},\n"
             f"    {table.columns!r},\n    {table.pack()!r},\n    {table.reading!r},\n)"
         )
-        return script("compare(settings, table)", self.settings, ("Table", "compare"), packed)
+        return script("compare(settings, table)", self.result.settings, "Table", "compare", before=packed)

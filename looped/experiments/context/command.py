@@ -1,12 +1,12 @@
 """Measure how many examples T loops need: the looped transformer's error over n/d and T on randomly drawn rows.
 
-With --out an interrupted sweep goes on when the same command is given again.
+With --out the same command continues an interrupted sweep.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
-from looped import export
 from looped.cli.options import cannot_write, command, refuse_unread, write
 from looped.cli.progress import bar
 from looped.cli.streams import give, say
@@ -28,34 +28,33 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
         )
     try:
         work = Sweep(settings, out)
-        say(f"about {work.seconds:.3g} s of one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
+        say(f"about {work.seconds:.3g} s on one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
         with bar() as tell:
             for progress in work.run():
                 tell(progress.share, progress.doing)
     except KeyboardInterrupt as stop:
         if out is not None:
-            stop.add_note("the same command goes on from here")
+            stop.add_note("the same command continues from here")
         raise
     except OSError as error:
         raise cannot_write(out, error) from None
     result = work.snapshot()
     assert result is not None
-    summary = export.summary_json(result)
-    write(result, out)
+    summary = write(result, out)
     if work.keeper is not None:
         work.keeper.forget()
     T, target = settings.shown, settings.target_error
-    need = export.summary(result)["needed_ratio_at_T"]["construction_median"]
+    need = result.needed_ratio(target)[T]
     say(
         f"{words.unreached(result)} after T = {T} loops"
-        if need is None
+        if math.isnan(need)
         else f"after T = {T} loops the median error is at most {target:g} from n/d = {need:.3g} on"
     )
     few = result.ruled_by_few(T)
     if few.size:
         say(
             f"in {few.size} of {len(result.n)} cells the mean is over {RULED_BY_FEW:g} times the median: few prompts "
-            "rule it, and the median is what is reported"
+            "dominate it, and the median is what is reported"
         )
     give(summary)
 

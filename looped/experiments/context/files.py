@@ -7,29 +7,21 @@ import numpy as np
 
 from looped import theory
 from looped.chart import Picture
-from looped.experiments.context import ContextResult, ContextSettings, sweep
+from looped.experiments.context import ContextResult, sweep
 from looped.experiments.context.result import RULED_BY_FEW
 from looped.experiments.context.stored import stored
 from looped.export.files import Export, script
 
 
-class ContextExport(Export):
+class ContextExport(Export[ContextResult]):
     """Files of a sweep over n/d."""
 
     title = "How many examples do T loops need?"
 
-    def __init__(self, result: ContextResult) -> None:
-        self.result = result
-
-    @property
-    def settings(self) -> ContextSettings:
-        """As asked."""
-        return self.result.settings
-
     @property
     def results(self) -> dict[str, Any]:
-        """The need for examples, κ, the bound, what few prompts rule, and where a stored result was made."""
-        result, settings = self.result, self.settings
+        """The need for examples, κ, the bound, means dominated by few prompts, and the origin of a stored result."""
+        result, settings = self.result, self.result.settings
         T, target = settings.shown, settings.target_error
         out: dict[str, Any] = {
             "sizes": {"n": result.n.tolist(), "d": settings.features, "T_max": settings.loops, "B": settings.prompts},
@@ -83,7 +75,7 @@ class ContextExport(Export):
         """
         result, error = self.result, self.result.error
         if error is None:  # a stored result
-            error = sweep(self.settings.replace(learned=False)).error
+            error = sweep(result.settings.replace(learned=False)).error
         assert error is not None
         arrays = {
             "ratio": result.ratio,
@@ -106,7 +98,7 @@ class ContextExport(Export):
 
     def script(self) -> str:
         """Settings written out."""
-        return script("context(settings)", self.settings, ("context",))
+        return script("context(settings)", self.result.settings, "context")
 
 
 def _number(value: float) -> float | None:

@@ -15,7 +15,7 @@ MAX_LEARNED_FEATURES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSettings(CheckedSettings):
-    """Everything that determines a sweep over n/d, and the T and target error that its figures look at.
+    """Everything that determines a sweep over n/d, and the T and target error that its figures show.
 
     Raises:
         SettingsError: if a value is out of range, with one sentence naming the field, the value and the range.
@@ -23,13 +23,14 @@ class ContextSettings(CheckedSettings):
 
     shown_loops: int = setting(
         50, key="T", label="T · loops shown", kind="whole", low=1, high=10_000, log=True,
-        help="The number of loops that the charts look at; nothing is computed again. 1 to 10,000, and at most T max.",
+        help="The number of loops that the charts show; changing it computes nothing again. 1 to 10,000, and at most "
+        "T max.",
     )  # fmt: skip
     target_error: float = setting(
         1e-3, key="target-error", option="--target", label="Target error", kind="real", low=1e-12, high=0.9,
         log=True,
-        help="The relative error that counts as reached; nothing is computed again. 1e-12 to 0.9: below is rounding, "
-        "above is no progress.",
+        help="The relative error to reach; changing it computes nothing again. 1e-12 to 0.9: less is rounding, more "
+        "is no progress.",
     )  # fmt: skip
     features: int = setting(
         10, like=Settings.table["features"],
@@ -43,8 +44,7 @@ class ContextSettings(CheckedSettings):
     )  # fmt: skip
     loops: int = setting(
         200, key="T-max", label="T max · loops", kind="whole", low=1, high=10_000, log=True,
-        help="Loops of the longest run. One trace serves every smaller T. 1 to 10,000: time and memory grow "
-        "with it.",
+        help="Loops of the longest run; it serves every smaller T as well. 1 to 10,000: time and memory grow with it.",
     )  # fmt: skip
     prompts: int = setting(64, like=Settings.table["prompts"])
     rows: str = setting(
@@ -52,37 +52,38 @@ class ContextSettings(CheckedSettings):
         choices=(
             Choice("gaussian", "Gaussian", "independent normal"),
             Choice("student", "Heavy-tailed", "Student's t with 3 degrees of freedom"),
-            Choice("rademacher", "Signs ±1", "fair signs"),
-            Choice("correlated", "Correlated", "normal with a covariance Σ of the κ below, the same for all prompts"),
+            Choice("rademacher", "Signs ±1", "independent random signs"),
+            Choice("correlated", "Correlated", "normal with one covariance Σ for all prompts, whose condition number "
+            "is the κ of Σ"),
         ),
         help="How an example's features are drawn.",
     )  # fmt: skip
     row_condition_number: float = setting(
         10.0, key="kappa-sigma", label="κ of Σ", kind="real", low=1, high=1e4, log=True,
-        help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced in ratio. "
-        "1 to 10,000, as for κ itself.",
+        help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced on a logarithmic "
+        "scale. 1 to 10,000, as for κ itself.",
     )  # fmt: skip
     step_size: float | Literal["auto", "optimal"] = setting(
         "auto", like=Settings.table["step_size"],
-        help="auto is 1/λ₁ and optimal 2 divided by the sum of the largest and the smallest eigenvalue, both read "
-        "from each prompt: no other constant step multiplies the slowest mode by less. A number is one η for all "
-        "prompts, above 0 and up to 1,000,000; prompts with λ₁ above 2/η then diverge.",
+        help="auto is 1/λ₁. optimal is 2 divided by the sum of the largest and the smallest eigenvalue: no other "
+        "constant step multiplies the slowest mode by less. Both are computed from each prompt. A number is one η for "
+        "all prompts, above 0 and up to 1,000,000; prompts with λ₁ above 2/η then diverge.",
     )  # fmt: skip
     seed: int = setting(0, like=Settings.table["seed"])
     learned: bool = setting(
         False, key="learned", label="Train A too", kind="yes/no",
-        help="Whether the preconditioner A of a looped transformer is also trained, once for every n/d and T of the "
-        "grid below, d at most 16. It takes minutes where the construction takes a second.",
+        help="Also train the preconditioner A of a looped transformer, once for every n/d and T of the grid below; d "
+        "at most 16. It takes minutes where the construction takes a second.",
     )  # fmt: skip
     learned_ratios: tuple[float, ...] = setting(
         (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 20, 50), key="learned-ratios", label="n/d for training", kind="numbers",
         low=0.05, high=200,
-        help="The values of n/d at which A is trained. 0.05 to 200, as for the construction.",
+        help="The values of n/d for which A is trained. 0.05 to 200, as for the construction.",
     )  # fmt: skip
     learned_loops: tuple[int, ...] = setting(
         (2, 5, 7, 10, 15, 20, 30, 50), key="learned-T", label="T for training", kind="numbers", low=1, high=50,
-        help="The numbers of loops for which A is trained, each a training of its own. 1 to 50: a training step costs "
-        "T·d³, and its loss is ruled by ever rarer prompts as T grows.",
+        help="The numbers of loops for which A is trained, each in a separate training. 1 to 50: a training step "
+        "costs T·d³, and ever rarer prompts dominate its loss as T grows.",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -108,12 +109,12 @@ class ContextSettings(CheckedSettings):
 
     @property
     def shown(self) -> int:
-        """T that the figures look at, at most the largest T."""
+        """T that the figures show, at most the largest T."""
         return min(self.shown_loops, self.loops)
 
     @property
     def computed(self) -> "ContextSettings":
-        """The same with what only figures read at its default: equal for sweeps with equal numbers."""
+        """The same settings with what only figures read at its default: equal for sweeps with equal numbers."""
         defaults = self.defaults()
         unread = ["shown_loops", "target_error"]
         if self.rows != "correlated":
@@ -123,5 +124,5 @@ class ContextSettings(CheckedSettings):
         return self.replace(**{name: defaults[name] for name in unread})
 
     def run(self) -> Settings:
-        """The settings of the transformer in every cell."""
+        """Settings of the transformer in every cell."""
         return Settings(loops=self.loops, features=self.features, prompts=self.prompts, step_size=self.step_size)

@@ -35,7 +35,7 @@ def stored() -> tuple[ContextResult, dict[str, Any]]:
 
 
 def answers(settings: ContextSettings) -> ContextResult | None:
-    """The stored result as these settings look at it; None if they ask for another sweep."""
+    """The stored result under these settings; None if they belong to another sweep."""
     result, _ = stored()
     if settings.replace(learned=True).computed != result.settings.computed:
         return None
@@ -59,9 +59,7 @@ def main() -> None:
         print(f"\r{progress.share:4.0%} {progress.doing}\033[K", end="", file=sys.stderr)
     result = work.snapshot()
     assert result is not None
-    path = provenance.STORED / NAME
-    write(result, path)
-    print(f"\nwrote {path}, {path.stat().st_size:,} bytes", file=sys.stderr)
+    write(result, provenance.STORED / NAME)
 
 
 if __name__ == "__main__":

@@ -10,22 +10,13 @@ import numpy as np
 from looped.chart import Picture
 from looped.experiments.gpt2.curves import NAMES
 from looped.experiments.gpt2.result import GPT2Result
-from looped.experiments.gpt2.settings import GPT2Settings
 from looped.export.files import Export, script
 
 
-class GPT2Export(Export):
+class GPT2Export(Export[GPT2Result]):
     """GPT-2 with or without MLP sub-layers, or both."""
 
     title = "GPT-2 with and without MLP"
-
-    def __init__(self, result: GPT2Result) -> None:
-        self.result = result
-
-    @property
-    def settings(self) -> GPT2Settings:
-        """As asked."""
-        return self.result.settings
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -43,7 +34,7 @@ class GPT2Export(Export):
         return {
             "models": models,
             "transformers": self.result.curves[0].versions["transformers"],
-            "predicting_beta_star_x": self.settings.task().c,
+            "predicting_beta_star_x": self.result.settings.task().c,
             "optimum_of_one_linear_block": best.gd.risk,
             "smallest_found_of_linear_self_attention": best.lsa.risk,
             "bayes": asdict(best.bayes),
@@ -71,9 +62,9 @@ class GPT2Export(Export):
         """The training curves."""
         from looped.experiments.gpt2.charts import curves_chart
 
-        return {"Training": curves_chart(self.result.curves, self.settings, self.result.levels)}
+        return {"Training": curves_chart(self.result.curves, self.result.settings, self.result.levels)}
 
     def script(self) -> str:
         """Settings written out."""
         variants = tuple(trainer.settings.mlp for trainer in self.result.trainers)
-        return script(f"gpt2(settings, {variants})", self.settings, ("gpt2",))
+        return script(f"gpt2(settings, {variants})", self.result.settings, "gpt2")

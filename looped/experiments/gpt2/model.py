@@ -27,7 +27,7 @@ class PromptGPT2(nn.Module):
 
     Args:
         features: d.
-        M: examples in a prompt.
+        examples: M, the examples in a prompt.
         mlp: True if the blocks have their MLP sub-layers.
         layers: blocks.
         heads: attention heads in a block; they must divide `width`.
@@ -42,7 +42,7 @@ class PromptGPT2(nn.Module):
     def __init__(
         self,
         features: int,
-        M: int,
+        examples: int,
         *,
         mlp: bool,
         layers: int,
@@ -52,7 +52,7 @@ class PromptGPT2(nn.Module):
     ) -> None:
         super().__init__()
         config = GPT2Config(
-            vocab_size=1, bos_token_id=None, eos_token_id=None, n_positions=M + 1, n_embd=width,
+            vocab_size=1, bos_token_id=None, eos_token_id=None, n_positions=examples + 1, n_embd=width,
             n_layer=layers, n_head=heads, use_cache=False, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):  # its constructor draws from the global generator; all is redrawn here

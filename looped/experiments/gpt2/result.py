@@ -3,35 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
-from looped.budget import Cost
 from looped.experiments.gpt2.curves import Curve
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer, Progress
 from looped.shared_signal.levels import Levels, levels
 
-BUDGET = Cost(seconds=1800.0)
-"""The most that a training beside a page may cost; the command has no budget."""
-SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e10
-"""Of one model, on one core of the machine of the README's figures."""
-
-
-def estimate(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False)) -> Cost:
-    """The cost of training the variants."""
-    tokens = settings.batch * (settings.examples + 1)
-    a_step = 0.0
-    for mlp in variants:
-        weights = settings.layers * settings.width * (settings.width * (12 if mlp else 4) + 2 * (settings.examples + 1))
-        a_step += SECONDS_A_STEP + SECONDS_A_LAYER * settings.layers * (1 + mlp)
-        a_step += 3 * tokens * weights / MULTIPLICATIONS_A_SECOND  # forward once, backward twice
-    return Cost(seconds=settings.steps * a_step)
-
 
 class GPT2Training:
     """GPT-2 with MLP, without, or both side by side on the same prompts.
 
-    Nothing heavy is done before the first record: importing transformers alone takes seconds.
+    Nothing slow happens before the first record: importing transformers alone takes seconds.
 
     Args:
         settings: Settings of the run; their `mlp` is replaced by each of the variants.
@@ -43,22 +25,8 @@ class GPT2Training:
         self.settings, self.variants, self.device = settings, variants, device
         self.trainers: list[GPT2Trainer] = []
 
-    def affordable(self) -> Self:
-        """Itself, if it does not take longer than a page can offer.
-
-        Raises:
-            SettingsError: if it does.
-        """
-        BUDGET.check(
-            estimate(self.settings, self.variants),
-            field="steps",
-            what=f"steps = {self.settings.steps} at this size",
-            remedy="fewer, a smaller size, or the command python -m looped gpt2",
-        )
-        return self
-
     def run(self) -> Iterator[list[Progress]]:
-        """Go on to the end, one record of each variant at a time. Dropping the iterator pauses, another goes on."""
+        """Continue to the end, one record per variant at a time. Dropping the iterator pauses; a new one continues."""
         if not self.trainers:
             self.trainers = [GPT2Trainer(self.settings.replace(mlp=mlp), self.device) for mlp in self.variants]
         while not self.trainers[0].finished:

@@ -9,7 +9,7 @@ from looped.shared_signal.tasks import SignalTask
 from looped.training.schedule import warmed_up
 
 WARM_UP = 100
-"""Steps over which a falling rate rises first."""
+"""Steps of warm-up before a falling rate falls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,23 +17,24 @@ class GPT2Settings(CheckedSettings):
     """Everything that determines the training of one GPT-2. The defaults are the small size of the page.
 
     Raises:
-        SettingsError: if a value is out of range. That the heads divide the width is asked when a model is made.
+        SettingsError: if a value is out of range. Whether the heads divide the width is checked when a model is made.
     """
 
     features: int = setting(
         2, like=TASK_FIELDS["features"],
-        help="Numbers in one x, and in β̃. 1 to 50: the smallest risk of one linear layer, which the chart names, "
-        "costs d³ a step of its search.",
+        help="How many numbers one x has; β̃ has as many. 1 to 50: the search for the smallest risk of one linear "
+        "layer, which the chart shows, costs d³ per step.",
     )  # fmt: skip
     examples: int = setting(
         10, like=TASK_FIELDS["examples"],
-        help="Examples in a prompt, the paper's M; the prompt has M + 1 tokens. 1 to 400: attention costs M² a layer.",
+        help="Examples in a prompt, the paper's M; the prompt has M + 1 tokens. 1 to 400: attention costs M² per "
+        "layer.",
     )  # fmt: skip
     signal: float = setting(10.0, like=TASK_FIELDS["signal"])
     noise: float = setting(0.0, like=TASK_FIELDS["noise"])
     mlp: bool = setting(
         True, key="mlp", label="With MLP", kind="yes/no",
-        help="Whether the blocks have their MLP sub-layers. Without, no weight or layer norm of theirs exists.",
+        help="Whether the blocks have their MLP sub-layers. Without, their weights and layer norms do not exist.",
     )  # fmt: skip
     layers: int = setting(
         2, key="layers", label="Layers", kind="whole", low=1, high=12,
@@ -45,26 +46,26 @@ class GPT2Settings(CheckedSettings):
     )  # fmt: skip
     width: int = setting(
         32, key="width", label="Width", kind="whole", low=4, high=512, log=True,
-        help="Numbers in the residual stream. The paper does not say; related work has 128 with 6 layers. 4 to 512: "
-        "the weights grow with its square.",
+        help="Numbers per token in the residual stream. The paper does not say; related work has 128 with 6 layers. 4 "
+        "to 512: the weights grow with its square.",
     )  # fmt: skip
     batch: int = setting(
-        64, key="batch", label="Prompts a step", kind="whole", low=1, high=4096, log=True,
+        64, key="batch", label="Prompts per step", kind="whole", low=1, high=4096, log=True,
         help="Fresh prompts in every step. The paper has 256. 1 to 4,096: memory grows with it.",
     )  # fmt: skip
     steps: int = setting(
         5000, key="steps", label="Steps", kind="whole", low=1, high=1_000_000, log=True,
-        help="Training steps; both models make the same number. The paper has 200,000. 1 to 1,000,000.",
+        help="Training steps, as many for both models. The paper has 200,000. 1 to 1,000,000.",
     )  # fmt: skip
     learning_rate: float = setting(
         5e-3, key="rate", label="Learning rate", kind="real", low=1e-6, high=0.1, log=True,
-        help="Of Adam, at its highest. The paper has 0.0001; small models are trained in fewer and larger steps. "
+        help="Highest learning rate of Adam. The paper has 0.0001; small models are trained in fewer and larger steps. "
         "0.000001 to 0.1: above, training diverges.",
     )  # fmt: skip
     decay: bool = setting(
         True, key="decay", label="Falling rate", kind="yes/no",
-        help="The rate rises over 100 steps and falls to 0 along a half cosine. Off, it is constant, as the paper's "
-        "is taken to be.",
+        help="On: the rate rises over 100 steps, then falls to 0 along a half cosine. Off: it is constant, as the "
+        "paper's is assumed to be.",
     )  # fmt: skip
     seed: int = setting(0, like=Settings.table["seed"])
 
@@ -73,7 +74,7 @@ class GPT2Settings(CheckedSettings):
         return warmed_up(step, self.steps, self.learning_rate, WARM_UP) if self.decay else self.learning_rate
 
     def task(self) -> SignalTask:
-        """The task that it is trained on: H = Ψ = I."""
+        """The task that the model is trained on: H = Ψ = I."""
         return SignalTask.shared(self.features, self.examples, self.signal, self.noise)
 
 

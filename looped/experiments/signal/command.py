@@ -1,4 +1,4 @@
-"""Train a model on tasks that share a signal, and hold its risk against the smallest one known."""
+"""Train a model on tasks that share a signal, and compare its risk with the smallest one known."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from looped import export
 from looped.cli.options import command, make, refuse_unread, write
 from looped.cli.streams import give, say
 from looped.experiments.signal.result import SignalResult, SignalTraining
@@ -32,7 +31,9 @@ def run(asked: dict[str, Any], out: Path | None, **paths: Path | None) -> None:
     for name, replaced in MATRICES.items():
         if paths[name] is not None and replaced in asked:
             option = SignalSettings.table[replaced].flag
-            raise SettingsError(replaced, f"{option} = {asked[replaced]} goes without --{name}: leave one of them out.")
+            raise SettingsError(
+                replaced, f"{option} = {asked[replaced]} cannot be combined with --{name}: leave one of them out."
+            )
     settings = SignalSettings(**asked)
     if settings.features == 1:
         refuse_unread(settings, asked, dict.fromkeys(MATRICES.values(), "two features or more, one has κ = 1"))
@@ -52,6 +53,4 @@ def run(asked: dict[str, Any], out: Path | None, **paths: Path | None) -> None:
         best = training.levels.optimum(kind)
         how = "smallest found" if kind == "lsa" else "smallest possible"
         say(f"{kind}: trained to {history[-1].risk:.5g}, the {how} is {best:.5g}")
-    summary = export.summary_json(result)
-    write(result, out)
-    give(summary)
+    give(write(result, out))

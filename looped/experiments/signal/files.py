@@ -10,25 +10,16 @@ from torch import Tensor
 
 from looped.chart import Picture
 from looped.experiments.signal.result import SignalResult
-from looped.experiments.signal.settings import SignalSettings
 from looped.export.files import Export, script
 from looped.shared_signal.models import GDBeta
 
 SWEPT = {"signal": "Smallest risk against s", "examples": "Smallest risk against M", "noise": "Smallest risk against σ"}
 
 
-class SignalExport(Export):
+class SignalExport(Export[SignalResult]):
     """Smallest risks, and models trained towards them."""
 
     title = "What the MLP adds"
-
-    def __init__(self, result: SignalResult) -> None:
-        self.result = result
-
-    @property
-    def settings(self) -> SignalSettings:
-        """As asked."""
-        return self.result.settings
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -54,7 +45,7 @@ class SignalExport(Export):
             },
             "optimum_is": {
                 "gd_beta_and_ltb": "closed form",
-                "lsa": f"smallest found from {best.lsa.starts} starts; proved is only that it is not below lsa_bound",
+                "lsa": f"smallest found from {best.lsa.starts} starts; proved only to be at least lsa_bound",
                 "gd_0": "closed form",
                 "bayes": "exact" if best.bayes.standard_error == 0 else "sampled",
             },
@@ -127,13 +118,13 @@ class SignalExport(Export):
         return pictures
 
     def script(self) -> str:
-        """Settings written out, and matrices inside the script."""
+        """The settings, and the matrices as part of the script."""
         matrices = {
             name: value for name, value in (("H", self.result.H), ("Psi", self.result.Psi)) if value is not None
         }
         before = "\n".join(f"{name} = {_written(value)}" for name, value in matrices.items())
         arguments = "".join(f", {name}={name}" for name in matrices)
-        return script(f"signal(settings{arguments})", self.settings, ("signal",), before)
+        return script(f"signal(settings{arguments})", self.result.settings, "signal", before=before)
 
 
 def _written(matrix: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""The gain of the MLP where tasks share a signal: the best risk of every model, and training that goes there."""
+"""The gain of the MLP where tasks share a signal: the smallest risk of every model, and training towards it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from looped.budget import Cost
+from looped.experiments.signal.cost import check
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal.levels import Levels, levels, levels_of
 from looped.shared_signal.lsa_minimum import lsa_minimum
 from looped.shared_signal.models import LTB, ReadOut, SignalModel, read_out
-from looped.shared_signal.training import Kind, Progress, initial_model, train, training_cost
+from looped.shared_signal.training import Kind, Progress, initial_model, train
 from looped.threads import in_one_thread
 
 Matrix = Tensor | Sequence[Sequence[float]]
@@ -22,18 +22,17 @@ Over = Literal["signal", "examples", "noise"]
 """What the risk is drawn against: s, M or σ."""
 OVER: tuple[Over, ...] = ("signal", "examples", "noise")
 SWEEP_POINTS = 13
-BUDGET = Cost(seconds=1800.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The smallest risks over one setting, all others held."""
+    """The smallest risks against one setting, with all others fixed."""
 
     over: Over
     values: np.ndarray
-    """Of that setting, (K,)."""
+    """Values of that setting, (K,)."""
     levels: list[Levels]
-    """At each value."""
+    """Smallest risks at each value."""
 
     def holding(self, settings: SignalSettings, known: Levels) -> Self:
         """The same with the levels that are known for these settings at their point."""
@@ -64,7 +63,7 @@ def sweep(settings: SignalSettings, over: Over, H: Tensor | None = None, Psi: Te
 
 
 class SignalTraining:
-    """The models of some settings, trained side by side on the same prompts; for as long as somebody asks for records.
+    """The models of some settings, trained side by side on the same prompts; as long as records are requested.
 
     Args:
         settings: Settings of the run.
@@ -72,17 +71,12 @@ class SignalTraining:
         Psi: covariance of the tasks, likewise.
 
     Raises:
-        SettingsError: if a matrix is no covariance of d features, or training is beyond `BUDGET`.
+        SettingsError: if a matrix is no covariance of d features, or training costs too much.
     """
 
     def __init__(self, settings: SignalSettings, H: Tensor | None = None, Psi: Tensor | None = None) -> None:
         self.settings, self.task = settings, settings.task(H, Psi)
-        BUDGET.check(
-            training_cost(self.task, settings.plan(), len(settings.models)),
-            field="steps",
-            what=f"steps = {settings.steps} at these sizes",
-            remedy="fewer steps, prompts a step, examples or features",
-        )
+        check(settings)
         self.models: dict[Kind, SignalModel] = {
             kind: initial_model(kind, self.task, settings.seed) for kind in settings.models
         }
@@ -92,7 +86,7 @@ class SignalTraining:
         self._records = zip(*(train(model, self.task, settings.plan()) for model in self.models.values()), strict=True)
 
     def run(self) -> Iterator[dict[Kind, Progress]]:
-        """Go on to the end, a record of every model at a time. Dropping the iterator pauses; another one goes on."""
+        """Continue to the end, a record of every model at a time. Dropping the iterator pauses; a new one continues."""
         for records in self._records:  # not `yield from`, which would end the training with the iterator
             now = dict(zip(self.models, records, strict=True))
             if "lsa" in now and now["lsa"].risk < self.levels.lsa.risk:

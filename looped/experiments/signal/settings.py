@@ -13,9 +13,6 @@ from looped.shared_signal.fields import TASK_FIELDS
 from looped.shared_signal.tasks import SignalTask
 from looped.shared_signal.training import Kind, TrainingPlan
 
-PAIR = "pair"
-"""The choice of model that trains the block and linear self-attention on the same prompts, as the paper's Figure 1."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalSettings(CheckedSettings):
@@ -31,8 +28,8 @@ class SignalSettings(CheckedSettings):
     noise: float = setting(0.0, like=TASK_FIELDS["noise"])
     H_condition: float = setting(
         1.0, key="kappa-H", label="κ of H", kind="real", low=1, high=1e4, log=True,
-        help="Condition number of H, the covariance of the features: diagonal, eigenvalues evenly spaced in ratio, "
-        "trace d. 1 is H = I, as in the paper's experiments; 1 to 10,000.",
+        help="Condition number of H, the covariance of the features: diagonal, eigenvalues evenly spaced on a "
+        "logarithmic scale, trace d. 1 is H = I, as in the paper's experiments; 1 to 10,000.",
     )  # fmt: skip
     Psi_condition: float = setting(
         1.0, key="kappa-Psi", label="κ of Ψ", kind="real", low=1, high=1e4, log=True,
@@ -55,16 +52,16 @@ class SignalSettings(CheckedSettings):
     )  # fmt: skip
     steps: int = setting(
         8000, key="steps", label="Training steps", kind="whole", low=1, high=100_000, log=True,
-        help="Steps of Adam on fresh prompts. The rate falls to 0 over them, so a longer training is not a shorter one "
-        "gone on with. 1 to 100,000.",
+        help="Steps of Adam on fresh prompts. The rate falls to 0 over all of them, so a longer training does not "
+        "continue a shorter one. 1 to 100,000.",
     )  # fmt: skip
     batch: int = setting(
-        128, key="batch", label="Prompts a step", kind="whole", low=1, high=2_000, log=True,
+        128, key="batch", label="Prompts per step", kind="whole", low=1, high=2_000, log=True,
         help="Fresh prompts in every step; the paper's Figure 1 has 128. 1 to 2,000.",
     )  # fmt: skip
     learning_rate: float = setting(
         1e-2, key="rate", label="Learning rate", kind="real", low=1e-5, high=0.1, log=True,
-        help="Of Adam at its highest, after 100 steps of warm-up. 0.00001 to 0.1: above, training diverges.",
+        help="Highest learning rate of Adam, after 100 steps of warm-up. 0.00001 to 0.1: above, training diverges.",
     )  # fmt: skip
     seed: int = setting(0, like=Settings.table["seed"])
 
@@ -75,7 +72,7 @@ class SignalSettings(CheckedSettings):
 
     @property
     def of_task(self) -> Self:
-        """The same with the training's settings at their defaults: where these are equal, so are all best risks."""
+        """The same settings with the default training: where these are equal, all smallest risks are equal."""
         defaults = self.defaults()
         return self.replace(**{name: defaults[name] for name in ("model", "steps", "batch", "learning_rate")})
 

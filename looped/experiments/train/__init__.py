@@ -1,7 +1,6 @@
 """Training: learned weights beside the constructed ones and gradient descent, on seen and unseen prompts."""
 
-from looped.experiments.train.measure import evaluate, evaluation, train, trained
+from looped.experiments.train.measure import TrainWork, evaluate, evaluation, train, trained
 from looped.experiments.train.result import Sweep, TrainResult
-from looped.experiments.train.work import TrainWork
 
 __all__ = ["Sweep", "TrainResult", "TrainWork", "evaluate", "evaluation", "train", "trained"]

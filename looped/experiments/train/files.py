@@ -10,30 +10,21 @@ import numpy as np
 from looped.chart import Picture
 from looped.experiments.train.result import CEILING, STATISTICS, TrainResult, one_layer_optimum
 from looped.experiments.train.rivals import best_descent
-from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import pack
 from looped.export.files import Export, script
 from looped.files import npz
 from looped.training.evaluate import Risk
 
 
-class TrainExport(Export):
+class TrainExport(Export[TrainResult]):
     """The files of a training."""
 
     title = "What training finds"
 
-    def __init__(self, run: TrainResult) -> None:
-        self.run = run
-
-    @property
-    def settings(self) -> TrainSettings:
-        """As asked; for a run that was stopped, with the steps it made."""
-        return self.run.settings
-
     @property
     def results(self) -> dict[str, Any]:
         """The learned algorithm, and its errors on fresh prompts."""
-        run, settings = self.run, self.run.settings
+        run, settings = self.result, self.result.settings
         plan, history = settings.training(), run.history
         done = len(history.get("step", ()))
         out: dict[str, Any] = {
@@ -86,11 +77,11 @@ class TrainExport(Export):
         return ("chart", "series", "statistic", "at", "value"), self._rows()
 
     def _rows(self) -> Iterable[tuple[Any, ...]]:
-        history = self.run.history
+        history = self.result.history
         for name in ("loss", "median") if len(history.get("step", ())) else ():
             for step, value in zip(history["step"].tolist(), history[name].tolist(), strict=True):
                 yield "training", "loss of the batch", "mean" if name == "loss" else name, float(step), value
-        for kind, sweep in self.run.sweeps.items():
+        for kind, sweep in self.result.sweeps.items():
             for name, values in sweep.series.items():
                 for statistic, row in zip(STATISTICS, values, strict=True):
                     for x, value in zip(sweep.x.tolist(), row.tolist(), strict=True):
@@ -98,24 +89,24 @@ class TrainExport(Export):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """P and Q (d+1, d+1), or (L, d+1, d+1) untied, for Z ← Z − (1/n) P Z M (Zᵀ Q Z), and all that is drawn."""
-        return pack(self.run)
+        return pack(self.result)
 
     def pictures(self) -> Mapping[str, Picture]:
         """The page's charts."""
         from looped.experiments.train import charts
 
-        return charts.pictures(self.run)
+        return charts.pictures(self.result)
 
     def script(self) -> str:
         """Trains again from the first step; weights from a file travel inside."""
-        run = self.run
+        run = self.result
         if len(run.history.get("step", ())):
-            return script("train(settings)", self.settings, ("train",))
+            return script("train(settings)", run.settings, "train")
         named = pack(run)
         content = npz({name: named[name] for name in ("P", "Q")}).hex()
         return script(
-            f"evaluate(weights_from(weights, {run.name!r}, settings))", self.settings, ("evaluate", "weights_from"),
-            f"weights = bytes.fromhex(\n    {content!r}\n)",
+            f"evaluate(weights_from(weights, {run.name!r}, settings))", run.settings, "evaluate", "weights_from",
+            before=f"weights = bytes.fromhex(\n    {content!r}\n)",
         )  # fmt: skip
 
 

@@ -6,19 +6,20 @@ TRAIN = (
     Lesson(
         key="gd-plus-plus",
         title="Full weights become GD++",
-        see="All of P and Q were trained from random weights, and what came out is nearly two numbers: a step a, "
-        "and γ, by which every loop makes the inputs rounder. Press Train and watch the matrices take that shape.",
+        see="All of P and Q were trained from random weights, and two numbers nearly describe what came out: a step "
+        "size a, and γ, by which every loop makes the inputs better conditioned. Press Train and watch the matrices "
+        "take that shape.",
         question="How much better than the best gradient descent with T = 10 steps can ten loops of full weights be?",
         answer="In ten runs with different seeds the median query error was 1.3e-9 to 6.3e-9; the best single step "
-        "has 1.4e-3. Over the prompts with λ_1 below 4.16, which is all but about one in a million, the mean was 3e-7 "
-        "to 1.1e-5, and 0.025 for the best single step. Moving the inputs makes the data better conditioned from loop "
-        "to loop, which no step size can.",
+        "has 1.4e-3. Over the prompts with λ_1 below 4.16, all but about one in a million, the mean was 3e-7 to "
+        "1.1e-5, and 0.025 for the best single step. Moving the inputs makes the data better conditioned from loop to "
+        "loop; no step size can do that.",
     ),
     Lesson(
         key="preconditioner",
-        title="A alone: a step size with a twist",
+        title="A takes the place of the step size",
         see="Only A is trained, so every loop is a gradient step with the matrix A in place of the step size. The "
-        "diagonal of A comes near the best step size; look at the entries beside the diagonal.",
+        "diagonal of A comes near the best step size; look at the entries off the diagonal.",
         question="All directions are alike here. Will the trained A be a multiple of the identity?",
         answer="No. In ten of ten runs it gained an antisymmetric part, a rotation, of 43 to 45 % of its length. The "
         "mean query error over all prompts was 0.0172 to 0.0179; the best multiple of the identity has 0.0269. For "
@@ -27,7 +28,7 @@ TRAIN = (
     ),
     Lesson(
         key="one-loop",
-        title="One loop: the known optimum",
+        title="For one loop the optimum is known",
         see="For T = 1 the best A is known in closed form, n/(n+1+d)·I. Training takes about a second, and the page "
         "says how far the trained A is from it.",
         question="Why is the best step for n = 20, d = 5 below 1, although the covariance of x is the identity?",
@@ -37,23 +38,24 @@ TRAIN = (
     ),
     Lesson(
         key="untied",
-        title="Three layers of their own",
-        see="Three untied layers, trained together. Each becomes GD++ with numbers of its own, and the last step is "
+        title="Untied layers take different steps",
+        see="Three untied layers are trained together. Each becomes GD++ with its own a and γ, and the last step is "
         "the largest.",
         question="Which is better after three layers: the same weights three times, or three sets of weights?",
         answer="Three sets, on a typical prompt: in ten runs of each the median query error was 4.4e-5 to 5.0e-5, "
-        "and 6.9e-4 to 7.1e-4 with the same weights three times, because early layers can make the data round and the "
-        "last one takes the step. On rare prompts with a large λ_1 they are far worse, and these rule the mean over "
-        "all prompts: 0.46 to 0.74 against 0.015.",
+        "and 6.9e-4 to 7.1e-4 with the same weights three times. Early layers can improve the conditioning, and the "
+        "last one takes the step. On rare prompts with a large λ_1 they are far worse, and these dominate the mean "
+        "over all prompts: 0.46 to 0.74 against 0.015.",
         settings={"loops": 3, "untied": True},
     ),
     Lesson(
         key="generation",
-        title="Generating w",
-        see="The query token is to become w itself, as on the first page, and ‖w_T − w*‖² is trained. The write "
-        "mask keeps the examples where they are, so this is gradient descent with a learned step.",
-        question="Can the examples be made rounder here, as GD++ does?",
-        answer="No: only the query is written, and G stays as it is. What is left to learn is the matrix step.",
+        title="Finding w is gradient descent",
+        see="The query token is to become w itself, as on the first page, and the loss is ‖w_T − w*‖². The write mask "
+        "keeps the examples as they are, so this is gradient descent with a learned step.",
+        question="Can the loop make the examples better conditioned here, as GD++ does?",
+        answer="No: only the query is written, and the state G of the examples stays the same. All that can be "
+        "learned is the matrix in place of the step size.",
         settings={"task": "generation", "weights": "preconditioner", "loops": 5},
     ),
 )

@@ -1,4 +1,4 @@
-"""Train, and evaluate on fresh prompts what was found."""
+"""Train, and evaluate the trained weights on fresh prompts."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -17,7 +17,7 @@ EVALUATION_SEEDS = 3
 
 
 def trained(trainer: Trainer, settings: TrainSettings) -> TrainResult:
-    """The run as it stands, not yet evaluated; one that is not at its end counts as a run of fewer steps."""
+    """The run in its present state, not yet evaluated; an unfinished run counts as a run of fewer steps."""
     P, Q = trainer.snapshot()
     columns = {
         name.name: np.array([getattr(progress, name.name) for progress in trainer.history])
@@ -38,22 +38,21 @@ def train(settings: TrainSettings) -> TrainResult:
     Raises:
         SettingsError: for settings that cannot be trained here, before the first step.
     """
-    check(settings)
-    trainer = Trainer(settings.training())
-    for _ in trainer.run():
+    work = TrainWork(settings)
+    for _ in work.run():
         pass
-    return evaluate(trained(trainer, settings))
+    return work.snapshot()
 
 
 def evaluate(run: TrainResult, share: float = 1.0) -> TrainResult:
-    """The run with all that can be said of it; about ten seconds at the default sizes."""
+    """The run with its full evaluation; about ten seconds at the default sizes."""
     *_, last = evaluation(run, share)
     return last
 
 
 @in_one_thread
 def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
-    """The same piece by piece, so that a caller can show progress and stop.
+    """The same evaluation piece by piece, so that a caller can show progress and stop.
 
     Args:
         run: A run as `trained` gives it.
@@ -92,3 +91,47 @@ def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
     for kind, sweep in sweeps.all_of(settings, models, share):
         run = replace(run, sweeps={**run.sweeps, kind: sweep})
         yield run
+
+
+class TrainWork:
+    """Train from the first step, or from weights that are there, and then evaluate.
+
+    Args:
+        settings: Settings of the run.
+        begun: weights from a file, or of a run that was stopped: these are evaluated, nothing is trained.
+
+    Raises:
+        SettingsError: for settings that cannot be trained here.
+    """
+
+    def __init__(self, settings: TrainSettings, begun: TrainResult | None = None) -> None:
+        self.settings = settings
+        self.found = begun
+        self.trainer: Trainer | None = None
+        if begun is None:
+            check(settings)
+            self.trainer = Trainer(settings.training())
+        self._pieces: Iterator[TrainResult] | None = None
+
+    @property
+    def training(self) -> bool:
+        """True where there are steps left to make."""
+        return self.trainer is not None and not self.trainer.finished
+
+    def run(self) -> Iterator[Progress | None]:
+        """One record a step of training, then None for every piece of the evaluation."""
+        if self.trainer is not None:
+            yield from self.trainer.run()
+        if self._pieces is None:
+            self.found = self.snapshot()
+            self._pieces = evaluation(self.found)
+        for found in self._pieces:
+            self.found = found
+            yield None
+
+    def snapshot(self) -> TrainResult:
+        """The run as it stands."""
+        if self.found is not None:
+            return self.found
+        assert self.trainer is not None
+        return trained(self.trainer, self.settings)

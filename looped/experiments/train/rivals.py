@@ -1,6 +1,7 @@
-"""The rivals of trained weights: gradient descent, two numbers, A alone, and the prompts that judge them."""
+"""The rivals of trained weights: gradient descent, two numbers, A alone, and the prompts to evaluate them on."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,9 +19,9 @@ from looped.training.stream import Batch, PromptStream
 from looped.training.trainer import MODELS, Trainer
 
 EVALUATION_SEED = 2_147_000_000
-"""Prompts that judge come from seeds from here on, which no training is likely to use."""
+"""First seed of the evaluation prompts, large enough that no training is likely to use it."""
 ALONE_SECONDS = 20.0
-"""A alone is trained beside the run for comparison if that takes no longer by the estimate."""
+"""Largest estimated time for which A alone is trained beside the run for comparison."""
 LEVEL_PROMPTS = 4_000
 """Prompts behind the levels of the loss chart."""
 
@@ -36,6 +37,19 @@ def model_of(settings: TrainSettings, P: np.ndarray, Q: np.ndarray) -> LoopedMod
         weights="full", features=settings.features, loops=settings.loops, tied=not settings.untied
     )
     model.load_state_dict({"P": torch.from_numpy(P).double(), "Q": torch.from_numpy(Q).double()})
+    return model
+
+
+def two_numbers(settings: TrainSettings, a: Sequence[float], gamma: Sequence[float]) -> LoopedModel:
+    """The member of GD++ with these numbers, one of each for a layer."""
+    P, Q = gdpp.weights(a, gamma, settings.features)
+    return model_of(settings, P.numpy(), Q.numpy())
+
+
+def descent(step: float, features: int, loops: int) -> LoopedPredictor:
+    """Gradient descent with one step size, A = step·I."""
+    model = LoopedPredictor(weights="preconditioner", features=features, loops=loops)
+    model.load_state_dict({"A": step * torch.eye(features).double()[None]})
     return model
 
 
@@ -90,21 +104,15 @@ def level_medians(settings: TrainSettings, run: TrainResult | None = None) -> di
 @cache
 def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, float]:
     stream, d, T = stream_of(settings), settings.features, settings.loops
-
-    def descent(step: float, loops: int) -> float:
-        model = LoopedPredictor(weights="preconditioner", features=d, loops=loops)
-        model.load_state_dict({"A": step * torch.eye(d).double()[None]})
-        return _typical(model, stream)
-
-    named = {"answering 0": descent(0.0, 1), "one layer, closed form": descent(one_layer_optimum(settings)[0], 1)}
+    models: dict[str, LoopedModel] = {
+        "answering 0": descent(0.0, d, 1),
+        "one layer, closed form": descent(one_layer_optimum(settings)[0], d, 1),
+    }
     if T > 1:
-        named["constructed GD"] = descent(best_descent(settings)[0], T)
+        models["constructed GD"] = descent(best_descent(settings)[0], d, T)
     if best is not None and T > 1:
-        P, Q = gdpp.weights([best.a], [best.gamma], d)
-        named["best two numbers"] = _typical(
-            model_of(settings.replace(task="prediction"), P.numpy(), Q.numpy()), stream
-        )
-    return named
+        models["best two numbers"] = two_numbers(settings.replace(task="prediction"), [best.a], [best.gamma])
+    return {name: _typical(model, stream) for name, model in models.items()}
 
 
 def _typical(model: LoopedModel, stream: PromptStream) -> float:
@@ -116,25 +124,18 @@ def _typical(model: LoopedModel, stream: PromptStream) -> float:
 def models_of(run: TrainResult) -> dict[str, LoopedModel]:
     """The trained model and those it is compared with, all with P and Q written out."""
     settings, fits = run.settings, run.fits()
-    d = settings.features
     models = {"trained": model_of(settings, run.P, run.Q)}
     if settings.task == "prediction":
-        if fits and all(fit.a != 0 for fit in fits):
-            P, Q = gdpp.weights([fit.a for fit in fits], [fit.gamma for fit in fits], d)
-        if fits and all(fit.a != 0 for fit in fits) and P.isfinite().all():
-            models["its two numbers"] = model_of(settings, P.numpy(), Q.numpy())
+        if fits and all(fit.a != 0 and math.isfinite(fit.gamma / fit.a) for fit in fits):
+            models["its two numbers"] = two_numbers(settings, [fit.a for fit in fits], [fit.gamma for fit in fits])
         if run.best is not None:
-            P, Q = gdpp.weights([run.best.a], [run.best.gamma], d)
-            models["best two numbers"] = model_of(settings, P.numpy(), Q.numpy())
-    step = best_descent(settings)[0]
-    constructed = LoopedPredictor(weights="preconditioner", features=d, loops=settings.loops)
-    constructed.load_state_dict({"A": step * torch.eye(d).double()[None]})
-    models["constructed GD"] = constructed
+            models["best two numbers"] = two_numbers(settings, [run.best.a], [run.best.gamma])
+    models["constructed GD"] = descent(best_descent(settings)[0], settings.features, settings.loops)
     return models
 
 
 def stream_of(settings: TrainSettings, **others: Any) -> PromptStream:
-    """The prompts of a run, but for what `others` change."""
+    """The prompts of a run, with the changes in `others`."""
     sizes: dict[str, Any] = {"examples": settings.examples, "features": settings.features, "noise": settings.noise}
     return PromptStream(**(sizes | others))
 

@@ -1,4 +1,4 @@
-"""The settings of a training run as widgets, links, JSON and the command line give them."""
+"""Settings of a training run."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -49,30 +49,32 @@ class TrainSettings(CheckedSettings):
             Choice("sparse", "A and u", "a matrix A and a vector u"),
             Choice(
                 "preconditioner", "Preconditioner A",
-                "a matrix A alone, so that a loop is a gradient step with A for its step size",
+                "a matrix A alone, so that a loop is a gradient step with A in place of the step size",
             ),
         ),
         help="Which numbers of the layer are learned.",
     )  # fmt: skip
     untied: bool = setting(
         False, key="untied", label="Untied layers", kind="yes/no",
-        help="T layers with weights of their own instead of one layer applied T times. There is nothing past layer T.",
+        help="T layers, each with its own weights, instead of one layer applied T times. They cannot be applied more "
+        "than T times.",
     )  # fmt: skip
     noise: float = setting(
         0.0, like=Settings.table["noise"],
         help="Standard deviation of the noise added to the labels of the examples; the query is judged without noise. "
-        "0 to 10: without noise a label has the variance d, so at d = 1 and 10 the labels are nearly all noise.",
+        "0 to 10: without noise a label has the variance d, so at d = 1 and σ = 10 the labels are nearly all noise.",
     )  # fmt: skip
     seed: int = setting(
         0, like=Settings.table["seed"],
-        help="Of the first weights and of every training prompt. Same settings and seed, same bytes.",
+        help="Seed of the first weights and of every training prompt. Equal settings and an equal seed give equal "
+        "bytes.",
     )  # fmt: skip
     optimizer: str = setting(
         "auto", key="optimizer", label="Optimiser", kind="choice",
         choices=(
             Choice(
                 "auto", "Automatic",
-                "Gauss–Newton where a step of it is cheap, with 1,000 weights at most, else Adam",
+                "Gauss–Newton for at most 1,000 weights, where a step of it is cheap, else Adam",
             ),
             Choice("gauss-newton", "Gauss–Newton", "Levenberg–Marquardt on fresh prompts"),
             Choice("adam", "Adam", "gradient steps scaled entry by entry"),
@@ -82,17 +84,18 @@ class TrainSettings(CheckedSettings):
     )  # fmt: skip
     steps: int = setting(
         0, key="steps", label="Steps", kind="whole", low=0, high=20_000,
-        help="Budget of optimiser steps, growth of the loops and several starts included. 0 takes what suits the "
-        "other settings. Up to 20,000; steps are counted, never seconds, so that results repeat.",
+        help="Number of optimiser steps, including those with fewer than T loops and those of several starts. 0 takes "
+        "a number that suits the other settings. Up to 20,000; steps are counted, never seconds, so that results "
+        "repeat.",
     )  # fmt: skip
     patience: int = setting(
         0, key="patience", label="Patience", kind="whole", low=0, high=5_000,
-        help="Stop early on a plateau: when the typical loss of so many steps at the full T is not 1 % below that of "
-        "as many before them. 0 makes all steps. Up to 5,000.",
+        help="Stop early on a plateau: when the typical loss of this many steps at the full T is not 1 % below that "
+        "of as many steps before. 0 makes all steps. Up to 5,000.",
     )  # fmt: skip
     batch: int = setting(
         0, key="batch", label="Batch", kind="whole", low=0, high=16_384,
-        help="Fresh prompts in every step. 0 takes what suits the other settings. Up to 16,384.",
+        help="Fresh prompts in every step. 0 takes a number that suits the other settings. Up to 16,384.",
     )  # fmt: skip
     dtype: Literal["float64", "float32"] = setting(
         "float64", like=Settings.table["dtype"],
@@ -109,7 +112,7 @@ class TrainSettings(CheckedSettings):
     )  # fmt: skip
 
     def training(self) -> Training:
-        """The plan of the run: what is not given suits the rest."""
+        """The plan of the run; what is not given is chosen to suit the rest."""
         given: dict[str, Any] = {}
         if self.optimizer != "auto":
             given["optimizer"] = self.optimizer

@@ -3,7 +3,6 @@
 `python -m looped.experiments.train.stored` makes the file again.
 """
 
-import sys
 from functools import cache
 from typing import Any
 
@@ -26,10 +25,7 @@ def stored() -> tuple[TrainResult, dict[str, Any]]:
 
 def main() -> None:
     """Train and evaluate the default run and write it into the package's folder."""
-    run = train(TrainSettings())
-    path = provenance.STORED / NAME
-    provenance.store(path, pack(run), provenance.provenance(COMMAND))
-    print(f"wrote {path}, {path.stat().st_size:,} bytes", file=sys.stderr)
+    provenance.store(provenance.STORED / NAME, pack(train(TrainSettings())), provenance.provenance(COMMAND))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The squared error while one thing changes: loops, examples, covariance, scale or noise of the prompts."""
+"""The squared error as one quantity changes: loops, examples, covariance, scale or noise of the prompts."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,14 +10,14 @@ from looped.experiments.train import rivals
 from looped.experiments.train.result import Sweep
 from looped.experiments.train.settings import TrainSettings
 from looped.prompts import eigenvalues
-from looped.training.evaluate import tuned_descent
-from looped.training.models import LoopedModel, LoopedPredictor
+from looped.training.evaluate import statistics, tuned_descent
+from looped.training.models import LoopedModel
 from looped.training.stream import Batch, PromptStream
 
 PAST = 5
-"""Loops are followed to so many times the trained T."""
+"""Largest number of loops, as a multiple of the trained T."""
 COVARIANCES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-"""Condition numbers κ_Σ of the inputs' covariance, eigenvalues evenly spaced in ratio, trace d."""
+"""Condition numbers κ_Σ of the inputs' covariance, eigenvalues evenly spaced on a logarithmic scale, trace d."""
 SCALES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 2.0)
 """Factors on all inputs, w* divided by them, so that labels keep their size."""
 NOISES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -50,7 +50,7 @@ def all_of(
 
 
 def _root(features: int, kappa: float) -> Tensor:
-    """Σ^{1/2}, eigenvalues of Σ evenly spaced in ratio with condition number κ_Σ and trace d."""
+    """Σ^{1/2}, eigenvalues of Σ evenly spaced on a logarithmic scale with condition number κ_Σ and trace d."""
     return torch.diag(eigenvalues("geometric", features, kappa, features).sqrt())
 
 
@@ -60,11 +60,8 @@ def _draw(stream: PromptStream, prompts: int) -> tuple[Batch, Tensor]:
 
 
 def _statistics(predictions: Tensor, batch: Batch, queries: Tensor) -> np.ndarray:
-    """`STATISTICS` of (prediction − x_qᵀw*)², (3, …) for predictions (…, B); what overflows counts as infinite."""
-    errors = (predictions - torch.einsum("bd,bd->b", queries, batch.w_star)).square()
-    errors = torch.where(torch.isfinite(errors), errors, torch.inf)
-    tail = errors.kthvalue(max(1, round(0.999 * errors.shape[-1])), dim=-1).values
-    return torch.stack([errors.mean(-1), errors.median(-1).values, tail]).numpy()
+    """`STATISTICS` of (prediction − x_qᵀw*)², (3, …) for predictions (…, B)."""
+    return statistics((predictions - torch.einsum("bd,bd->b", queries, batch.w_star)).square())
 
 
 def _past(settings: TrainSettings, models: Mapping[str, LoopedModel], share: float) -> Sweep:
@@ -77,8 +74,7 @@ def _past(settings: TrainSettings, models: Mapping[str, LoopedModel], share: flo
     for name, model in models.items():
         series[name] = _statistics(model.predictions(batch.state, queries, most), batch, queries)
     step, _ = tuned_descent(batch, T)
-    rival = LoopedPredictor(weights="preconditioner", features=settings.features, loops=most)
-    rival.load_state_dict({"A": step * torch.eye(settings.features).double()[None]})
+    rival = rivals.descent(step, settings.features, most)
     series["GD tuned here"] = _statistics(rival.predictions(batch.state, queries), batch, queries)
     series["answering 0"] = _statistics(torch.zeros(most + 1, prompts).double(), batch, queries)
     return Sweep(np.arange(most + 1.0), series, prompts)
@@ -90,7 +86,7 @@ def _sweep(
     streams: Iterable[tuple[float, PromptStream]],
     share: float,
 ) -> Sweep:
-    """Errors after T loops on each stream's prompts, beside gradient descent whose step is tuned on just these."""
+    """Errors after T loops on each stream's prompts, beside gradient descent with its step tuned on them."""
     prompts = rivals.affordable(settings, settings.loops, 2_000, share)
     places, columns = [], []
     for x, stream in streams:

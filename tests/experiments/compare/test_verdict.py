@@ -6,9 +6,10 @@ import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from looped import Settings, SettingsError, compare, cost, export
+from looped import Settings, SettingsError, compare, export
 from looped.algorithms import ALGORITHMS
 from looped.attention.layer import over_examples
+from looped.experiments.compare.cost import sizes
 from looped.tables import Table
 from tests.experiments.compare.conftest import fit
 from tests.strategies import runnable_settings
@@ -44,7 +45,7 @@ def dummies(n, levels, seed=0, noise=3.0):
 
 
 def steady(result):
-    """Whether every mode falls by 5 % a loop, by its eigenvalues alone."""
+    """True if every mode falls by 5 % per loop, by the eigenvalues alone."""
     return result.prediction.kind == "converges" and result.prediction.factor <= 0.95
 
 
@@ -211,7 +212,7 @@ def test_what_contracts_passes_on_tables(n, levels, name, more):
         step_size=more.draw(st.sampled_from(["auto", "optimal"])),
         label_scale=more.draw(st.sampled_from([1.0, -1000.0])),
     )
-    assume(cost.sizes(setting, table).allowed)
+    assume(sizes(setting, table).allowed)
     result = fit(setting, table)
     if result.prediction.kind == "converges" and (name == "gd++" or steady(result)):
         assert result.passed, (result.relative_gap, result.tolerance)

@@ -1,4 +1,4 @@
-"""What the lessons of the second page claim, measured over several seeds."""
+"""The claims of the second page's lessons, measured over several seeds."""
 
 import re
 from pathlib import Path
@@ -75,9 +75,11 @@ def test_more_loops_need_fewer_examples_and_never_less_than_one_per_feature(defa
 
 def test_dimension_needs_about_the_same_ratio(default):
     for seed in SEEDS:
-        assert needed(run("dimension", seed=seed)) == pytest.approx(number("dimension", "need about n = #d"), abs=0.25)
-    assert needed(default) == pytest.approx(number("dimension", "at d = 10 about #d"), abs=0.1)
-    assert theory.limit_ratio(50, 1e-3, "auto") == pytest.approx(number("dimension", "large d #d"), abs=0.005)
+        assert needed(run("dimension", seed=seed)) == pytest.approx(number("dimension", "about #d at d = 20"), abs=0.25)
+    assert needed(default) == pytest.approx(number("dimension", "need about n = #d at d = 10"), abs=0.1)
+    assert theory.limit_ratio(50, 1e-3, "auto") == pytest.approx(
+        number("dimension", "#d in the limit of large d"), abs=0.005
+    )
 
 
 @pytest.mark.parametrize("features", [1, 2, 5, 10, 20])
@@ -100,9 +102,9 @@ def test_too_few_examples_leave_a_floor_and_kappa_is_worst_at_n_equal_to_d():
 
 
 def test_heavy_tails_need_more_and_most_prompts_much_more(default, student):
-    assert needed(student) == pytest.approx(number("heavy-tails", "Half of them about #;"), abs=0.1)
-    assert needed(student, 2) == pytest.approx(number("heavy-tails", "9 of 10 about #,"), abs=0.3)
-    assert needed(default, 2) == pytest.approx(number("heavy-tails", "against #, over 4,000"), abs=0.1)
+    assert needed(student) == pytest.approx(number("heavy-tails", "About # for half of them"), abs=0.1)
+    assert needed(student, 2) == pytest.approx(number("heavy-tails", "about # for 9 of 10"), abs=0.3)
+    assert needed(default, 2) == pytest.approx(number("heavy-tails", "normal rows need #"), abs=0.1)
     assert needed(default) == pytest.approx(number("heavy-tails", "need n/d = # for"), abs=0.1)
     for seed in SEEDS:
         tails = run("heavy-tails", seed=seed)
@@ -145,7 +147,7 @@ def test_correlated_rows_tend_to_the_condition_number_of_their_covariance():
 def test_the_first_lesson_names_both_sizes_so_that_it_does_not_contradict_the_number_beside_it():
     see = LESSONS["three-per-feature"].see
     assert "half of 4,000 prompts" in see
-    assert "The number below is of 64 prompts" in see
+    assert "The number below is measured on 64 prompts" in see
     shown = run("three-per-feature")
     assert shown.settings.prompts == 64
     for quantile, who in ((1, "half of them"), (2, "9 of 10")):

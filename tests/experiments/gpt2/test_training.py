@@ -14,8 +14,9 @@ from looped.chart import ROLES, colour
 from looped.experiments.gpt2 import command as command_line
 from looped.experiments.gpt2 import training
 from looped.experiments.gpt2.charts import curves_chart
+from looped.experiments.gpt2.cost import check, estimate
 from looped.experiments.gpt2.curves import Curve, command, stored
-from looped.experiments.gpt2.result import GPT2Training, estimate, gpt2
+from looped.experiments.gpt2.result import GPT2Training, gpt2
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer
 from looped.fields import SettingsError
@@ -83,7 +84,7 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(SettingsError, match="device = tpu cannot be used: choose cpu"):
         GPT2Trainer(TINY, "tpu")
     with pytest.raises(SettingsError, match=r"at most 1,800 s.*or the command python -m looped gpt2\.$"):
-        GPT2Training(GPT2Settings(**PAPER)).affordable()
+        check(GPT2Settings(**PAPER))
     (tmp_path / "run.pt").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="is damaged or was not written by this version's training"):
         GPT2Trainer.resume(tmp_path / "run.pt")
@@ -98,7 +99,7 @@ def test_a_run_of_another_device_is_refused(tmp_path):
     trainer = GPT2Trainer(TINY)
     trainer.device = torch.device("meta")
     trainer.save(tmp_path / "run.pt")
-    with pytest.raises(SettingsError, match="was trained on meta: go on there, with --device meta"):
+    with pytest.raises(SettingsError, match="was trained on meta: continue there, with --device meta"):
         GPT2Trainer.resume(tmp_path / "run.pt")
 
 
@@ -224,7 +225,7 @@ def test_an_interrupt_stops_between_two_steps_and_resumes_to_the_same_bytes(caps
     with pytest.raises(SystemExit) as caught:
         cli.main([*options, "--out", str(tmp_path / "a")])
     assert caught.value.code == 130
-    assert "stopped; --resume goes on from here" in capsys.readouterr().err
+    assert "stopped; --resume continues from here" in capsys.readouterr().err
     assert GPT2Trainer.resume(tmp_path / "a" / "checkpoint.pt").steps == 8
     monkeypatch.undo()
     cli.main([*options, "--resume", "--out", str(tmp_path / "a")])

@@ -3,60 +3,57 @@ import sys
 
 import pytest
 
-from looped import Settings, SettingsError, cost
+from looped import Settings, SettingsError
+from looped.experiments.compare import cost
 from looped.settings import FIELDS
 
 LARGEST = {name: int(FIELDS[name].high) for name in ("loops", "examples", "features")}
 
 
-def run(**changes):
-    return cost.sizes(Settings(**changes))
-
-
 def test_the_defaults_are_quick_with_all_prompts():
-    assert cost.most_prompts(run(), quick=True) == 64
+    assert cost.most_prompts(Settings(), quick=True) == 64
 
 
 @pytest.mark.parametrize("form", ["state", "token"])
 @pytest.mark.parametrize("layout", ["compact", "slots"])
 def test_the_most_prompts_fit_and_one_more_does_not(layout, form):
-    asked = run(loops=1000, examples=300, features=30, prompts=1000, layout=layout, form=form)
+    asked = Settings(loops=1000, examples=300, features=30, prompts=1000, layout=layout, form=form)
     most = cost.most_prompts(asked)
     assert 0 < most < 1000
-    assert asked.with_prompts(most).allowed
-    assert not asked.with_prompts(most + 1).allowed
+    assert cost.sizes(asked.replace(prompts=most)).allowed
+    assert not cost.sizes(asked.replace(prompts=most + 1)).allowed
     quick = cost.most_prompts(asked, quick=True)
     assert 0 < quick <= most
 
 
 def test_every_largest_size_can_be_run_with_one_prompt_at_least():
-    assert cost.most_prompts(run(**LARGEST)) >= 1
-    assert cost.most_prompts(run(**LARGEST, data="gaussian", layout="slots")) >= 1
+    assert cost.most_prompts(Settings(**LARGEST)) >= 1
+    assert cost.most_prompts(Settings(**LARGEST, data="gaussian", layout="slots")) >= 1
 
 
 def test_a_run_beyond_the_limits_is_refused_with_the_most_that_fits():
     with pytest.raises(SettingsError, match=r"prompts = 64 needs about .* s and .* MiB at T = 10000.*at most \d+ pr"):
-        cost.check(run(**LARGEST))
+        cost.check(Settings(**LARGEST))
 
 
 def test_a_token_form_that_is_too_long_points_to_the_state_form():
     with pytest.raises(SettingsError, match=r"form = token .* choose the state form"):
-        cost.check(run(**LARGEST, form="token"))
+        cost.check(Settings(**LARGEST, form="token"))
 
 
 def test_costs_grow_with_every_size():
     sizes = {"loops": 500, "examples": 100, "features": 20, "prompts": 50}
-    base = run(**sizes)
+    base = cost.estimate(Settings(**sizes))
     for name, value in sizes.items():
-        larger = run(**sizes | {name: 2 * value})
+        larger = cost.estimate(Settings(**sizes | {name: 2 * value}))
         assert larger.seconds > base.seconds
         assert larger.bytes > base.bytes
 
 
 def test_the_gram_yardstick_is_for_large_runs_with_more_examples_than_features():
-    assert not run().gram
-    assert run(loops=10_000).gram
-    assert not run(loops=10_000, examples=10).gram
+    assert not cost.sizes(Settings()).gram
+    assert cost.sizes(Settings(loops=10_000)).gram
+    assert not cost.sizes(Settings(loops=10_000, examples=10)).gram
 
 
 @pytest.mark.slow
@@ -72,13 +69,13 @@ def test_the_gram_yardstick_is_for_large_runs_with_more_examples_than_features()
     ids=str,
 )
 def test_the_largest_allowed_run_keeps_within_a_gibibyte_and_three_seconds(changes):
-    asked = run(**changes, prompts=1000)
+    most = cost.most_prompts(Settings(**changes, prompts=1000))
     script = (
         "import resource, time\n"
         "from looped import Settings, compare\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "compare(Settings()); before = peak(); start = time.process_time()\n"
-        f"compare(Settings(**{changes}, prompts={cost.most_prompts(asked)})).curves\n"
+        f"compare(Settings(**{changes}, prompts={most})).curves\n"
         "print(time.process_time() - start, (peak() - before) * 1024)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

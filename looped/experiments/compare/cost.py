@@ -1,7 +1,7 @@
-"""The cost of a run, estimated before it starts, and the caps that follow.
+"""The cost of a comparison, estimated before it starts, and the caps that follow.
 
 The estimate adds up the floating-point operations of each stage over the speed that stage reaches on one current
-core, plus a fixed price per loop. `benchmarks/` holds it against measured times.
+core, plus a fixed price per loop. `benchmarks/` compares it with measured times.
 """
 
 from bisect import bisect_left
@@ -54,7 +54,7 @@ class Sizes:
 
     @property
     def seconds(self) -> float:
-        """Estimated CPU seconds of one core."""
+        """Estimated CPU seconds on one core."""
         B, n, d, T = self.B, self.n, self.d, self.T
         r = min(n, d)
         draw = B * (2e-5 + 1.2e-7 * n * d + 4e-10 * n * r * r) if self.synthetic else 0
@@ -105,11 +105,15 @@ class Sizes:
         return 8 * self.B * (data + history)
 
     @property
+    def cost(self) -> Cost:
+        """Both."""
+        return Cost(seconds=self.seconds, bytes=self.bytes)
+
+    @property
     def allowed(self) -> bool:
         """True where the run keeps within the limits of time and memory, and of the token form."""
         reads = self.B * self.n * self.d * self.T
-        within = BUDGET.allows(Cost(seconds=self.seconds, bytes=self.bytes))
-        return within and not (self.token_form and reads > TOKEN_CAP)
+        return BUDGET.allows(self.cost) and not (self.token_form and reads > TOKEN_CAP)
 
     def with_prompts(self, B: int) -> "Sizes":
         """The same run with B prompts."""
@@ -117,7 +121,7 @@ class Sizes:
 
 
 def sizes(settings: Settings, table: Table | None = None) -> Sizes:
-    """The sizes of the run that these settings, and this table if there is one, ask for."""
+    """The sizes of the run for these settings, and for this table if there is one."""
     synthetic = settings.data in SYNTHETIC
     n = settings.examples if table is None else table.rows
     d = settings.features if table is None else len(table.columns)
@@ -134,13 +138,20 @@ def sizes(settings: Settings, table: Table | None = None) -> Sizes:
     )
 
 
-def most_prompts(run: Sizes, quick: bool = False) -> int:
-    """The largest number of prompts, at most `run.B`, that is allowed; 0 if not even one is.
+def estimate(settings: Settings, table: Table | None = None) -> Cost:
+    """The cost of a run."""
+    return sizes(settings, table).cost
+
+
+def most_prompts(settings: Settings, table: Table | None = None, quick: bool = False) -> int:
+    """The largest number of prompts, at most that of the settings or the one of a table, that is allowed, or 0.
 
     Args:
-        run: Sizes of the run as asked.
+        settings: Settings of the requested run.
+        table: the real data, if any.
         quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
     """
+    run = sizes(settings, table)
     seconds = max(QUICK_SECONDS, 1.25 * run.with_prompts(1).seconds)
 
     def too_many(B: int) -> bool:
@@ -150,17 +161,18 @@ def most_prompts(run: Sizes, quick: bool = False) -> int:
     return bisect_left(range(1, run.B + 1), True, key=too_many)
 
 
-def check(run: Sizes) -> None:
+def check(settings: Settings, table: Table | None = None) -> None:
     """Refuse a run beyond the limits.
 
     Raises:
         SettingsError: one sentence with the estimate and the nearest setting that fits.
     """
+    run = sizes(settings, table)
     if run.allowed:
         return
     what = f"T = {run.T}, n = {run.n}, d = {run.d}"
     state = run.token_form and run.algorithm.has_state
-    most = most_prompts(run)
+    most = most_prompts(settings, table)
     if most:
         raise SettingsError(
             "prompts",
