@@ -1,7 +1,6 @@
 """The real app in the real Chromium: one server, one browser and one tab for all tests.
 
-A page opens in half the time in a tab that has loaded the app before, where Plotly is compiled, and in a fifth of the
-time of a new browser context.
+A tab that has loaded the app before opens a page in half the time of a new one, in which Plotly is compiled anew.
 """
 
 import contextlib
