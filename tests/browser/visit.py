@@ -9,6 +9,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Download, Locator, Page, WebSocket, expect
+from playwright.sync_api import TimeoutError as NotInTime
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -214,10 +215,20 @@ class Visit:
         self.page.wait_for_function(AT_REST)
 
     def choose(self, name: str, option: str | re.Pattern[str]) -> None:
-        """Take an option of a select box, and wait for the run."""
+        """Take an option of a select box, and wait for the run; a list that a late drawing closed is opened again."""
+        box, wanted = self.page.get_by_role("combobox", name=name), self.page.get_by_role("option", name=option)
+
+        def taken() -> bool:
+            box.click()
+            try:
+                wanted.click(timeout=10_000)
+            except NotInTime:
+                self.page.keyboard.press("Escape")
+                return False
+            return True
+
         with self.change():
-            self.page.get_by_role("combobox", name=name).click()
-            self.page.get_by_role("option", name=option).click()
+            self.until(taken, f"{option} of {name}")
 
     def press(self, name: str | re.Pattern[str], within: str = "stMain") -> None:
         """Press the button of that name."""
