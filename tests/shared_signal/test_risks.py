@@ -175,7 +175,7 @@ def test_the_bayes_risk_without_noise_is_the_unseen_part():
     [
         random_task(8, d=1),
         random_task(9, d=1, M=3, sigma=0.0),
-        random_task(6, d=3, rank_Psi=1),
+        random_task(6, d=2, rank_Psi=1),
         random_task(5, d=3, rank_H=1),
     ],
     ids=["d = 1", "d = 1 without noise", "Ψ of rank 1", "H of rank 1"],
