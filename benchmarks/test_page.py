@@ -4,7 +4,7 @@ import pytest
 
 from looped import Settings, compare, export
 from looped.experiments.compare.charts import error_chart
-from looped.experiments.compare.cost import most_prompts
+from looped.experiments.compare.cost import most_prompts, sizes
 
 MOVES = {
     "defaults": Settings(),
@@ -47,3 +47,5 @@ def test_largest_allowed(best_of_five, benchmark, name):
     best_of_five(
         lambda settings: compare(settings).curves, lambda seed: (fitting(LARGEST[name].replace(seed=seed), False),)
     )
+    estimate = sizes(fitting(LARGEST[name], False)).seconds
+    benchmark.extra_info["measured / estimated seconds"] = round(benchmark.stats.stats.min / estimate, 2)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import random
 from itertools import product
 
 import numpy as np
@@ -12,25 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looped import SettingsError
-from looped.csv_cells import SEPARATORS, guess_separator
+from looped.csv_cells import SEPARATORS
 from looped.dialects import Dialect
-from looped.numerals import MISSING
 from looped.tables import choose, read_csv
+from tests.csv_files import GOOD, X, Y, refusal
 
-X = [[1.5, 2.25], [2.5, 1.25], [4.5, 2.0], [5.5, 0.25]]
-Y = [3, 4, 9, 6]
-GOOD = "a,b,y\n1.5,2.25,3\n2.5,1.25,4\n4.5,2.0,9\n5.5,0.25,6\n"
 COMMAS = "a;b;y\n1,5;2,25;3,0\n2,5;1,25;4,0\n4,5;2,0;9,0\n5,5;0,25;6,0\n"
-
-
-def refusal(content, target="y", **told):
-    with pytest.raises(SettingsError) as caught:
-        choose(read_csv(content if isinstance(content, bytes) else content.encode(), "t.csv", Dialect(**told)), target)
-    text = str(caught.value)
-    assert "\n" not in text
-    assert text.endswith(".")
-    assert len(text) < 260
-    return text
 
 
 def as_r_writes_it(quote):
@@ -90,42 +76,6 @@ def test_every_usual_way_to_write_a_table_gives_its_numbers_and_says_what_was_gu
     assert "\n" not in table.reading
 
 
-@pytest.mark.parametrize(
-    ("encoding", "said"),
-    [("utf-8", "UTF-8"), ("utf-8-sig", "UTF-8"), ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16-LE"),
-     ("utf-16-be", "UTF-16-BE"), ("cp1252", "CP1252"), ("latin-1", "CP1252")],
-)  # fmt: skip
-def test_column_names_come_through_in_the_usual_encodings(encoding, said):
-    text = "größe,día,cm²\n1.5,2.25,3\n2.5,1.25,4\n4.5,2.0,9\n5.5,0.25,6\n"
-    table = choose(read_csv(text.encode(encoding), "t.csv"), "cm²")
-    assert table.columns == ("größe", "día")
-    np.testing.assert_array_equal(table.X, X)
-    assert table.reading.startswith(f"{said},")
-
-
-def test_an_encoding_that_is_told_is_used():
-    text = "дом,b,y\n1.5,2.25,3\n2.5,1.25,4\n4.5,2.0,9\n5.5,0.25,6\n"
-    assert choose(read_csv(text.encode("cp1251"), "t.csv", Dialect(encoding="cp1251")), "y").columns == ("дом", "b")
-
-
-@pytest.mark.parametrize("cell", [
-    "2023_01", "1_000", "١٢", "１２", "0x1F", "1e", "1.2.3", "--1", "1 2", "1\u202f000", "−3", "True", "12%", "€5",
-    "$3.50", "1,234", "1.234,5", "2024-01-02", "n/m", "<5", "1e5m", "5'", "1d5", "infinite", "1/2",
-])  # fmt: skip
-def test_text_that_is_no_number_is_named_with_its_cell(cell):
-    text = "a;b;y\n1.5;2.25;3\n" + f"{cell};1.25;4\n" + "4.5;2.5;9\n5.5;0.25;6\n"
-    message = refusal(text)
-    assert "Column 'a'" in message
-    assert f"'{cell}' in row 3" in message
-
-
-@pytest.mark.parametrize("cell", sorted({*MISSING, "NA", "N/A", "NaN", "NULL", "None"} - {""}))
-def test_a_word_for_a_missing_value_is_named_as_one(cell):
-    message = refusal(GOOD.replace("4.5", cell))
-    assert "Column 'a' of t.csv has 1 missing value, the first in row 4" in message
-    assert f"('{cell}')" in message
-
-
 def test_rows_are_counted_in_the_file():
     assert "'n/m' in row 6" in refusal("a,b,y\n\n1.5,2.25,3\n2.5,1.25,4\n\n4.5,n/m,9\n5,1,2\n")
     assert "'n/m' in row 9" in refusal("# c\ntitle\n\na,name,y\n1,'x',3\n# c\n\n2,'z',4\nn/m,'w',9\n4,'w',7\n")
@@ -155,15 +105,6 @@ def test_years_may_be_names_beside_words():
     assert "header = no" in refusal("n/m,3.5,1.5\n2,2.5,3.5\n3,3.5,1.5\n4,6.5,5.5\n", "1.5")
 
 
-@pytest.mark.parametrize("error", ["#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"])
-def test_an_error_of_a_workbook_is_no_comment(error):
-    assert f"'{error}'" in refusal(GOOD.replace("4.5", error))
-
-
-def test_rows_whose_first_cells_begin_with_a_hash_are_no_comments():
-    assert "'#1' in row 2" in refusal("id,a,y\n#1,2,3\n#2,3,4\n#3,5,9\n4,5,6\n")
-
-
 def test_row_names_can_be_told():
     text = "id,a,y\n7,1,3\n9,2,4\n8,4,9\n"
     assert choose(read_csv(text.encode(), "t.csv"), "y").columns == ("id", "a")
@@ -172,22 +113,6 @@ def test_row_names_can_be_told():
     assert "the first column (id), which names the rows" in sheet.reading
     unnamed = read_csv(text.replace("id", "").encode(), "t.csv", Dialect(row_names="no"))
     assert choose(unnamed, "y").columns == ("column 1", "a")
-
-
-def test_a_thousand_or_a_decimal_comma_is_not_guessed():
-    text = "a;y\n1,250;3\n2,125;4\n3,375;9\n"
-    message = refusal(text)
-    assert "'1,250' in row 2" in message
-    assert "decimal = comma" in message
-    table = choose(read_csv(text.encode(), "t.csv", Dialect(decimal="comma")), "y")
-    np.testing.assert_array_equal(table.X[:, 0], [1.25, 2.125, 3.375])
-    assert "'1,250' in row 2" in refusal(text, decimal="point")
-
-
-def test_with_a_decimal_comma_a_point_is_no_decimal_mark():
-    message = refusal("a;b;y\n1,5;1.234;3\n2,5;2.345;4\n3,25;3.456;9\n")
-    assert "Column 'b'" in message
-    assert "'1.234' in row 2" in message
 
 
 def test_a_wrong_way_to_write_is_refused_with_the_choices():
@@ -263,55 +188,6 @@ def test_a_table_written_in_any_dialect_reads_as_pandas_reads_it_when_told(
         assert sheet.frame.columns.tolist() == names
 
 
-def messy_table(rng):
-    """A table and its separator: with lines above, without names, with gaps, dates and words, as `rng` draws it."""
-    separator = rng.choice(sorted(SEPARATORS.values()))
-    decimal = rng.choice(".,") if separator != "," else "."
-    kinds = [
-        rng.choice(["whole", "decimals", *(["exponent", "words", "date"] if j else [])])
-        for j in range(rng.randint(2, 5))
-    ]
-
-    def cell(kind):
-        match kind:
-            case "whole":
-                return str(rng.randint(-500, 5000))
-            case "decimals":
-                return f"{rng.uniform(-50, 900):.{rng.randint(1, 4)}f}".replace(".", decimal)
-            case "exponent":
-                return f"{rng.uniform(-9, 9):.2e}".replace(".", decimal)
-            case "date":
-                return f"2024-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}"
-        return '"' + rng.choice(["New York, NY", "red", "blue one", "a;b", "x"]) + '"'
-
-    rows = [[cell(kind) for kind in kinds] for _ in range(rng.randint(4, 14))]
-    if rng.random() < 0.3 and separator != " ":
-        for row in rows:
-            row[rng.randrange(len(row))] = rng.choice(["", "NA", "?", row[0]])
-    names = [[f"col{j}" for j in range(len(kinds))]] if rng.random() < 0.7 else []
-    titles = [
-        [rng.choice(["Report of 2024", "Sales, in EUR", "units: cm, kg; s"])]
-        for _ in range(rng.choice([0, 0, 0, 1, 2]))
-    ]
-    return separator, "\n".join(separator.join(row) for row in [*titles, *names, *rows]) + "\n"
-
-
-def test_the_separator_is_found_where_the_standard_library_misses_it():
-    rng = random.Random(0)
-    drawn = [messy_table(rng) for _ in range(600)]
-
-    def sniffed(text):
-        try:
-            return csv.Sniffer().sniff(text, delimiters=",;\t| ").delimiter
-        except csv.Error:
-            return ""
-
-    found = sum(guess_separator(text) == separator for separator, text in drawn)
-    standard = sum(sniffed(text) == separator for separator, text in drawn)
-    assert found >= 588
-    assert standard < found - 60
-
-
 @pytest.mark.parametrize(("separator", "header"), list(product(SEPARATORS, ["yes", "no"])))
 def test_a_dialect_that_is_told_is_the_one_used(separator, header):
     text = GOOD.replace(",", SEPARATORS[separator])
@@ -332,18 +208,3 @@ def test_a_title_may_have_more_cells_than_the_table():
     sheet = read_csv(f"Title of it,with,four,cells\na,b,y\n{ROWS}".encode(), "titled.csv")
     assert list(sheet.frame) == ["a", "b", "y"]
     assert "1 line above the table" in sheet.reading
-
-
-def test_a_quoted_cell_may_hold_a_line_that_begins_like_a_comment():
-    text = 'note,a,b,y\n# a comment\n"see\n#1 of 2",1,2,3\nx,2,1,4\ny,3,2,5\nz,4,4,9\nu,1,4,3\n'
-    sheet = read_csv(text.encode(), "quoted.csv")
-    assert sheet.frame["note"][0] == "see\n#1 of 2"
-    assert sheet.frame["y"].tolist() == [3, 4, 5, 9, 3]
-    assert "1 comment line" in sheet.reading
-
-
-def test_a_quote_within_a_cell_hides_no_comment():
-    text = 'pipe,a,y\n5",1,3\n# a comment\n6",2,4\n7",3,5\n8",4,9\n9",1,3\n'
-    sheet = read_csv(text.encode(), "inches.csv")
-    assert sheet.frame["y"].tolist() == [3, 4, 5, 9, 3]
-    assert "1 comment line" in sheet.reading

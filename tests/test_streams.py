@@ -14,6 +14,7 @@ import pytest
 
 from looped import cli
 from looped.cli import streams
+from tests.app import PATIENCE
 from tests.results import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -111,7 +112,7 @@ def test_a_signal_ends_long_work_in_one_line_with_its_status(tmp_path, command, 
     with start(tmp_path, *LONG[command].split()) as process:
         process.stderr.readline()
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert out == b""
     assert b"Traceback" not in err
@@ -126,7 +127,7 @@ def test_a_signal_while_the_program_starts_is_one_line_too(tmp_path, seconds):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (130, b"", b"looped: stopped\n")
 
 

@@ -200,32 +200,6 @@ class GDBeta(SignalModel):
         self.Gamma.div_(torch.outer(features, features))
 
 
-def ltb_from_gd(beta: Tensor, Gamma: Tensor) -> LTB:
-    """The linear transformer block, in the customary sizes, that is GD-β on every prompt.
-
-    W_2ᵀW_1 = [[I_d, 0], [βᵀ, 1]], W_PᵀW_V = diag(−I_d, 1), W_KᵀW_Q = [[Γᵀ, 0], [0, 0]].
-
-    Args:
-        beta: β, (d,).
-        Gamma: Γ, (d, d).
-    """
-    d = len(beta)
-    block = LTB(d, generator=torch.Generator().manual_seed(0), dtype=beta.dtype)
-    identity = torch.eye(d + 1, dtype=beta.dtype)
-    with torch.no_grad():
-        for weight in block.parameters():
-            weight.zero_()
-        block.W_K.copy_(identity)
-        block.W_Q[:d, :d] = Gamma.mT
-        block.W_P.copy_(identity)
-        block.W_V.copy_(-identity)
-        block.W_V[d, d] = 1.0
-        block.W_1[: d + 1] = identity
-        block.W_1[d, :d] = beta
-        block.W_2[: d + 1] = identity
-    return block
-
-
 @dataclass(frozen=True, slots=True)
 class ReadOut:
     """The gradient step that a linear transformer block performs, as far as it performs one."""

@@ -53,24 +53,6 @@ def _best_step(task: SignalTask, start: Tensor, spread: Tensor) -> Optimum:
     return Optimum(start, Gamma, c - float((S @ S @ inverse).trace()))
 
 
-def gd_risk(task: SignalTask, beta: Tensor, Gamma: Tensor) -> float:
-    """Risk of any GD-β: R − min R = (β−β*)ᵀH_Γ(β−β*) + tr[DΩDᵀ], D = H^½ΓH^½ − SΩ^{-1}.
-
-    Args:
-        task: the distribution of the prompts.
-        beta: β, (d,).
-        Gamma: Γ, (d, d).
-
-    Source: arXiv 2402.14951, proof of Theorem 5.2.
-    """
-    beta, Gamma = beta.double(), Gamma.double()
-    inverse = torch.linalg.pinv(task.Omega, hermitian=True)
-    D = task.root_H @ Gamma @ task.root_H - task.S @ inverse
-    away = beta - task.beta_star
-    excess = away @ start_curvature(task, Gamma) @ away + (D @ task.Omega @ D.mT).trace()
-    return gd_optimum(task).risk + float(excess)
-
-
 def start_curvature(task: SignalTask, Gamma: Tensor) -> Tensor:
     """H_Γ = (I−ΓH)ᵀH(I−ΓH) + tr(HΓᵀHΓ)/M·H + (1/M)HΓᵀHΓH: what the risk costs in β − β*, (d, d)."""
     H, M = task.H, task.examples

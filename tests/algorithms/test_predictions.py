@@ -140,7 +140,7 @@ def test_the_verdict_on_gdpp_is_the_same_after_any_number_of_loops(a, gamma, dty
     assert len({prediction.sentence.split(";")[0] for prediction in predictions}) == 1
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(st.floats(-1, 1.7), st.floats(-3, 0.4), st.integers(0, 10**6), st.sampled_from([1, 3, 8, 30]))
 def test_gdpp_falls_in_the_end_and_grows_before_as_it_says(log_a, log_gamma, seed, loops):
     setting = Settings(

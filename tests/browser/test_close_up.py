@@ -9,43 +9,32 @@ from playwright.sync_api import Locator, expect
 from looped import Settings, compare
 from looped.experiments.compare import inside, modes
 
-from .conftest import Visit, traces
+from .visit import VIEWPORT, Visit
 
 pytestmark = pytest.mark.browser
 
-SHOWN = """() => {
-    const plot = document.querySelector('.st-key-player-stage .js-plotly-plot');
+STAGE = "player-chart"
+PLOT = f"document.querySelector('.st-key-{STAGE} .js-plotly-plot')"
+SHOWN = f"""() => {{
+    const plot = {PLOT};
     const [iterate, , , scores] = plot._fullData;
-    return {
+    return {{
         iterate: Array.from(iterate.x), scores: Array.from(scores.y), path: plot._fullData[10].x.length,
         loop: plot._fullData[14].x[0], error: plot._fullData[14].y[0],
-    };
-}"""
-READY = """() => {
-    const plot = document.querySelector('.st-key-player-stage .js-plotly-plot');
-    return !!plot?._fullData?.length && !!plot.querySelector('.scatterlayer .trace path');
-}"""
-PLACES = """() => {
-    const layout = document.querySelector('.st-key-player-stage .js-plotly-plot')._fullLayout;
-    return [layout.height, ...layout.xaxis5.domain, layout.xaxis5.range[0], layout.xaxis5.range[1]];
-}"""
-SIDEWAYS = """() => Math.max(...['stMain', 'stApp'].map(part => {
-    const box = document.querySelector(`[data-testid=${part}]`);
-    return box.scrollWidth - box.clientWidth;
-}))"""
+    }};
+}}"""
 
 
-def open_player(visit: Visit, query: str = "", width: int = 1280) -> Locator:
+def open_player(visit: Visit, query: str = "", width: int = VIEWPORT["width"]) -> Locator:
     visit.open(f"?inside=true{query}", width)
-    visit.page.wait_for_function(READY)
+    visit.drawn(STAGE)
     return visit.page.get_by_role("group", name="Step through the loops")
 
 
 def shows(visit: Visit, loop: int) -> dict[str, Any]:
     """Wait until every view shows the loop."""
     visit.page.wait_for_function(
-        f"() => {{ const d = document.querySelector('.st-key-player-stage .js-plotly-plot')._fullData;"
-        f"return d[14].x[0] === {loop} && d[10].x.length === {loop} + 1; }}"
+        f"() => {{ const d = {PLOT}._fullData; return d[14].x[0] === {loop} && d[10].x.length === {loop} + 1; }}"
     )
     return visit.page.evaluate(SHOWN)
 
@@ -55,11 +44,11 @@ def test_closed_views_cost_nothing_and_open_with_a_link(visit: Visit) -> None:
     assert page.locator(".js-plotly-plot").count() == 1
     with visit.change():
         page.get_by_text("Inside the loop").click()
-    page.wait_for_function(READY)
+    visit.drawn(STAGE)
     assert "inside=true" in page.url
 
 
-def test_playing_and_stepping_never_run_the_script(visit: Visit) -> None:
+def test_playing_and_stepping_never_run_the_script_and_the_loop_outlives_a_setting(visit: Visit) -> None:
     player = open_player(visit)
     page, caption = visit.page, player.get_by_role("status")
     record = inside.record(compare(Settings()))
@@ -81,18 +70,20 @@ def test_playing_and_stepping_never_run_the_script(visit: Visit) -> None:
     shows(visit, 0)
 
     player.get_by_role("button", name="Play").click()
-    page.wait_for_function(
-        "() => document.querySelector('.st-key-player-stage .js-plotly-plot')._fullData[14].x[0] >= 3"
-    )
+    page.wait_for_function(f"() => {PLOT}._fullData[14].x[0] >= 3")
     player.get_by_role("button", name="Pause").click()
     stopped = caption.inner_text()
     page.wait_for_timeout(900)
     assert caption.inner_text() == stopped
     loop = int(re.findall(r"\d+", stopped)[0])
     assert 3 <= loop < 50
-    shows(visit, loop)
+    old = shows(visit, loop)
     assert (visit.asked, visit.started, visit.finished) == before
     assert visit.complaints == []
+
+    visit.move("kappa")
+    visit.until(lambda: shows(visit, loop)["iterate"] != old["iterate"], "the iterates of another κ")
+    expect(caption).to_contain_text(f"loop {loop} of 50")
 
 
 def test_the_player_is_worked_by_keyboard_alone(visit: Visit) -> None:
@@ -126,10 +117,9 @@ def test_the_player_is_worked_by_keyboard_alone(visit: Visit) -> None:
 
 def test_a_narrow_page_stacks_the_views_and_never_scrolls_sideways(visit: Visit) -> None:
     player = open_player(visit, "&modes=true", width=400)
-    page = visit.page
-    page.wait_for_function(f"() => ({PLACES})()[2] === 1")
-    assert page.evaluate(SIDEWAYS) <= 0
-    assert page.evaluate("document.querySelector('.st-key-player-stage .js-plotly-plot').clientHeight") > 1200
+    page, row = visit.page, f"{PLOT}._fullLayout.xaxis5.domain[1]"
+    page.wait_for_function(f"() => {row} === 1 && {PLOT}.clientHeight > 1200")
+    assert not visit.scrolls_sideways()
     for button in player.get_by_role("button").all():
         box = button.bounding_box()
         assert box is not None
@@ -137,52 +127,42 @@ def test_a_narrow_page_stacks_the_views_and_never_scrolls_sideways(visit: Visit)
         assert 0 <= box["x"] <= box["x"] + box["width"] <= 400
     player.get_by_role("button", name="One loop on").click()
     shows(visit, 1)
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.wait_for_function(f"() => ({PLACES})()[2] === 0.5")
+    page.set_viewport_size(VIEWPORT)
+    page.wait_for_function(f"() => {row} === 0.5")
     shows(visit, 1)
 
 
-def test_the_loop_stays_when_a_setting_changes(visit: Visit) -> None:
-    player = open_player(visit)
-    for _ in range(4):
-        player.get_by_role("button", name="One loop on").click()
-    old = shows(visit, 4)
-    with visit.change():
-        visit.slider("kappa").focus()
-        visit.page.keyboard.press("ArrowRight")
-    visit.page.wait_for_function(READY)
-    new = shows(visit, 4)
-    expect(player.get_by_role("status")).to_contain_text("loop 4 of 50")
-    assert new["iterate"] != old["iterate"]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_player_has_the_colours_of_the_theme(visit: Visit, scheme: Any) -> None:
-    visit.page.emulate_media(color_scheme=scheme)
-    player = open_player(visit)
-    colours = player.evaluate("player => [getComputedStyle(player).color, getComputedStyle(player).backgroundColor]")
-    light = [sum(map(int, re.findall(r"\d+", colour)[:3])) > 380 for colour in colours]
-    assert light == ([False, True] if scheme == "light" else [True, False])
-
-
-def test_less_motion_plays_slower(visit: Visit) -> None:
-    visit.page.emulate_media(reduced_motion="reduce")
-    player = open_player(visit)
-    before = visit.page.evaluate("performance.now()")
+def test_the_player_has_the_colours_of_the_theme_and_plays_slower_with_less_motion(visit: Visit) -> None:
+    player, page = open_player(visit), visit.page
+    for scheme, expected in (("dark", [True, False]), ("light", [False, True])):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        visit.until(lambda expected=expected: light(player) == expected, f"the {scheme} theme")
+    began = page.evaluate("performance.now()")
     player.get_by_role("button", name="Play").click()
-    visit.page.wait_for_timeout(1500)
+    page.wait_for_timeout(1500)
     text = player.get_by_role("status").inner_text()
-    seconds = (visit.page.evaluate("performance.now()") - before) / 1000
+    seconds = (page.evaluate("performance.now()") - began) / 1000
     assert 1 <= int(text.split()[1]) <= 1 + seconds
+
+
+def light(player: Locator) -> list[bool]:
+    """Whether text and ground of the player are light."""
+    colours = player.evaluate("player => [getComputedStyle(player).color, getComputedStyle(player).backgroundColor]")
+    return [sum(map(int, re.findall(r"\d+", colour)[:3])) > 380 for colour in colours]
 
 
 def test_one_click_sets_the_optimal_step(visit: Visit) -> None:
     page = visit.open("?modes=true").page
     found = modes.split(compare(Settings()))
+    button = page.get_by_role("button", name=re.compile("Set the optimal step"))
     with visit.change():
-        page.get_by_role("button", name=re.compile("Set the optimal step")).click()
+        button.click()
+    expect(button).to_be_disabled()
     assert "step=optimal" in page.url
-    expect(page.get_by_role("button", name=re.compile("Set the optimal step"))).to_be_disabled()
-    now = next(trace["x"][0] for trace in traces(page, "rate-chart") if trace["name"].startswith("η now"))
-    assert now == pytest.approx(found.optimal_step)
+    visit.until(lambda: step_now(visit) == pytest.approx(found.optimal_step), "the optimal step in the chart")
     expect(page.get_by_text("2 of it").or_(page.get_by_text("leaves 0.6667 of it"))).to_be_visible()
+
+
+def step_now(visit: Visit) -> float:
+    lines = visit.chart("rate-chart")["lines"]
+    return next(line["x"][0] for name, line in lines.items() if name.startswith("η now"))

@@ -1,18 +1,17 @@
 """figure.html of every kind of result, from the command and from the page's download, as Chromium paints it."""
 
 import io
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import expect
 
 from looped import cli
 from tests.results import COMMANDS
 
-from .conftest import IDLE, Visit
+from .visit import Visit
 
 pytestmark = pytest.mark.browser
 
@@ -32,54 +31,38 @@ DRAWN = """() => {
 }"""
 
 
-def pixels(context: BrowserContext, path: Path) -> list[np.ndarray]:
-    """The picture of every chart of the page, (height, width, 3)."""
-    page = context.new_page()
-    page.goto(path.as_uri())
-    page.wait_for_function(DRAWN)
-    charts = page.locator(".plotly-graph-div")
-    pictures = [Image.open(io.BytesIO(charts.nth(place).screenshot())) for place in range(charts.count())]
-    page.close()
-    return [np.asarray(picture.convert("RGB")).astype(int) for picture in pictures]
-
-
-def assert_coloured(context: BrowserContext, path: Path) -> None:
+def assert_coloured(visit: Visit, path: Path) -> None:
     """White ground, next to no black, and lines in at least two colours on some chart."""
+    visit.page.goto(path.as_uri())
+    visit.page.wait_for_function(DRAWN)
     hues = []
-    for picture in pixels(context, path):
-        counts = Counter(map(tuple, picture.reshape(-1, 3).tolist()))
-        assert {tuple(picture[row, column]) for row in (0, -1) for column in (0, -1)} == {(255, 255, 255)}
-        assert counts[255, 255, 255] > 0.2 * picture[..., 0].size
+    for chart in visit.page.locator(".plotly-graph-div").all():
+        picture = np.asarray(Image.open(io.BytesIO(chart.screenshot())).convert("RGB")).astype(int)
+        assert (picture[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
+        assert (picture == 255).all(axis=2).mean() > 0.2
         assert (picture.max(axis=2) < 25).mean() < 0.02
-        coloured = picture[np.ptp(picture, axis=2) > 90]
-        kinds = Counter(map(tuple, (coloured // 64).tolist()))
-        hues.append(sum(count >= 20 for count in kinds.values()))
-    assert hues
+        coloured = picture[np.ptp(picture, axis=2) > 90] // 64
+        hues.append((np.unique(coloured, axis=0, return_counts=True)[1] >= 20).sum())
     assert max(hues) >= 2
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_page_that_a_command_writes_is_white_with_coloured_lines(
-    context: BrowserContext, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+    visit: Visit, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     cli.main([command, *COMMANDS[command].split(), "--out", str(tmp_path)])
     assert capsys.readouterr().out
-    assert_coloured(context, tmp_path / "figure.html")
+    assert_coloured(visit, tmp_path / "figure.html")
 
 
 @pytest.mark.parametrize("name", LINKS)
 def test_the_page_that_a_visitor_takes_along_is_white_with_coloured_lines(
-    visit: Visit, context: BrowserContext, tmp_path: Path, name: str
+    visit: Visit, tmp_path: Path, name: str
 ) -> None:
-    page = visit.page
-    page.goto(f"{visit.server}/{LINKS[name]}")
-    page.wait_for_selector(IDLE)
+    page = visit.open(LINKS[name]).page
     if name in TRAINED_FIRST:
         page.get_by_role("button", name="Train", exact=True).click()
         expect(page.get_by_role("button", name="Reset", exact=True)).to_be_enabled()
-        expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0, timeout=60_000)
-    page.get_by_role("button", name="Share and export").click()
-    with page.expect_download(timeout=60_000) as download:
-        page.get_by_role("button", name="HTML", exact=True).click()
-    download.value.save_as(tmp_path / "figure.html")
-    assert_coloured(context, tmp_path / "figure.html")
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+    visit.share()
+    assert_coloured(visit, visit.download("HTML", tmp_path))

@@ -6,11 +6,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from looped.settings import FIELDS, LINK_VERSION
 
-from .conftest import IDLE, ROOT, Visit, running_app
+from .conftest import running_app
+from .visit import PAINTED, VIEWPORT, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -21,67 +22,56 @@ EVERY_FIELD = {
 }
 
 
-def panel(visit: Visit) -> Locator:
-    """The opened panel of links and files."""
-    visit.page.get_by_role("button", name="Share and export").click()
-    opened = visit.page.get_by_test_id("stPopoverBody")
-    expect(opened.get_by_test_id("stCode")).to_have_count(2)
-    return opened
-
-
 def link(opened: Locator, place: int) -> str:
-    return opened.get_by_test_id("stCode").nth(place).inner_text().strip()
+    """The part after the address of the page, of one of the links in the panel."""
+    return "?" + urlparse(opened.get_by_test_id("stCode").nth(place).inner_text().strip()).query
 
 
 @pytest.mark.parametrize("kind", EVERY_FIELD)
-def test_the_full_link_carries_every_field_and_shows_the_same_numbers_elsewhere(
-    visit: Visit, fresh_visit: Visit, kind: str
-) -> None:
+def test_the_full_link_carries_every_field_and_shows_the_same_numbers_elsewhere(visit: Visit, kind: str) -> None:
     asked = parse_qs(EVERY_FIELD[kind])
-    address = link(panel(visit.open(f"?{EVERY_FIELD[kind]}")), 0)
-    carried = parse_qs(urlparse(address).query, keep_blank_values=True)
+    visit.open(f"?{EVERY_FIELD[kind]}")
+    metrics, chart, address = visit.metrics(), visit.chart(), link(visit.share(), 0)
+    carried = parse_qs(address[1:], keep_blank_values=True)
     assert carried["v"] == [str(LINK_VERSION)]
     for key, values in asked.items():
         assert carried[key] == values
     if kind == "synthetic":
         assert carried.keys() - {"v", "lesson"} == {field.key for field in FIELDS.values()} - {"target", "columns"}
-    fresh_visit.open("?" + urlparse(address).query)
-    assert fresh_visit.metrics() == visit.metrics()
-    assert fresh_visit.chart() == visit.chart()
-    expect(fresh_visit.page.get_by_test_id("stAlert").filter(has_text="Some values")).to_have_count(0)
+    visit.open(address)
+    assert visit.metrics() == metrics
+    assert visit.chart() == chart
+    expect(visit.alert("Some values")).to_have_count(0)
 
 
-def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit, fresh_visit: Visit) -> None:
-    opened = panel(visit.open("?lesson=conditioning"))
+def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit) -> None:
+    page = visit.open("?lesson=conditioning").page
+    metrics, opened = visit.metrics(), visit.share()
     opened.get_by_role("combobox", name="Controls to hide").fill("κ")
-    visit.page.get_by_role("option", name=re.compile("κ")).click()
+    page.get_by_role("option", name=re.compile("κ")).click()
     expect(opened.get_by_test_id("stCode").nth(1)).to_contain_text("hide=lesson%2Ckappa")
-    fresh_visit.open("?" + urlparse(link(opened, 1)).query)
-    expect(fresh_visit.number("T")).to_have_value("400")
-    expect(fresh_visit.number("kappa")).to_have_count(0)
-    expect(fresh_visit.page.get_by_role("combobox", name="Lesson")).to_have_count(0)
-    expect(fresh_visit.page.get_by_text("The condition number sets the speed", exact=True)).to_be_visible()
-    assert fresh_visit.metrics() == visit.metrics()
+    visit.open(link(opened, 1))
+    expect(visit.number("T")).to_have_value("400")
+    expect(visit.number("kappa")).to_have_count(0)
+    expect(page.get_by_role("combobox", name="Lesson")).to_have_count(0)
+    expect(page.get_by_text("The condition number sets the speed", exact=True)).to_be_visible()
+    assert visit.metrics() == metrics
 
 
-@pytest.mark.parametrize("width", [700, 400])
-def test_embedded_the_page_has_no_bars_and_does_not_scroll_sideways(visit: Visit, width: int) -> None:
-    page = visit.open("?embed=true&kappa=20", width=width).page
+def test_embedded_the_page_has_no_bars_and_does_not_scroll_sideways(visit: Visit) -> None:
+    page = visit.open("?embed=true&kappa=20", width=400).page
     expect(page.get_by_test_id("stTopNavLink")).to_have_count(0)
     expect(page.get_by_test_id("stMainMenu")).to_have_count(0)
     assert visit.metrics()["κ measured"] == "20"
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert not visit.scrolls_sideways()
+    page.set_viewport_size(VIEWPORT | {"width": 700})
+    page.evaluate(PAINTED)
+    visit.until(lambda: not visit.scrolls_sideways(), "a page as wide as its frame")
 
 
 def test_the_files_are_those_of_what_is_on_the_screen(visit: Visit, tmp_path: Path) -> None:
-    opened = panel(visit.open("?T=20&n=30&d=5&seed=4"))
-    contents = {}
-    for label in ("JSON", "CSV", "HTML", "Python", "NPZ"):
-        with visit.page.expect_download() as waiting:
-            opened.get_by_role("button", name=label, exact=True).click()
-        path = tmp_path / waiting.value.suggested_filename
-        waiting.value.save_as(path)
-        contents[label] = path
+    visit.open("?T=20&n=30&d=5&seed=4").share()
+    contents = {label: visit.download(label, tmp_path) for label in ("JSON", "CSV", "HTML", "Python", "NPZ")}
     summary = json.loads(contents["JSON"].read_text())
     assert f"{summary['error_after_T']['median']:.3g}" == visit.error_after()
     assert summary["settings"]["examples"] == 30
@@ -92,22 +82,14 @@ def test_the_files_are_those_of_what_is_on_the_screen(visit: Visit, tmp_path: Pa
     assert contents["NPZ"].stat().st_size > 1000
 
 
-def test_the_glossary_is_one_click_away(visit: Visit) -> None:
-    page = visit.open().page
-    page.get_by_role("button", name="Glossary").click()
-    expect(page.get_by_test_id("stPopoverBody").get_by_text("At 1 all of them are equal")).to_be_visible()
-
-
-def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server(chromium: Browser, tmp_path: Path) -> None:
+def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server(visit: Visit, tmp_path: Path) -> None:
     """Streamlit would run the page's file alone, without the app around it."""
+    page = visit.page
     with running_app(tmp_path / "log") as address:
-        page = chromium.new_page()
         page.goto(f"{address}/context")
-        expect(page.get_by_test_id("stTopNavLink").filter(has_text="The loop is the step")).to_be_visible(
-            timeout=30_000
-        )
+        expect(page.get_by_test_id("stTopNavLink").filter(has_text="The loop is the step")).to_be_visible()
         expect(page.get_by_role("heading", level=1)).to_have_text("How many examples?")
-        page.close()
+        visit.leave()
 
 
 def test_going_to_another_page_and_back_brings_the_settings_back(visit: Visit) -> None:
@@ -115,17 +97,14 @@ def test_going_to_another_page_and_back_brings_the_settings_back(visit: Visit) -
     metrics = visit.metrics()
     links = page.get_by_test_id("stTopNavLink")
     links.nth(1).click()
-    page.wait_for_selector(IDLE)
-    expect(page.get_by_test_id("stAlert").filter(has_text="Some values")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_have_text("How many examples?")
+    visit.idle()
+    expect(visit.alert("Some values")).to_have_count(0)
     links.first.click()
     expect(visit.number("kappa")).to_have_value("20")
     expect(visit.number("n")).to_have_value("30")
-    page.wait_for_selector(IDLE)
+    visit.idle()
     assert visit.metrics() == metrics
 
-
-@pytest.mark.parametrize("name", sorted(path.stem for path in ROOT.glob("pages/*.py")))
-def test_every_page_answers_to_its_name(visit: Visit, name: str) -> None:
-    page = visit.open(name).page
-    assert urlparse(page.url).path == f"/{name}"
-    expect(page.get_by_text("Page not found")).to_have_count(0)
+    page.get_by_role("button", name="Glossary").click()
+    expect(page.get_by_test_id("stPopoverBody").get_by_text("At 1 all of them are equal")).to_be_visible()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Visit, idle
+from .visit import PATIENCE, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -41,71 +41,50 @@ def jobs_running(process: Path) -> int:
     return count
 
 
-def until(condition, seconds: float = 15) -> float:
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.02)
-    return time.monotonic() - began
-
-
-def press(page: Page, label: str) -> None:
-    page.get_by_test_id("stMain").get_by_role("button", name=label, exact=True).click()
-
-
 def step_of(page: Page) -> int:
     bar = page.get_by_text(re.compile(r"step \d+ of 20000")).first
-    expect(bar).to_be_visible(timeout=30_000)
+    expect(bar).to_be_visible()
     found = re.search(r"step (\d+) of", bar.inner_text())
     assert found
     return int(found[1])
 
 
-def test_training_moves_stops_continues_survives_other_pages_and_ends_with_its_tab(fresh_visit: Visit) -> None:
-    visit = fresh_visit.open(LONG)
+def test_training_moves_stops_continues_survives_other_pages_and_ends_with_its_tab(other_tab: Visit) -> None:
+    visit = other_tab.open(LONG)
     page, process = visit.page, server_process(visit)
     before = jobs_running(process)
 
-    press(page, "Train")
+    visit.press("Train")
     first = step_of(page)
-    until(lambda: step_of(page) > first)
+    visit.until(lambda: step_of(page) > first, "a further step")
     assert jobs_running(process) == before + 1
 
-    began = time.monotonic()
-    press(page, "Stop")
-    expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible(timeout=5_000)
-    stopped_after = time.monotonic() - began
-    until(lambda: jobs_running(process) == before)
+    visit.press("Stop")
+    expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
+    visit.until(lambda: jobs_running(process) == before, "the end of the job's thread")
     reached = step_of(page)
     page.wait_for_timeout(1200)
     assert step_of(page) == reached
-    print(f"Stop was shown after {stopped_after:.2f} s")
 
-    press(page, "Resume")
-    until(lambda: step_of(page) > reached)
+    visit.press("Resume")
+    visit.until(lambda: step_of(page) > reached, "a further step")
 
     page.get_by_role("link", name="The loop is the step").click()
-    expect(page.get_by_text("max |loop − GD|").first).to_be_visible(timeout=30_000)
-    idle(page)
-    here = step_of_after_return(page)
-    assert here > reached
+    expect(page.get_by_text("max |loop − GD|").first).to_be_visible()
+    visit.idle()
+    page.wait_for_timeout(1000)  # it trains meanwhile
+    page.get_by_role("link", name="Train it").click()
+    assert step_of(page) > reached
     assert jobs_running(process) == before + 1
 
     page.close()
-    print(f"the job's thread ended {until(lambda: jobs_running(process) == before):.2f} s after the tab was closed")
+    deadline = time.monotonic() + PATIENCE
+    while jobs_running(process) > before:
+        assert time.monotonic() < deadline, "the job outlives its tab"
+        time.sleep(0.02)
 
 
-def step_of_after_return(page: Page) -> int:
-    """Stay on the other page for a moment, go back, and read the step."""
-    page.wait_for_timeout(1000)
-    page.get_by_role("link", name="Train it").click()
-    return step_of(page)
-
-
-def test_the_first_view_is_drawn_without_training_or_an_outside_request(fresh_visit: Visit) -> None:
-    visit = fresh_visit.open("train")
-    page = visit.page
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
+def test_the_first_view_is_drawn_without_training(visit: Visit) -> None:
+    page = visit.open("train").page
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(7)
-    outside = [url for url in visit.requests if visit.server.split("//")[1] not in url and "data:" not in url[:5]]
-    assert [url for url in outside if not url.startswith("blob:")] == []

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from looped.shared_signal import SignalTask
+from looped.shared_signal import LTB, SignalTask
 
 
 def random_task(seed, d=None, M=None, rank_H=None, rank_Psi=None, sigma=None):
@@ -63,6 +63,42 @@ def one_step(beta, Gamma, X, y, x):
     """⟨β − Γ(1/M)Xᵀ(Xβ − y), x⟩."""
     gradient = np.einsum("bmd,bm->bd", X, X @ beta - y) / X.shape[1]
     return ((beta - gradient @ Gamma.T) * x).sum(axis=1)
+
+
+def block_of_a_step(beta, Gamma):
+    """The linear transformer block, in its customary sizes, that is GD-β on every prompt.
+
+    W_2ᵀW_1 = [[I_d, 0], [βᵀ, 1]], W_PᵀW_V = diag(−I_d, 1), W_KᵀW_Q = [[Γᵀ, 0], [0, 0]].
+    """
+    d = len(beta)
+    block = LTB(d, generator=torch.Generator().manual_seed(0), dtype=beta.dtype)
+    identity = torch.eye(d + 1, dtype=beta.dtype)
+    with torch.no_grad():
+        for weight in block.parameters():
+            weight.zero_()
+        block.W_K.copy_(identity)
+        block.W_Q[:d, :d] = Gamma.mT
+        block.W_P.copy_(identity)
+        block.W_V.copy_(-identity)
+        block.W_V[d, d] = 1.0
+        block.W_1[: d + 1] = identity
+        block.W_1[d, :d] = beta
+        block.W_2[: d + 1] = identity
+    return block
+
+
+def gd_risk(task, beta, Gamma):
+    """R = σ² + tr(HΨ) − tr(S²Ω⁺) + vᵀH_Γv + tr(DΩDᵀ), v = β − β*, D = H^½ΓH^½ − SΩ⁺: the proof of Theorem 5.2."""
+    H, Psi, M = task.H.numpy(), task.Psi.numpy(), task.examples
+    beta, Gamma, R, identity = np.asarray(beta, float), np.asarray(Gamma, float), root(H), np.eye(len(H))
+    S = R @ Psi @ R
+    c = np.trace(S) + task.sigma**2
+    Omega = ((M + 1) * S + c * identity) / M
+    inverse = np.linalg.pinv(Omega, hermitian=True)
+    left, squared, D = identity - Gamma @ H, H @ Gamma.T @ H @ Gamma, R @ Gamma @ R - S @ inverse
+    curvature = left.T @ H @ left + (np.trace(squared) * H + squared @ H) / M
+    away = beta - task.beta_star.numpy()
+    return c - np.trace(S @ S @ inverse) + away @ curvature @ away + np.trace(D @ Omega @ D.T)
 
 
 def assert_is_the_mean(values, expected):

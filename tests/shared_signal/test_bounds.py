@@ -9,12 +9,11 @@ from looped.shared_signal import (
     flow_rate,
     gap_bounds,
     gd_optimum,
-    gd_risk,
     gradient_flow,
     lsa_minimum,
     outside_range,
 )
-from tests.shared_signal.reference import random_task
+from tests.shared_signal.reference import gd_risk, random_task
 
 
 def gap(task):

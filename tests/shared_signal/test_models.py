@@ -2,8 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from looped.shared_signal import LSA, LTB, GDBeta, bayes, draw, ltb_from_gd, read_out
-from tests.shared_signal.reference import assert_is_the_mean, dense, one_step, random_task, sample, tokens
+from looped.shared_signal import LSA, LTB, GDBeta, bayes, draw, read_out
+from tests.shared_signal.reference import (
+    assert_is_the_mean,
+    block_of_a_step,
+    dense,
+    one_step,
+    random_task,
+    sample,
+    tokens,
+)
 
 SIZES = [(5, 5, {}), (3, 1, {}), (1, 4, {}), (4, 6, {"d_k": 2, "d_v": 7}), (2, 3, {"d_k": 1, "d_v": 1})]
 
@@ -51,7 +59,7 @@ def test_gd_0_keeps_its_start():
 def test_the_constructed_block_is_gd_beta(d, M):
     X, y, x, _ = prompts(d, M)
     E, (beta, Gamma) = tokens(X, y, x), gd(d)
-    block = ltb_from_gd(beta, Gamma)
+    block = block_of_a_step(beta, Gamma)
     expected = one_step(beta.numpy(), Gamma.numpy(), X, y, x)
     scale = np.abs(expected).max()
     assert np.abs(block(torch.from_numpy(E)).detach().numpy() - expected).max() <= 1e-12 * max(scale, 1)
@@ -77,7 +85,7 @@ def test_the_normal_form_is_the_same_function_and_ends_in_one(d_f):
 
 def test_the_read_out_does_not_depend_on_how_scale_is_shared_between_the_weights():
     beta, Gamma = gd(4)
-    block = ltb_from_gd(beta, Gamma)
+    block = block_of_a_step(beta, Gamma)
     with torch.no_grad():
         block.W_K *= 3
         block.W_V /= 3

@@ -45,7 +45,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW = ("two numbers, T = 4", "best descent, T = 10", "many examples")
+"""Cases beside which a quick one has the same shape and fewer loops or examples."""
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES])
 def test_the_error_of_the_mean_over_all_prompts_is_honest_over_twelve_seeds(case):
     n, d, a, gamma = CASES[case]
     polynomial = exact.gdpp_square(a, gamma)

@@ -11,7 +11,6 @@ from torch import Tensor
 from looped.chart import Picture
 from looped.experiments.signal.result import SignalResult
 from looped.export.files import Export, script
-from looped.shared_signal.models import GDBeta
 
 SWEPT = {"signal": "Smallest risk against s", "examples": "Smallest risk against M", "noise": "Smallest risk against σ"}
 
@@ -100,9 +99,7 @@ class SignalExport(Export[SignalResult]):
         }  # fmt: skip
         for kind, model in training.models.items():
             prefix = f"{kind}_" if len(training.models) > 1 else ""
-            weights = {name: weight.detach().numpy() for name, weight in model.named_parameters()}
-            assert isinstance(model, GDBeta) == ("Gamma" in weights)
-            out |= {prefix + name: weight.copy() for name, weight in weights.items()}
+            out |= {prefix + name: weight.detach().numpy().copy() for name, weight in model.named_parameters()}
         return out
 
     def pictures(self) -> Mapping[str, Picture]:

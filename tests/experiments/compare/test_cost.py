@@ -68,17 +68,15 @@ def test_the_gram_yardstick_is_for_large_runs_with_more_examples_than_features()
     ],
     ids=str,
 )
-def test_the_largest_allowed_run_keeps_within_a_gibibyte_and_three_seconds(changes):
+def test_the_largest_allowed_run_keeps_within_its_memory(changes):
     most = cost.most_prompts(Settings(**changes, prompts=1000))
     script = (
-        "import resource, time\n"
+        "import resource\n"
         "from looped import Settings, compare\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "compare(Settings()); before = peak(); start = time.process_time()\n"
+        "compare(Settings()); before = peak()\n"
         f"compare(Settings(**{changes}, prompts={most})).curves\n"
-        "print(time.process_time() - start, (peak() - before) * 1024)"
+        "print((peak() - before) * 1024)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    seconds, memory = map(float, done.stdout.split())
-    assert memory <= cost.BUDGET.bytes
-    assert seconds <= 3
+    assert int(done.stdout) <= cost.BUDGET.bytes

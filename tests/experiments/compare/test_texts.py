@@ -24,6 +24,11 @@ from tests.looped_ui.test_lesson_panel import PAGES
 
 DATA = ("exact", "gaussian", "correlated", "diabetes", "csv")
 SMALL = {"T": "12", "prompts": "6"}
+PAIRS = [
+    pytest.param(algorithm, data, marks=() if data == "exact" or algorithm in ("gd", "softmax") else pytest.mark.slow)
+    for algorithm, data in itertools.product(ALGORITHMS, DATA)
+]
+"""Every algorithm with every kind of data; the quick ones have every algorithm and every kind of data."""
 
 
 def curves(at):
@@ -79,8 +84,7 @@ OUTCOMES = {
 }
 
 
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(("algorithm", "data"), PAIRS)
 def test_every_button_does_what_it_says_for_every_algorithm_and_data(monkeypatch, algorithm, data):
     monkeypatch.setattr(secrets, "randbelow", lambda _: 4321)
     query = {**SMALL, "algorithm": algorithm, "data": data, "lesson": "one-step"}
@@ -300,8 +304,7 @@ def drawn(spec):
     return words + [note.get("text", "") for note in layout.get("annotations", [])]
 
 
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(("algorithm", "data"), PAIRS)
 def test_no_formula_stands_there_as_it_is_typed(algorithm, data):
     for query in ({}, {"step": "3", "noise": "1", "n": "5"}):
         at = open_page(**SMALL, **query, algorithm=algorithm, data=data, modes="true", inside="true")

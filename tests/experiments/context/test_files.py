@@ -16,6 +16,7 @@ import pytest
 from looped import cli, export
 from looped.cli.progress import bar
 from looped.experiments.context import ContextSettings, sweep
+from tests.app import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 SMALL = ["--d", "4", "--ratios", "0.5,1,2,8", "--T-max", "12", "--prompts", "3"]
@@ -83,7 +84,7 @@ def test_killed_in_the_middle_and_started_again_it_gives_the_same_bytes(capsys, 
     process = subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     kept = tmp_path / "killed" / "unfinished"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while len(list(kept.glob("n*-T*.npz"))) < 2:
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline

@@ -1,0 +1,44 @@
+"""What holds for every page: its name, no outside request, no serious violation that axe-core finds, and a phone."""
+
+from urllib.parse import urlparse
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from .conftest import ROOT
+from .visit import Visit
+
+pytestmark = pytest.mark.browser
+
+PAGES = (*sorted(path.stem for path in ROOT.glob("pages/*.py")), "?modes=true&inside=true")
+"""Every page, and the first one with its views open."""
+SERIOUS = ("serious", "critical")
+
+
+def violations(visit: Visit) -> list[str]:
+    found = Axe().run(visit.page).response["violations"]
+    return [f"{v['id']}: {v['help']}; {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in SERIOUS]
+
+
+@pytest.mark.parametrize("link", PAGES)
+def test_a_page_answers_to_its_name_asks_no_other_server_and_can_be_read_by_all(
+    visit: Visit, subtests: pytest.Subtests, link: str
+) -> None:
+    page = visit.open(link).page
+    with subtests.test("it answers to its name"):
+        assert urlparse(page.url).path == f"/{link.split('?')[0]}"
+        expect(page.get_by_text("Page not found")).to_have_count(0)
+    for scheme in ("light", "dark"):
+        with subtests.test(f"axe-core finds nothing serious in the {scheme} theme"):
+            visit.in_theme(scheme)
+            assert violations(visit) == []
+    with subtests.test("it asks no other server"):
+        assert visit.outside() == []
+        assert len(visit.requests) > 1
+
+
+@pytest.mark.parametrize("link", PAGES)
+def test_a_phone_does_not_scroll_sideways(visit: Visit, link: str) -> None:
+    visit.open(link, width=400)
+    assert not visit.scrolls_sideways()

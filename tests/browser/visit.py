@@ -1,0 +1,261 @@
+"""The app in the browser: opened by a link, waited for, driven as a visitor drives it, and read."""
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlparse
+
+from playwright.sync_api import Download, Locator, Page, WebSocket, expect
+from playwright.sync_api import TimeoutError as NotInTime
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+PATIENCE = 120
+"""Seconds that a test waits for something; far more than it takes, for machines that are busy with other work."""
+VIEWPORT = {"width": 1280, "height": 720}
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
+MAIN = {
+    "": "errors",
+    "compare": "errors",
+    "context": "Error-against",
+    "train": "loss",
+    "signal": "risks",
+    "gpt2": "kept",
+}
+"""First chart of every page, by the path in its address: its key, or words of it."""
+GROUND = {"light": "#FFFFFF", "dark": "#12161C"}
+"""Background by theme, as in .streamlit/config.toml."""
+CONTROLS = {"T": "T · loops", "n": "n · examples", "d": "d · features", "kappa": "κ · condition"}
+"""Key in the link to label on the page."""
+PLOT = """key => {
+    const named = document.querySelector(`.st-key-${key}`)
+        ?? [...document.querySelectorAll('[class*=st-key-chart]')].find(box => box.className.includes(key));
+    return named?.querySelector('.js-plotly-plot');
+}"""
+DRAWN = f"""key => {{
+    const plot = ({PLOT})(key);
+    return !!plot?._fullData?.length && !!plot.querySelector('.cartesianlayer .subplot .trace, .heatmaplayer image');
+}}"""
+CHART = f"""key => {{
+    const plot = ({PLOT})(key);
+    return {{
+        handed_over: plot.data.map(trace => trace.name),
+        range: plot._fullLayout.yaxis.range,
+        lines: Object.fromEntries(plot._fullData.filter(trace => trace.showlegend !== false).map(
+            trace => [trace.name, {{x: [...trace.x ?? []], y: [...trace.y ?? []]}}])),
+    }};
+}}"""
+AT_REST = """() => document.getAnimations().every(
+    motion => motion.playState !== 'running' || motion.effect.getComputedTiming().iterations === Infinity)"""
+PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+METRICS = """boxes => boxes.map(box => ['stMetricLabel', 'stMetricValue'].map(
+    part => box.querySelector(`[data-testid=${part}] p`).textContent))"""
+SIDEWAYS = """() => Math.max(document.documentElement.scrollWidth - innerWidth, ...['stMain', 'stApp'].map(part => {
+    const box = document.querySelector(`[data-testid=${part}]`);
+    return box.scrollWidth - box.clientWidth;
+}))"""
+
+expect.set_options(timeout=1000 * PATIENCE)
+
+
+class Visit:
+    """A tab, what went over its wires, and what a reader sees in it."""
+
+    def __init__(self, page: Page, server: str) -> None:
+        self.page, self.server = page, server
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        page.set_default_timeout(1000 * PATIENCE)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("websocket", self._listen)
+        self.leave()
+
+    def leave(self) -> None:
+        """Go nowhere, as a tab that has just been opened: of its usual size, and nothing seen."""
+        self.page.goto("about:blank")
+        self.page.set_viewport_size(VIEWPORT)
+        self.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+        self.requests.clear()
+        self.complaints.clear()
+        self.asked = self.started = self.finished = 0
+
+    def _listen(self, wire: WebSocket) -> None:
+        self.requests.append(wire.url)
+        wire.on("framesent", self._sent)
+        wire.on("framereceived", self._received)
+
+    def _sent(self, frame: bytes | str) -> None:
+        if isinstance(frame, bytes) and BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
+            self.asked += 1
+
+    def _received(self, frame: bytes | str) -> None:
+        kind = ForwardMsg.FromString(frame).WhichOneof("type") if isinstance(frame, bytes) else None
+        self.started += kind == "new_session"
+        self.finished += kind == "script_finished"
+
+    def open(self, link: str = "", width: int = VIEWPORT["width"]) -> "Visit":
+        """Load a page by a link, as a browser does that has never been there, and wait for its first chart."""
+        self.leave()
+        self.page.set_viewport_size(VIEWPORT | {"width": width})
+        self.page.goto(f"{self.server}/{link}")
+        self.idle()
+        return self
+
+    def idle(self) -> None:
+        """Wait until the script has run, the connection stands and the first chart of the page is drawn."""
+        self.page.wait_for_selector(IDLE)
+        self.drawn(self.first_chart())
+
+    def first_chart(self) -> str:
+        """The key of the page's first chart."""
+        return MAIN[urlparse(self.page.url).path.strip("/")]
+
+    def in_theme(self, scheme: Literal["light", "dark"]) -> None:
+        """Change the browser's theme, and wait until the page and its first chart have followed."""
+        self.page.emulate_media(color_scheme=scheme)
+        followed = f"([key, ground]) => ({PLOT})(key)?._fullLayout?.paper_bgcolor.toUpperCase() === ground"
+        self.page.wait_for_function(followed, arg=[self.first_chart(), GROUND[scheme]])
+        self.page.evaluate(PAINTED)
+        self.page.wait_for_function(AT_REST)
+
+    def drawn(self, key: str) -> None:
+        """Wait until the chart with that key has its lines or its picture."""
+        self.page.wait_for_function(DRAWN, arg=key)
+
+    def until(self, condition: Callable[[], Any], wanted: str = "what is waited for") -> None:
+        """Wait until the condition gives something true."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"{wanted} did not come at {self.page.url}"
+            self.page.wait_for_timeout(20)
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[None]:
+        """Wait after the body until the script has run again and the page is idle."""
+        before = self.finished
+        yield
+        self.until(lambda: self.finished > before, "a new run")
+        self.page.evaluate(PAINTED)
+        self.idle()
+
+    def settle(self) -> None:
+        """Wait until an upload, which may run the script more than once, has come to rest."""
+        finished = -1
+        while finished != self.finished:
+            finished = self.finished
+            self.page.wait_for_timeout(400)
+            self.idle()
+
+    def query(self) -> dict[str, list[str]]:
+        """The link's keys and values."""
+        return parse_qs(urlparse(self.page.url).query)
+
+    def slider(self, key: str) -> Locator:
+        """The slider of one of the four main controls."""
+        return self.page.get_by_role("slider", name=re.compile(f"^{CONTROLS[key].split()[0]}"))
+
+    def slider_box(self, key: str) -> Locator:
+        """The visible part of that slider."""
+        return self.page.get_by_test_id("stSlider").filter(has=self.slider(key))
+
+    def move(self, key: str, arrow: str = "ArrowRight") -> None:
+        """Move that slider by one stop, with the keyboard, and wait for the run."""
+        with self.change():
+            self.slider(key).focus()
+            self.page.keyboard.press(arrow)
+
+    def number(self, key: str) -> Locator:
+        """The number input of one of the four main controls."""
+        return self.page.get_by_role("spinbutton", name=re.compile(f"^{CONTROLS[key].split()[0]}"))
+
+    def numbers(self) -> dict[str, str]:
+        """What the four number inputs show."""
+        return {key: self.number(key).input_value() for key in CONTROLS}
+
+    def metrics(self) -> dict[str, str]:
+        """Label to value of the number strip."""
+        return dict(self.page.get_by_test_id("stMetric").evaluate_all(METRICS))
+
+    def error_after(self) -> str:
+        """The metric `error after T`."""
+        return next(value for label, value in self.metrics().items() if label.startswith("error after T"))
+
+    def chart(self, key: str = "errors") -> dict[str, Any]:
+        """What the chart with that key draws, from the browser's own copy, once it is drawn."""
+        self.drawn(key)
+        return self.page.evaluate(CHART, key)
+
+    def lines(self, key: str) -> dict[str, list[float]]:
+        """Name to heights of the named lines of that chart."""
+        return {name: line["y"] for name, line in self.chart(key)["lines"].items()}
+
+    def alert(self, text: str | re.Pattern[str]) -> Locator:
+        """The note, warning or refusal with that text."""
+        return self.page.get_by_test_id("stAlert").filter(has_text=text)
+
+    def section(self, title: str) -> Locator:
+        """An expander of the sidebar, opened."""
+        sidebar = self.page.get_by_test_id("stSidebar")
+        summary = self.page.locator("summary").get_by_text(title, exact=True)
+        found = sidebar.get_by_test_id("stExpander").filter(has=summary)
+        found.locator("summary").click()
+        expect(found.locator("details")).to_have_attribute("open", "")
+        return found
+
+    def unfold(self, *titles: str) -> None:
+        """Open those of the expanders of the page that are there, and wait until they are as high as they become."""
+        for title in titles:
+            if (summary := self.page.locator("summary").get_by_text(title, exact=True)).count():
+                summary.click()
+        self.page.wait_for_function(AT_REST)
+
+    def choose(self, name: str, option: str | re.Pattern[str]) -> None:
+        """Take an option of a select box, and wait for the run; a list that a late drawing closed is opened again."""
+        box, wanted = self.page.get_by_role("combobox", name=name), self.page.get_by_role("option", name=option)
+
+        def taken() -> bool:
+            box.click()
+            try:
+                wanted.click(timeout=10_000)
+            except NotInTime:
+                self.page.keyboard.press("Escape")
+                return False
+            return True
+
+        with self.change():
+            self.until(taken, f"{option} of {name}")
+
+    def press(self, name: str | re.Pattern[str], within: str = "stMain") -> None:
+        """Press the button of that name."""
+        self.page.get_by_test_id(within).get_by_role("button", name=name, exact=True).click()
+
+    def share(self) -> Locator:
+        """The panel of links and files, opened, with both of its links."""
+        self.page.get_by_role("button", name="Share and export").click()
+        opened = self.page.get_by_test_id("stPopoverBody")
+        expect(opened.get_by_test_id("stCode")).to_have_count(2)
+        return opened
+
+    def download(self, label: str, folder: Path) -> Path:
+        """The file behind that button of the opened panel."""
+        with self.page.expect_download() as waiting:
+            self.page.get_by_test_id("stPopoverBody").get_by_role("button", name=label, exact=True).click()
+        found: Download = waiting.value
+        path = folder / found.suggested_filename
+        found.save_as(path)
+        return path
+
+    def outside(self) -> list[str]:
+        """Addresses that were asked for anything and are not the server's."""
+        own = urlparse(self.server).netloc
+        addresses = [url for url in self.requests if not url.startswith(("data:", "blob:", "about:"))]
+        return [url for url in addresses if urlparse(url).netloc != own]
+
+    def scrolls_sideways(self) -> bool:
+        """True where something is wider than the window."""
+        return self.page.evaluate(SIDEWAYS) > 0
