@@ -50,7 +50,7 @@ def figure(picture: Picture, key: str) -> None:
     if st.session_state.get("live"):
         _mount(key, picture)
     else:
-        st.plotly_chart(picture.figure, key=f"{key}_native", config=CHART_CONFIG, alt=picture.alt)
+        st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt)
 
 
 def live(

@@ -50,6 +50,7 @@ class Live {
     }
     this.data = data
     this.theme = theme
+    this.root.dataset.busy = "true"
     this.figure = coloured(JSON.parse(data.figure), palette(this.root))
     while (!window.Plotly) await later(50)
     if (this.data !== data) return
@@ -107,6 +108,7 @@ class Live {
       this.root.dataset.pictures = this.pictures
     } while (this.again)
     this.drawing = false
+    delete this.root.dataset.busy
   }
 
   // As high as asked, but not beyond the window.

@@ -18,8 +18,8 @@ PATIENCE = 120
 VIEWPORT = {"width": 1280, "height": 720}
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
 MAIN = {
-    "": "errors",
-    "compare": "errors",
+    "": "stage",
+    "compare": "stage",
     "context": "Error-against",
     "train": "loss",
     "signal": "risks",
@@ -39,6 +39,11 @@ DRAWN = f"""key => {{
     const plot = ({PLOT})(key);
     return !!plot?._fullData?.length && !!plot.querySelector('.cartesianlayer .subplot .trace, .heatmaplayer image');
 }}"""
+LIVE = """() => {
+    const live = [...document.querySelectorAll('.looped-live:has(.js-plotly-plot)')];
+    return live.length > 0 && live.every(chart => chart.dataset.pictures && !chart.dataset.busy);
+}"""
+"""Whether the page's own charts have taken the place of Streamlit's, and each shows its latest numbers."""
 CHART = f"""key => {{
     const plot = ({PLOT})(key);
     return {{
@@ -107,9 +112,10 @@ class Visit:
         return self
 
     def idle(self) -> None:
-        """Wait until the script has run, the connection stands and the first chart of the page is drawn."""
+        """Wait until the script has run, the connection stands and the page's charts are drawn."""
         self.page.wait_for_selector(IDLE)
         self.drawn(self.first_chart())
+        self.page.wait_for_function(LIVE)
 
     def first_chart(self) -> str:
         """The key of the page's first chart."""
