@@ -15,7 +15,7 @@ ELLIPSES = 9
 POINTS = 73
 """Points of an ellipse."""
 FURTHEST = 3.0
-"""How far beyond its start a diverging value is still drawn."""
+"""Factor on its start up to which a diverging value is drawn."""
 ORDER = (
     "iterate", "explicit", "solution", "scores", "examples", "query", "update", "loss", "P", "Q",
     "path", "explicit path", "goal", "errors", "error now",
@@ -150,7 +150,7 @@ def _ellipses(inside: Inside) -> np.ndarray:
 
 
 def _matrix(inside: Inside, name: str) -> dict[str, Any]:
-    """P or Q: what is 0 stays empty, a number that stands alone is written into its cell."""
+    """P or Q: zero entries stay empty, and a single number in a block is written into its cell."""
     shown, slots = stage.weight_rows(inside, name), stage.slots(inside)
     alone = np.full(shown.shape, "", dtype=object)
     for _, top, bottom in slots:

@@ -23,9 +23,9 @@ AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(TITLE
 """Number of each view's axes, as Plotly writes them."""
 MARGIN = {"l": 56, "r": 12, "t": 8, "b": 8}
 WEIGHTS_HEIGHT = 140
-"""Of P and Q, pixels."""
+"""Height of P and Q in pixels."""
 SMALLEST_LETTER = 10
-"""Pixels a block of P or Q must have to be labelled 0."""
+"""Smallest size in pixels of a block of P or Q that is labelled 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Arrangement:
     """The places of the views: what changes in the layout between a wide and a narrow page."""
 
     height: int
-    """Of the figure, pixels."""
+    """Height of the figure in pixels."""
     layout: dict[str, Any]
     """Keys in Plotly's dotted form, for `relayout` in the browser."""
 
