@@ -27,9 +27,9 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 model: the transformer or block in question, constructed or trained. counterpart: what it is compared with first, such
 as the explicit algorithm or the model without MLP. reference: a closed form, a limit or the best known. descent: plain
-gradient descent. bound: a proved or derived bound. nothing: a model that ignores the examples. mark: a value that
-the settings name. floor: a level set by rounding, by noise or by Bayes. learned: the trained matrix A. task: the distance to
-the task itself.
+gradient descent. bound: a proved or derived bound. nothing: a model that ignores the examples. mark: a value that the
+settings name. floor: a level set by rounding, by noise or by Bayes. learned: the trained matrix A. task: the distance
+to the task itself.
 """
 INK, GRID = "#1B1F24", "#DDE1E6"
 SEQUENTIAL = ("#E4F1FA", "#56B4E9", "#0072B2", "#00324F")
