@@ -16,7 +16,7 @@ MARKERS = 18
 MOST_TIMES = 3.0
 """A diverging value is drawn up to so many times its start."""
 SMALLEST_BAND = 5
-"""Prompts from which on a 10–90 % band is drawn; fewer have no such quantiles."""
+"""Smallest number of prompts for which a 10–90 % band is drawn; fewer have no such quantiles."""
 LEGEND_BELOW = {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"}
 NARROW_MARGIN = {"l": 10, "r": 10, "t": 10, "b": 10}
 COLOURS = (
@@ -29,9 +29,9 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 model: the transformer or block in question, constructed or trained. counterpart: what it is compared with first, such
 as the explicit algorithm or the model without MLP. reference: a closed form, a limit or the best known. descent: plain
-gradient descent. bound: what is proved or derived. nothing: a model that ignores the examples. mark: a value that is
-asked for. floor: a level set by rounding, by noise or by Bayes. learned: the trained matrix A. task: the distance to
-the task itself.
+gradient descent. bound: a proved or derived bound. nothing: a model that ignores the examples. mark: a value that the
+settings name. floor: a level set by rounding, by noise or by Bayes. learned: the trained matrix A. task: the distance
+to the task itself.
 """
 INK, GRID = "#1B1F24", "#DDE1E6"
 SEQUENTIAL = ("#E4F1FA", "#56B4E9", "#0072B2", "#00324F")
@@ -64,7 +64,7 @@ TEMPLATE: dict[str, Any] = {
         "hoverlabel": {"bgcolor": "white", "bordercolor": GRID, "font": {"color": INK}},
     },
 }
-"""The look of a figure on a page of its own: every colour written out, whatever template it was made under."""
+"""The template of a figure outside the app: every colour is set, whatever template the figure was made under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, the same in words, and the same as a table."""
+    """A figure with its content in words and as a table."""
 
     spec: dict[str, Any]
     """The figure as Plotly's plain dictionaries: data, layout and, where it moves, frames."""

@@ -70,7 +70,7 @@ def _with(picture: Picture, text: str, traces: Sequence[dict[str, Any]] = (), **
 
 
 def drawn_loops(T: int) -> np.ndarray:
-    """Which of the loops 0 … T are drawn."""
+    """The loops of 0 … T that are drawn."""
     if T < MOST_POINTS:
         return np.arange(T + 1)
     even = np.linspace(0, T, MOST_POINTS)

@@ -35,7 +35,7 @@ def curves_of(result: "Comparison") -> list[Series]:
                         "floor", "longdashdot", width=1.5, text="The distance from the limit w_ref to αw* is {:.2e}."),
         *_at_every_loop(T, "rounding_floor", result.rounding_floor, "rounding floor",
                         f"Rounding floor, {dtype} (estimate)", "floor", "dot", width=2.5, if_seen=True,
-                        text=f"In {dtype} rounding is estimated to rule below {{:.1e}}."),
+                        text=f"In {dtype} rounding is estimated to dominate below {{:.1e}}."),
     ]  # fmt: skip
     for bound, dash, symbol in zip(
         result.bounds, ("longdash", *["longdashdot"] * 2), ("triangle-up-open", *["square-open"] * 2), strict=True

@@ -115,7 +115,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
 
 
 def _matrix(inside: Inside, name: str) -> dict[str, Any]:
-    """P or Q: what is 0 stays empty, a number that stands alone is written into its cell."""
+    """P or Q: zero entries stay empty, and a single number in a block is written into its cell."""
     shown, slots = stage.weight_rows(inside, name), stage.slots(inside.weights, inside.rows)
     alone = np.full(shown.shape, "", dtype=object)
     for _, top, bottom in slots:

@@ -1,4 +1,4 @@
-"""One prompt's error by eigen-mode, and what the step size does to the slowest of them."""
+"""One prompt's error by eigen-mode, and the effect of the step size on the slowest mode."""
 
 from typing import Any
 

@@ -24,9 +24,9 @@ Box = tuple[float, float, float, float]
 """Left, right, bottom and top of a view, as shares of the figure."""
 MARGIN = {"l": 56, "r": 12, "t": 8, "b": 8}
 WEIGHTS_HEIGHT = 140
-"""Of P and Q, pixels."""
+"""Height of P and Q in pixels."""
 SMALLEST_LETTER = 10
-"""Pixels a block of P or Q must have to be labelled 0."""
+"""Smallest size in pixels of a block of P or Q that is labelled 0."""
 
 
 def on(view: str) -> dict[str, str]:

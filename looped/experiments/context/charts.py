@@ -12,9 +12,9 @@ from looped.experiments.context.result import ContextResult
 from looped.experiments.context.words import TENTHS, ratio_text, unreached
 
 TINY = 1e-17
-"""Errors are drawn from here on: below is rounding."""
+"""Smallest error that is drawn; smaller ones are rounding."""
 MAP_LOOPS = 60
-"""Values of T in the map at most, evenly spaced in ratio."""
+"""Largest number of values of T in the map, evenly spaced on a logarithmic scale."""
 CURVE_POINTS = 200
 EXPONENTIAL = "n > 64 T²d⁴8⁴ᵀ, derived here<br>from a theorem on learned weights"
 EDGES = "((1+√(d/n))/(1−√(d/n)))²,<br>independent rows, large d"
@@ -272,11 +272,15 @@ def _learned_sentence(result: ContextResult) -> str:
         for T, ratio in zip(result.learned.loops, needed, strict=True)
         if np.isfinite(ratio)
     ]
-    return f"With the trained A it is n/d: {', '.join(found)}." if found else "The trained A reaches it nowhere."
+    return (
+        f"With the trained A it is n/d: {', '.join(found)}."
+        if found
+        else "The trained A does not reach it at any measured n/d."
+    )
 
 
 def _spread(most: int, count: int) -> np.ndarray:
-    """Whole numbers from 1 to `most`, about evenly spaced in ratio."""
+    """Whole numbers from 1 to `most`, about evenly spaced on a logarithmic scale."""
     return np.unique(np.geomspace(1, most, count).round().astype(int))
 
 

@@ -39,7 +39,7 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) 
         levels.append(level(best.bayes.mean, ends, f"Bayes: {best.bayes.mean:.3g}", "dashdot", "floor"))
     alt = (
         "Squared error of GPT-2 on fresh prompts against training steps, logarithmic error axis. "
-        f"{'; '.join(parts) or 'Not begun'}. Levels: {', '.join(row.legend for row in levels)}."
+        f"{'; '.join(parts) or 'Not started'}. Levels: {', '.join(row.legend for row in levels)}."
     )
     across = {"title": {"text": "training steps"}, "range": [0, settings.steps]}
     up = log_axis("squared error on fresh prompts", ".3g")

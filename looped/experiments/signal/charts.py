@@ -1,4 +1,4 @@
-"""Figures of the page on tasks that share a signal: smallest risks, training, what it learns, and the flow."""
+"""Figures of the page on tasks that share a signal: smallest risks, training, the learned step, and the flow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +44,7 @@ def risk_chart(sweep: Sweep) -> Picture:
         Series(gd0, "GD-0", "GD-0", "descent", "dash", "x-thin-open", text="GD-0 {:.4g}"),
         Series(bayes, "Bayes", zero, "floor", "dot", "diamond-open", text="Bayes {:.3g}"),
         Series(error, "Bayes, standard error", scales=False),
-        Series(bound, "LSA, proved lower bound", "proved: LSA is not below", "bound", "dashdot", width=1.5),
+        Series(bound, "LSA, proved lower bound", "proved lower bound for LSA", "bound", "dashdot", width=1.5),
     ]  # fmt: skip
     across: dict[str, Any] = {"title": {"text": AXES[sweep.over]}}
     if sweep.over == "examples":
@@ -84,7 +84,7 @@ def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, ste
     if "gd-0" in history:
         levels.append(level(best.gd0.risk, (0, steps), f"optimum of GD-0, {best.written['gd0']}", "dashdot", "descent"))
     ends = [f"{MODELS[kind][0]} {records[-1].risk:.4g}" for kind, records in history.items() if records]
-    reached = f"After {at[-1]} of {steps} steps: {', '.join(ends)}." if ends else "Not begun."
+    reached = f"After {at[-1]} of {steps} steps: {', '.join(ends)}." if ends else "Not started."
     return line_chart(
         ("step", at),
         [*rows, *levels],

@@ -1,4 +1,4 @@
-"""The third page's figures: the loss while training, the weights it found, and what they do on fresh prompts."""
+"""The third page's figures: the loss while training, the trained weights, and their errors on fresh prompts."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from looped.experiments.train.settings import TrainSettings
 
 MARGIN = NARROW_MARGIN | {"t": 25}
 MOST_POINTS = 1000
-"""Steps drawn at most, evenly spaced."""
+"""Largest number of steps drawn, evenly spaced."""
 MOST_CELLS = 6
-"""Numbers are written into the cells of matrices up to this size: in larger ones they are too small on a phone."""
+"""Largest matrix with numbers in its cells; in larger ones they are too small on a phone."""
 SHOWN = 0.02
 """Cells below this share of the largest entry are left without a number."""
 CAP = 100.0
-"""Sweeps are cut at so many times what answering 0 costs."""
+"""Sweeps are cut off at this many times the error of the answer 0."""
 MARKS: dict[str, tuple[str, str, float, Role]] = {
     "trained": ("solid", "circle", 4.0, "model"),
     "its two numbers": ("dash", "square-open", 2.0, "counterpart"),
@@ -30,7 +30,7 @@ MARKS: dict[str, tuple[str, str, float, Role]] = {
 }
 """Dash, marker, width and role of every model's line."""
 SWEEPS = {
-    "loops": ("Past the trained T", "loop t", "linear"),
+    "loops": ("Beyond the trained T", "loop t", "linear"),
     "examples": ("At other n", "n, examples", "log"),
     "covariance": ("With other covariances", "κ<sub>Σ</sub>, condition number of the inputs' covariance", "log"),
     "scale": ("With scaled inputs", "factor on all inputs", "log"),
@@ -197,7 +197,7 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
         fit = fits[layer]
         alt += (
             f" The trained weights are near a = {fit.a:.3g}, γ = {fit.gamma:.3g}; "
-            f"{fit.unexplained_p:.2%} of P and {fit.unexplained_q:.2%} of Q are left."
+            f"{fit.unexplained_p:.2%} of P and {fit.unexplained_q:.2%} of Q are unexplained."
         )
     i, j = np.indices((d + 1, d + 1)).reshape(2, -1)
     table: dict[str, np.ndarray] = {"row": i, "column": j}
@@ -207,7 +207,7 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
 
 
 def sweep_chart(run: TrainResult, kind: str, statistic: str = "median") -> Picture:
-    """Squared error of the query while one thing changes, log axis, cut where answering 0 would be far better."""
+    """Squared error of the query as one quantity changes, log axis, cut off where the answer 0 would be far better."""
     sweep, settings = run.sweeps[kind], run.settings
     heading, title, scale = SWEEPS[kind]
     row = STATISTICS.index(statistic)
@@ -243,5 +243,5 @@ def _describe_sweep(
         text += f"{where} ({sweep.x[place]:g}): trained {written(table['trained'][place])}, "
         text += f"GD tuned here {written(table['GD tuned here'][place])}. "
     if any((values > cap).any() for values in table.values()):
-        text += f"Curves are cut at {cap:g}, {CAP:g} times what answering 0 costs."
+        text += f"Curves are cut off at {cap:g}, {CAP:g} times the error of the answer 0."
     return text.strip()

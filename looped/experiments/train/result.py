@@ -160,9 +160,9 @@ class TrainResult:
         medians = {name: values[STATISTICS.index("median")] for name, values in sweep.series.items()}
         own, rival = medians["trained"], medians["GD tuned here"]
         said = [
-            f"On the {sweep.prompts:,} prompts of the chart “Past the trained T” the median query error of the trained "
-            f"weights is {written(own[T])} after T = {T} loops, that of gradient descent with its step tuned on the "
-            f"same prompts {written(rival[T])}."
+            f"On the {sweep.prompts:,} prompts of the chart “Beyond the trained T” the median query error of the "
+            f"trained weights is {written(own[T])} after T = {T} loops, that of gradient descent with its step tuned "
+            f"on the same prompts {written(rival[T])}."
         ]
         last = int(sweep.x[-1])
         if last > T:

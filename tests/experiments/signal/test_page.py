@@ -39,7 +39,7 @@ def test_figure_1_stands_there_on_the_first_visit():
         "optimum with MLP, 2.727",
         "smallest found for attention alone, 4.557",
     ]
-    assert "Not begun" in alt
+    assert "Not started" in alt
 
 
 def test_the_link_sets_what_is_drawn():

@@ -112,7 +112,7 @@ def test_a_curve_that_explodes_runs_along_the_cap_and_the_text_says_so(small):
     picture = figures.sweep_chart(run, "scale")
     cap = 100 * series["answering 0"][STATISTICS.index("median")].max()
     assert traces(picture)["trained"]["y"][-1] == pytest.approx(cap)
-    assert f"Curves are cut at {cap:g}, 100 times what answering 0 costs." in picture.alt
+    assert f"Curves are cut off at {cap:g}, 100 times the error of the answer 0." in picture.alt
 
 
 def test_the_matrices_have_a_colour_bar_each_and_numbers_that_fit_their_cells(small):
