@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
+from streamlit.runtime.state.session_state_proxy import get_session_state
 
 from looped.fields import READ_AS_POINT, Field
 from looped.settings import CheckedSettings
@@ -17,7 +18,7 @@ from looped_ui.typing import misread
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
 S = TypeVar("S", bound=CheckedSettings)
-OWN = ("v", "lesson", "hide", "embed", "embed_options")
+OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options")
 """Parameters of every link that are no settings."""
 SWITCH = "true|false"
 DISPLAY = {
@@ -53,6 +54,10 @@ class Controls(Generic[S]):
         self.now = settings()
         """What the page was last read to show."""
         self.hidden = frozenset(st.query_params.get("hide", "").split(","))
+        self.asked: str | None = None
+        """The lesson that the address newly asks for, empty if for none; None while it asks for nothing new."""
+        self.to_guess = False
+        """Whether the question of the lesson on the page waits for a guess."""
 
     def number(self, name: str, *, unused: str = "") -> None:
         """A number for the setting `name` and, where its range spans decades, a logarithmic slider that only sets it.
@@ -227,6 +232,29 @@ class Controls(Generic[S]):
         """Every control back to its default, and the lesson to the one of the defaults."""
         self.set(self.defaults)
         st.session_state.pop(f"{self.page}.lesson", None)
+        if "lesson" not in self.hidden:
+            st.query_params.pop("lesson", None)
+
+    def set_lesson(self, lesson: str) -> None:
+        """Set what a lesson sets and all else to its default; for callbacks.
+
+        Widgets would write the address one by one, each with an entry in the browser's history. So it is written here,
+        with the lesson, as one entry.
+        """
+        state, values = st.session_state, {**self.defaults, **self.lessons[lesson]}
+        self.set(values)
+        state.pop("late", None)  # the address holds every value
+        with get_session_state().query_params() as query:
+            query.discard_param_no_forward_msg("default")
+            for name, value in values.items():
+                field = self.fields[name]
+                if field.kind == "choice":
+                    state[f"{field.key}_in_link"] = value
+                if value == self.defaults[name]:
+                    query.discard_param_no_forward_msg(field.key)
+                else:
+                    query.set_with_no_forward_msg(field.key, field.to_text(value))
+        st.query_params["lesson"] = lesson
 
     def repair_link(self) -> None:
         """Put a link right before its widgets are drawn, and remember what was wrong for `show_repairs`.
@@ -243,13 +271,18 @@ class Controls(Generic[S]):
         known = {field.key: name for name, field in self.fields.items()}
         before, state["page"] = state.get("page"), self.page
         entering = before != self.page
-        if entering and before is not None and not known.keys() & given.keys():
+        returning = entering and before is not None and not known.keys() & given.keys()
+        self._read_lesson(before if entering else None, returning)
+        if returning:
             last = state.get(f"{self.page}.last")
             self.set(self.defaults if last is None else {name: getattr(last, name) for name in self.fields})
             return
         texts = {key: values[-1] for key, values in given.items()}
-        lesson = self.lessons.get(texts.get("lesson", ""), {}) if entering else {}
-        asked = {self.fields[name].key: self.fields[name].to_text(value) for name, value in lesson.items()} | texts
+        lesson = self.lessons.get(self.asked or "", {}) if entering else {}
+        preset = {self.fields[name].key: self.fields[name].to_text(value) for name, value in lesson.items()}
+        for key in texts.get("default", "").split(","):
+            preset.pop(key, None)
+        asked = preset | texts
         settings, rejected = self.settings.from_query(asked)
         usable = {key: self.fields[name].to_text(getattr(settings, name)) for key, name in known.items()}
         repeated = {key for key in known if len(given.get(key, ())) > 1}
@@ -273,10 +306,22 @@ class Controls(Generic[S]):
             state["corrected"] = {known[key]: getattr(settings, known[key]) for key in asked if key in known}
         st.rerun()
 
+    def _read_lesson(self, before: str | None, returning: bool) -> None:
+        """Find out whether the address asks for another lesson than when the page last ran.
+
+        Args:
+            before: The page that was left for this one, if any; its lesson may still stand in the address.
+            returning: Whether this page comes back as it was left.
+        """
+        state, link, seen = st.session_state, st.query_params.get("lesson", ""), f"{self.page}.lesson_in_link"
+        if returning or (before is not None and link and link == state.get(f"{before}.lesson_in_link")):
+            state[seen] = link
+        self.asked = None if state.get(seen) == link else link
+
     def _foreign(self, texts: Mapping[str, str]) -> list[str]:
         """Sentences about a link version, a lesson, a display or hidden controls that do not exist here."""
         notes = []
-        version, lesson = texts.get("v", ""), texts.get("lesson", "")
+        version, lesson = texts.get("v", ""), self.asked
         ours = self.settings.link_version()
         if version and version != ours:
             notes.append(f"v = {version} is another version of links than {ours}: some values may mean something else.")

@@ -48,8 +48,9 @@ def share(
         hide = st.multiselect(
             "Controls to hide", list(names), ["lesson"], key=f"{controls.page}_hide", format_func=names.__getitem__
         )
+        guess = st.toggle("Ask for a guess first", key=f"{controls.page}_predict")
         embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
-        extra = ({"hide": ",".join(hide)} if hide else {}) | ({"embed": "true"} if embed else {})
+        extra = {"hide": ",".join(hide), "predict": "1" if guess else "", "embed": "true" if embed else ""}
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
         if result is None:
             return
