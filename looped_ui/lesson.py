@@ -9,8 +9,6 @@ from looped_ui.controls import Controls
 from looped_ui.parts import typeset
 
 NONE = "No lesson is open. Choose one to begin."
-GUESS_FIRST = "Choose an answer above to see the result."
-"""What a page says in place of its result until `guessed`."""
 
 
 def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:

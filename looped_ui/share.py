@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from looped.export.files import FILES, Export
 from looped.settings import CheckedSettings
 from looped_ui.controls import DISPLAY, Controls
-from looped_ui.lesson import lesson_now
+from looped_ui.lesson import guessed, lesson_now
 from looped_ui.parts import plain
 
 CONTENTS = {
@@ -62,6 +63,16 @@ def share(
                     label, partial(_content, result, name), name, kind, key=f"{controls.page}_{name}", help=what,
                     on_click="ignore",
                 )  # fmt: skip
+
+
+def held_back(controls: Controls[Any], settings: CheckedSettings, place: DeltaGenerator) -> bool:
+    """Whether the result waits for a guess; then it says so, and the panel of links stands in `place`."""
+    if guessed(controls):
+        return False
+    st.info("Choose an answer above to see the result.")
+    with place:
+        share(controls, settings, None)
+    return True
 
 
 def _content(result: Callable[[], Export], name: str) -> bytes:

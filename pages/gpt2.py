@@ -13,7 +13,7 @@ from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.parts import data_table, figure, plain, show_number
-from looped_ui.share import share
+from looped_ui.share import held_back, share
 
 JOB = "gpt2"
 
@@ -126,6 +126,8 @@ def kept() -> None:
 
 def draw(settings: GPT2Settings) -> None:
     """Everything right of the controls."""
+    if held_back(controls, settings, page.top_line):
+        return
     kept()
     live(settings)
     job = jobs.current(JOB)
