@@ -229,23 +229,28 @@ class Controls(Generic[S]):
         self.set({"seed": secrets.randbelow(10_000)})
 
     def reset(self) -> None:
-        """Every control back to its default, and the lesson to the one of the defaults."""
-        self.set(self.defaults)
-        st.session_state.pop(f"{self.page}.lesson", None)
-        if "lesson" not in self.hidden:
-            st.query_params.pop("lesson", None)
+        """Every control back to its default, and the lesson to the one of the defaults, unless the link hides it."""
+        values = {name: value for name, value in self.defaults.items() if self.fields[name].key not in self.hidden}
+        fixed = st.query_params.get("lesson", "") if "lesson" in self.hidden else ""
+        self._set_all(values, fixed)
+        if not fixed:
+            st.session_state.pop(f"{self.page}.lesson", None)
 
     def set_lesson(self, lesson: str) -> None:
-        """Set what a lesson sets and all else to its default; for callbacks.
+        """Set what a lesson sets, and all else to its default; for callbacks, before the widgets are drawn."""
+        self._set_all({**self.defaults, **self.lessons[lesson]}, lesson)
 
-        Widgets would write the address one by one, each with an entry in the browser's history. So it is written here,
-        with the lesson, as one entry.
+    def _set_all(self, values: Mapping[str, Any], lesson: str) -> None:
+        """Put values into the widgets, and with the lesson into the address.
+
+        Widgets would write the address one by one, each with an entry of its own in the browser's history.
         """
-        state, values = st.session_state, {**self.defaults, **self.lessons[lesson]}
+        state = st.session_state
         self.set(values)
         state.pop("late", None)  # the address holds every value
         with get_session_state().query_params() as query:
-            query.discard_param_no_forward_msg("default")
+            for key in ("lesson", "default"):
+                query.discard_param_no_forward_msg(key)
             for name, value in values.items():
                 field = self.fields[name]
                 if field.kind == "choice":
@@ -254,7 +259,7 @@ class Controls(Generic[S]):
                     query.discard_param_no_forward_msg(field.key)
                 else:
                     query.set_with_no_forward_msg(field.key, field.to_text(value))
-        st.query_params["lesson"] = lesson
+        st.query_params.update({"lesson": lesson} if lesson else {})
 
     def repair_link(self) -> None:
         """Put a link right before its widgets are drawn, and remember what was wrong for `show_repairs`.
@@ -271,12 +276,18 @@ class Controls(Generic[S]):
         known = {field.key: name for name, field in self.fields.items()}
         before, state["page"] = state.get("page"), self.page
         entering = before != self.page
-        returning = entering and before is not None and not known.keys() & given.keys()
-        self._read_lesson(before if entering else None, returning)
-        if returning:
+        link, seen = query.get("lesson", ""), f"{self.page}.lesson_in_link"
+        carried = entering and before is not None and link in ("", state.get(f"{before}.lesson_in_link"))
+        if carried and not known.keys() & given.keys():
             last = state.get(f"{self.page}.last")
-            self.set(self.defaults if last is None else {name: getattr(last, name) for name in self.fields})
+            state.setdefault(seen, "")
+            self._set_all(
+                self.defaults if last is None else {name: getattr(last, name) for name in self.fields}, state[seen]
+            )
             return
+        if carried and link:  # it came along from the page that was left
+            state[seen] = link
+        self.asked = None if state.get(seen) == link else link
         texts = {key: values[-1] for key, values in given.items()}
         lesson = self.lessons.get(self.asked or "", {}) if entering else {}
         preset = {self.fields[name].key: self.fields[name].to_text(value) for name, value in lesson.items()}
@@ -305,18 +316,6 @@ class Controls(Generic[S]):
         else:  # a bound key can be set only through its widget, one run later
             state["corrected"] = {known[key]: getattr(settings, known[key]) for key in asked if key in known}
         st.rerun()
-
-    def _read_lesson(self, before: str | None, returning: bool) -> None:
-        """Find out whether the address asks for another lesson than when the page last ran.
-
-        Args:
-            before: The page that was left for this one, if any; its lesson may still stand in the address.
-            returning: Whether this page comes back as it was left.
-        """
-        state, link, seen = st.session_state, st.query_params.get("lesson", ""), f"{self.page}.lesson_in_link"
-        if returning or (before is not None and link and link == state.get(f"{before}.lesson_in_link")):
-            state[seen] = link
-        self.asked = None if state.get(seen) == link else link
 
     def _foreign(self, texts: Mapping[str, str]) -> list[str]:
         """Sentences about a link version, a lesson, a display or hidden controls that do not exist here."""

@@ -354,7 +354,7 @@ def choose_lesson(visit: Visit, name: str) -> None:
 
 
 def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None:
-    page, gaussian = visit.open().page, "Independent Gaussian rows have the κ that falls out"
+    page, gaussian = visit.open().page, "With independent Gaussian rows κ is not set"
     choose_lesson(visit, "More examples")
     assert gaussian in lesson_text(visit)
     address = page.url
@@ -376,22 +376,22 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None
     expect(page.get_by_text("below −1")).to_be_visible()
     with visit.change():
         page.get_by_role("button", name="Reset to defaults").click()
-    assert "The circles of explicit gradient descent lie on the transformer's line" in lesson_text(visit)
+    assert "The circles are explicit gradient descent, the line is the transformer" in lesson_text(visit)
     assert "converges" in visit.metrics().values()
 
 
 def test_a_changed_setting_takes_the_lessons_text_away_and_restore_brings_it_back(visit: Visit) -> None:
     page = visit.open("?lesson=over-the-edge").page
-    assert "lesson" not in query(visit)
+    assert query(visit)["lesson"] == ["over-the-edge"]
     expect(page.get_by_text("below −1")).to_be_visible()
     with visit.change():
         visit.slider("kappa").focus()
         page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("Settings differ from this lesson's")).to_be_visible()
+    expect(page.get_by_text("Its text does not hold for these settings")).to_be_visible()
     expect(page.get_by_text("below −1")).to_have_count(0)
-    expect(page.get_by_role("button", name="Predict first")).to_have_count(0)
+    expect(page.get_by_text("which mode grows first")).to_have_count(0)
     with visit.change():
-        page.get_by_role("button", name="Restore", exact=True).click()
+        page.get_by_role("button", name="Differs from the lesson").click()
     expect(page.get_by_text("below −1")).to_be_visible()
     assert visit.numbers()["kappa"] == "5"
 
