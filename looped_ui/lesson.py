@@ -29,15 +29,16 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
     holds = lesson is not None and lesson.holds(now)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if "lesson" not in controls.hidden:
-            place = list(named).index(lesson.key) if lesson else -1
-            _step(controls, lessons, "◀", "Previous", place - 1 if lesson else -1)
-            state[widget] = state[key]
-            st.selectbox(
-                "Lesson", list(named), 0 if lesson else None, key=widget, width=330, label_visibility="collapsed",
-                format_func=lambda name: f"{list(named).index(name) + 1} · {named[name].title}",
-                placeholder="Choose a lesson", on_change=_choose, args=(controls, widget),
-            )  # fmt: skip
-            _step(controls, lessons, "▶", "Next", place + 1)
+            with st.container(horizontal=True, wrap=False, gap="small", width=430):
+                place = list(named).index(lesson.key) if lesson else -1
+                _step(controls, lessons, "◀", "Previous", place - 1)
+                state[widget] = state[key]
+                st.selectbox(
+                    "Lesson", list(named), 0 if lesson else None, key=widget, label_visibility="collapsed",
+                    format_func=lambda name: f"{list(named).index(name) + 1} · {named[name].title}",
+                    placeholder="Choose a lesson", on_change=_choose, args=(controls, widget),
+                )  # fmt: skip
+                _step(controls, lessons, "▶", "Next", place + 1)
         elif lesson:
             st.markdown(f"**{typeset(lesson.title)}**", width="content")
         if lesson and changed:

@@ -16,10 +16,10 @@ COMPARE = (
         question="In float64, with n = 40, d = 10, κ = 5 and T = 50: how far apart do the two get?",
         choices=("Not at all: exactly 0", "About 1e-15", "About 1e-3"),
         right=1,
-        answer="About 1e-15, and with another seed not 0 either: it lies between 5e-16 and 2e-15 for the seeds 0 to "
-        "49. Both methods compute the same sums in a different order, and float64 keeps about 16 digits. Choose "
-        "float32 under *Precision*: the gap becomes about 5e-7, because float32 keeps about 7 digits. Whatever T, n, "
-        "d and κ are, the circles lie on the line, down to where both are rounding noise.",
+        answer="With another seed it is not 0 either: it lies between 5e-16 and 2e-15 for the seeds 0 to 49. Both "
+        "methods compute the same sums in a different order, and float64 keeps about 16 digits. Choose float32 under "
+        "*Precision*: the gap becomes about 5e-7, because float32 keeps about 7 digits. Whatever T, n, d and κ are, "
+        "the circles lie on the line, down to where both are rounding noise.",
         free=(
             *ANY_PROMPTS,
             "loops",
@@ -43,10 +43,9 @@ COMPARE = (
         "tenfold fall take at κ = 100?",
         choices=("About 10, as before", "About 45", "About 230", "About 4,000"),
         right=2,
-        answer="About 230: every loop multiplies the error in the slowest mode by 1 − 1/κ, and (1 − 1/κ)ᵗ = 1/10 at t "
-        "≈ κ·ln 10. So twenty times the condition number takes about twenty times the loops. The first tenfold fall "
-        "takes fewer, 95 to 123 (n = 40, d = 10, medians of 64 prompts, seeds 0 to 19), because the faster modes "
-        "vanish first.",
+        answer="Every loop multiplies the error in the slowest mode by 1 − 1/κ, and (1 − 1/κ)ᵗ = 1/10 at t ≈ κ·ln 10. "
+        "So twenty times the condition number takes about twenty times the loops. The first tenfold fall takes fewer, "
+        "95 to 123 (n = 40, d = 10, medians of 64 prompts, seeds 0 to 19), because the faster modes vanish first.",
         settings={"condition_number": 100.0, "loops": 400},
         free=(*ANY_PROMPTS, "loops", "examples", "features", "condition_number"),
     ),
@@ -58,9 +57,9 @@ COMPARE = (
         question="At d = 10, where does the slope change more?",
         choices=("From n = 20 to n = 40", "From n = 200 to n = 400", "By the same factor in both"),
         right=0,
-        answer="From n = 20 to n = 40. As d grows, κ tends to ((1+√(d/n))/(1−√(d/n)))²: 34 at n = 2d, 9 at 4d, 2.5 at "
-        "20d and 1.9 at 40d; at d = 10 the median is smaller. The limit depends on n/d alone, so it does not grow "
-        "when n is in proportion to d. That is why n = O(d) examples are enough.",
+        answer="As d grows, κ tends to ((1+√(d/n))/(1−√(d/n)))²: 34 at n = 2d, 9 at 4d, 2.5 at 20d and 1.9 at 40d; at "
+        "d = 10 the median is smaller. The limit depends on n/d alone, so it does not grow when n is in proportion to "
+        "d. That is why n = O(d) examples are enough.",
         settings={"data": "gaussian", "examples": 20},
         free=(*ANY_PROMPTS, "loops", "examples"),
     ),
@@ -73,8 +72,8 @@ COMPARE = (
         question="At κ = 20, what share of the loops does it save in the long run, compared with η = 1/λ₁?",
         choices=("None", "About a tenth", "About half", "About nine tenths"),
         right=2,
-        answer="About half. Dividing the error by e takes −1/ln((κ−1)/(κ+1)) ≈ κ/2 loops, here 10.0. With η = 1/λ₁ it "
-        "takes about κ, here 19.5.",
+        answer="Dividing the error by e takes −1/ln((κ−1)/(κ+1)) ≈ κ/2 loops, here 10.0. With η = 1/λ₁ it takes about "
+        "κ, here 19.5.",
         settings={"condition_number": 20.0, "step_size": "optimal", "loops": 100},
         free=(*ANY_PROMPTS, "loops", "condition_number", "step_size"),
     ),
@@ -90,7 +89,7 @@ COMPARE = (
             "All of them at the same step size",
         ),
         right=0,
-        answer="The fast one. Every loop multiplies mode k by 1 − ηλ_k, and ηλ_k passes 2 first where λ_k is largest.",
+        answer="Every loop multiplies mode k by 1 − ηλ_k, and ηλ_k passes 2 first where λ_k is largest.",
         settings={"step_size": 1.1, "loops": 60},
         free=ANY_PROMPTS,
     ),
@@ -103,8 +102,8 @@ COMPARE = (
         "leave undetermined, on average?",
         choices=("None", "About a tenth", "About half", "All of it"),
         right=2,
-        answer="About half: the rows span n of the d directions, and the direction of w* is random. So the distance "
-        "stops near √(1 − n/d) = 0.71. Medians of 64 prompts lie between 0.65 and 0.78 (seeds 0 to 19).",
+        answer="The rows span n of the d directions, and the direction of w* is random. So the distance stops near "
+        "√(1 − n/d) = 0.71. Medians of 64 prompts lie between 0.65 and 0.78 (seeds 0 to 19).",
         settings={"examples": 5, "loops": 100},
         free=(*ANY_PROMPTS, "loops"),
     ),
@@ -117,9 +116,9 @@ COMPARE = (
         question="What lowers that floor?",
         choices=("More loops", "More examples", "Both", "Neither"),
         right=1,
-        answer="More loops do not; more examples do. At a given spectrum the distance from least squares to w* falls "
-        "like σ/√n, so four times n halves the floor (a factor of 0.45 to 0.57, seeds 0 to 19). Stopping early helps "
-        "a little here: the median distance is smallest after 6 to 11 loops, 0.7 to 10 % below the floor.",
+        answer="More loops leave it where it is. At a given spectrum the distance from least squares to w* falls like "
+        "σ/√n, so four times n halves the floor (a factor of 0.45 to 0.57, seeds 0 to 19). Stopping early helps a "
+        "little here: the median distance is smallest after 6 to 11 loops, 0.7 to 10 % below the floor.",
         settings={"noise": 0.5, "loops": 60},
         free=(*ANY_PROMPTS, "loops"),
     ),
@@ -131,8 +130,8 @@ COMPARE = (
         question="Where will the floor lie when you switch to float64 under *Precision*?",
         choices=("Near 3e-7, as now", "Near 1e-10", "Near 1e-15", "There is none"),
         right=2,
-        answer="Near 1e-15 (8e-16 to 1.5e-15, seeds 0 to 19), reached after about 150 loops: float64 keeps about 16 "
-        "digits instead of 7.",
+        answer="It is 8e-16 to 1.5e-15 (seeds 0 to 19), reached after about 150 loops: float64 keeps about 16 digits "
+        "instead of 7.",
         settings={"dtype": "float32", "loops": 200},
         free=(*ANY_PROMPTS, "dtype"),
     ),
@@ -160,9 +159,9 @@ COMPARE = (
         "error by 10. How many does momentum need?",
         choices=("About 2.3", "About 11.5", "About 115", "About 230 as well"),
         right=1,
-        answer="About 11.5: with the best η and β a loop leaves (√κ−1)/(√κ+1) = 9/11 of the error in the long run, "
-        "and (9/11)ᵗ = 1/10 at t = 11.5. The first tenfold fall takes 22 to 24 loops (medians of 64 prompts, seeds 0 "
-        "to 19), because at the best β the two roots of the slowest mode are equal, and it falls like t·(9/11)ᵗ.",
+        answer="With the best η and β a loop leaves (√κ−1)/(√κ+1) = 9/11 of the error in the long run, and (9/11)ᵗ = "
+        "1/10 at t = 11.5. The first tenfold fall takes 22 to 24 loops (medians of 64 prompts, seeds 0 to 19), "
+        "because at the best β the two roots of the slowest mode are equal, and it falls like t·(9/11)ᵗ.",
         settings={"algorithm": "heavy-ball", "condition_number": 100.0, "step_size": "optimal", "loops": 150},
         free=(*ANY_PROMPTS, "loops"),
     ),
@@ -175,8 +174,8 @@ COMPARE = (
         question="At κ = 100 the median error reaches 1e-10 after 13 loops. How many more does κ = 10,000 take?",
         choices=("None", "Six or seven", "About 120", "About 1,300"),
         right=1,
-        answer="Six or seven: 19 loops in all (seeds 0 to 19). What is left of the slowest mode is (1 − 1/κ) to the "
-        "power 2ᵗ⁻¹, so 100 times the condition number is log₂ 100 ≈ 6.6 more doublings.",
+        answer="It takes 19 loops in all (seeds 0 to 19). What is left of the slowest mode is (1 − 1/κ) to the power "
+        "2ᵗ⁻¹, so 100 times the condition number is log₂ 100 ≈ 6.6 more doublings.",
         settings={"algorithm": "newton", "condition_number": 100.0, "loops": 20},
         free=(*ANY_PROMPTS, "loops", "condition_number"),
     ),
@@ -189,8 +188,8 @@ COMPARE = (
         question="Will a smaller step bring it to the least-squares solution?",
         choices=("Yes, with enough loops", "Yes, within 50 loops", "No, it ends about as far away"),
         right=2,
-        answer="No. It descends log Σ exp(⟨x_i, w⟩ − αy_i), whose lowest point lies elsewhere: with η = 0.1 and 500 "
-        "loops it ends at 0.73 to 0.93 as well. On the way it comes as close as 0.50 to 0.60.",
+        answer="It descends log Σ exp(⟨x_i, w⟩ − αy_i), whose lowest point lies elsewhere: with η = 0.1 and 500 loops "
+        "it ends at 0.73 to 0.93 as well. On the way it comes as close as 0.50 to 0.60.",
         settings={"algorithm": "softmax"},
         free=ANY_PROMPTS,
     ),
@@ -203,7 +202,7 @@ COMPARE = (
         question="Which column would you leave out to shorten the run most?",
         choices=("age", "s1", "s2", "sex"),
         right=1,
-        answer="s1: without it κ is 47, without s2 64, and without age, sex or s6 it stays above 425. The smallest "
+        answer="Without s1 κ is 47, without s2 64, and without age, sex or s6 it stays above 425. The smallest "
         "eigenvalue belongs to s1 minus a mixture of s2, s3 and s5, which together predict s1 with R² = 0.98. No pair "
         "of columns is the cause: s1 and s2 (correlation 0.90) alone have κ = 18. Choose the feature columns under "
         "*Data* and watch κ.",

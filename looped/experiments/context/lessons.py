@@ -27,7 +27,7 @@ CONTEXT = (
         question="From T = 50 to T = 200, what does the smallest n/d for an error of 10⁻³ do?",
         choices=("It grows", "It stays the same", "It falls"),
         right=2,
-        answer="It falls, at d = 10 from about 2.8 to 1.5: with more loops the same error is reached at a larger κ. "
+        answer="At d = 10 it falls from about 2.8 to 1.5: with more loops the same error is reached at a larger κ. "
         "With η = 1/λ₁ the level line moves to the left and never back. For an error this small it cannot fall below "
         "1, because fewer examples than features do not determine w*.",
         settings={"shown_loops": 200},
@@ -40,9 +40,9 @@ CONTEXT = (
         "need?",
         choices=("About 1.4", "About 3.0", "About 5.6", "About 28"),
         right=1,
-        answer="About 3.0. For an error of 10⁻³ after 50 loops half of the prompts with normal rows need about n = "
-        "2.8d at d = 10, about 3.0d at d = 20, and 3.38d in the limit of large d: twice the features need about twice "
-        "the examples. The need in n/d stays bounded, which is what n = O(d) says. In the limit of large d the "
+        answer="For an error of 10⁻³ after 50 loops half of the prompts with normal rows need about n = 2.8d at d = "
+        "10, about 3.0d at d = 20, and 3.38d in the limit of large d: twice the features need about twice the "
+        "examples. The need in n/d stays bounded, which is what n = O(d) says. In the limit of large d the "
         "eigenvalues of XᵀX/n follow Marchenko and Pastur's law, which depends on n/d alone; at smaller d the median "
         "κ is below the law's ((1+√(d/n))/(1−√(d/n)))².",
         settings={"features": 20, "prompts": 32},
@@ -56,8 +56,8 @@ CONTEXT = (
         question="Where is the median κ largest?",
         choices=("At n = d/2", "At n = d", "At n = 2d"),
         right=1,
-        answer="At n = d. In the limit of large d the non-zero eigenvalues at n = d/2 have the same κ as those at n = "
-        "2d: Marchenko and Pastur's formula stays the same when n and d are exchanged.",
+        answer="In the limit of large d the non-zero eigenvalues at n = d/2 have the same κ as those at n = 2d: "
+        "Marchenko and Pastur's formula stays the same when n and d are exchanged.",
         settings={"ratios": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.3, 1.5, 2, 3), "shown_loops": 200},
     ),
     Lesson(
@@ -83,9 +83,9 @@ CONTEXT = (
         question="Which prompts diverge?",
         choices=("Mostly those with few examples", "Mostly those with many examples", "As many at every n/d"),
         right=0,
-        answer="Those with few. As d grows, λ₁ tends to (1+√(d/n))², which is large where n/d is small; at d = 10 it "
-        "varies around smaller values. Of 4,000 prompts at each n, 84 % diverge at n = d/2, 39 % at n = d, 1.6 % at "
-        "2d, none at 4d. From n = d/2 to n = d the mean error is more than 10 times the median.",
+        answer="As d grows, λ₁ tends to (1+√(d/n))², which is large where n/d is small; at d = 10 it varies around "
+        "smaller values. Of 4,000 prompts at each n, 84 % diverge at n = d/2, 39 % at n = d, 1.6 % at 2d, none at 4d. "
+        "From n = d/2 to n = d the mean error is more than 10 times the median.",
         settings={"step_size": 0.6},
     ),
     Lesson(
@@ -95,10 +95,10 @@ CONTEXT = (
         question="Can more examples make up for correlated features?",
         choices=("Yes, with enough of them", "No, not at all", "Only up to a point"),
         right=2,
-        answer="Only up to a point. XᵀX/n tends to Σ, so κ tends to that of Σ, and the error after T loops to what Σ "
-        "allows. As n/d grows the median κ falls towards 10, with single prompts on both sides: at n = 50d, 28 % of "
-        "4,000 prompts have a κ below 10. From there on more loops help, or a matrix A near Σ⁻¹ in place of the step "
-        "size: train A too and compare.",
+        answer="XᵀX/n tends to Σ, so κ tends to that of Σ, and the error after T loops to what Σ allows. As n/d grows "
+        "the median κ falls towards 10, with single prompts on both sides: at n = 50d, 28 % of 4,000 prompts have a κ "
+        "below 10. From there on more loops help, or a matrix A near Σ⁻¹ in place of the step size: train A too and "
+        "compare.",
         settings={"rows": "correlated"},
     ),
 )

@@ -16,8 +16,8 @@ GPT2 = (
             "No, the gap is a measurement",
         ),
         right=2,
-        answer="No. A GPT-2 without MLP has a linear read-in and read-out, but the proof is about one linear "
-        "attention layer. The gap in GPT-2 is a measurement, at this size and with these steps.",
+        answer="A GPT-2 without MLP has a linear read-in and read-out, but the proof is about one linear attention "
+        "layer. The gap in GPT-2 is a measurement, at this size and with these steps.",
     ),
     Lesson(
         key="no-signal",

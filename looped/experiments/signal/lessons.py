@@ -11,7 +11,7 @@ SIGNAL = (
         "more steps?",
         choices=("Yes, it only learns more slowly", "No, a gap always stays", "Yes, but only with smaller steps"),
         right=1,
-        answer="No. The block with an MLP can reach a risk of 2.727; the smallest risk found for attention alone is "
+        answer="The block with an MLP can reach a risk of 2.727; the smallest risk found for attention alone is "
         "4.557. Each ends at its own level, as in the paper's Figure 1. Attention alone is proved to stay at least "
         "0.689 above the block; the smallest risk found is 1.83 above. It can use β* in part (GD-0, which cannot, has "
         "4.837), but not start from it: the query's label slot holds 0, and there is no MLP to write ⟨β*, x⟩ into it.",
@@ -50,10 +50,10 @@ SIGNAL = (
         question="From M = 5 to M = 40 there are eight times as many examples. How much smaller does the gap become?",
         choices=("About 64 times", "About 8 times", "About 3.5 times", "It stays the same"),
         right=2,
-        answer="About 3.5 times, to the smallest risk found: 1.83 at M = 5 and 0.518 at M = 40, where the smallest "
-        "risk found for attention alone is 1.170 and the block has 0.652. The gap closes slowly, and like 1/M only "
-        "for large M. With H = I the simpler bound says gap ≥ 2‖β*‖²/(3(M+1)), here 2·5/(3·41) = 0.081; the sharper "
-        "bound that is drawn gives 0.116.",
+        answer="To the smallest risk found it is 1.83 at M = 5 and 0.518 at M = 40, where the smallest risk found for "
+        "attention alone is 1.170 and the block has 0.652. The gap closes slowly, and like 1/M only for large M. With "
+        "H = I the simpler bound says gap ≥ 2‖β*‖²/(3(M+1)), here 2·5/(3·41) = 0.081; the sharper bound that is drawn "
+        "gives 0.116.",
         settings={"examples": 40},
     ),
     Lesson(
@@ -64,8 +64,8 @@ SIGNAL = (
         question="Does noise close the gap between attention alone and the block as well?",
         choices=("Only in part", "Yes, nearly to 0", "No, it widens the gap"),
         right=0,
-        answer="Only in part: it is 1.83 without noise, 1.36 at σ = 3 and still 1.26 at σ = 10. Noise does not hide "
-        "the shared signal.",
+        answer="The gap is 1.83 without noise, 1.36 at σ = 3 and still 1.26 at σ = 10. Noise does not hide the shared "
+        "signal.",
         settings={"noise": 3.0},
     ),
 )

@@ -26,9 +26,9 @@ TRAIN = (
         question="All directions are alike here. Will the trained A be a multiple of the identity?",
         choices=("Yes, nearly exactly", "No, it prefers one direction", "No, it turns as well"),
         right=2,
-        answer="No. In ten of ten runs it gained an antisymmetric part, a rotation, of 43 to 45 % of its length. The "
-        "mean query error over all prompts was 0.0172 to 0.0179; the best multiple of the identity has 0.0269. For T "
-        "= 1 the best A is a multiple of the identity.",
+        answer="In ten of ten runs A gained an antisymmetric part, a rotation, of 43 to 45 % of its length. The mean "
+        "query error over all prompts was 0.0172 to 0.0179; the best multiple of the identity has 0.0269. For T = 1 "
+        "the best A is a multiple of the identity.",
         settings={"weights": "preconditioner"},
     ),
     Lesson(
@@ -39,9 +39,9 @@ TRAIN = (
         question="The covariance of x is the identity. How long is the best step for n = 20, d = 5?",
         choices=("0.25", "0.77", "1, as for the identity", "1.3"),
         right=1,
-        answer="0.77: for T = 1 the best A is n/(n+1+d)·I, and 20/26 = 0.77. With 20 examples XᵀX/n is not the "
-        "identity but varies around it, and a long step does most harm where its eigenvalues are large. So on average "
-        "the best step is below 1.",
+        answer="For T = 1 the best A is n/(n+1+d)·I, and 20/26 = 0.77. With 20 examples XᵀX/n is not the identity but "
+        "varies around it, and a long step does most harm where its eigenvalues are large. So on average the best "
+        "step is below 1.",
         settings={"weights": "preconditioner", "loops": 1},
     ),
     Lesson(
@@ -52,10 +52,10 @@ TRAIN = (
         question="Which is better on a typical prompt after three layers?",
         choices=("Three sets of weights", "The same weights three times", "Neither: both are equally good"),
         right=0,
-        answer="Three sets, on a typical prompt: in ten runs of each the median query error was 4.4e-5 to 5.0e-5, and "
-        "6.9e-4 to 7.1e-4 with the same weights three times. Early layers can improve the conditioning, and the last "
-        "one takes the step. On rare prompts with a large λ_1 they are far worse, and these dominate the mean over "
-        "all prompts: 0.46 to 0.74 against 0.015.",
+        answer="In ten runs of each the median query error was 4.4e-5 to 5.0e-5 with three sets, and 6.9e-4 to 7.1e-4 "
+        "with the same weights three times. Early layers can improve the conditioning, and the last one takes the "
+        "step. On rare prompts with a large λ_1 they are far worse, and these dominate the mean over all prompts: "
+        "0.46 to 0.74 against 0.015.",
         settings={"loops": 3, "untied": True},
     ),
     Lesson(
@@ -66,7 +66,7 @@ TRAIN = (
         question="Can the loop make the examples better conditioned here, as GD++ does?",
         choices=("No, never", "Yes, from loop to loop", "Yes, but only in the first loop"),
         right=0,
-        answer="No: the write mask keeps the examples as they are. Only the query is written, and the state G of the "
+        answer="The write mask keeps the examples as they are. Only the query is written, and the state G of the "
         "examples stays the same. So this is gradient descent with a learned step: all that can be learned is the "
         "matrix in place of the step size.",
         settings={"task": "generation", "weights": "preconditioner", "loops": 5},

@@ -52,7 +52,7 @@ def test_the_first_lesson_is_the_default_and_all_run_at_once():
 def test_three_per_feature_is_for_half_of_the_prompts_and_nine_of_ten_need_more(default):
     assert needed(default) == pytest.approx(number("three-per-feature", "from about n = #d on"), abs=0.1)
     assert needed(default, 2) == pytest.approx(number("three-per-feature", "9 of 10 from about #d on"), abs=0.1)
-    assert 10 * needed(default) == pytest.approx(number("three-per-feature", "About #. At"), abs=1)
+    assert 10 * needed(default) == pytest.approx(number("three-per-feature", "About #. With"), abs=1)
     place = default.nearest(number("three-per-feature", "At n = #d"))
     assert np.median(default.kappa[place]) == pytest.approx(number("three-per-feature", "κ is about #,"), rel=0.05)
     limit = theory.limit_ratio(50, 1e-3, "auto")
@@ -104,7 +104,7 @@ def test_too_few_examples_leave_a_floor_and_kappa_is_worst_at_n_equal_to_d():
 def test_heavy_tails_need_more_and_most_prompts_much_more(default, student):
     assert needed(student) == pytest.approx(number("heavy-tails", "About # for half of them"), abs=0.1)
     assert needed(student, 2) == pytest.approx(number("heavy-tails", "about # for 9 of 10"), abs=0.3)
-    assert needed(default, 2) == pytest.approx(number("heavy-tails", "normal rows need # (4,000"), abs=0.1)
+    assert needed(default, 2) == pytest.approx(number("heavy-tails", "normal rows need # .4,000"), abs=0.1)
     assert needed(default) == pytest.approx(number("heavy-tails", "need n/d = # for"), abs=0.1)
     for seed in SEEDS:
         tails = run("heavy-tails", seed=seed)
