@@ -1,7 +1,7 @@
-"""The searches that the package keeps, held against scipy.optimize: CPU seconds, and whose least value is lower.
+"""The searches that the package keeps, compared with scipy.optimize: CPU seconds, and the lower of both minima.
 
-`python benchmarks/searches.py [TASKS]`, in one thread; TASKS (3) is the number of tasks in the last line. A ratio
-is the value at scipy's minimum over the value at the package's.
+`python benchmarks/searches.py [TASKS]`, in one thread; TASKS (3) is the number of tasks in the last line. A ratio is
+the value at scipy's minimum over the value at the package's.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""What a start costs, beside the least that it could: ratios of the best of several runs, taken in turns.
+"""The cost of a start, relative to the least possible: ratios of the best of several runs, taken in turns.
 
 `python benchmarks/start.py [RUNS]`; seconds by the clock. The first pair is a command and the import of its two
 libraries, the second the app's first chart in Chromium and that of a page which imports PyTorch and draws one line.

@@ -1,4 +1,4 @@
-"""What the second page costs: the default sweep computed anew, and a move of T that only redraws."""
+"""The cost of the second page: the default sweep, and a move of T that only redraws."""
 
 from looped.experiments.context import ContextSettings, sweep
 from looped.experiments.context.charts import CHARTS

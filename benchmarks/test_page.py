@@ -1,4 +1,4 @@
-"""What a slider move and the largest runs cost: prompts, spectrum, both loops, errors, verdicts and chart."""
+"""The cost of a slider move and of the largest runs: prompts, spectrum, both loops, errors, verdicts and chart."""
 
 import pytest
 

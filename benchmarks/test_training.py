@@ -1,6 +1,6 @@
-"""One training step of three untied layers: on the state alone, and on all tokens as they are written down.
+"""One training step of three untied layers: on the state alone, and on all tokens written out.
 
-How good training gets is measured by `python benchmarks/training.py`.
+The quality of training is measured by `python benchmarks/training.py`.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""How good trained weights are, and what training costs: one line for each seed.
+"""The quality of trained weights and the cost of training: one line for each seed.
 
 `python benchmarks/training.py [SEEDS]`; CPU seconds of one process and one thread, training alone.
 """
@@ -28,7 +28,7 @@ RUNS = {
 
 
 def main(seeds: int) -> None:
-    """Train and judge every run for every seed."""
+    """Train and evaluate every run for every seed."""
     for name, settings in RUNS.items():
         step, risk = rivals.best_descent(settings)
         print(f"{name}: best gradient descent has the mean {risk:.5f}, exact, with a = {step:.4f}")

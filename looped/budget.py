@@ -16,7 +16,7 @@ class Cost:
     """The estimated needs of a run; as a budget, the most that it may need."""
 
     seconds: float = math.inf
-    """CPU seconds of one core."""
+    """CPU seconds on one core."""
     step_seconds: float = math.inf
     """CPU seconds of its longest step: between two steps it can be stopped."""
     bytes: float = math.inf
@@ -45,7 +45,7 @@ class Cost:
         """Each part that is above the budget, with the budget."""
         parts = (
             (needed.seconds, self.seconds, "{:,.0f} s"),
-            (needed.step_seconds, self.step_seconds, "{:.2g} s at a stretch"),
+            (needed.step_seconds, self.step_seconds, "{:.2g} s in one step"),
             (needed.bytes / 1024**2, self.bytes / 1024**2, "{:,.0f} MiB"),
         )
         return [

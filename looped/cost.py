@@ -1,7 +1,7 @@
 """The cost of a run, estimated before it starts, and the caps that follow.
 
 The estimate adds up the floating-point operations of each stage over the speed that stage reaches on one current
-core, plus a fixed price per loop. `benchmarks/` holds it against measured times.
+core, plus a fixed price per loop. `benchmarks/` compares it with measured times.
 """
 
 from bisect import bisect_left
@@ -54,7 +54,7 @@ class Sizes:
 
     @property
     def seconds(self) -> float:
-        """Estimated CPU seconds of one core."""
+        """Estimated CPU seconds on one core."""
         B, n, d, T = self.B, self.n, self.d, self.T
         r = min(n, d)
         draw = B * (2e-5 + 1.2e-7 * n * d + 4e-10 * n * r * r) if self.synthetic else 0
@@ -117,7 +117,7 @@ class Sizes:
 
 
 def sizes(settings: Settings, table: Table | None = None) -> Sizes:
-    """The sizes of the run that these settings, and this table if there is one, ask for."""
+    """The sizes of the run for these settings, and for this table if there is one."""
     synthetic = settings.data in SYNTHETIC
     n = settings.examples if table is None else table.rows
     d = settings.features if table is None else len(table.columns)
@@ -138,7 +138,7 @@ def most_prompts(run: Sizes, quick: bool = False) -> int:
     """The largest number of prompts, at most `run.B`, that is allowed; 0 if not even one is.
 
     Args:
-        run: Sizes of the run as asked.
+        run: Sizes of the requested run.
         quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
     """
     seconds = max(QUICK_SECONDS, 1.25 * run.with_prompts(1).seconds)

@@ -9,9 +9,9 @@ from looped.fields import SettingsError
 from looped.numerals import is_any_number, is_missing
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
-"""The marks that may stand between two values of a line, by name."""
+"""The separators that may stand between two values of a line, by name."""
 SAMPLE = 200
-"""Lines that the separator is guessed from."""
+"""Number of lines that the separator is guessed from."""
 
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}")
 _COMMENT = re.compile(r"^[ \t]*#(?!n/?a\b|div/0!|ref!|value!|name\?|num!|null!).*$", re.MULTILINE | re.IGNORECASE)

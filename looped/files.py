@@ -1,4 +1,4 @@
-"""Files: written in one move so that none is ever half there, and arrays read without trusting what they say."""
+"""Files: written in one move so that none is ever incomplete, and arrays read without trusting their headers."""
 
 import errno
 import io
@@ -28,7 +28,7 @@ def in_one_move(path: Path) -> Iterator[Path]:
 
 
 def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
-    """Write files into a folder, made if need be; they move to their places when all are complete.
+    """Write files into a folder, created if it does not exist; they move to their places when all are complete.
 
     Args:
         contents: the content of each file, by its name.

@@ -1,4 +1,4 @@
-"""Named presets: each one thing to see, with a guide, a question to guess at, and the answer."""
+"""Lessons: named settings with something to see, a question to guess at, and the answer."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Lesson:
     see: str
     """One to three sentences: what to look at and what to try. They do not give the answer."""
     question: str
-    """To be answered before looking."""
+    """The question to answer first."""
     choices: tuple[str, ...]
     """Two to four short answers in plain words, one of them right."""
     right: int

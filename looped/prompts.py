@@ -117,7 +117,7 @@ def relative_distance(iterates: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def eigenvalues(shape: str, rank: int, condition_number: float, features: int) -> Tensor:
-    """The asked spectrum: `rank` eigenvalues from κ down to 1 in the chosen shape, scaled to the sum d (float64).
+    """The chosen spectrum: `rank` eigenvalues from κ down to 1 in the chosen shape, scaled to the sum d (float64).
 
     geometric λ_k ∝ κ^(1−k/(r−1)) · linear: evenly spaced · two-level: the first half κ, the rest 1 ·
     outlier: one κ, the rest 1. With rank 1 there is one eigenvalue, d, and κ is 1.

@@ -1,4 +1,4 @@
-"""Results that come with the package, and where a result comes from."""
+"""Results that come with the package, and the provenance of a result."""
 
 import datetime
 import json

@@ -47,7 +47,7 @@ class Sheet:
     lines: tuple[int, ...]
     """The line of the file on which each row begins, from 1."""
     reading: str = ""
-    """The layout that was guessed or told, and the parts left out, in one line."""
+    """The layout that was guessed or given, and the parts left out, in one line."""
     decimal: str = "."
     """The decimal mark."""
 
@@ -266,7 +266,7 @@ def choose(sheet: Sheet, target: str, columns: tuple[str, ...] = ()) -> Table:
         )
     for column in (*columns, target):
         if trouble := sheet.troubles.get(column):
-            remedy = "choose another target" if column == target else "leave it out of the features or mend it"
+            remedy = "choose another target" if column == target else "leave it out of the features or correct it"
             raise refuse(f"Column '{column}' of {sheet.name} {trouble}: {remedy}.")
     values = sheet.frame[[*columns, target]].to_numpy(dtype=np.float64)
     return Table(

@@ -1,4 +1,4 @@
-"""One thread of arithmetic while a run lasts: small batches get slower with two, and sums keep one order.
+"""One thread of arithmetic during a run: small batches are slower with two, and sums keep one order.
 
 So the same settings give the same bytes whatever number of threads the process has. Importing the package changes no
 number of threads; the run functions, the commands and the app ask for one here.
@@ -29,7 +29,7 @@ def _pools() -> ThreadpoolController:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Work with one thread; the numbers of before come back when the last of the runs that overlap has ended."""
+    """Use one thread; the previous numbers of threads return when the last of several overlapping runs has ended."""
     global _running
     with _lock:
         if _running == 0:

@@ -28,7 +28,7 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The content of the first page; small, so that many can be kept."""
+    """The content of the first page, small enough to keep many."""
 
     summary: Summary
     """Numbers and verdicts."""
@@ -73,20 +73,20 @@ def sweep_chart(heading: str, settings: context.ContextSettings, _result: contex
 
 @dataclass(frozen=True)
 class Look:
-    """One prompt of a run from close by."""
+    """One prompt of a run in detail."""
 
     modes: modes.Modes
     inside: inside.Inside
 
     @cached_property
     def player(self) -> Picture:
-        """The views of the loop, without controls: 0.1 s of Plotly's checks, spent when they are first looked at."""
+        """The views of the loop, without controls: 0.1 s of Plotly's checks, spent when they are first opened."""
         return player(self.inside, controls=False)
 
 
 @st.cache_resource(max_entries=16, ttl=HOUR, show_spinner=False)
 def look(settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None) -> Look:
-    """One prompt of a run from close by, counted from 0: its error by mode, and the loop's inside."""
+    """One prompt of a run in detail, counted from 0: its error by mode, and the loop's inside."""
     result = kept_comparison(settings, data, _table)
     with AT_ONCE:
         return Look(modes.split(result, prompt), inside.record(result, prompt))
@@ -114,7 +114,7 @@ def sheet(
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
-    """Run the default once, behind the first page that is drawn, so that no slider move pays for PyTorch's start."""
+    """Run the default once, after the first page is drawn, so that no slider move waits for PyTorch's start."""
     comparison(Settings(), (), None)
     gc.collect()
     gc.freeze()

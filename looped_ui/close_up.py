@@ -1,4 +1,4 @@
-"""One prompt from close by, below the chart: its error by eigen-mode, and what happens inside the loop."""
+"""One prompt in detail, below the chart: its error by eigen-mode, and what happens inside the loop."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -41,7 +41,7 @@ def close_up(
         *others, last = map(controls.fields["algorithm"].label_of, steady_names())
         for view in opened:
             view.info(
-                "This view knows algorithms that multiply each mode by the same number in every loop: choose "
+                "This view is for algorithms that multiply each mode by the same number in every loop: choose "
                 f"{', '.join(others)} or {last} under *Algorithm*."
             )
         return
@@ -63,7 +63,7 @@ def _choose_prompt(prompts: int) -> int:
         return 0
     number = st.number_input(
         "Prompt", 1, prompts, key="prompt", width=150, bind="query-params",
-        help=f"Which of the {prompts} prompts is looked at, here and in the other view.",
+        help=f"Which of the {prompts} prompts is shown, here and in the other view.",
     )  # fmt: skip
     return int(number) - 1
 

@@ -1,4 +1,4 @@
-"""One widget for each setting, bound to the link, and the repair of links that ask for what cannot be."""
+"""One widget for each setting, bound to the link, and the repair of links with unusable values."""
 
 import math
 import re
@@ -19,7 +19,7 @@ NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + 
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
 S = TypeVar("S", bound=CheckedSettings)
 OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options")
-"""Parameters of every link that are no settings."""
+"""Parameters of a link that are not settings."""
 SWITCH = "true|false"
 DISPLAY = {
     "log_t": SWITCH, "modes": SWITCH, "inside": SWITCH, "prompt": "[1-9][0-9]{0,3}", "tolerance": "1e-(0?[1-9]|1[0-2])",
@@ -31,7 +31,7 @@ MISREAD = {
     "no number": "what was typed is not a number. Keeping",
     "two ways": "what was typed can be read in two ways; write digits and one decimal point. Keeping",
 }
-"""What is said of text in a number input that is not what was typed, before the number it became."""
+"""The note on a number box whose text was changed, before the number it became."""
 
 
 class Controls(Generic[S]):
@@ -148,7 +148,7 @@ class Controls(Generic[S]):
         self.named_or_number("step_size", ("auto", "optimal"))
 
     def _settle(self, name: str) -> None:
-        """Give a widget that was just drawn again, and began with its link, what was set while it was not drawn."""
+        """Set a redrawn widget, which starts from its link, to the value that was set while it was not drawn."""
         late = st.session_state.get("late", {})
         if name in late:
             st.session_state["corrected"] = {name: late.pop(name)}
@@ -162,7 +162,7 @@ class Controls(Generic[S]):
         return st.session_state[field.key]
 
     def replace(self, name: str, value: Any, why: str) -> None:
-        """Give a widget that is not drawn yet another value; `show_repairs` says why."""
+        """Set a widget that is not drawn yet to another value; `show_repairs` says why."""
         state, field = st.session_state, self.fields[name]
         before = [] if "repairs_at" in state else state.get("repairs", [])
         state["repairs"] = [*before, plain(why)]
@@ -229,7 +229,7 @@ class Controls(Generic[S]):
         self.set({"seed": secrets.randbelow(10_000)})
 
     def reset(self) -> None:
-        """Every control back to its default, and the lesson to the one of the defaults, unless the link hides it."""
+        """Set every control to its default, and the lesson to that of the defaults, unless the link hides them."""
         values = {name: value for name, value in self.defaults.items() if self.fields[name].key not in self.hidden}
         fixed = st.query_params.get("lesson", "") if "lesson" in self.hidden else ""
         self._set_all(values, fixed)
@@ -262,7 +262,7 @@ class Controls(Generic[S]):
         st.query_params.update({"lesson": lesson} if lesson else {})
 
     def repair_link(self) -> None:
-        """Put a link right before its widgets are drawn, and remember what was wrong for `show_repairs`.
+        """Correct a link before its widgets are drawn, and remember what was wrong for `show_repairs`.
 
         A bound widget turns whatever it cannot use into its default and says nothing. So the query is read here
         first: what cannot be used is replaced in the link by the nearest value, and the page runs again. Coming from
@@ -301,10 +301,10 @@ class Controls(Generic[S]):
         if entering:  # a widget may not read every spelling of a good number, such as 1e3
             wrong |= {key for key in known if key in given and given[key] != [usable[key]]}
         notes = [rejected[key] for key in given if key in rejected and key not in repeated]
-        notes += [f"{key} stands in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
+        notes += [f"{key} is in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
         if entering:
             unknown = [key for key in given if key not in known and key not in (*OWN, *DISPLAY)]
-            notes += [f"{key} is not a setting of this page. It is left alone." for key in unknown]
+            notes += [f"{key} is not a setting of this page. It is ignored." for key in unknown]
             notes += self._foreign(texts)
         if notes:
             state["repairs"] = [plain(note) for note in notes]
@@ -323,7 +323,7 @@ class Controls(Generic[S]):
         version, lesson = texts.get("v", ""), self.asked
         ours = self.settings.link_version()
         if version and version != ours:
-            notes.append(f"v = {version} is another version of links than {ours}: some values may mean something else.")
+            notes.append(f"v = {version} differs from the link version {ours}: some values may mean something else.")
         if lesson and lesson not in self.lessons:
             notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
         for key, pattern in DISPLAY.items():
@@ -334,7 +334,7 @@ class Controls(Generic[S]):
         return notes
 
     def show_repairs(self, settings: S) -> None:
-        """Say what the link or a typed number asked for and did not get, until dismissed or a setting changes."""
+        """Show which values of the link or of a number box were replaced, until dismissed or a setting changes."""
         state = st.session_state
         self._note_misread(settings)
         if not state.get("repairs"):

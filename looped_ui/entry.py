@@ -1,4 +1,4 @@
-"""The way into a page goes through app.py."""
+"""Make every visit to a page start with app.py."""
 
 import streamlit as st
 from streamlit import runtime

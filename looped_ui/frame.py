@@ -1,4 +1,4 @@
-"""The frame of every page: its controls and link, its title and lessons above, what closes it below."""
+"""The frame of every page: its controls and link, its title and lessons above, the closing panels below."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ class Page(Generic[S]):
         self.controls.repair_link()
 
     def begin(self, caption: str | Callable[[S], str], without: tuple[str, ...] = (), refused: Iterable[str] = ()) -> S:
-        """Draw the title, the glossary, the lessons, and what of the link could not be used.
+        """Draw the title, the glossary, the lessons, and the values of the link that could not be used.
 
         Args:
             caption: What the page shows, one or two sentences, or how to say it of the settings.

@@ -1,7 +1,7 @@
-"""Long work beside a page: a thread for each job, as many at once as there are cores, the rest in a line.
+"""Long jobs beside a page: a thread for each job, as many at once as there are cores, the others wait in line.
 
-A job outlives the run of the script that started it and a move to another page; it ends with its tab. It takes any
-work that goes step by step, and knows nothing of what the steps do.
+A job outlives the run of the script that started it and a move to another page; it ends with its tab. It takes any work
+that runs step by step, whatever the steps do.
 """
 
 import logging
@@ -20,20 +20,20 @@ REFRESH = 0.6
 SNAPSHOT_EVERY = 0.4
 """Least seconds between two snapshots of a running job."""
 NICENESS = 10
-"""How far a job steps back behind the threads that answer sliders, where the system knows threads' priorities."""
-BROKEN = "It stopped on an error of this program, which is in the server's log. What it had reached is kept."
+"""Niceness added to a job's thread, so that threads that answer sliders come first, where the system has it."""
+BROKEN = "It stopped because of an error in this program, which is in the server's log. The results so far are kept."
 
 Record = TypeVar("Record", covariant=True)
 State = Literal["new", "waiting", "running", "paused", "finished", "failed"]
 
 
 class Work(Protocol[Record]):
-    """Something that goes step by step and can be looked at between two steps."""
+    """A job that runs step by step and can be inspected between two steps."""
 
     def run(self) -> Iterator[Record]:
-        """Go on from where it stands, one record a step; a step should take well under a second.
+        """Continue from the present state, one record per step; a step should take well under a second.
 
-        Dropping the iterator pauses, another one goes on. A ValueError ends the work, and its sentence is shown.
+        Dropping the iterator pauses; a new one continues. A ValueError ends the work, and its sentence is shown.
         """
 
     def snapshot(self) -> Any:
@@ -59,7 +59,7 @@ class Line:
 
     @contextmanager
     def turn(self, job: "Job[Any]", told_to_stop: threading.Event) -> Iterator[None]:
-        """Stand in line until it is this job's turn, or until it is told to stop; then let the next one in."""
+        """Wait in line until it is this job's turn, or until the job is told to stop; then let the next one in."""
         with self._moved:
             self.jobs.append(job)
             self._moved.wait_for(lambda: told_to_stop.is_set() or self.jobs.index(job) < self.slots)
@@ -71,7 +71,7 @@ class Line:
                 self._moved.notify_all()
 
     def look_again(self) -> None:
-        """Wake all who wait."""
+        """Wake all waiting jobs."""
         with self._moved:
             self._moved.notify_all()
 
@@ -113,7 +113,7 @@ class Job(Generic[Record]):
         return self.line.place(self)
 
     def start(self) -> None:
-        """Begin, or go on after a pause; an active job, or one at its end, is left as it is."""
+        """Start, or continue after a pause; an active or finished job is left as it is."""
         with self._changes:
             if self.state not in ("new", "paused"):
                 return
@@ -132,7 +132,7 @@ class Job(Generic[Record]):
         self.line.look_again()
 
     def join(self, seconds: float | None = None) -> bool:
-        """Wait for its thread to end, and say whether it has."""
+        """Wait for the job's thread to end; True if it has."""
         if self._thread is not None:
             self._thread.join(seconds)
         return self._thread is None or not self._thread.is_alive()
@@ -196,7 +196,7 @@ def _ends_with_tab() -> dict[str, Job[Any]]:
 
 
 def current(name: str) -> Job[Any] | None:
-    """The job of that name this visitor has, whatever page it was started on; None where there is none."""
+    """The job of that name of this visitor, started on any page; None if there is none."""
     return st.session_state.get(f"job_{name}")
 
 
@@ -260,7 +260,8 @@ def watch(name: str, draw: Callable[[Job[Any] | None], None], *, every: float = 
             st.rerun()
         if job is not None and job.place and not quiet:
             st.info(
-                f"All {job.line.slots} places are taken by other trainings: this is number {job.place} in the line."
+                f"All {job.line.slots} places are taken by other trainings: this one is number {job.place} in the "
+                "queue."
             )
         draw(job)
         if job is not None and job.failure and not quiet:

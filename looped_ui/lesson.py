@@ -44,7 +44,7 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
         if lesson and changed:
             st.button("Differs from the lesson · restore", key=f"{widget}_again", on_click=_open,
                       args=(controls, lesson.key, False), type="tertiary",
-                      help="Put every control back to what this lesson starts with.")  # fmt: skip
+                      help="Set every control back to the values that this lesson starts with.")  # fmt: skip
     if lesson is None:
         st.markdown(NONE)
     elif holds:

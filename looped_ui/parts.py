@@ -1,4 +1,4 @@
-"""Small pieces that every page draws the same way."""
+"""Parts that every page draws the same way."""
 
 import re
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ def show_number(
 
 
 def made_by(provenance: Mapping[str, Any]) -> None:
-    """Say where the result comes from that a page shows first."""
+    """Show the provenance of the result that a page shows first."""
     versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
     st.caption(
         f"The stored default was made by `{provenance['command']}` on {provenance['date']} with {versions} "

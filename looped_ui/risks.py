@@ -38,7 +38,7 @@ def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> Leve
 
 @st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
 def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices: Matrices) -> signal.Sweep:
-    """The smallest risks over one setting."""
+    """The smallest risks against one setting."""
     del identity
     with AT_ONCE:
         return signal.sweep(settings, over, *_matrices)
@@ -63,6 +63,6 @@ def gpt2_levels(settings: GPT2Settings) -> Levels:
 
 @st.cache_resource(show_spinner=False)
 def failing_bound() -> tuple[SignalTask, Levels]:
-    """The counter-example to the bound in print, and what holds there."""
+    """The counter-example to the published bound, and what holds there."""
     task = counter_example()
     return task, smallest_risks(task)

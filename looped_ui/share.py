@@ -1,4 +1,4 @@
-"""The things that a visitor takes along: a link to exactly this, a link for a class, and the files."""
+"""Sharing: a link to exactly this view, a link for a class, and the files."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ from looped_ui.parts import plain
 
 CONTENTS = {
     "result.json": ("JSON", "application/json", "Settings, seed, versions, verdicts and scalars."),
-    "curves.csv": ("CSV", "text/csv", "Every curve that is drawn, one number a line."),
+    "curves.csv": ("CSV", "text/csv", "Every curve that is drawn, one number per line."),
     "figure.html": ("HTML", "text/html", "The charts as one interactive page that works offline."),
     "reproduce.py": ("Python", "text/x-python", "A script that gives the same numbers in an empty folder."),
     "arrays.npz": ("NPZ", "application/octet-stream", "The arrays behind the curves, for NumPy."),
@@ -32,14 +32,14 @@ def share(
     Args:
         controls: Controls of the page.
         settings: The settings that are shown.
-        result: gives what the files are made of, asked only when a file is; none while there is nothing to export.
+        result: gives the result to export, called only when a file is requested; none while there is nothing to export.
         note: A sentence on what a link cannot carry, or on why there are no files.
     """
     panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
     if not panel.open:
         return
     with panel:
-        st.markdown("**Link to exactly this.** It carries every setting and the version of the links.")
+        st.markdown("**Link to exactly this view.** It carries every setting and the version of the links.")
         if note:
             st.caption(plain(note))
         parameters = settings.to_query() | {"lesson": lesson_now(controls.page)} | _display()
@@ -55,7 +55,7 @@ def share(
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
         if result is None:
             return
-        st.markdown("**Files.** All but the CSV, numbers alone, carry settings, seed and versions.")
+        st.markdown("**Files.** All but the CSV, which holds numbers alone, carry settings, seed and versions.")
         with st.container(horizontal=True):
             for name in FILES:
                 label, kind, what = CONTENTS[name]
@@ -80,7 +80,7 @@ def _content(result: Callable[[], Export], name: str) -> bytes:
 
 
 def _display() -> dict[str, str]:
-    """The display parameters that are not as usual."""
+    """The display parameters that differ from their defaults."""
     now = {key: st.session_state.get(key) for key in DISPLAY}
     texts = {key: f"{value:.0e}" if isinstance(value, float) else str(value) for key, value in now.items() if value}
     return {key: text.lower() if text == "True" else text for key, text in texts.items()}

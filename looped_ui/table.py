@@ -13,12 +13,12 @@ from looped_ui import backend
 from looped_ui.parts import plain, typeset
 
 MOST_NAMED = 5
-"""Columns that are named in a sentence; of more, only the number is told."""
+"""Largest number of columns named in a sentence; the others are only counted."""
 TARGET, FEATURES = FIELDS["target"], FIELDS["feature_columns"]
 
 
 class Chosen(NamedTuple):
-    """The table that is shown, and what a reader has to know about the choice."""
+    """The table that is shown, and notes on the choice of it."""
 
     table: tables.Table | None
     refused: str
@@ -26,13 +26,13 @@ class Chosen(NamedTuple):
     missing: str
     """That no file is chosen, and what is shown instead."""
     changed: str
-    """Columns that were asked for and are not used, and what is used instead."""
+    """Requested columns that are not used, and what is used instead."""
     left_out: str
     """Columns of the file that cannot be used."""
     for_file: dict[str, Any]
     """The columns that the link names for a file that is not there yet, by name of the setting."""
     address: dict[str, str]
-    """By key of the link, the columns it has to name; an empty text for none."""
+    """The columns that the link has to name, by its key; an empty text for none."""
 
     def show_notes(self) -> None:
         """Draw the notes on the table at the top of the page."""
@@ -113,8 +113,8 @@ def _left_out(sheet: tables.Sheet) -> str:
 
 
 def _dialect() -> Dialect:
-    """The dialect of the file, as far as it is told."""
-    with st.popover("How it is written", help="Set what was not guessed right about the file.", width="stretch"):
+    """The dialect of the file, as far as it is given."""
+    with st.popover("File format", help="Set what was guessed wrong about the file.", width="stretch"):
         told = {
             name: st.selectbox(field.label, field.ids, key=f"csv_{field.key}", help=field.help)
             for name, field in DIALECT.items()
@@ -139,7 +139,7 @@ def _columns_for_file(waiting: bool) -> dict[str, Any]:
 
 
 def _columns(sheet: tables.Sheet) -> tuple[str, tuple[str, ...], str]:
-    """Target and named features among the numeric columns of a sheet, and a sentence about those asked for in vain.
+    """Target and named features among the numeric columns of a sheet, and a sentence about those that cannot be used.
 
     No features named means all others.
     """
@@ -167,7 +167,7 @@ def _columns(sheet: tables.Sheet) -> tuple[str, tuple[str, ...], str]:
 
 
 def _until_next_choice(reasons: str, sheet: tables.Sheet, target: str, features: Sequence[str]) -> str:
-    """The sentence on what was asked for in vain and what is used instead, until another choice is made."""
+    """The sentence on the columns that cannot be used and what is used instead, until another choice is made."""
     state, choice = st.session_state, (sheet.name, sheet.digest, sheet.reading, target, *features)
     if reasons:
         source = _quoted(features) if features else "all other columns"

@@ -17,7 +17,8 @@ from looped_ui.share import share
 from looped_ui.table import Chosen, choose_table, set_address
 
 KAPPA_FALLS = (
-    "Gaussian rows have the κ that falls out; the measured one stands above the chart. Choose Exact κ under *Data*."
+    "With Gaussian rows κ depends on the draw; the measured κ stands above the chart. Choose Exact κ under *Data* to "
+    "set it."
 )
 MOST_HELD = 4
 TABLE_BRINGS = (
@@ -73,7 +74,7 @@ def sidebar() -> Chosen | None:
 
 
 def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
-    """Lower the number of prompts so that the page answers at once, unless this visitor asked for all of them."""
+    """Lower the number of prompts so that the page answers at once, unless this visitor chose to run all of them."""
     run = cost.sizes(settings, table)
     allowed = cost.most_prompts(run)
     most = allowed if st.session_state.get("all_prompts") == settings else cost.most_prompts(run, quick=True)
@@ -91,7 +92,7 @@ def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
 
 
 def verdicts(settings: Settings, summary: Summary) -> None:
-    """Draw what was predicted before the run, and what came out."""
+    """Draw the prediction before the run, and the outcome."""
     verdict, error, kappa, sizes = summary.verdict, summary.error_after_T, summary.condition_number, summary.sizes
     if verdict.prediction != "converges":
         box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[verdict.prediction]
@@ -138,12 +139,12 @@ def verdicts(settings: Settings, summary: Summary) -> None:
                 f"{floor.median:.3g}",
                 f"from w_ref to αw*{nearest}",
                 "‖w_ref − αw*‖/‖αw*‖, median over prompts: how far the solution of the examples is from the task. A "
-                "loop that is stopped early may be closer to αw* than the one it is heading for.",
+                "loop that is stopped early may be closer to αw* than the solution it is heading for.",
             )
 
 
 def equation(settings: Settings, summary: Summary) -> None:
-    """One loop with the current numbers in it, and what the layer needs for it."""
+    """Draw one loop with the current numbers in it, and the needs of the layer."""
     lines, algorithm = words.equation(settings, summary), ALGORITHMS[settings.algorithm]
     for line in lines:
         st.latex(line)
@@ -155,7 +156,7 @@ def equation(settings: Settings, summary: Summary) -> None:
 
 
 def error_figure(settings: Settings, view: backend.View) -> None:
-    """The main chart with what is held on it; a display switch changes the drawing alone."""
+    """Draw the main chart and the held curves; a display switch changes the drawing alone."""
     state = st.session_state
     held: list[charts.Held] = state.setdefault("held", [])
     place = st.container()
@@ -176,7 +177,7 @@ def _hold(settings: Settings, picture: Picture) -> None:
 
 
 def real_data(table: TableSummary, predictions: Picture | None) -> None:
-    """Coefficients by column name, and predictions on held-out rows."""
+    """Draw coefficients by column name, and predictions on held-out rows."""
     st.subheader(f"What it learned about the column “{plain(table.target)}”")
     st.caption(
         f"{plain(table.name)}: features standardised to mean 0 and variance 1, target centred (that is the "
@@ -203,7 +204,7 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
 
 
 def draw(settings: Settings, real: Chosen | None) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     table = real.table if real else None
     if real:
         real.show_notes()

@@ -56,7 +56,7 @@ def keep_t_within_t_max() -> None:
 
 
 def find(settings: ContextSettings) -> ContextResult | None:
-    """The sweep these settings ask for, if it is stored, has been run for this visitor or takes no time."""
+    """The sweep of these settings, if it is stored, has been run for this visitor or takes no time."""
     if (result := answers(settings)) is not None:
         return result
     job = jobs.current(JOB)
@@ -81,7 +81,7 @@ def in_place_of(settings: ContextSettings) -> ContextResult:
 def work(settings: ContextSettings) -> None:
     """Draw the cost of a sweep that takes longer, with its buttons and its progress."""
     st.info(
-        f"This sweep takes about {duration(estimate(settings).seconds)} of one core. It can be stopped at any time."
+        f"This sweep takes about {duration(estimate(settings).seconds)} on one core. It can be stopped at any time."
     )
     computed = settings.computed
     jobs.buttons(JOB, lambda: Sweep(computed), label="Compute")
@@ -90,7 +90,7 @@ def work(settings: ContextSettings) -> None:
         if job is None:
             return
         own = isinstance(job.work, Sweep) and job.work.settings == computed
-        other = "" if own else " This is a sweep of other settings: Compute begins with these."
+        other = "" if own else " This sweep has other settings: Compute starts one with these."
         last = job.records[-1] if job.records else None
         share = 0.0 if last is None else last.share
         doing = "begins" if last is None else last.doing
@@ -172,7 +172,7 @@ def pictures(result: ContextResult) -> list[tuple[str, Picture]]:
 
 
 def draw(settings: ContextSettings) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     try:
         check(settings)
     except SettingsError as error:

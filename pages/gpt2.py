@@ -39,7 +39,7 @@ def in_words(settings: GPT2Settings) -> str:
     return (
         f"β\\* = {settings.signal:g}·(1, …, 1), d = {settings.features}, M = {settings.examples}, "
         f"σ = {settings.noise:g}; "
-        f"{settings.layers} layers, {settings.heads} heads, width {settings.width}; {settings.batch} prompts a step, "
+        f"{settings.layers} layers, {settings.heads} heads, width {settings.width}; {settings.batch} prompts per step, "
         f"{settings.steps:,} steps, Adam {settings.learning_rate:g}{' falling to 0' if settings.decay else ''}, seed "
         f"{settings.seed}"
     )
@@ -66,14 +66,14 @@ def live(settings: GPT2Settings) -> None:
     """Train both models here and now."""
     st.subheader("Train both here")
     if why := missing():
-        st.info(plain(why) + " The stored curves need nothing.")
+        st.info(plain(why) + " The stored curves do not need it.")
         return
     jobs.buttons(JOB, lambda: GPT2Training(settings).affordable())
     cost = estimate(settings).seconds
     st.caption(
-        f"Both models in turn, on the same prompts: about {cost:.0f} s of one core."
+        f"Both models in turn, on the same prompts: about {cost:.0f} s on one core."
         if cost < 90
-        else f"Both models in turn, on the same prompts: about {cost / 60:.1f} minutes of one core."
+        else f"Both models in turn, on the same prompts: about {cost / 60:.1f} minutes on one core."
     )
 
     def show(job: jobs.Job[list[Progress]] | None) -> None:
@@ -82,7 +82,7 @@ def live(settings: GPT2Settings) -> None:
             chart([], same_task(settings), "live")
             return
         if same_task(work.settings) != same_task(settings):
-            st.caption(f"This training is of other settings: {in_words(work.settings)}. Train begins anew.")
+            st.caption(f"This training has other settings: {in_words(work.settings)}. Train starts over.")
         if job.active and not job.records:
             st.caption("Loading transformers and making the models …")
         chart(job.snapshot, same_task(work.settings), "live")
@@ -91,7 +91,7 @@ def live(settings: GPT2Settings) -> None:
 
 
 def kept() -> None:
-    """Curves that come with the program, as what they are."""
+    """Draw the curves that come with the program, labelled as stored."""
     everything = stored()
     pairs = words.pairs(everything)
     st.subheader("Stored curves")
@@ -125,7 +125,7 @@ def kept() -> None:
 
 
 def draw(settings: GPT2Settings) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     if held_back(controls, settings, page.top_line):
         return
     kept()

@@ -40,7 +40,7 @@ def sidebar() -> tuple[tuple[Tensor | None, Tensor | None], list[str]]:
                     matrices.append(None)
                     refused.append(f"{error} The file is not used.")
                 with place:
-                    replaced = f"The file replaces the κ of {label}. Remove the file to use it."
+                    replaced = f"The file takes the place of the κ of {label}. Remove the file to set κ."
                     controls.number(f"{name}_condition", unused="" if matrices[-1] is None else replaced)
         with st.expander("Training"):
             for name in ("steps", "batch", "learning_rate"):
@@ -73,7 +73,7 @@ def numbers(task: SignalTask, best: Levels) -> None:
                     r"$\sigma^2 + \mathrm{tr}(H\Psi) - \mathrm{tr}(S^2\Omega^{-1})$: the smallest risk of one gradient "
                     "step from a learned start, and of the linear transformer block.")  # fmt: skip
         show_number("LSA, no MLP", written["lsa"],
-                    f"smallest found; proved: not below {written['lsa_bound']}",
+                    f"smallest found; proved to be at least {written['lsa_bound']}",
                     r"Linear self-attention has no closed form for $\beta^* \neq 0$: its exact risk is minimised "
                     f"numerically, here from {best.lsa.starts} starts. Weights reach the value; that none go lower is "
                     "not proved. A training that ends lower replaces it.")  # fmt: skip
@@ -97,7 +97,7 @@ def numbers(task: SignalTask, best: Levels) -> None:
 
 
 def notes(task: SignalTask) -> list[str]:
-    """Sentences that a reader of these very numbers needs."""
+    """Sentences that a reader needs for these numbers."""
     lines = [f"**Rank.** {note}" for note in task.notes]
     if task.rank_S < 2:
         lines.append(
@@ -124,7 +124,7 @@ def levels_section(
 
 
 def training_section(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], best: Levels) -> None:
-    """Train the models live, with the levels they can reach; what the block has learned."""
+    """Train the models live, with the levels they can reach and the step that the block has learned."""
     st.subheader("Train them on the same prompts")
     jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices))
     task = settings.task(*matrices)
@@ -133,7 +133,7 @@ def training_section(settings: SignalSettings, matrices: tuple[Tensor | None, Te
         work = job.work if job is not None and isinstance(job.work, SignalTraining) else None
         own = work is not None and work.settings == settings and _same(work.task, task)
         if work is not None and not own:
-            st.caption("This training is of other settings; the levels are those of its own task. Train begins anew.")
+            st.caption("This training has other settings; the levels are those of its own task. Train starts over.")
         shown, reach = (task, best) if work is None else (work.task, work.levels)
         steps = work.settings.steps if work is not None else settings.steps
         history: dict[Kind, list[Progress]] = {}
@@ -192,15 +192,15 @@ def flow_text(outside: float) -> str:
 
 
 def bound_section() -> None:
-    """Draw the case in which the bound in print fails."""
-    panel = st.expander("A bound in print that fails", key="bound", on_change="rerun")
+    """Draw the case in which the published bound fails."""
+    panel = st.expander("A published bound that fails", key="bound", on_change="rerun")
     if not panel.open:
         return
     with panel:
         task, best = risks.failing_bound()
         st.markdown(
             r"The paper's second lower bound on the gap, $\frac{c^2}{(M+1)^2\,\mathrm{tr}((H\Psi)^2)}\|\beta^*\|_H^2$, "
-            f"is not one for small M. With H = Ψ = I, σ = 0, d = {task.features}, M = {task.M} and "
+            f"does not hold for small M. With H = Ψ = I, σ = 0, d = {task.features}, M = {task.M} and "
             f"‖β\\*‖² = {task.features} it claims a gap of **{best.bounds.paper_second:.2f}**, but weights of linear "
             f"self-attention with the exact risk {best.written['lsa']} are only **{best.written['gap']}** above the "
             f"best block ({best.written['gd']}). What its "
@@ -211,7 +211,7 @@ def bound_section() -> None:
 
 
 def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]) -> None:
-    """Everything right of the controls."""
+    """Draw everything to the right of the controls."""
     if held_back(controls, settings, page.top_line):
         return
     task = settings.task(*matrices)
@@ -242,7 +242,7 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
 
 
 def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | None:
-    """The training of this visitor, if it is of these settings and covariances; it may still run."""
+    """The training of this visitor, if it has these settings and covariances; it may still run."""
     job = jobs.current(JOB)
     work = job.work if job is not None else None
     return work if isinstance(work, SignalTraining) and work.settings == settings and _same(work.task, task) else None

@@ -1,4 +1,4 @@
-"""Page 3: train a looped transformer on the spot, and see what it found."""
+"""Page 3: train a looped transformer, and see what it found."""
 
 import streamlit as st
 
@@ -43,9 +43,9 @@ def sidebar() -> None:
         with st.expander("Weights from a file"):
             st.file_uploader(
                 "arrays.npz", type="npz", key="weights_file", max_upload_size=MOST_BYTES // 1024**2,
-                help="P and Q as `looped train` or this page wrote them. They are looked at, not trained on.",
+                help="P and Q as `looped train` or this page wrote them. They are evaluated, not trained further.",
             )  # fmt: skip
-            st.button("Look at these weights", on_click=look_at_file, disabled=st.session_state["weights_file"] is None)
+            st.button("Evaluate this file", on_click=look_at_file, disabled=st.session_state["weights_file"] is None)
             if refusal := st.session_state.pop("weights_refusal", None):
                 st.error(plain(refusal))
         st.button("Reset to defaults", on_click=controls.reset)
@@ -79,7 +79,7 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
     if last is None and job.records:
         st.progress(1.0, {
             "running": "Evaluating the weights on fresh prompts.",
-            "waiting": "Waiting for its turn to go on evaluating.",
+            "waiting": "Waiting for its turn to continue the evaluation.",
             "paused": "Evaluation stopped.",
         }[job.state])  # fmt: skip
     elif last is not None and work.trainer is not None:
@@ -96,7 +96,7 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
 
 
 def live(job: jobs.Job[Progress | None] | None) -> None:
-    """Draw what is known so far: a job's result, or the stored run."""
+    """Draw the result so far: that of a job, or the stored run."""
     default = stored()[0]
     run: TrainResult = default if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
@@ -123,13 +123,13 @@ def live(job: jobs.Job[Progress | None] | None) -> None:
         figure(figures.weights_chart(run, min(layer or 0, len(run.P) - 1)), "weights_chart")
     if job is not None and job.state == "paused" and not run.sweeps:
         st.button("Evaluate these weights", on_click=evaluate_now, args=(run,), disabled=not run.history["step"].size,
-                  help="Judge them on fresh prompts as they are; the training cannot be resumed then.")  # fmt: skip
+                  help="Evaluate them on fresh prompts as they are; the training cannot be resumed then.")  # fmt: skip
     if run.sweeps:
         beyond(run)
 
 
 def numbers(run: TrainResult) -> None:
-    """The strip of numbers above the charts."""
+    """Draw the strip of numbers above the charts."""
     settings, fits = run.settings, run.fits()
     with st.container(horizontal=True):
         if len(run.fresh):
@@ -139,8 +139,8 @@ def numbers(run: TrainResult) -> None:
                 f"{run.fresh_prompts:,} fresh prompts" + (f"; on as many others {others}" if others else "")
                 + f"; 99.9 % point {written(run.fresh[0, 2])}",
                 "The query error is the squared error of the query's prediction after T loops. It is heavy-tailed: "
-                "rare prompts whose examples have a large eigenvalue rule its mean, so the median stands first. The "
-                "other medians are of as many other prompts each.",
+                "rare prompts whose examples have a large eigenvalue dominate its mean, so the median stands first. "
+                "The other medians are of as many other prompts each.",
                 width=225,
             )  # fmt: skip
         if run.limit is not None and "trained" in run.below:
@@ -155,8 +155,8 @@ def numbers(run: TrainResult) -> None:
             show_number(
                 "mean over all prompts", measured(run.whole["trained"]), "by importance sampling",
                 typeset("In half of the prompts λ_1 is multiplied by up to 5, and the prompts are weighted back. The "
-                        "mean is shown only where this reaches the prompts that rule it: for many loops that move the "
-                        "inputs it does not."),
+                        "mean is shown only where this reaches the prompts that dominate it: for many loops that "
+                        "move the inputs it does not."),
                 width=200,
             )  # fmt: skip
         if len(fits) == 1:
@@ -184,12 +184,12 @@ def numbers(run: TrainResult) -> None:
 
 
 def beyond(run: TrainResult) -> None:
-    """The same weights where they were not trained."""
+    """Draw the evaluation of the weights beyond their training."""
     st.subheader("On fresh prompts, and beyond training")
     statistic = st.segmented_control(
         "Query error over prompts", STATISTICS, default="median", key="statistic", bind="query-params", required=True,
         help="The median is the typical prompt. A mean of the prompts that were drawn misses the rare ones whose "
-        "examples have a large eigenvalue, and these rule the mean over all prompts.",
+        "examples have a large eigenvalue, and these dominate the mean over all prompts.",
     )  # fmt: skip
     charts = [(kind, figures.SWEEPS[kind][0]) for kind in figures.SWEEPS if kind in run.sweeps]
     for place in range(0, len(charts), 2):
@@ -215,12 +215,12 @@ def explained(run: TrainResult, kind: str) -> str:
     if kind != "loops":
         return f"{EXPLAINED[kind]} {run.sweeps[kind].prompts:,} prompts at each point."
     past = (
-        "Untied layers end with the last: nothing can be applied more often than it was trained."
+        "Untied layers end with the last one: no layer can be applied more often than in training."
         if run.settings.untied
         else "Shared weights can be applied more often than they were trained for."
     )
     return (
-        f"{past} GD tuned here has the single step with the smallest mean error after T loops over these very "
+        f"{past} GD tuned here has the single step with the smallest mean error after T loops over exactly these "
         f"{run.sweeps['loops'].prompts:,} prompts."
     )
 
@@ -255,7 +255,7 @@ def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
 
 
 def draw(settings: TrainSettings) -> None:
-    """Everything below the lesson."""
+    """Draw everything below the lesson."""
     if held_back(controls, settings, page.top_line):
         return
     default, provenance = stored()
@@ -267,22 +267,23 @@ def draw(settings: TrainSettings) -> None:
         differ = plain(differences(asked, settings))
         if job is None and settings != default.settings:
             st.info(
-                f"**These numbers are of another run**, the stored one: {in_words(default.settings)}. Press Train for "
-                f"the settings on the left: about {seconds:.2g} s of one core, and then the evaluation."
+                f"**These numbers belong to another run**, the stored one: {in_words(default.settings)}. Press Train "
+                f"for the settings on the left: about {seconds:.2g} s on one core, and then the evaluation."
             )
         elif job is not None and differ:
             st.info(
-                f"**These numbers are of another run** than the settings on the left: {differ}. {OTHER_RUN[job.state]}"
+                f"**These numbers belong to another run** than the settings on the left: {differ}. "
+                f"{OTHER_RUN[job.state]}"
             )
         elif job is None:
-            st.caption(f"On screen is the stored run of these very settings. Training takes about {seconds:.2g} s of "
-                       "one core.")  # fmt: skip
+            st.caption(f"On screen is the stored run of exactly these settings. Training takes about {seconds:.2g} s "
+                       "on one core.")  # fmt: skip
     jobs.watch(JOB, progress_line)
     jobs.watch(JOB, live, every=CHARTS_EVERY, quiet=True)
     run: TrainResult = default if job is None else job.snapshot
     differs = asked != settings
     with page.top_line:
-        note = "Link and files are of the run on screen, not of the settings on the left." if differs else ""
+        note = "Link and files belong to the run on screen, not to the settings on the left." if differs else ""
         share(controls, asked, lambda: export.of(run), note)
     page.notice(plain(sentence) for sentence in [*notice(run.settings), *run.noticed()])
     with page.data("Data behind the charts") as opened:
@@ -297,11 +298,11 @@ def draw(settings: TrainSettings) -> None:
 # What happens next, by the state of the job, if its settings are not those on the left.
 OTHER_RUN = dict.fromkeys(
     ("new", "waiting", "running"),
-    "That run goes on as it was begun. To train with the settings on the left, press Stop and then Train.",
+    "That run continues with its own settings. To train with the settings on the left, press Stop and then Train.",
 ) | {
-    "paused": "Resume goes on with that run; Train begins with the settings on the left.",
-    "finished": "Train begins with the settings on the left.",
-    "failed": "Train begins with the settings on the left.",
+    "paused": "Resume continues that run; Train starts one with the settings on the left.",
+    "finished": "Train starts a run with the settings on the left.",
+    "failed": "Train starts a run with the settings on the left.",
 }
 
 

@@ -31,7 +31,7 @@ def open_page(page="compare", session=None, **query):
 
 
 def run(at):
-    """Run the page as it stands now."""
+    """Run the page in its present state."""
     at.run()
     assert not at.exception
     return at

@@ -12,7 +12,7 @@ BUDGET = Cost(seconds=600, step_seconds=0.5, bytes=2 * 1024**2)
     ("needed", "said"),
     [
         (Cost(seconds=1234.5, step_seconds=0.1), "1,234 s (at most 600 s)"),
-        (Cost(step_seconds=0.8), "0.8 s at a stretch (at most 0.5 s at a stretch)"),
+        (Cost(step_seconds=0.8), "0.8 s in one step (at most 0.5 s in one step)"),
         (Cost(seconds=700, bytes=3 * 1024**2), "700 s (at most 600 s) and 3 MiB (at most 2 MiB)"),
     ],
     ids=["time", "a step", "time and memory"],

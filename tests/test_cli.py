@@ -182,7 +182,7 @@ def test_float32_follows_the_same_loop_to_its_own_precision(capsys, tmp_path, la
     np.testing.assert_allclose(stored["looped"], looped_by_hand(stored, layout, 12), rtol=0, atol=2e-6)
 
 
-def test_the_stored_prompts_are_what_was_asked_for(capsys, tmp_path):
+def test_the_stored_prompts_are_those_of_the_settings(capsys, tmp_path):
     run(capsys, *SMALL, "--kappa", "7", "--alpha", "3", "--out", str(tmp_path))
     stored = arrays(tmp_path)
     for X, y, w_star, step in zip(*(stored[name] for name in ("X", "y", "w_star", "step_size")), strict=True):
@@ -512,7 +512,7 @@ COLLINEAR = "year,t,x,y\n" + "".join(f"{1950 + i},{i},{i * i % 7},{3 * i + i * i
         ("--data diabetes", None),
     ],
 )
-def test_a_rank_below_d_is_said_with_what_it_means(capsys, tmp_path, monkeypatch, options, rank):
+def test_a_rank_below_d_is_reported_with_its_meaning(capsys, tmp_path, monkeypatch, options, rank):
     monkeypatch.chdir(tmp_path)
     Path("t.csv").write_text(COLLINEAR)
     summary, err = run(capsys, "--T", "5", *options.split())

@@ -1,4 +1,4 @@
-"""How a file is written: tables are written out in every way and read back, told and guessed, beside pandas."""
+"""Dialects of CSV files: tables are written in many ways and read back, layouts given and guessed, beside pandas."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The documentation: what it points at is there."""
+"""The documentation: its links lead somewhere."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files: all or none, and an array is looked at before memory is taken for it."""
+"""Files: all are written or none, and an array is checked before memory is allocated for it."""
 
 import io
 

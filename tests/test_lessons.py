@@ -1,4 +1,4 @@
-"""What the lessons of the first page claim, measured."""
+"""The claims of the first page's lessons, measured."""
 
 import itertools
 
@@ -81,7 +81,7 @@ def test_one_step_holds_under_the_settings_it_leaves_free(change):
     assert result.relative_gap < 100 * np.finfo(result.settings.dtype).eps
 
 
-def test_conditioning_sets_the_loops_for_a_tenth():
+def test_conditioning_sets_the_loops_for_a_tenfold_fall():
     for kappa, loops, about in ((5.0, 50, 10.2), (100.0, 400, 227)):
         low, high = over_seeds(
             lambda seed, kappa=kappa, loops=loops: (
@@ -121,7 +121,7 @@ def test_optimal_step_saves_about_half_the_loops():
         assert 1.8 < optimal / auto < 2.1
 
 
-def test_over_the_edge_the_fast_mode_explodes():
+def test_above_the_largest_step_the_fast_mode_explodes():
     for seed in SEEDS:
         result = run("over-the-edge", seed=seed)
         assert result.prediction.kind == "diverges"

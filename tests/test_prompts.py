@@ -13,7 +13,7 @@ SHAPES = ["geometric", "linear", "two-level", "outlier"]
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kappa", [1.0, 5.0, 1e4])
 @pytest.mark.parametrize(("n", "d"), [(40, 10), (3, 7), (12, 12), (400, 2), (2, 200), (1, 5), (9, 1)])
-def test_exact_prompts_have_the_asked_condition_number_and_trace(shape, kappa, n, d):
+def test_exact_prompts_have_the_chosen_condition_number_and_trace(shape, kappa, n, d):
     batch = draw(Settings(examples=n, features=d, condition_number=kappa, spectrum=shape, prompts=3))
     for X in batch.X.numpy():
         s = np.linalg.svd(X, compute_uv=False)[: min(n, d)]
@@ -55,7 +55,7 @@ def test_tasks_lie_on_the_unit_sphere_and_labels_follow_them():
         np.testing.assert_allclose(y, [x @ w for x in X], atol=1e-14)
 
 
-def test_noise_has_the_asked_standard_deviation():
+def test_noise_has_the_chosen_standard_deviation():
     quiet, noisy = draw(Settings(prompts=100)), draw(Settings(prompts=100, noise=0.3))
     torch.testing.assert_close(quiet.X, noisy.X, rtol=0, atol=0)
     difference = (noisy.y - quiet.y).numpy()

@@ -1,4 +1,4 @@
-"""Colours: what a line is has one colour on every page, and a file of its own knows it without a page's theme."""
+"""Colours: a role has one colour on every page, and in exported files without a page's theme."""
 
 import re
 

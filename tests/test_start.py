@@ -1,4 +1,4 @@
-"""What is loaded, and when: nothing that takes long, before it is needed."""
+"""Imports: nothing slow is loaded before it is needed."""
 
 import subprocess
 import sys

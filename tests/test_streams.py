@@ -116,7 +116,7 @@ def test_a_signal_ends_long_work_in_one_line_with_its_status(tmp_path, command, 
     assert out == b""
     assert b"Traceback" not in err
     last = err.decode().splitlines()[-1]
-    assert last == "looped: stopped" + ("; --resume goes on from here" if command == "train" else "")
+    assert last == "looped: stopped" + ("; --resume continues from here" if command == "train" else "")
 
 
 @pytest.mark.slow
@@ -130,8 +130,8 @@ def test_a_signal_while_the_program_starts_is_one_line_too(tmp_path, seconds):
     assert (process.returncode, out, err) == (130, b"", b"looped: stopped\n")
 
 
-@pytest.mark.parametrize("note", ["", "the same command goes on from here"])
-def test_an_interrupted_command_says_how_to_go_on(monkeypatch, capsys, tmp_path, note):
+@pytest.mark.parametrize("note", ["", "the same command continues from here"])
+def test_an_interrupted_command_says_how_to_continue(monkeypatch, capsys, tmp_path, note):
     def interrupted(*_arguments):
         raise KeyboardInterrupt
 

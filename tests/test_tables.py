@@ -1,4 +1,4 @@
-"""Tables: what is refused and in which words, what is read, and the way back to the units of the file."""
+"""Tables: refusals and their words, the values read, and the way back to the units of the file."""
 
 import os
 import warnings
@@ -210,7 +210,7 @@ def test_column_names_may_hold_separators_accents_and_the_suffix_pandas_adds():
     np.testing.assert_array_equal(table.y, [3, 5, -7e-3])
 
 
-def test_features_stand_in_the_order_asked_for():
+def test_features_stand_in_the_chosen_order():
     table = read_and_choose(GOOD, "a", ("y", "b"))
     np.testing.assert_array_equal(table.X, [[3, 2], [5, 4], [7, 3], [1, 5]])
     np.testing.assert_array_equal(table.y, [1, 2, 4, 5])
@@ -289,7 +289,7 @@ def test_least_squares_on_standardised_columns_returns_to_the_original_units():
     assert intercept == pytest.approx(expected[4], rel=1e-8)
 
 
-def test_only_keeps_the_rows_asked_for_and_refuses_a_column_that_is_constant_on_them():
+def test_only_keeps_the_chosen_rows_and_refuses_a_column_that_is_constant_on_them():
     table = read_and_choose(b"a,b,y\n1,2,3\n1,4,5\n4,3,7\n5,5,1\n")
     part = table.only(np.array([1, 3]))
     np.testing.assert_array_equal(part.X, [[1, 4], [5, 5]])

@@ -72,7 +72,7 @@ def test_the_closed_form_of_one_mode_is_a_power():
         (
             2.0,
             "oscillates",
-            "Oscillates without end: η = 2/λ₁ = 1.01711 to the rounding of float64; mode 1 only changes its sign.",
+            "Oscillates without end: η = 2/λ₁ = 1.01711 up to the rounding of float64; mode 1 only changes its sign.",
         ),
         (2.6, "diverges", "Diverges: η = 1.32 is above 2/λ₁ = 1.02; mode 1 grows 1.6× per loop."),
     ],

@@ -1,6 +1,6 @@
 """The algorithms that a loop can carry out: gradient descent and its relatives, each in a module of its own.
 
-`ENTRIES` is the one list of them. `ALGORITHMS[name]` gives the class, imported when it is first asked for.
+`ENTRIES` is the one list of them. `ALGORITHMS[name]` gives the class, imported on first use.
 """
 
 import importlib
@@ -39,7 +39,7 @@ ENTRIES: dict[str, Entry] = {
 
 
 class _Classes(Mapping[str, type["Algorithm"]]):
-    """The classes of `ENTRIES` by id, each imported when it is first asked for: they need PyTorch."""
+    """The classes of `ENTRIES` by id, each imported on first use: they need PyTorch."""
 
     def __getitem__(self, name: str) -> type["Algorithm"]:
         module, _, class_name = ENTRIES[name].home.partition(":")

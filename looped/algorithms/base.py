@@ -16,14 +16,14 @@ from looped.settings import Settings
 LINEAR = r"Z \leftarrow Z - \tfrac{\eta}{n}\, P Z M (Z^\top Q Z)\, R"
 """One loop of linear attention, TeX."""
 MODE_LINE = (
-    "In the long run the modes with the largest {} rule the error of a prompt: every loop multiplies it by that "
+    "In the long run the modes with the largest {} dominate the error of a prompt: every loop multiplies it by that "
     "number, and on this axis its line is straight."
 )
 """What the error does where every loop multiplies a mode by the same number."""
 
 
 class Algorithm(ABC):
-    """One algorithm with the numbers it runs with on given prompts, and what follows from them.
+    """One algorithm on given prompts: the numbers of the run, and the theory that follows from them.
 
     In the modes of H = XᵀX/n every algorithm but softmax attention is a recurrence of numbers. With w_0 = 0 mode k of
     w_t − w_ref is f_t(λ_k) times that of −w_ref, f_0 = 1.
@@ -33,7 +33,7 @@ class Algorithm(ABC):
         batch: B prompts.
     """
 
-    # What it is called, and what is said of it.
+    # Names and sentences.
     name: ClassVar[str]
     """Its id, the value of the setting `algorithm`."""
     twin: ClassVar[str]
@@ -53,7 +53,7 @@ class Algorithm(ABC):
     notice: ClassVar[str]
     """What the curve does from loop to loop, true for every run; Markdown."""
     source: ClassVar[str]
-    """Who says so, and how this project knows."""
+    """The source, and how this project knows it."""
     limit: ClassVar[str] = "the shortest least-squares solution for the labels αy"
     """What w_ref is."""
     limit_curve: ClassVar[str] = "Least squares"
@@ -65,11 +65,11 @@ class Algorithm(ABC):
     step_limit: ClassVar[str] = "2/λ₁"
     """The step size above which the loop diverges, as a formula."""
     kappa_of: ClassVar[str] = "of XᵀX/n"
-    """Which κ the tolerance is made of."""
+    """The κ in the tolerance, in words."""
     symbols: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Name of each of its `parameters`, and its TeX."""
 
-    # What it is like.
+    # Properties.
     reads: ClassVar[tuple[str, ...]] = ()
     """Settings that this algorithm alone reads."""
     has_state: ClassVar[bool] = True
@@ -117,7 +117,7 @@ class Algorithm(ABC):
             The iterates, loop 0 first, (T+1, B, d), in the dtype of X.
         """
 
-    # The numbers it runs with.
+    # Numbers of the run.
 
     @cached_property
     def spectrum(self) -> Spectrum:
@@ -158,7 +158,7 @@ class Algorithm(ABC):
         """
         return not bool(self.batch.spectrum.nonzero.all())
 
-    # How it acts on the modes.
+    # Effect on the modes.
 
     def coordinates(self, w: Tensor) -> Tensor:
         """Iterates (…, d) in the coordinates in which the modes of `spectrum` are orthogonal."""
@@ -235,7 +235,7 @@ class Algorithm(ABC):
         """Loops after which a mode that every loop multiplies by `factor` is down to the share `left`."""
         return int(np.ceil(np.log(left) / np.log(factor)))
 
-    # How far rounding may lead it astray.
+    # Rounding.
 
     @property
     def condition_number(self) -> float:
@@ -244,9 +244,9 @@ class Algorithm(ABC):
 
     @property
     def drifts(self) -> bool:
-        """True where something is rounded alike in every loop in directions without examples.
+        """True if rounding in directions without examples, where nothing corrects it, is the same in every loop.
 
-        Nothing pulls back there. Sums over all tokens of collinear columns are, and what `maps` add beside attention.
+        Sums over all tokens of collinear columns are, and what `maps` add beside attention.
         """
         if self.maps:
             return int(self.batch.spectrum.nonzero.sum(dim=1).min()) < self.batch.shape[2]
@@ -262,7 +262,7 @@ class Algorithm(ABC):
         """The formula of `tolerance` with the number and the meaning of its κ."""
         loops, why = "√T", ""
         if self.drifts:
-            loops, why = "T", "; T and not √T, as what is rounded in directions without examples adds up"
+            loops, why = "T", "; T instead of √T, since rounding errors in directions without examples add up"
         return f"16·eps·(κ + {loops}), at most 1e-3; κ = {self.condition_number:.4g}, {self.kappa_of}{why}"
 
     @property
@@ -288,7 +288,7 @@ class Algorithm(ABC):
 
     @cached_property
     def rounding_floor(self) -> Tensor | None:
-        """The relative error below which rounding in the run's dtype rules, (B,), float64: an estimate.
+        """The relative error below which rounding in the run's dtype dominates, (B,), float64: an estimate.
 
         eps·√(K² + A² + u²) as in `theory.rounding_floor`; an algorithm's `recurrence_rounding` is added under the
         root. In float32, whose rounding the reference solution does not have, half of it, and a fifth where sums over
@@ -317,7 +317,7 @@ class Algorithm(ABC):
         """Distance from 1 to the next number of the run's dtype."""
         return torch.finfo(self.batch.X.dtype).eps
 
-    # What it costs.
+    # Cost.
 
     @classmethod
     def width(cls, features: int, layout: str) -> int:
@@ -339,7 +339,7 @@ class Algorithm(ABC):
         """Estimated CPU seconds of one step of the twin on one prompt, beyond its gradient."""
         return 0.0
 
-    # What is said of a run.
+    # Sentences about a run.
 
     @classmethod
     def short(cls) -> str:
@@ -405,7 +405,7 @@ class Algorithm(ABC):
 
     @classmethod
     def routes(cls) -> str:
-        """By how many routes the curves are computed, Markdown."""
+        """The number of routes by which the curves are computed, in Markdown."""
         return (
             f"**Three routes, one curve.** The loop (PyTorch), {cls.twin} written out (NumPy), and {cls.closed_form} "
             "from the eigenvalues, which runs no loop over the examples. They agree up to rounding."

@@ -1,6 +1,6 @@
 """The shared part of the explicit algorithms: plain NumPy, with no code and no linear-algebra library of `attention`.
 
-They are the yardstick that the transformer is held against.
+The transformer is compared with them.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 def thinned(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fewer examples with the same gradient for every w: √(k/n)·UᵀX and √(k/n)·Uᵀy from X = USVᵀ.
 
-    Columns of U whose singular value is below its rounding become 0. What of y lies outside the range of X has no part
+    Columns of U whose singular value is below its rounding become 0. The part of y outside the range of X has no part
     in any gradient.
 
     Args:

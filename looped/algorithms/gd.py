@@ -113,7 +113,7 @@ class GradientDescent(Algorithm):
 
     @classmethod
     def hints(cls, settings: Settings, kappa: float) -> list[str]:
-        """Sentences on what κ and n do to the slope, where the prompts have exactly the κ that is asked for."""
+        """Sentences on the effect of κ and n on the slope, for prompts with exactly the chosen κ."""
         lines = []
         if settings.data == "exact" and kappa > 1.01:
             if settings.step_size == "auto":
@@ -123,7 +123,7 @@ class GradientDescent(Algorithm):
                 )
             if settings.examples >= settings.features:
                 lines.append(
-                    "Raise n with κ fixed: the slope in the long run stays. What the number of examples changes is κ, "
-                    "as Gaussian rows (under *Data*) show."
+                    "Raise n at a fixed κ: the slope in the long run stays the same. The number of examples acts "
+                    "through κ, as Gaussian rows (under *Data*) show."
                 )
         return lines

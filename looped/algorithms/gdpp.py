@@ -16,7 +16,7 @@ from looped.settings import FIELDS
 AUTO = (0.5, 23.0)
 """γλ₁ and a/γ with the step auto: near the ratio 4.97/0.217 of the best at T = 10, n = 20, d = 5."""
 SEARCHED_LOOPS = 64
-"""Loops that the best two numbers are searched for at most; later loops go on with them."""
+"""Largest number of loops for which the best two numbers are searched; later loops use the same numbers."""
 
 
 class GDPlusPlus(Algorithm):
@@ -38,8 +38,8 @@ class GDPlusPlus(Algorithm):
     )
     curve = "Π(1−ah), h ← h(1−γh)²"
     notice = (
-        "Every loop changes the eigenvalues of the examples, so it multiplies a mode by another number than the loop "
-        "before: the line is not straight, and the error may grow before it falls."
+        "Every loop changes the eigenvalues of the examples, so it multiplies a mode by a different number than the "
+        "loop before: the line is not straight, and the error may grow before it falls."
     )
     source = (
         "von Oswald et al. (2023), what training of full weights finds; its closed form is derived for this project "
@@ -121,7 +121,7 @@ class GDPlusPlus(Algorithm):
         return factors
 
     def predict(self) -> theory.Prediction:
-        """Converges if the examples do not run away and no mode grows until its rounding is as large as the solution.
+        """Converges if the examples do not diverge and no mode grows until its rounding is as large as the solution.
 
         γλ₁ below 2: every h falls to 0 like 1/(2γt), a mode grows while ah > 2 and falls as t^(−a/(2γ)) in the end.
         """
@@ -139,7 +139,7 @@ class GDPlusPlus(Algorithm):
         examples = f"γ = {float(gamma[worst]):.3g} is {'above' if runs_away[worst] else 'below'} 2/λ₁ = {limit:.3g}"
         many = f" in {int(lost.sum())} of {plain.prompts} prompts" if 0 < lost.sum() < plain.prompts else ""
         if runs_away[worst]:
-            mode, words = 0, f"Diverges{many}: {examples}, and the examples themselves run away."
+            mode, words = 0, f"Diverges{many}: {examples}, and the examples themselves diverge."
         elif lost[worst]:
             mode = grown
             words = (
@@ -194,7 +194,7 @@ class GDPlusPlus(Algorithm):
 
     @property
     def condition_number(self) -> float:
-        """κ of H, or aλ₁ where that is larger: what is rounded is multiplied by it."""
+        """κ of H, or aλ₁ where that is larger: rounding errors are multiplied by it."""
         return max(super().condition_number, float((self.step_size * self.spectrum.largest).max()))
 
     @cached_property

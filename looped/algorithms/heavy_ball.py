@@ -1,4 +1,4 @@
-"""Polyak's heavy ball: gradient descent that makes a share β of its last move again."""
+"""Polyak's heavy ball: gradient descent that adds a share β of its last move to the next."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -14,7 +14,7 @@ from looped.attention import Weights
 
 
 class HeavyBall(Algorithm):
-    """w_{t+1} = w_t − η∇L(w_t) + β(w_t − w_{t−1}), with the iterate before in a slot of its own."""
+    """w_{t+1} = w_t − η∇L(w_t) + β(w_t − w_{t−1}), with the previous iterate in a slot of its own."""
 
     name = "heavy-ball"
     twin = "heavy-ball momentum"
@@ -24,13 +24,13 @@ class HeavyBall(Algorithm):
         r"A_{ww} = (1+\beta) I,\ A_{wv} = -\beta I,\ A_{vw} = I,\ A_{vv} = 0"
     )
     needs = (
-        "A slot of d more rows that holds the iterate before, and a linear skip map that shifts w into it; P and Q "
+        "A slot of d more rows that holds the previous iterate, and a linear skip map that shifts w into it; P and Q "
         "stay those of gradient descent."
     )
     curve = "two-term recurrence in 1+β−ηλ"
     notice = (
-        "With momentum the error of a mode is made of two powers, the roots of r² − (1+β−ηλ)r + β, and may swing: the "
-        "line need not fall in every loop."
+        "With momentum the error of a mode is made of powers of two numbers, the roots of r² − (1+β−ηλ)r + β, and may "
+        "oscillate: the line need not fall in every loop."
     )
     source = "Polyak's heavy ball; the construction is derived for this project and checked numerically."
     step_limit = "2(1+β)/λ₁"
@@ -45,7 +45,7 @@ class HeavyBall(Algorithm):
 
     @cached_property
     def momentum(self) -> float:  # type: ignore[override]
-        """β: as asked, or `best_momentum`."""
+        """β: the given one, or `best_momentum`."""
         asked = self.settings.momentum
         return best_momentum(self.change, self.spectrum.nonzero) if asked == "auto" else asked
 
@@ -58,7 +58,7 @@ class HeavyBall(Algorithm):
     def weights(self) -> Weights:
         """Weights whose loop is w ← w − (η/n) Xᵀ(Xw − αy) + β(w − v), v ← w, with v_0 = w_0 = 0.
 
-        A slot of d more rows, the last ones, holds the iterate before: A[w, w] = (1+β)I, A[w, v] = −βI, A[v, w] = I,
+        A slot of d more rows, the last ones, holds the previous iterate: A[w, w] = (1+β)I, A[w, v] = −βI, A[v, w] = I,
         A[v, v] = 0. Attention is that of gradient descent.
         """
         d, dtype = self.batch.shape[2], self.batch.X.dtype

@@ -24,7 +24,7 @@ class Newton(Algorithm):
     layer = r"Z \leftarrow A Z - \tfrac{\eta}{n} \sum_{h=1}^{2} P_h Z M (Z^\top Q_h Z),\quad A_{uu} = 2I,\ A_{ww} = 0"
     needs = (
         "A slot u in which every example is rewritten, hence no constant state; a skip map, 2 on u and 0 on w; and a "
-        "second head: with one head what moves the examples would also be written into the query."
+        "second head: with one head the move of the examples would also be written into the query."
     )
     curve = "(1−ηλ) to the power 2ᵗ⁻¹"
     notice = (
@@ -106,7 +106,7 @@ class Newton(Algorithm):
             return replace(plain, words=words)
         if plain.kind == "oscillates":
             words = (
-                f"No verdict: η = 2/λ₁ = {plain.limit:.6g} to the rounding of {plain.precision}; every loop squares "
+                f"No verdict: η = 2/λ₁ = {plain.limit:.6g} up to the rounding of {plain.precision}; every loop squares "
                 f"what is left of mode {plain.mode}, and 1 stays 1 until rounding decides."
             )
             return replace(plain, kind="unknown", words=words)

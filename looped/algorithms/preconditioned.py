@@ -31,8 +31,8 @@ class Preconditioned(Algorithm):
     )
     curve = "(1−ημ)ᵗ"
     notice = (
-        "In the long run the modes with the largest |1 − ημ_k| rule the error of a prompt: every loop multiplies each "
-        "of them by that number, up to its sign."
+        "In the long run the modes with the largest |1 − ημ_k| dominate the error of a prompt: every loop multiplies "
+        "each of them by that number, up to its sign."
     )
     source = (
         "That the minimiser of the training loss tends to Σ⁻¹ as n grows: Gatmiry et al., ICML 2024, arXiv 2410.08292, "
@@ -109,7 +109,7 @@ class Preconditioned(Algorithm):
 
     @property
     def kappa_of(self) -> str:  # type: ignore[override]
-        """Which κ the tolerance is made of."""
+        """The κ in the tolerance, in words."""
         plain = "of XᵀX/n"
         return plain if self.root is None else "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
 

@@ -22,13 +22,13 @@ class Softmax(Algorithm):
     equation = r"w \leftarrow w - \eta \sum_i x_i\, \mathrm{softmax}_i\big(\langle x_i, w\rangle - \alpha y_i\big)"
     layer = r"Z \leftarrow Z - \eta\, P Z M\, \mathrm{softmax}(Z^\top Q Z)\, R"
     needs = (
-        "A softmax over the examples, with the same P and Q. It is no step of least squares: the weights are positive "
-        "and add up to 1, so every example is pushed towards a lower prediction, also one that is predicted too low, "
-        "the more the higher its residual ⟨x_i, w⟩ − αy_i. It is gradient descent on another function, "
-        "log Σ exp(⟨x_i, w⟩ − αy_i), the soft maximum of the residuals."
+        "A softmax over the examples, with the same P and Q. It is not a gradient step on the squared error: the "
+        "weights are positive and add up to 1, so the prediction of every example is pushed down, even one that is "
+        "already too low, and the more the higher its residual ⟨x_i, w⟩ − αy_i. It is gradient descent on another "
+        "function, log Σ exp(⟨x_i, w⟩ − αy_i), the soft maximum of the residuals."
     )
     curve = ""
-    notice = "Softmax attention is not linear: no mode goes its own way, and no closed form is drawn."
+    notice = "Softmax attention is not linear: the modes do not evolve independently, and no closed form is drawn."
     source = "Derived for this project and checked numerically."
     ends_elsewhere = "softmax attention takes other steps, so more loops need not bring them together"
     has_state = False
@@ -46,14 +46,14 @@ class Softmax(Algorithm):
 
     @cached_property
     def errors(self) -> Tensor | None:
-        """None: no mode goes its own way."""
+        """None: the modes do not evolve independently."""
         return None
 
     def predict(self) -> theory.Prediction:
         """No verdict."""
         words = (
-            "No verdict before running: softmax attention is not linear, so no mode goes its own way. It descends "
-            "log Σ exp(⟨x_i, w⟩ − αy_i), not the squared error."
+            "No verdict before running: softmax attention is not linear, so the modes do not evolve independently. It "
+            "descends log Σ exp(⟨x_i, w⟩ − αy_i), not the squared error."
         )
         return replace(super().predict(), kind="unknown", affected=0, words=words)
 
@@ -72,7 +72,7 @@ class Softmax(Algorithm):
 
     @classmethod
     def circles(cls, passed: bool | None, gap: float) -> str:  # noqa: ARG003
-        """That the circles are another curve."""
+        """A sentence saying that the circles are another curve."""
         return (
             "The circles are explicit gradient descent, another curve: softmax attention descends "
             "log Σ exp(⟨x_i, w⟩ − αy_i), not the squared error."
@@ -85,7 +85,7 @@ class Softmax(Algorithm):
 
     @classmethod
     def routes(cls) -> str:
-        """That the two curves are different things."""
+        """A sentence saying that the two curves differ in meaning."""
         return (
             "**Two routes, two curves.** The loop is softmax attention (PyTorch), the circles are gradient descent on "
             "the squared error written out (NumPy); they are not meant to agree."

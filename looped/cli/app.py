@@ -18,7 +18,7 @@ APPS = (ROOT / "looped_ui" / "demo" / "app.py", ROOT / "app.py")
 @click.command(params=[HELP], add_help_option=False, help=__doc__)
 @click.argument("streamlit", nargs=-1, metavar="-- OPTION ...")
 def run(streamlit: tuple[str, ...]) -> None:
-    """Become `streamlit run app.py`, in the folder that holds its configuration.
+    """Replace this process by `streamlit run app.py`, in the folder that holds its configuration.
 
     Raises:
         click.UsageError: if the package stands alone, without the demo, or Streamlit is missing.

@@ -42,7 +42,7 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:
-        """Run it in one thread; a setting that cannot be used is named by its option."""
+        """Run the command in one thread; an error about a setting names its option."""
         from looped.threads import one_thread  # with PyTorch, which --help needs not
 
         try:
@@ -73,12 +73,12 @@ def command(
     def decorate(function: Callable[..., None]) -> Command:
         def callback(out: str | None, **values: Any) -> None:
             if out == "":
-                raise SettingsError("out", "an empty name is no folder: give one, or leave --out away.")
+                raise SettingsError("out", "an empty name is no folder: give one, or leave out --out.")
             asked = dict(_given(fields, {name: values.pop(name) for name in fields}))
             function(asked=asked, out=None if out is None else Path(out), **values)
 
         own = reversed(getattr(function, "__click_params__", []))
-        out = click.Option(["--out"], metavar="DIR", help="Folder for the result files; made if need be.")
+        out = click.Option(["--out"], metavar="DIR", help="Folder for the result files; created if it does not exist.")
         return Command(
             None, callback=callback, params=[*options, *own, out, HELP],
             add_help_option=False, help=sys.modules[function.__module__].__doc__, epilog=epilog,
@@ -101,7 +101,7 @@ def _options(settings: type[CheckedSettings], metavars: Mapping[str, str]) -> It
 
 
 def _given(fields: Mapping[str, Field], values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The settings whose options were given; decimal commas as points, which is said."""
+    """The settings whose options were given; a decimal comma is read as a point, with a message."""
     for name, value in values.items():
         if value is not None:
             with_point = fields[name].with_point(value)
@@ -131,10 +131,10 @@ def refuse_unread(settings: CheckedSettings, asked: Mapping[str, Any], unread: M
 
 
 def make(folder: Path | None) -> None:
-    """The folder for the results, made before the work, so that one that cannot be written to costs nothing.
+    """The folder for the results, created before the run, so that an unusable folder costs no time.
 
     Raises:
-        SettingsError: if it cannot be.
+        SettingsError: if it cannot be created.
     """
     if folder is None:
         return
@@ -147,11 +147,11 @@ def make(folder: Path | None) -> None:
 
 
 def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None = None) -> None:
-    """Write a result's files to a folder, if one is asked for.
+    """Write a result's files to a folder, if one was given.
 
     Args:
         result: A result of any experiment.
-        folder: made if need be.
+        folder: created if it does not exist.
         more: further files by name, written with the others or not at all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The program `looped`: a command is imported when it is chosen, and what cannot be done is one line and status 2."""
+"""The program `looped`: a command is imported when it is chosen, and an error is one line with exit status 2."""
 
 import importlib
 from collections.abc import Callable
@@ -31,7 +31,7 @@ VERSION = telling("--version", text=lambda _context: f"looped {__version__}", wh
 
 
 class Program(click.Group):
-    """All commands by name, none of them imported for the list of them."""
+    """All commands by name; listing them imports none."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; all names where there is none."""
@@ -45,7 +45,7 @@ class Program(click.Group):
             formatter.write_dl([(name, what) for name, (what, _) in COMMANDS.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Ask for a command where there is none."""
+        """Report that a command is missing."""
         if not args:
             ctx.fail("the following arguments are required: COMMAND")
         return super().parse_args(ctx, args)

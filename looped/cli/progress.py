@@ -23,7 +23,7 @@ class _Messages(io.StringIO):
 
 @contextmanager
 def bar() -> Iterator[Callable[[float, str], None]]:
-    """A line that is drawn over at every per cent on a terminal; elsewhere a line for every tenth of the work.
+    """On a terminal, one line that is redrawn at every per cent; elsewhere a new line for every tenth of the work.
 
     Yields:
         A function to call with the share of the work that is done, from 0 to 1, and with what is done, in words.

@@ -1,4 +1,4 @@
-"""Training from the command line: step by step, with what is made so far saved on the way."""
+"""Training from the command line: step by step, with regular checkpoints."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ class Stepwise(Protocol[Record]):
 
     @property
     def finished(self) -> bool:
-        """True where there is nothing left to do."""
+        """True when no step is left."""
 
     def step(self) -> Record:
         """Make one step and report on it."""
@@ -25,8 +25,8 @@ def train(run: Stepwise[Record], save: Callable[[], None] | None, every: float) 
 
     Args:
         run: the run.
-        save: called every so often, at the end, and where a signal ends the run; None saves nothing.
-        every: seconds by the clock between two calls.
+        save: called at regular intervals, at the end, and when a signal ends the run; None saves nothing.
+        every: seconds of wall time between two calls.
 
     Yields:
         What each step reports.

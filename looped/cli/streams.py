@@ -1,8 +1,8 @@
 """Standard output for the result and standard error for messages: neither a stream nor a signal ends in a traceback.
 
-A run goes on where its messages cannot be written. Where the result itself cannot, one line says so, status 1; a reader
-that closes the pipe early, as `| head`, has seen enough. Ctrl-C and a request to terminate end a run with one line and
-the status of their signal, 130 or 143.
+A run continues when its messages cannot be written. When the result itself cannot be written, one line says so and the
+exit status is 1; a reader that closes the pipe early, such as `| head`, is no error. Ctrl-C and a request to terminate
+end a run with one line and the status of their signal, 130 or 143.
 """
 
 import contextlib
@@ -51,9 +51,9 @@ def give(text: str) -> None:
 
 
 def guard(program: Callable[[], None]) -> None:
-    """Run a program with streams that are there, and end it in one line when it is told to stop.
+    """Run a program with usable streams, and end it with one line when it is interrupted.
 
-    Notes of the KeyboardInterrupt that leaves it say how to go on.
+    Notes on the KeyboardInterrupt that it raises say how to resume.
     """
     _open()
     try:

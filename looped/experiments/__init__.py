@@ -1,4 +1,4 @@
-"""One package per question: settings in, a result with arrays, verdict and provenance out.
+"""One package per question: it takes settings and gives a result with arrays, verdict and provenance.
 
 `EXPERIMENTS` is the one list of them, which the app, the command line, the exports and the tests go through.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """One experiment in the list: what it is called, and where its parts are, as `module:name` in its package."""
+    """One experiment in the list: its name, and its parts as `module:name` in its package."""
 
     name: str
     """Its package, its page's address and script, and its command."""
@@ -25,7 +25,7 @@ class Experiment:
     lessons: str
 
     def load(self, part: str) -> Any:
-        """A part by the name of its field, imported when it is first asked for: most need PyTorch or Plotly."""
+        """A part by the name of its field, imported on first use: most need PyTorch or Plotly."""
         module, _, name = getattr(self, part).partition(":")
         return getattr(importlib.import_module(f"{__name__}.{self.name}.{module}"), name)
 

@@ -1,4 +1,4 @@
-"""A result as files: what was set, what came out, and a script that gives the same numbers again.
+"""A result as files: its settings, its numbers, and a script that gives the same numbers again.
 
 `files.py` of each experiment says what goes into the files; `looped.export.files` writes them.
 """

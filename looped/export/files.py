@@ -22,7 +22,7 @@ from looped.files import npz, utf8, write
 from looped.settings import CheckedSettings
 
 RESULTS_VERSION = 2
-"""Raised when the same settings start to give other numbers; CHANGELOG.md says why."""
+"""To be raised when the same settings start to give other numbers; CHANGELOG.md says why."""
 PACKAGES = ("looped", "torch", "numpy", "scikit-learn", "plotly")
 
 
@@ -137,17 +137,17 @@ FILES = ("result.json", "curves.csv", "figure.html", SCRIPT, "arrays.npz")
 
 
 def of(result: object) -> Export:
-    """The export of a result, whatever experiment it is of.
+    """The export of a result of any experiment.
 
     Raises:
         TypeError: for anything else.
     """
     for experiment in EXPERIMENTS.values():
-        name = experiment.result.partition(":")[2]  # asked first, so that no other experiment is imported
+        name = experiment.result.partition(":")[2]  # tried first, so that no other experiment is imported
         if type(result).__name__ == name and isinstance(result, experiment.load("result")):
             export: Export = experiment.load("export")(result)
             return export
-    raise TypeError(f"Nothing is known about writing a {type(result).__name__}.")
+    raise TypeError(f"There is no export for a {type(result).__name__}.")
 
 
 def summary(result: object) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def summary_json(result: object) -> str:
 
 
 def save(result: object, folder: str | Path) -> list[Path]:
-    """Write a result's five files into a folder, made if need be.
+    """Write a result's five files into a folder, created if it does not exist.
 
     Returns:
         The paths written.
@@ -170,7 +170,7 @@ def save(result: object, folder: str | Path) -> list[Path]:
 
 
 def write_or_compare(result: object) -> None:
-    """End a script of a run: write its files into the current folder and print its summary, or compare it.
+    """The end of a run's script: write the files into the current folder and print the summary, or compare.
 
     Where files of a run are there already, nothing is written and one line says whether the arrays are equal to those
     of arrays.npz or by how much they differ. `--overwrite` among the script's arguments replaces the files.

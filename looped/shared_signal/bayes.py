@@ -1,4 +1,4 @@
-"""The Bayes predictor, below which no function of the prompt can get, and its risk."""
+"""The Bayes predictor, whose risk no function of the prompt can go below, and its risk."""
 
 from dataclasses import dataclass
 

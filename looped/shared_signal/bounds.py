@@ -1,4 +1,4 @@
-"""The paper's bounds: the gap between linear self-attention and the block with an MLP, and the rate of a flow."""
+"""The paper's bounds: on the gap between linear self-attention and the block with an MLP, and on the rate of a flow."""
 
 from dataclasses import dataclass
 
@@ -23,14 +23,14 @@ class GapBounds:
     Source: what the paper's proof gives; derived for this project.
     """
     paper_second: float
-    """c²/((M+1)²tr((HΨ)²))·‖β*‖²_H as the paper prints it. **Fails for small M**: no bound, never drawn as one.
+    """c²/((M+1)²tr((HΨ)²))·‖β*‖²_H as the paper prints it. **Fails for small M**: not a bound, and never drawn as one.
 
     Counter-example (`counter_example`): it claims a gap of 11.11 where an explicit LSA stays 6.53 above the block.
     """
 
 
 def gap_bounds(task: SignalTask) -> GapBounds:
-    """The bounds on the gap, and the one in print that fails."""
+    """The bounds on the gap, and the published one that fails."""
     M, c = task.M, task.c
     spread = float(task.S.square().sum())  # tr((HΨ)²)
     signal = float(task.beta_star @ task.H @ task.beta_star)

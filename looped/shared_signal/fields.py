@@ -5,8 +5,8 @@ from looped.fields import Field
 TASK_FIELDS: dict[str, Field] = {
     "features": Field(
         key="d", label="d · features", kind="whole", low=1, high=50,
-        help="Numbers in one x, and in β̃. 1 to 50: the best linear self-attention is searched numerically, and a step "
-        "of that costs d³.",
+        help="How many numbers one x has; β̃ has as many. 1 to 50: the best linear self-attention is searched "
+        "numerically, and a step of that search costs d³.",
     ),
     "examples": Field(
         key="n", label="n · examples (M)", kind="whole", low=1, high=400, log=True, former=("M",),

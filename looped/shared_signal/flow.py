@@ -1,4 +1,4 @@
-"""Gradient flow of GD-β on the population risk, to be held against `bounds.flow_rate`."""
+"""Gradient flow of GD-β on the population risk, to be compared with `bounds.flow_rate`."""
 
 from dataclasses import dataclass
 

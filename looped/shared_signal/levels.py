@@ -22,13 +22,13 @@ class Levels:
     """The smallest risk of each model on one task: a closed form, or for linear self-attention the smallest found."""
 
     gd: Optimum
-    """Of GD-β, which is the infimum of the linear transformer block as well."""
+    """The best GD-β, whose risk is the infimum of the linear transformer block as well."""
     gd0: Optimum
-    """Of GD-0."""
+    """The best GD-0."""
     lsa: LSAMinimum
-    """The smallest found for linear self-attention; no other is proved to be impossible above `lsa_bound`."""
+    """The smallest found for linear self-attention; a smaller one is excluded by proof only below `lsa_bound`."""
     bayes: SampledRisk
-    """Of the best function of the prompt, by Monte Carlo over the examples' features."""
+    """Risk of the best function of the prompt, by Monte Carlo over the examples' features."""
     bounds: GapBounds
     """Lower bounds on the gap."""
 

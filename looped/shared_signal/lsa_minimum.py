@@ -23,9 +23,9 @@ ENOUGH = 1e-14
 HALVINGS = 13
 """Halvings of a step that does not lower the risk, after which the search from this start ends."""
 LENGTHS = (-10.0, -3.0, -1.0, -0.3, 0.3, 1.0, 3.0, 10.0)
-"""Of b̃ along a direction, in units of u√c."""
+"""Lengths of b̃ along a direction, in units of u√c."""
 SHARES = (1.0, 0.3, 0.1, 0.03, 0.0, -0.1, -0.3, -1.0)
-"""Of δ̃ in b̃; 1 is GD-0, 0 is GD-β."""
+"""Shares of δ̃ in b̃; 1 is GD-0, 0 is GD-β."""
 SPIKE_SHARES, SPIKE_LENGTHS, MOST_SPIKES = (0.03, 0.2), (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0), 6
 """A share of δ̃, what one eigenvector of S adds to it in units of u√c, and how many of the eigenvectors are tried."""
 RANDOM_STARTS = 8
@@ -235,17 +235,17 @@ class _Descent:
         self.risk, self.slope = self._at(np.arange(len(r)), self.r)
         size = np.maximum(np.linalg.norm(self.slope, axis=1), 1e-300)
         self.inverse = np.eye(r.shape[1]) / size[:, None, None]
-        """Of the Hessian, approximately, (K, d+1, d+1)."""
+        """Approximate inverse of the Hessian, (K, d+1, d+1)."""
 
     def keep(self, rows: Array) -> None:
-        """Go on with the rows of these numbers only."""
+        """Keep the rows of these numbers only."""
         self.of = self.of.take(rows)
         self.r, self.risk, self.slope, self.inverse = (
             part[rows] for part in (self.r, self.risk, self.slope, self.inverse)
         )
 
     def run(self, steps: int) -> None:
-        """Descend from every row, at most so many steps."""
+        """Descend from every row, at most `steps` steps."""
         live = np.flatnonzero(np.isfinite(self.risk))
         for _ in range(steps):
             step = -np.einsum("kij,kj->ki", self.inverse[live], self.slope[live])

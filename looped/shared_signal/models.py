@@ -231,9 +231,9 @@ class ReadOut:
     """The gradient step that a linear transformer block performs, as far as it performs one."""
 
     beta: Tensor
-    """The start of the step, (d,), to be held against β*."""
+    """The start of the step, (d,), to be compared with β*."""
     Gamma: Tensor
-    """Its matrix step size, (d, d), to be held against Γ*."""
+    """Its matrix step size, (d, d), to be compared with Γ*."""
 
 
 def read_out(block: LTB) -> ReadOut:

@@ -18,8 +18,8 @@ from looped.files import NOT_AN_ARRAY, read_npy
 ROUNDING = 1e-10
 """The size that counts as zero, relative to the largest eigenvalue or entry of a covariance."""
 UNITS = 16
-"""By how many units of rounding (eps) of its own type, relative to its largest entry, a covariance may be asymmetric or
-have a negative eigenvalue, where that is more than `ROUNDING`: 2e-6 in float32."""
+"""The units of rounding (eps) of its own type, relative to its largest entry, by which a covariance may be asymmetric
+or have a negative eigenvalue, where that is more than `ROUNDING`: 2e-6 in float32."""
 ROUNDING_RULE = (
     f"Entries across the diagonal may differ by rounding, {UNITS} units (eps) of the file's type relative to the "
     "largest entry, which is 2e-6 in float32; their mean is used."

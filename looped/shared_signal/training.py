@@ -1,4 +1,4 @@
-"""Train any of the models on fresh prompts, and report on the way. Knows nothing of threads or screens."""
+"""Train any of the models on fresh prompts, with records of the progress. Nothing here knows of threads or screens."""
 
 import math
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from looped.training.schedule import warmed_up
 
 Kind = Literal["lsa", "ltb", "gd-beta", "gd-0"]
 STEPS_AT_ONCE = 50
-"""Steps whose prompts are drawn in one go: cheaper than one draw a step, and part of what a seed means."""
+"""Steps whose prompts are drawn at once: cheaper than one draw per step. Changing it changes the numbers of a seed."""
 NUMBERS_AT_ONCE = 10_000_000
-"""Entries of E drawn in one go at most, 40 MB; fewer steps then."""
+"""Largest number of entries of E drawn at once, 40 MB; beyond it prompts for fewer steps are drawn."""
 
 SECONDS_A_STEP, SECONDS_A_NUMBER = 5e-4, 1.5e-8
 """CPU time of a step, and of every entry of E in it, on the machine of the README's figures."""
@@ -39,15 +39,15 @@ class TrainingPlan:
 
     steps: int = 8000
     batch: int = 128
-    """Fresh prompts a step."""
+    """Fresh prompts per step."""
     learning_rate: float = 1e-2
-    """Of Adam, at its highest: it rises over `warm_up` and falls to 0 along a half cosine."""
+    """Highest learning rate of Adam: the rate rises over `warm_up` steps and falls to 0 along a half cosine."""
     warm_up: int = 100
-    """Steps over which the rate rises from 0."""
+    """Number of steps over which the rate rises from 0."""
     second_moment_decay: float = 0.99
     """β₂ of Adam: shorter than customary, for the squared error is heavy-tailed and early gradients are huge."""
     seed: int = 0
-    """Of the initial weights and, separately, of the prompts: all models of one seed and task see the same prompts."""
+    """Seed of the initial weights and, separately, of the prompts: models of one seed and task see the same prompts."""
     report_every: int = 100
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Progress:
     risk: float
     """Exact risk of the present weights."""
     learning_rate: float
-    """Of the last step."""
+    """Learning rate of the last step."""
 
 
 def token_units(task: SignalTask) -> Tensor:

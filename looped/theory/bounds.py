@@ -18,7 +18,7 @@ class Bound:
     label: str
     """Formula, as the legend shows it."""
     source: str
-    """Who says so, and how this project knows."""
+    """The source, and how this project knows it."""
     values: Tensor | None
     """The bound after each loop, (T+1,), or None where it does not apply."""
     why_not: str = ""

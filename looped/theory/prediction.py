@@ -41,7 +41,7 @@ class Prediction:
 
     @property
     def head(self) -> str:
-        """Which side of its limit η is on, with as many digits as it takes to see that."""
+        """The side of its limit that η is on, with as many digits as are needed to see it."""
         below = "below" if self.kind == "converges" else "above"
         digits = next((k for k in range(3, 17) if f"{self.step_size:.{k}g}" != f"{self.limit:.{k}g}"), 17)
         return f"η = {self.step_size:.{digits}g} is {below} {self.limit_name} = {self.limit:.{digits}g}"
@@ -70,7 +70,7 @@ class Prediction:
                 grown = (1 + self.momentum) / (1 - self.momentum)
                 grows = f"grows to (1+β)/(1−β) = {grown:.3g} times its start and then " if self.momentum else ""
                 return (
-                    f"Oscillates without end{who}: η = {self.limit_name} = {self.limit:.6g} to the rounding of "
+                    f"Oscillates without end{who}: η = {self.limit_name} = {self.limit:.6g} up to the rounding of "
                     f"{self.precision}; mode {self.mode} {grows}only changes its sign."
                 )
             case _:

@@ -1,4 +1,4 @@
-"""Step sizes, and what a step makes of each eigen-mode: its factor, the closed-form error, the rounding floor.
+"""Step sizes, and the effect of a step on each eigen-mode: its factor, the closed-form error, the rounding floor.
 
 Everything follows from the eigenvalues λ of H = XᵀX/n: along eigenvector v_k gradient descent multiplies the distance
 to the solution by 1 − ηλ_k in every loop.
@@ -128,12 +128,12 @@ def powers(base: Tensor, loops: int) -> Tensor:
 def rounding_floor(
     spectrum: Spectrum, step_size: Tensor, share: Tensor, terms: Tensor, momentum: float = 0.0
 ) -> Tensor:
-    """The relative error below which rounding rules, in units of eps: √(K² + A² + u²).
+    """The relative error below which rounding dominates, in units of eps: √(K² + A² + u²).
 
     K² = Σ_k 1/((1−r₁²)(1−r₂²))/d: every loop rounds w, and mode k remembers that as r₁ᵗ and r₂ᵗ; without momentum
-    r₁ = 1 − ηλ_k and r₂ = 0. A² = Σ_k share_k²/(ηλ_k)²: what is rounded alike in every loop moves the point where the
-    loop stops, in mode k by 1/(ηλ_k) of itself. u: the first update's terms over ‖w_ref‖, each rounded at its own
-    size. An estimate of this project, not a theorem: `Algorithm.rounding_floor` says how near measured floors are.
+    r₁ = 1 − ηλ_k and r₂ = 0. A² = Σ_k share_k²/(ηλ_k)²: a rounding error that is the same in every loop moves the limit
+    of the loop, in mode k by 1/(ηλ_k) times the error. u: the first update's terms over ‖w_ref‖, each rounded at its
+    own size. An estimate of this project, not a theorem: `Algorithm.rounding_floor` says how near measured floors are.
 
     Args:
         spectrum: Spectrum of the matrix that a step contracts.
@@ -154,7 +154,7 @@ def rounding_floor(
 
 
 def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int, drifts: bool = False) -> float:
-    """The distance to which rounding may drive two exact evaluations apart, relative to the largest iterate.
+    """The largest distance that rounding may put between two evaluations of a loop, relative to the largest iterate.
 
     16·eps·(κ + √T), at most 1e-3: a contracting loop forgets its rounding errors after about κ loops, and errors of
     random sign add up like √T. A rule of this project, checked by its tests; not a theorem.
@@ -164,6 +164,6 @@ def gap_tolerance(dtype: torch.dtype, condition_number: float, loops: int, drift
         condition_number: κ, as `Algorithm.condition_number` says.
         loops: T.
         drifts: True if every loop may round alike in directions without examples, where nothing pulls back: T then
-            stands for √T.
+            replaces √T.
     """
     return min(16 * torch.finfo(dtype).eps * (condition_number + (loops if drifts else loops**0.5)), 1e-3)

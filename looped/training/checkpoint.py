@@ -1,4 +1,4 @@
-"""Files that hold a training run: written in one move, and refused in one sentence."""
+"""Files that hold a training run: written in one move, and rejected with one sentence."""
 
 import pickle
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Whatever goes wrong with the contents of the file becomes one `CheckpointError`."""
+    """Turn any error in the contents of the file into one `CheckpointError`."""
     try:
         yield
     except CheckpointError:

@@ -8,7 +8,7 @@ from looped.training.plan import Training, weight_count
 def training_cost(plan: Training) -> Cost:
     """The estimate for all steps of a plan; drawing the prompts is not in it.
 
-    `benchmarks/` holds it against the clock. Its bytes are those of a step.
+    `benchmarks/` compares it with measured times. Its bytes are those of a step.
     """
     d, D, B, T = plan.features, plan.features + 1, plan.batch, plan.loops
     weights = weight_count(plan.weights, d, 1 if plan.tied else T)

@@ -1,8 +1,8 @@
 """The errors of weights on fresh prompts, and the gradient descents they compete with.
 
-The squared error is heavy-tailed: rare prompts with a large λ₁ rule its mean, and for many loops of GD++ that mean is
-so large that no sample shows it. So the median stands first; beside it stands the mean over the prompts whose λ₁ is
-below a stated limit, and the mean over all prompts only where importance sampling reaches the prompts that rule it.
+The squared error is heavy-tailed: rare prompts with a large λ₁ dominate its mean, and for many loops of GD++ that mean
+is so large that no sample shows it. So the median stands first; beside it stands the mean over the prompts whose λ₁ is
+below a stated limit, and the mean over all prompts only where importance sampling reaches the prompts that dominate it.
 """
 
 from collections.abc import Callable, Iterator
@@ -150,7 +150,7 @@ def _mean(value: Tensor, weight: Tensor, known: bool = False) -> Risk:
 
 
 def reached(degree: int, examples: int, features: int) -> bool:
-    """True where importance sampling reaches the prompts that rule the mean of an error that is a polynomial in λ₁.
+    """True where importance sampling reaches the prompts that dominate the mean of an error that is a polynomial in λ₁.
 
     λ₁^{2·degree} against its density is largest near λ₁ = (4·degree + n + d)/n; λ₁ itself is near (1 + √(d/n))², and it
     is multiplied by at most the last of `STRETCHES`.
@@ -165,7 +165,7 @@ def reached(degree: int, examples: int, features: int) -> bool:
 
 
 def tuned_descent(batch: Batch, loops: int) -> tuple[float, Tensor]:
-    """Gradient descent whose one step size is the best for exactly these prompts: the fair rival.
+    """Gradient descent with the best single step size for exactly these prompts: the fair rival.
 
     w_t = Σ_k (1 − (1 − aλ_k)^t)/λ_k · v_k v_kᵀ Xᵀy/n, all n examples used. The mean of ‖Σ^{1/2}(w_T − w*)‖² is a sum of
     squares that need not be convex in a under noise, so a fine grid of steps comes first.

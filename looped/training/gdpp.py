@@ -48,7 +48,7 @@ def fit(P: Tensor, Q: Tensor) -> Fit:
     """Least-squares fit of one layer, P and Q (d+1, d+1), which P → cP, Q → Q/c leaves unchanged.
 
     Raises:
-        ValueError: if P[d, d] is 0, since these weights then answer 0 whatever the prompt and have no such gauge, or
+        ValueError: if P[d, d] is 0, since these weights then predict 0 for every prompt and have no such gauge, or
             so near 0 that the weights overflow in it.
     """
     d = len(P) - 1
@@ -108,7 +108,7 @@ def risk(a: float, gamma: float, loops: int, eigenvalues: Tensor, weight: Tensor
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best two numbers a search found, and their risk over the spectra it was given."""
+    """The best two numbers that a search found, and their risk over the given spectra."""
 
     a: float
     gamma: float

@@ -108,7 +108,7 @@ class LoopedModel(nn.Module):
     def _checked(self, loops: int | None) -> int:
         loops = self.loops if loops is None else loops
         if not self.tied and loops > self.loops:
-            raise ValueError(f"This model has {self.loops} untied layers: ask for at most {self.loops} loops.")
+            raise ValueError(f"This model has {self.loops} untied layers: choose at most {self.loops} loops.")
         return loops
 
 

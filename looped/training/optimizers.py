@@ -28,10 +28,10 @@ class Optimizer(Protocol):
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that must be kept to go on later."""
+        """Everything that must be kept to resume later."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from such a state."""
+        """Resume from such a state."""
 
 
 class FirstOrder:
@@ -66,7 +66,7 @@ class FirstOrder:
         return self.inner.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from saved moments."""
+        """Resume from saved moments."""
         self.inner.load_state_dict(state)
 
 
@@ -139,5 +139,5 @@ class GaussNewton:
         return {"damping": self.damping}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved damping."""
+        """Resume from a saved damping."""
         self.damping = float(state["damping"])

@@ -43,29 +43,29 @@ class Training:
     """The seed of the first weights and of every prompt."""
     optimizer: Literal["gauss-newton", "adam", "sgd"] = "gauss-newton"
     steps: int = 200
-    """Budget, growth of the loops and trials of several starts included."""
+    """Number of steps, including those with fewer than T loops and the trials of several starts."""
     horizon: int = 0
     """Steps after which the rate has fallen to its end; 0 is `steps`. With a horizon of its own the schedule does not
     know the budget, so that a run of few steps is the beginning of one of more."""
     growth: int = GROWTH
     """Steps at each loop count 1, 2, …, T−1 before the next; 0 trains all T loops from the first step."""
     starts: int = 1
-    """First weights that are tried; the best of them after `trial` steps each goes on. Training ends in one of several
-    optima, and the typical loss soon shows in which."""
+    """Number of starts that are tried; the best of them after `trial` steps each is trained on. Training ends in one of
+    several optima, and the typical loss soon shows in which."""
     trial: int = 60
     """Steps of a trial, where there are several starts."""
     batch: int = 1024
-    """B, fresh prompts a step."""
+    """B, fresh prompts per step."""
     stretch: float = 1.3
     """Every second training prompt has its inputs multiplied by the square root of this. The loss is heavy-tailed:
-    prompts with a large λ₁ are too rare to be trained on and rule the mean. 1 trains on the stated distribution.
+    prompts with a large λ₁ are too rare to be trained on and dominate the mean. 1 trains on the stated distribution.
     (Weighting the stretched prompts back, as evaluation does, was tried and trains worse at T = 10.)"""
     rate: float = 1.0
     """First step length; it falls with a cosine, for Gauss–Newton once all loops are trained."""
     clip: float = 1.0
     """Largest gradient length for Adam and SGD."""
     patience: int = 0
-    """Compare windows of so many steps at the full T and stop when the typical loss no longer falls; 0 never stops."""
+    """Compare windows of this many steps at the full T, and stop when the typical loss stops falling; 0 never stops."""
     dtype: Literal["float64", "float32"] = "float64"
     device: str = "cpu"
 
@@ -98,7 +98,7 @@ class Training:
     def suited(
         cls, *, weights: Kind = "full", tied: bool = True, loops: int = 10, features: int = 5, **others: Any
     ) -> "Training":
-        """Settings that train these weights well, found by trying; `others` are taken as they are.
+        """Settings that train these weights well, found by experiment; `others` are taken as they are.
 
         Gauss–Newton where its JᵀJ is small, else Adam with more and cheaper steps. How far prompts are stretched was
         chosen by the mean error over many fresh prompts that are not.
@@ -124,7 +124,7 @@ class Training:
 
     @property
     def trials(self) -> int:
-        """Steps before one start is left to go on."""
+        """Number of steps before a single start is left."""
         return self.starts * self.trial if self.starts > 1 else 0
 
     def start_at(self, step: int) -> int:

@@ -34,14 +34,14 @@ class Batch:
         return difference if self.root is None else difference @ self.root
 
     def split(self, prompts: int) -> "list[Batch]":
-        """The same prompts, at most so many at a time, without weights."""
+        """The same prompts, at most this many at a time, without weights."""
         starts = range(0, len(self.state), prompts)
         return [Batch(self.state[i : i + prompts], self.w_star[i : i + prompts], self.root) for i in starts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptStream:
-    """A source of fresh prompts. Every draw advances the generator it is handed and nothing else."""
+    """A source of fresh prompts. Every draw advances the given generator and nothing else."""
 
     examples: int
     """n, at least 1."""

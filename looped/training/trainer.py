@@ -1,4 +1,4 @@
-"""Training as an iterator of progress records: every `next` is one step, and between two of them it can be saved.
+"""Training as an iterator of progress records: every `next` is one step, and the run can be saved between two steps.
 
 Budgets count steps, never seconds, so that the same settings give the same bytes.
 """
@@ -21,10 +21,10 @@ PATIENCE_GAIN = 0.01
 """A window of steps must lower the typical loss by this share, else training stands on a plateau."""
 
 DIVERGED_AFTER = 50
-"""Bad steps in a row after which training gives up: not finite, or typically `WORSE_THAN_ZERO` times as bad as 0."""
+"""Bad steps in a row after which training gives up: not finite, or typically `WORSE_THAN_ZERO` times the loss of 0."""
 
 WORSE_THAN_ZERO = 100.0
-"""Answering 0 costs E‖w*‖² = d; a median loss of so many times that is no progress."""
+"""A median loss of this many times d, the loss E‖w*‖² of the answer 0, is no progress."""
 
 MODELS: dict[str, type[LoopedModel]] = {"prediction": LoopedPredictor, "generation": LoopedGenerator}
 
@@ -74,11 +74,11 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """True where all steps are made or training has stopped."""
+        """True when all steps are made or training has stopped."""
         return bool(self.history) and self.history[-1].stopped != ""
 
     def run(self) -> Iterator[Progress]:
-        """Go on to the end, one record a step. Dropping the iterator pauses; another one goes on from there."""
+        """Continue to the end, one record per step. Dropping the iterator pauses; a new one continues from there."""
         while not self.finished:
             yield self.step()
 
@@ -132,7 +132,7 @@ class Trainer:
             self.optimizer = FirstOrder(self.model, training.optimizer, training.clip)
 
     def _next_start(self, start: int) -> None:
-        """Remember the start whose trial is over if it is the best, and begin the next, or go on with the best."""
+        """Keep the start whose trial is over if it is the best, and begin the next, or continue with the best."""
         reached = _typical([progress.median for progress in self.history[-self.training.trial // 4 :]])
         if self.best is None or reached < self.best["typical"]:
             self.best = {
@@ -160,7 +160,7 @@ class Trainer:
             self.model.load_state_dict(self._good)
             return (
                 f"Diverged: in {DIVERGED_AFTER} steps in a row the loss was not finite, or typically more than "
-                f"{WORSE_THAN_ZERO:.0f} times what answering 0 costs. The weights are those of the last good step. "
+                f"{WORSE_THAN_ZERO:.0f} times the loss of the answer 0. The weights are those of the last good step. "
                 "A smaller rate or a slower growth of the loops may help."
             )
         window = training.patience
@@ -172,7 +172,7 @@ class Trainer:
         return ""
 
     def save(self, path: Path) -> None:
-        """Write everything needed to go on, in one move, so that a broken run leaves the old file."""
+        """Write everything needed to resume, in one move, so that an interrupted write leaves the old file."""
         contents: dict[str, Any] = {
             "note": self.note,
             "training": asdict(self.training),
@@ -187,12 +187,12 @@ class Trainer:
 
     @classmethod
     def resume(cls, path: Path, steps: int = 0) -> "Trainer":
-        """The trainer that was saved; going on gives the same bytes as never having stopped.
+        """The trainer that was saved; a resumed run gives the same bytes as one that was never stopped.
 
         Args:
             path: the path of the file.
-            steps: another number of steps, 0 for the saved one; with a `horizon` the bytes are those of an unbroken run
-                of so many steps.
+            steps: another number of steps, or 0 for the saved one; with a `horizon` the bytes are those of an unbroken
+                run of so many steps.
 
         Raises:
             CheckpointError: in one sentence, for a file that is missing, damaged or not a training run of this program.

@@ -1,7 +1,8 @@
 """The exact mean risk of T gradient steps of one size over Gaussian prompts.
 
 The risk of T loops is the mean of a polynomial of degree 2T in the eigenvalues of XᵀX/n. A sample hardly shows it: rare
-prompts with a large λ₁ rule it. Its exact value needs only the moments E tr(W^k) of W = XᵀX, which are whole numbers.
+prompts with a large λ₁ dominate it. Its exact value needs only the moments E tr(W^k) of W = XᵀX, which are whole
+numbers.
 """
 
 from fractions import Fraction
@@ -9,7 +10,7 @@ from functools import cache
 from math import comb, factorial
 
 ACCURACY = 1e-6
-"""Of the best step, relative to it."""
+"""Relative accuracy of the best step."""
 
 
 @cache
@@ -59,7 +60,7 @@ def _times(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
 
 @cache
 def _coefficients(loops: int, examples: int, features: int, noise: float) -> tuple[Fraction, ...]:
-    """Of the powers of a in `descent_risk`.
+    """Coefficients of the powers of a in `descent_risk`.
 
     Noise adds σ²/n · E Σ_k (1 − (1 − aλ_k)^T)²/λ_k, a polynomial of degree 2T − 1 in λ.
     """

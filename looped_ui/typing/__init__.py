@@ -1,4 +1,4 @@
-"""The text that was typed into a number input and is not what it became."""
+"""The text that was typed into a number input, where the number differs from it."""
 
 from pathlib import Path
 

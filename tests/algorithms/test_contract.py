@@ -1,4 +1,4 @@
-"""The contract of every algorithm: its construction's loop is one step of it, and what is said beforehand holds.
+"""The contract of every algorithm: one loop of its construction is one step of it, and its predictions hold.
 
 The references of `tests.algorithms.references` are written from the formulas and share nothing with the package.
 """
@@ -274,12 +274,12 @@ def test_the_factor_that_is_predicted_is_that_of_the_error_in_the_long_run(name,
     assert algorithm.slowest_factor == pytest.approx(algorithm.prediction.factor, rel=1e-6)
 
 
-def test_gdpp_runs_away_when_gamma_is_above_its_limit_and_says_so():
+def test_gdpp_diverges_when_gamma_is_above_its_limit_and_says_so():
     base = Settings(algorithm="gd++", prompts=3, loops=40, step_size=0.5)
     high = float(draw(base).spectrum.largest[0])
     below, above = compare(base.replace(gamma=0.9 / high)), compare(base.replace(gamma=2.2 / high))
     assert (below.prediction.kind, above.prediction.kind) == ("converges", "diverges")
-    assert "run away" in above.prediction.sentence
+    assert "themselves diverge" in above.prediction.sentence
     assert above.errors.max() > 1e3
 
 

@@ -114,7 +114,7 @@ class Visit:
         return self.page.get_by_role("spinbutton", name=re.compile(f"^{CONTROLS[key].split()[0]}"))
 
     def numbers(self) -> dict[str, str]:
-        """What the four number inputs show."""
+        """The values in the four number inputs."""
         return {key: self.number(key).input_value() for key in CONTROLS}
 
     def metrics(self) -> dict[str, str]:
@@ -130,7 +130,7 @@ class Visit:
         return next(value for label, value in self.metrics().items() if label.startswith("error after T"))
 
     def chart(self) -> dict[str, Any]:
-        """What the first chart draws, from the browser's own copy."""
+        """The lines of the first chart, from the browser's own copy."""
         return self.page.evaluate(CHART)
 
     def section(self, title: str) -> Locator:

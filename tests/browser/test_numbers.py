@@ -1,4 +1,4 @@
-"""Numbers as people type them: each becomes what was meant, or a sentence says what it became."""
+"""Typed numbers: each is read as it was meant, or a sentence says how it was read."""
 
 from urllib.parse import parse_qs, urlparse
 

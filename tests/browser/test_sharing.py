@@ -1,4 +1,4 @@
-"""What a visitor takes along: links that show the same numbers elsewhere, links for a class, embedding, files."""
+"""Sharing: links that show the same numbers elsewhere, links for a class, embedding, files."""
 
 import json
 import re

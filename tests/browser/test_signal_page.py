@@ -1,4 +1,4 @@
-"""The pages on shared signals in the real browser: training shows, stops, goes on, and ends at the levels."""
+"""The pages on shared signals in the real browser: training shows, stops, continues, and ends at the levels."""
 
 import re
 

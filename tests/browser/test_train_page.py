@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 LONG = "train?T=4&n=10&d=3&steps=20000&batch=512"
 WORKS = 10
-"""How far a job's thread steps back behind those that answer: its niceness."""
+"""Niceness of a job's thread, so that those that answer come first."""
 
 
 def server_process(visit: Visit) -> Path:
@@ -61,7 +61,7 @@ def step_of(page: Page) -> int:
     return int(found[1])
 
 
-def test_train_moves_stops_goes_on_survives_other_pages_and_ends_with_its_tab(fresh_visit: Visit) -> None:
+def test_training_moves_stops_continues_survives_other_pages_and_ends_with_its_tab(fresh_visit: Visit) -> None:
     visit = fresh_visit.open(LONG)
     page, process = visit.page, server_process(visit)
     before = jobs_running(process)

@@ -1,4 +1,4 @@
-"""The two views of one prompt through Streamlit's AppTest: what is computed when, and what they say."""
+"""The two views of one prompt through Streamlit's AppTest: computed only when opened, and their sentences."""
 
 import json
 
@@ -81,7 +81,7 @@ def test_the_button_sets_the_optimal_step():
 def test_an_algorithm_without_steady_modes_gets_a_sentence(algorithm):
     at = open_page(algorithm=algorithm, modes="true", inside="true")
     assert len(alts(at)) == 1
-    assert texts(at).count("This view knows algorithms that multiply each mode by the same number in every loop") == 2
+    assert texts(at).count("This view is for algorithms that multiply each mode by the same number in every loop") == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A job runs beside its page, pauses and goes on, waits for its turn, and shows a sentence when it fails."""
+"""A job runs beside its page, pauses and continues, waits for its turn, and shows a sentence when it fails."""
 
 import itertools
 import threading
@@ -20,7 +20,7 @@ class Counting:
         self.errors = {}
 
     def run(self):
-        """Count on."""
+        """Continue to count."""
         while self.count < self.end:
             assert self.permits.acquire(timeout=PATIENCE)
             if self.count in self.errors:
@@ -29,7 +29,7 @@ class Counting:
             yield self.count
 
     def snapshot(self):
-        """Where it is."""
+        """Its position."""
         return {"count": self.count}
 
 
@@ -45,7 +45,7 @@ def test_it_goes_to_the_end_and_keeps_every_record():
     assert job.state == "finished"
 
 
-def test_it_stops_between_two_steps_and_goes_on_from_there():
+def test_it_stops_between_two_steps_and_continues_from_there():
     work = Counting(end=30, permits=0)
     job = Job(work, Line(1))
     job.start()
@@ -193,7 +193,7 @@ def test_a_job_that_waits_shows_its_place_in_the_line(monkeypatch):
     until(lambda: job in jobs.LINE.jobs)
     app.run()
     assert [info.value for info in app.info] == [
-        "All 0 places are taken by other trainings: this is number 1 in the line."
+        "All 0 places are taken by other trainings: this one is number 1 in the queue."
     ]
     assert app.text[0].value == "waiting False"
     app.button[0].click().run()

@@ -35,7 +35,7 @@ ALL = [
 
 
 def panel(at, page, lessons):
-    """Which lessons' texts stand on the page, which one is chosen, and whether the page says that it does not apply."""
+    """The lessons whose texts stand on the page, the one chosen, and True if the page says that it does not apply."""
     said = [str(element.value) for element in at.markdown]
     shown = {lesson.key for lesson in lessons if typeset(lesson.see) in said or answered(at, lesson)}
     box = at.selectbox(key=f"{page}_lesson").value

@@ -74,7 +74,7 @@ def test_the_bounds_are_the_formulas():
     assert found.paper_second == pytest.approx(c**2 / ((M + 1) ** 2 * square) * signal)
 
 
-def test_the_second_bound_in_print_fails_on_its_counter_example():
+def test_the_second_published_bound_fails_on_its_counter_example():
     task = counter_example()
     assert (task.features, task.M, float(task.beta_star @ task.beta_star)) == (20, 5, 20)
     assert gap_bounds(task).paper_second == pytest.approx(11.11, abs=0.01)

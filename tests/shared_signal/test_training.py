@@ -122,7 +122,7 @@ def test_figure_1_is_reached_from_random_weights(kind, level, seed):
     *_, last = train(model, FIGURE_1, TrainingPlan(seed=seed))
     seconds = time.process_time() - started
     measured = measured_risk(model, FIGURE_1, 400_000)
-    print(f"{kind} seed {seed}: exact {last.risk:.4f}, measured {measured:.4f}, {seconds:.1f} s of one core")
+    print(f"{kind} seed {seed}: exact {last.risk:.4f}, measured {measured:.4f}, {seconds:.1f} s on one core")
     assert measured <= 1.01 * level
     assert last.risk <= 1.002 * level
     assert seconds <= 15

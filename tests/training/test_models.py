@@ -156,7 +156,7 @@ def test_a_copy_of_the_weights_for_each_prompt_gives_the_same_answers(kind, make
 
 def test_more_loops_than_untied_layers_are_refused():
     X, y, queries = prompts(1, 5, 2)
-    with pytest.raises(ValueError, match="3 untied layers: ask for at most 3 loops"):
+    with pytest.raises(ValueError, match="3 untied layers: choose at most 3 loops"):
         model_of("full", 2, 3, tied=False).predictions(state_of(X, y), queries, 4)
 
 

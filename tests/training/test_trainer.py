@@ -1,4 +1,4 @@
-"""Training repeats, resumes, survives bad steps, and finds what the mathematics says is there."""
+"""Training repeats, resumes, survives bad steps, and finds the optimum that the mathematics gives."""
 
 import itertools
 import math
@@ -54,7 +54,7 @@ def test_a_resumed_run_has_the_bytes_of_an_unbroken_one(optimizer, kind, others,
     assert list(tmp_path.iterdir()) == [tmp_path / "run.pt"]
 
 
-def test_of_several_starts_the_best_goes_on():
+def test_of_several_starts_the_best_is_trained_on():
     training = Training(starts=3, trial=5, **(SMALL | {"steps": 16}))
     trainer, weights = Trainer(training), []
     for progress in trainer.run():
@@ -217,7 +217,7 @@ def test_a_trained_preconditioner_is_as_good_as_the_best_descent():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_three_untied_layers_reach_the_published_figure(seed):
-    # One start alone ends, for some seeds, in an optimum several times worse; of four the best goes on.
+    # One start alone ends, for some seeds, in an optimum several times worse; of four the best is trained on.
     trainer = Trainer(Training.suited(loops=3, tied=False, seed=seed))
     list(trainer.run())
     errors = query_errors(trainer.model.predictions, trainer.training.stream(), 101, prompts=20_000)

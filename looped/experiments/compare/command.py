@@ -13,7 +13,7 @@ from looped.fields import SettingsError
 from looped.settings import FIELDS, TABLES, Settings
 
 SYNTHETIC_ONLY = ("examples", "features", "condition_number", "spectrum", "noise", "prompts")
-"""Settings that a table brings along or that make no sense for one."""
+"""Settings that a table determines or that make no sense for one."""
 KAPPA_ONLY = ("condition_number", "spectrum")
 """Settings that Gaussian rows do not read."""
 
@@ -21,16 +21,15 @@ KAPPA_ONLY = ("condition_number", "spectrum")
 ABOUT = (
     "The verdict: max |looped − explicit|, relative to the largest iterate, passes up to 16·eps·(κ + √T), "
     "at most 1e-3. κ is the measured one of XᵀX/n; of XᵀX/n + ρI for ridge; for rows of one covariance with a "
-    "preconditioner C, the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n; at least aλ₁ for GD++. T stands for √T "
-    "where columns are collinear and every loop reads all tokens, and for ridge and heavy ball at a rank below d. "
-    "Where labels are so nearly orthogonal to the features that the terms of the first update are more than four "
-    "times as large as every iterate, the gap is relative to a quarter of them. "
-    "arrays.npz determines every loop: Z ← Z + ((A − I) Z − η K Z − (η/n) Σ P Z M (ZᵀQZ)) R from Z0, η = step_size, "
-    "with the diagonals of the masks M (read) and R (written), A = I and K = 0 where they are not in the file, and the "
-    "sum over heads; where softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the "
-    "columns that M leaves out."
+    "preconditioner C, the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n; at least aλ₁ for GD++. T replaces √T where "
+    "columns are collinear and every loop reads all tokens, and for ridge and heavy ball at a rank below d. Where "
+    "labels are so nearly orthogonal to the features that the terms of the first update are more than four times as "
+    "large as every iterate, the gap is relative to a quarter of them. arrays.npz determines every loop: Z ← Z + ((A − "
+    "I) Z − η K Z − (η/n) Σ P Z M (ZᵀQZ)) R from Z0, η = step_size, with the diagonals of the masks M (read) and R "
+    "(written), A = I and K = 0 where they are not in the file, and the sum over heads; where softmax is 1, ZᵀQZ is n "
+    "times the softmax over the examples. w is the matrix read times the columns that M leaves out."
 )
-"""What stands below the options."""
+"""The text below the options."""
 
 
 @command(Settings, Dialect, metavars={"data": "|".join(("FILE.csv", *FIELDS["data"].ids[:-1]))}, epilog=ABOUT)
@@ -40,7 +39,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
     settings, path = _settings(asked)
     if told and path is None:
         name, value = next(iter(told.items()))
-        why = "says how a CSV is written: add --data FILE.csv, or leave it out."
+        why = "describes a CSV file: add --data FILE.csv, or leave it out."
         raise SettingsError(name, f"{DIALECT[name].flag} = {value} {why}")
     table = tables.load(settings, path, Dialect(**told))
     if table is not None and table.reading:
@@ -91,7 +90,7 @@ def _settings(values: dict[str, Any]) -> tuple[Settings, Path | None]:
             raise SettingsError(name, why)
     for name in KAPPA_ONLY if values.get("data") == "gaussian" else ():
         if name in values:
-            why = "goes with --data exact or correlated, Gaussian rows have the κ that falls out"
+            why = "goes with --data exact or correlated; with gaussian κ depends on the draw"
             raise SettingsError(name, f"{FIELDS[name].flag} = {values[name]} {why}: leave it out.")
     settings = Settings(**values)
     if settings.shared_step and (table or settings.prompts == 1):
@@ -116,7 +115,7 @@ def _refuse_unread(name: str, values: dict[str, Any]) -> None:
 
 
 def _fewer_prompts(settings: Settings) -> Settings:
-    """As many of the default number of prompts as the limits allow, said on standard error."""
+    """As many of the default number of prompts as the limits allow; a smaller number is reported on standard error."""
     run = cost.sizes(settings)
     most = cost.most_prompts(run)
     if 0 < most < run.B:

@@ -27,7 +27,7 @@ class ComparisonExport(Export):
 
     @property
     def settings(self) -> Settings:
-        """As asked."""
+        """The settings of the run."""
         return self.result.settings
 
     @cached_property
@@ -36,7 +36,7 @@ class ComparisonExport(Export):
         return summarise(self.result).to_dict()
 
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        """Every curve at every loop, cut at the error ceiling as in the chart."""
+        """Every curve at every loop, cut off at the error ceiling as in the chart."""
         rows = (
             (series, loop, value)
             for series, values in self.result.curves.items()
@@ -87,7 +87,7 @@ class ComparisonExport(Export):
         }
 
     def pictures(self) -> Mapping[str, Picture]:
-        """The error chart, the first prompt from close by where these views know the algorithm, and predictions."""
+        """The error chart, the first prompt in detail where these views support the algorithm, and predictions."""
         from looped.experiments.compare.charts import error_chart, prediction_chart
         from looped.experiments.compare.inside_charts import player
         from looped.experiments.compare.mode_charts import mode_chart, rate_chart
@@ -103,7 +103,7 @@ class ComparisonExport(Export):
         return pictures
 
     def script(self) -> str:
-        """Settings written out, and a table inside the script."""
+        """The settings, and the table as part of the script."""
         table = self.result.table
         if table is None:
             return script("compare(settings)", self.settings, ("compare",))

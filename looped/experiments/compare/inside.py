@@ -29,7 +29,7 @@ class Plane:
     """
 
     names: tuple[str, str]
-    """What the two axes are."""
+    """Names of the two axes."""
     center: np.ndarray
     """w_ref in the plane, (2,)."""
     looped: np.ndarray
@@ -68,7 +68,7 @@ class Inside:
     weights: attention.Weights
     """P, Q and the rows of a token."""
     twin: str
-    """What the explicit iterates are of."""
+    """Name of the explicit algorithm."""
     rows: np.ndarray
     """Rows of a token that are shown, (R,)."""
     examples: np.ndarray
@@ -100,7 +100,7 @@ class Inside:
 
     @cached_property
     def cut(self) -> str:
-        """Sentences on what is left out; empty if everything is shown."""
+        """Sentences on what is not shown; empty if everything is shown."""
         n, d = self.sizes
         shown = min(d, MOST_FEATURES)
         parts = []

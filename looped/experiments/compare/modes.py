@@ -1,4 +1,4 @@
-"""Which direction of the error is slow? One prompt's error split along the eigenvectors of XᵀX/n."""
+"""One prompt's error split along the eigenvectors of XᵀX/n, to show which direction is slow."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,7 +38,7 @@ class Modes:
     closed_form: np.ndarray
     """The same from |1 − ηλ_k|ᵗ, no iteration, (T+1, K)."""
     held_from: int | None
-    """Loop from which the iterate is held because it grew too large, or None."""
+    """Loop from which the iterate is held because it is too large, or None."""
 
     @property
     def loops(self) -> int:
@@ -132,7 +132,7 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
 
 
 def require_steady(result: Comparison) -> None:
-    """Refuse algorithms that these views do not know.
+    """Refuse algorithms that these views do not support.
 
     Raises:
         ValueError: if the algorithm is not steady.
@@ -142,7 +142,7 @@ def require_steady(result: Comparison) -> None:
 
 
 def steady_names() -> list[str]:
-    """Ids of the algorithms that these views know."""
+    """Ids of the algorithms that these views support."""
     return [name for name, algorithm in ALGORITHMS.items() if algorithm.steady]
 
 

@@ -46,19 +46,19 @@ class Coefficients:
     looped_intercept: float
     reference_intercept: float
     fits: dict[str, Fit]
-    """Of the loop, of the reference, and of LinearRegression as it is, on the raw columns."""
+    """Fits of the loop, of the reference, and of plain LinearRegression on the raw columns."""
     tolerance: float
     """Singular values of the standardised columns below this share of the largest count as 0 in the reference."""
     distance: float
     """‖w_T/α − w‖/‖w‖ for the standardised columns, w of the reference; over the target's spread where w is 0."""
     raw_rank: int
-    """Directions that LinearRegression keeps on the raw columns, where it drops those below 1e-6 of the largest."""
+    """Number of directions that LinearRegression keeps on the raw columns; it drops those below 1e-6 of the largest."""
     rank: int
-    """Those that the reference keeps."""
+    """Number of directions that the reference keeps."""
 
     @property
     def table(self) -> dict[str, list[object]]:
-        """One row a column, the intercept last."""
+        """One row per column, the intercept last."""
         looped, reference = [*self.looped, self.looped_intercept], [*self.reference, self.reference_intercept]
         return {
             "column": [*self.columns, "(intercept)"],
@@ -104,7 +104,7 @@ class Report:
 
     coefficients: Coefficients
     held_out: HeldOut | None
-    """None where some fold has no prediction."""
+    """None if some fold has no prediction."""
     why_not: str = ""
     """Why there is no held-out prediction, as a sentence."""
     sentences: tuple[str, ...] = ()
@@ -184,7 +184,7 @@ def fit(table: Table, predicted: np.ndarray) -> Fit:
 
 
 def better(found: Coefficients, table: Table) -> str:
-    """Which of the two fits the examples better, in which units, as a sentence."""
+    """A sentence on which of the two fits the examples better, with units."""
     looped, reference = found.fits["looped transformer"], found.fits["LinearRegression"]
     rounding = 1e-9 * float(table.y.std())
     numbers = (
@@ -217,7 +217,7 @@ def what_differs(algorithm: Algorithm, found: Coefficients) -> str:
     if algorithm.ends_elsewhere:
         return f"{after}: {algorithm.ends_elsewhere}."
     if algorithm.prediction.kind != "converges":
-        return f"{after}: the loop does not converge, so more loops do not bring them together."
+        return f"{after}: the loop does not converge, so more loops do not reduce the difference."
     floor, errors = algorithm.rounding_floor, algorithm.errors
     if floor is None or errors is None:
         return f"{after}."
@@ -230,11 +230,11 @@ def what_differs(algorithm: Algorithm, found: Coefficients) -> str:
     many = f"{needed:,}" if needed < 1e6 else f"{needed:.1e}"
     limit = int(FIELDS["loops"].high)
     beyond = f", more than the {limit:,} that can be run" if needed > limit else ""
-    return f"{after}: the loop has not converged, and takes about {many} loops to come down to rounding{beyond}."
+    return f"{after}: the loop has not converged, and needs about {many} loops to come down to rounding{beyond}."
 
 
 def truncates(found: Coefficients) -> str:
-    """That LinearRegression as it is drops directions on the raw columns, and what that costs."""
+    """A sentence on the directions that plain LinearRegression drops on the raw columns, and the cost in accuracy."""
     raw, reference = found.fits["LinearRegression on the raw columns"], found.fits["LinearRegression"]
     dropped = found.rank - found.raw_rank
     return (
@@ -247,7 +247,7 @@ def truncates(found: Coefficients) -> str:
 def held_out(settings: Settings, table: Table) -> HeldOut:
     """Five-fold prediction: each fold's rows are predicted by a transformer that reads the other folds.
 
-    Rows are shuffled with `settings.seed`; features are standardised anew with the rows in the prompt.
+    Rows are shuffled with `settings.seed`; features are standardised again with the rows in the prompt.
 
     Raises:
         SettingsError: if a feature is constant on the rows of a prompt, or if the step diverges on them.

@@ -1,4 +1,4 @@
-"""Is the loop the step? A constructed looped transformer next to the explicit algorithm on the same prompts."""
+"""A constructed looped transformer next to the explicit algorithm on the same prompts."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +17,13 @@ from looped.settings import TABLES, Settings
 from looped.threads import in_one_thread
 
 ERROR_CEILING = 1e6
-"""Relative error at which curves of a diverging run are cut; the arrays go on."""
+"""Relative error at which curves of a diverging run are cut off; the arrays are not cut."""
 CANCELLED = 1 / 4
-"""Share of the first update's terms that an iterate counts as at least, for the relative gap."""
+"""Share of the first update's terms that is the smallest unit of the relative gap."""
 CONTRACTS = 0.05
-"""Share of the slowest mode that a loop takes away at least where rounding must not make a verdict fail."""
+"""Smallest share of the slowest mode that a loop must remove for rounding not to make a verdict fail."""
 LARGEST_ITERATE = {"float64": 1e100, "float32": 1e30}
-"""Size at which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
+"""Size beyond which a diverging iterate is held, far below overflow, so that no array holds inf or NaN."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Comparison:
     """The iterates of both methods, the gap between them, and what the theory said beforehand. Arrays are NumPy."""
 
     settings: Settings
-    """As asked; `prompts` holds the sizes that were run."""
+    """The settings as given; `prompts` holds the sizes that were run."""
     table: tables.Table | None
     """The real data, if any."""
     prompts: prompts.Prompts
@@ -45,15 +45,15 @@ class Comparison:
     explicit: np.ndarray
     """Iterates of the explicit algorithm, (T+1, B, d); of gradient descent for softmax attention, which is none."""
     yardstick: str
-    """How the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "UᵀX, X = USVᵀ" on
-    singular values and vectors, where columns are collinear."""
+    """The way in which the explicit algorithm was evaluated: "X" on the examples, "XᵀX" on their Gram matrix, "UᵀX, X =
+    USVᵀ" on singular values and vectors, where columns are collinear."""
     w_ref: np.ndarray
     """Where the loop is heading, (B, d), float64: the shortest least-squares solution for the labels αy, or what
     `Algorithm.w_ref` says for ridge and preconditioned descent."""
     closed_form: np.ndarray | None
     """Relative error after each loop from the eigenvalues alone, (T+1, B), float64; None for softmax attention."""
     gd_errors: np.ndarray | None
-    """Another algorithm's rival: relative error of plain gradient descent at the constant step 2/(λ₁+λ_d), best
+    """The rival of another algorithm: relative error of plain gradient descent at the constant step 2/(λ₁+λ_d), best
     for its slowest mode, to the
     least-squares solution, (T+1, B), float64. None where the explicit algorithm is gradient descent."""
     prediction: theory.Prediction
@@ -105,20 +105,20 @@ class Comparison:
 
     @property
     def why_failed(self) -> str | None:
-        """Why the gap is beyond the tolerance, from this run's own numbers, as a sentence; None where it is not."""
+        """The reason why the gap exceeds the tolerance, from this run's numbers, as a sentence; None if it does not."""
         if self.passed is not False:
             return None
         prediction = self.prediction
         size = f"The relative gap {self.relative_gap:.1e} is beyond the tolerance {self.tolerance:.1e}"
         if prediction.kind != "converges":
             return (
-                f"{size}. The tolerance is made for loops that contract, and this one does not: what is rounded "
-                "adds up over the loops, in both methods."
+                f"{size}. The tolerance is made for loops that contract, and this one does not: rounding errors add up "
+                "over the loops, in both methods."
             )
         if self.algorithm.has_state and prediction.away < CONTRACTS:
             return (
                 f"{size}. Mode {prediction.mode} hardly contracts: a loop takes {prediction.away:.2g} of its error "
-                "away, so what is rounded in many loops adds up, in both methods."
+                "away, so the rounding errors of many loops add up, in both methods."
             )
         if self.settings.dtype == "float32":
             return f"{size}. All modes contract; float32 has 7 digits, and κ = {self.condition_number:.3g} costs most."
@@ -126,7 +126,7 @@ class Comparison:
 
     @cached_property
     def rounding_floor(self) -> np.ndarray | None:
-        """The relative error below which rounding rules, (B,), an estimate; None where the loop does not converge."""
+        """Relative error below which rounding dominates, (B,), an estimate; None where the loop does not converge."""
         floor = self.algorithm.rounding_floor
         return None if floor is None or self.prediction.kind != "converges" else floor.numpy()
 

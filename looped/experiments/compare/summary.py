@@ -35,7 +35,7 @@ class Verdict:
     relative_gap: float
     tolerance: float
     scale: float
-    """What the relative gap is relative to."""
+    """The unit of the relative gap."""
     tolerance_formula: str
     tolerance_kappa: float
     why_failed: str | None

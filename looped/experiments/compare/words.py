@@ -6,15 +6,15 @@ from looped.settings import Settings
 
 
 def notes(settings: Settings, summary: Summary) -> list[str]:
-    """Sentences that a reader of this very picture needs."""
+    """Sentences that a reader needs for this picture."""
     sizes, ceiling, algorithm = summary.sizes, summary.error_ceiling, ALGORITHMS[settings.algorithm]
     lines = []
     if sizes.rank < sizes.features:
         few = sizes.examples < sizes.features
         head = f"**n < d.** n = {sizes.examples}" if few else f"**Numerical rank {sizes.rank} < d.** The examples"
         lines.append(
-            f"{head} cannot determine d = {sizes.features} weights; w_ref is {summary.limit(settings)}. κ counts the "
-            f"eigenvalues that are not 0 to rounding, {sizes.rank} in number."
+            f"{head} cannot determine d = {sizes.features} weights; w_ref is {summary.limit(settings)}. κ is taken "
+            f"over the {sizes.rank} eigenvalues that are not 0 up to rounding."
         )
     if (floor := summary.least_squares_floor) is not None:
         why = f"**Noise σ = {settings.noise:g}.** " if settings.noise > 0 else ""
@@ -25,20 +25,20 @@ def notes(settings: Settings, summary: Summary) -> list[str]:
         lines.append(f"{line} (medians).")
     if ceiling.reached_at_loop is not None:
         lines.append(
-            f"**Capped.** Beyond a relative error of {ceiling.value:,.0f} curves run along that ceiling; the first "
-            f"prompt reaches it at loop {ceiling.reached_at_loop}. The iterates in arrays.npz go on."
+            f"**Capped.** Beyond a relative error of {ceiling.value:,.0f} curves are cut off; the first "
+            f"prompt reaches it at loop {ceiling.reached_at_loop}. The iterates in arrays.npz are not cut."
         )
     if (held := summary.iterates_held_from_loop) is not None:
-        lines.append(f"**Held.** From loop {held} on a prompt's iterate is too large to go on, and is repeated.")
+        lines.append(f"**Held.** From loop {held} on a prompt's iterate is too large to continue, and is repeated.")
     if why_failed := summary.verdict.why_failed:
         lines.append(f"**Why FAIL?** {why_failed}")
     if min(sizes.examples, sizes.features) == 1 and settings.data == "exact":
-        lines.append("**One eigenvalue.** With min(n, d) = 1 there is nothing to compare it with, so κ is 1.")
+        lines.append("**One eigenvalue.** With min(n, d) = 1 there is only one eigenvalue, so κ is 1.")
     return [*lines, *summary.bounds_not_drawn]
 
 
 def notice(settings: Settings, summary: Summary) -> list[str]:
-    """Sentences on what to look for in this very chart."""
+    """Sentences on what to look for in this chart."""
     algorithm, verdict = ALGORITHMS[settings.algorithm], summary.verdict
     lines = [
         algorithm.circles(verdict.passed, verdict.relative_gap),
@@ -65,14 +65,14 @@ def assumptions(settings: Settings) -> list[str]:
         "**η is read from the data** where it is auto or optimal: P and Q are shared by all prompts, but the step size "
         "is a number per prompt that multiplies the layer's output. Switch on *One η for all prompts* to make the "
         "weights alone the model.",
-        "**Exact κ** is meant on the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the "
+        "**Exact κ** refers to the min(n, d) non-zero eigenvalues of XᵀX/n, whose sum is d. w\\* is uniform on the "
         "unit sphere.",
         algorithm.routes(),
         "**Bounds** are about gradient descent with the step read from the data. |α|e^(−T/(2κ)) is quoted from a "
         "summary of [Chen, Li, Liang, Shi, Song: AISTATS 2025](https://arxiv.org/abs/2410.11268), whose full text was "
         "not read; on this axis it is divided by |α|. The construction and the other two rates are derived for this "
         "project and checked numerically.",
-        "**Limits.** Every control's help says its range and why.",
+        "**Limits.** The help of every control gives its range and the reason for it.",
     ]
 
 

@@ -15,7 +15,7 @@ from looped.prompts import relative_distance
 STUDENT_DEGREES = 3
 """Degrees of freedom of heavy-tailed rows: the variance is finite, the fourth moment is not."""
 LARGEST_ITERATE = 1e100
-"""Size at which a diverging iterate is held, so that no array holds inf or NaN."""
+"""Size beyond which a diverging iterate is held, so that no array holds inf or NaN."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Measure how many examples T loops need: the looped transformer's error over n/d and T on randomly drawn rows.
 
-With --out an interrupted sweep goes on when the same command is given again.
+With --out the same command continues an interrupted sweep.
 """
 
 from pathlib import Path
@@ -28,13 +28,13 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
         )
     try:
         work = Sweep(settings, out)
-        say(f"about {work.seconds:.3g} s of one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
+        say(f"about {work.seconds:.3g} s on one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
         with bar() as tell:
             for progress in work.run():
                 tell(progress.share, progress.doing)
     except KeyboardInterrupt as stop:
         if out is not None:
-            stop.add_note("the same command goes on from here")
+            stop.add_note("the same command continues from here")
         raise
     except OSError as error:
         raise cannot_write(out, error) from None
@@ -55,7 +55,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
     if few.size:
         say(
             f"in {few.size} of {len(result.n)} cells the mean is over {RULED_BY_FEW:g} times the median: few prompts "
-            "rule it, and the median is what is reported"
+            "dominate it, and the median is what is reported"
         )
     give(summary)
 

@@ -7,7 +7,7 @@ from looped.fields import SettingsError
 from looped.training.cost import training_cost
 
 BUDGET = Cost(seconds=600.0, step_seconds=0.6, bytes=256 * 1024**2)
-"""Between two steps a sweep can be stopped; the bytes are those of its errors."""
+"""Limits of a sweep. It can be stopped between two steps; the bytes are those of its errors."""
 
 
 def prompt_seconds(settings: ContextSettings, n: int) -> float:
@@ -55,7 +55,7 @@ def check(settings: ContextSettings) -> None:
         raise SettingsError(
             "features",
             f"d = {d} is too large to train A, which costs d⁵ a step: choose d up to {MAX_LEARNED_FEATURES}, or leave "
-            "the learned weights away.",
+            "out the learned weights.",
         )
     BUDGET.check(
         Cost(step_seconds=prompt_seconds(settings, n)),

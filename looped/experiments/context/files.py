@@ -23,12 +23,12 @@ class ContextExport(Export):
 
     @property
     def settings(self) -> ContextSettings:
-        """As asked."""
+        """The settings of the run."""
         return self.result.settings
 
     @property
     def results(self) -> dict[str, Any]:
-        """The need for examples, κ, the bound, what few prompts rule, and where a stored result was made."""
+        """The need for examples, κ, the bound, means dominated by few prompts, and the origin of a stored result."""
         result, settings = self.result, self.settings
         T, target = settings.shown, settings.target_error
         out: dict[str, Any] = {

@@ -23,7 +23,7 @@ TRAINING_BATCH = 512
 FINAL_STEPS = 30
 """Training steps with all T loops, after one step each with 1, 2, …, T − 1."""
 MANY_LOOPS = 10
-"""T from which on rare prompts rule the mean so much that training has to see more of them."""
+"""T from which on rare prompts dominate the mean so much that training has to see more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def _state(X: torch.Tensor, w_star: torch.Tensor) -> torch.Tensor:
 def training(settings: ContextSettings, n: int, loops: int) -> Training:
     """The training plan of A at one (n, T).
 
-    The loss, the mean over prompts, is ruled by rare prompts with a large λ₁. How many of them training is shown was
-    chosen by that mean on fresh prompts.
+    The loss, the mean over prompts, is dominated by rare prompts with a large λ₁. How many of them training is shown
+    was chosen by that mean on fresh prompts.
     """
     return Training(
         loops=loops,

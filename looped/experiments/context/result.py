@@ -11,9 +11,9 @@ from looped.experiments.context.learned import LearnedCell
 from looped.experiments.context.settings import ContextSettings
 
 ROUNDING = 1e-12
-"""Bounds below this are not held against errors, which rounding keeps above about 1e-15."""
+"""Bounds below this are not compared with errors, which rounding keeps above about 1e-15."""
 RULED_BY_FEW = 10.0
-"""A mean so many times the median is ruled by few prompts."""
+"""A mean this many times the median is dominated by few prompts."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class ContextResult:
         return places[np.argsort(-mean[places], kind="stable")]
 
     def looking_at(self, settings: ContextSettings) -> "ContextResult":
-        """The same sweep, looked at with another T shown or target."""
+        """The same sweep with another T shown or another target."""
         return replace(self, settings=settings)
 
 

@@ -44,8 +44,7 @@ class ContextSettings(CheckedSettings):
     )  # fmt: skip
     loops: int = setting(
         200, key="T-max", label="T max · loops", kind="whole", low=1, high=10_000, log=True,
-        help="Loops of the longest run; it serves every smaller T as well. 1 to 10,000: time and memory grow "
-        "with it.",
+        help="Loops of the longest run; it serves every smaller T as well. 1 to 10,000: time and memory grow with it.",
     )  # fmt: skip
     prompts: int = setting(64, like=Settings.table["prompts"])
     rows: str = setting(

@@ -35,7 +35,7 @@ def stored() -> tuple[ContextResult, dict[str, Any]]:
 
 
 def answers(settings: ContextSettings) -> ContextResult | None:
-    """The stored result as these settings look at it; None if they ask for another sweep."""
+    """The stored result under these settings; None if they belong to another sweep."""
     result, _ = stored()
     if settings.replace(learned=True).computed != result.settings.computed:
         return None

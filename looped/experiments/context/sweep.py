@@ -1,4 +1,4 @@
-"""A sweep as work that goes step by step: it can show how far it is, be stopped, and go on."""
+"""A sweep as work that goes step by step: it reports its progress, and can be stopped and continued."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class Progress:
     done: float
     """Estimated CPU seconds of what is done."""
     total: float
-    """Of all of it."""
+    """Estimated CPU seconds of the whole sweep."""
     doing: str
     """What is run, in words."""
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """Share that is done, from 0 to 1."""
         return min(1.0, self.done / self.total)
 
 
@@ -45,7 +45,7 @@ class Sweep:
 
     Args:
         settings: Settings of the sweep.
-        folder: Folder of finished cells, so that a sweep that was interrupted goes on there.
+        folder: Folder of finished cells, so that an interrupted sweep continues there.
 
     Raises:
         SettingsError: if the sweep is too large, or the folder belongs to another one.
@@ -72,7 +72,7 @@ class Sweep:
 
     @in_one_thread
     def run(self) -> Iterator[Progress]:
-        """Go on to the end. Dropping the iterator pauses; another one goes on with the cell that was begun last."""
+        """Continue to the end. Dropping the iterator pauses; a new one continues with the cell that was begun last."""
         settings, done = self.settings, 0.0
         for n in settings.examples:
             if n not in self.cells:

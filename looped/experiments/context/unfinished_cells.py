@@ -1,4 +1,4 @@
-"""Finished cells on disk, so that a sweep that was interrupted goes on and gives the same bytes."""
+"""Finished cells on disk, so that an interrupted sweep continues and gives the same bytes."""
 
 import json
 import shutil
@@ -16,9 +16,9 @@ from looped.files import npz, write
 from looped.provenance import versions
 
 SUBFOLDER = "unfinished"
-"""Where cells lie until all are there."""
+"""Folder of the cells until all are finished."""
 FORMAT = 1
-"""Of the cells; raised when they hold something else or other numbers."""
+"""Version of the cells, to be raised when they hold something else or other numbers."""
 
 
 class Keeper:

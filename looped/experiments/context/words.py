@@ -51,7 +51,7 @@ def edge_words(result: ContextResult, place: int) -> str:
 
 
 def notes(result: ContextResult) -> list[str]:
-    """Sentences that a reader of these very pictures needs."""
+    """Sentences that a reader needs for these pictures."""
     settings, T = result.settings, result.settings.shown
     lines = []
     if under := int(result.undetermined.sum()):
@@ -59,14 +59,14 @@ def notes(result: ContextResult) -> list[str]:
             f"**n < d.** At n/d below 1 ({under} of {len(result.n)} values) the examples leave part of w\\* unseen: "
             "the loop aims at the shortest solution, and no number of loops comes closer to w\\* than that part. The "
             "mean of its square is 1 − n/d for independent examples; its median length is "
-            f"{result.median_floor[0]:.2f} at n/d = {result.ratio[0]:.3g}. κ counts the non-zero eigenvalues, and no "
-            "bound is drawn there."
+            f"{result.median_floor[0]:.2f} at n/d = {result.ratio[0]:.3g}. κ is taken over the non-zero eigenvalues, "
+            "and no bound is drawn there."
         )
     dependent = (result.floor > 0) & ~result.undetermined[:, None]
     if dependent.any():
         lines.append(
             f"**Dependent features.** In {dependent.sum()} of {(~result.undetermined).sum() * settings.prompts} "
-            "prompts with n ≥ d the examples do not determine w\\*. What is said of n < d holds for them too, and no "
+            "prompts with n ≥ d the examples do not determine w\\*. The statements for n < d hold for them too, and no "
             "bound is drawn at their n/d."
         )
     diverging, worst = result.diverging, result.most_diverging
@@ -84,9 +84,9 @@ def notes(result: ContextResult) -> list[str]:
         )
         lines.append(
             f"**The median is drawn.** After T = {T} loops the mean error is more than {RULED_BY_FEW:g} times the "
-            f"median at {few.size} of {len(result.n)} values of n/d: fewer than half of the prompts rule it. At n/d = "
-            f"{result.ratio[k]:.3g} the mean is {result.mean[k, T]:.1e}, the median {result.median[k, T]:.1e}, and "
-            f"{who}."
+            f"median at {few.size} of {len(result.n)} values of n/d: fewer than half of the prompts dominate it. At "
+            f"n/d = {result.ratio[k]:.3g} the mean is {result.mean[k, T]:.1e}, the median {result.median[k, T]:.1e}, "
+            f"and {who}."
         )
     if result.largest_of_bound is None:
         lines.append(
@@ -130,7 +130,7 @@ def notice(result: ContextResult) -> list[str]:
 
 
 def unreached(result: ContextResult) -> str:
-    """That no measured n/d brings the median error to the target, as the beginning of a sentence."""
+    """The beginning of a sentence: no measured n/d brings the median error to the target."""
     return f"No measured n/d (up to {result.ratio[-1]:.3g}) brings the median error to {result.settings.target_error:g}"
 
 
@@ -212,5 +212,5 @@ def learned_note(result: ContextResult) -> str | None:
         f"is measured, not proved. Up to {grid.antisymmetric[row, column]:.0%} of its length is antisymmetric (at n/d "
         f"= {result.learned_ratio[row]:.3g}, T = {grid.loops[column]}), which no multiple of the identity has. The "
         "theorem speaks of far larger n, so this does not contradict it. Medians are compared because at many loops "
-        "rare prompts rule the mean."
+        "rare prompts dominate the mean."
     )

@@ -1,6 +1,6 @@
-"""Train a GPT-2 with or without its MLP sub-layers on tasks that share a signal; on CUDA where there is a device.
+"""Train a GPT-2 with or without its MLP sub-layers on tasks that share a signal; on CUDA if there is a device.
 
-With --out, a checkpoint and the curve so far are written every minute, and --resume goes on from there.
+With --out, a checkpoint and the curve so far are written every minute, and --resume continues from there.
 """
 
 import importlib.util
@@ -24,13 +24,15 @@ from looped.training.checkpoint import CheckpointError
 @click.option(
     "--device", default="auto", metavar="auto|cpu|cuda", help="Where to train. Default: auto, CUDA if there is one."
 )
-@click.option("--resume", is_flag=True, help=f"Go on from {CHECKPOINT} in the --out folder; begin if there is none.")
+@click.option(
+    "--resume", is_flag=True, help=f"Continue from {CHECKPOINT} in the --out folder; start a new run if there is none."
+)
 def run(asked: dict[str, Any], out: Path | None, device: str, resume: bool) -> None:
     """`looped gpt2`: summary to standard output, checkpoints and files to `--out`."""
     try:
         trainer = _trainer(GPT2Settings.from_dict(asked), out, device, resume)
     except CheckpointError as error:
-        raise click.UsageError(f"{error} Leave --resume out to begin.") from None
+        raise click.UsageError(f"{error} Leave --resume out to start a new run.") from None
     settings = trainer.settings
     make(out)
     say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
@@ -40,7 +42,7 @@ def run(asked: dict[str, Any], out: Path | None, device: str, resume: bool) -> N
         raise cannot_write(out, error) from None
     except KeyboardInterrupt as stop:
         if out is not None:
-            stop.add_note("--resume goes on from here")
+            stop.add_note("--resume continues from here")
         raise
     if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
         say("plotly is not installed: the curve and the checkpoint are the only files")
@@ -54,7 +56,7 @@ def run(asked: dict[str, Any], out: Path | None, device: str, resume: bool) -> N
 
 
 def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
-    """To the end or until interrupted, with a line for every record, or for every checkpoint in the folder."""
+    """Train to the end or until interrupted, with a line for every record, or for every checkpoint in the folder."""
     steps = trainer.settings.steps
 
     def save(folder: Path) -> None:
@@ -68,11 +70,11 @@ def _train(trainer: GPT2Trainer, folder: Path | None) -> None:
 
 
 def _trainer(settings: GPT2Settings, out: Path | None, device: str, resume: bool) -> GPT2Trainer:
-    """A new one, or the one of the folder."""
+    """A new trainer, or the one saved in the folder."""
     if not resume:
         return GPT2Trainer(settings, device)
     if out is None:
-        raise click.UsageError("argument --resume: it needs --out, the folder of the run to go on with.")
+        raise click.UsageError("argument --resume: it needs --out, the folder of the run to continue.")
     make(out)
     path = out / CHECKPOINT
     if not path.exists():

@@ -15,7 +15,7 @@ from looped.shared_signal.bayes import SampledRisk
 
 FORMAT = "looped gpt2 curve 1"
 SAVE_EVERY = 60.0
-"""Seconds by the clock between two checkpoints."""
+"""Seconds of wall time between two checkpoints."""
 NAMES = {True: "with MLP", False: "without MLP"}
 """What a curve is called, by whether its model has an MLP."""
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.json"
@@ -28,18 +28,18 @@ class Curve:
     settings: GPT2Settings
     history: list[Progress]
     risk: SampledRisk | None
-    """At the end, on prompts of its own; none before."""
+    """Risk after the last step, on separate prompts; None before."""
     device: str
-    """In words."""
+    """Device in words."""
     seconds: float
-    """Of training: CPU seconds, or by the clock on a GPU."""
+    """Duration of training: CPU seconds, or wall time on a GPU."""
     date: str
-    """Of the last step, year-month-day."""
+    """Date of the last step, year-month-day."""
     versions: dict[str, str]
 
     @property
     def steps(self) -> int:
-        """Made so far, up to the last record."""
+        """Number of steps made, up to the last record."""
         return self.history[-1].step if self.history else 0
 
     @property
@@ -109,7 +109,7 @@ def stored() -> list[Curve]:
 
 
 def keep(trainer: GPT2Trainer, folder: Path) -> Curve:
-    """Write a checkpoint and the curve so far into a folder, made if need be."""
+    """Write a checkpoint and the curve so far into a folder, created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     trainer.save(folder / CHECKPOINT)
     curve = Curve.of(trainer)

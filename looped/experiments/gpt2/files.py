@@ -24,7 +24,7 @@ class GPT2Export(Export):
 
     @property
     def settings(self) -> GPT2Settings:
-        """As asked."""
+        """The settings of the run."""
         return self.result.settings
 
     @cached_property

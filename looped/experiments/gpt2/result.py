@@ -12,9 +12,9 @@ from looped.experiments.gpt2.training import GPT2Trainer, Progress
 from looped.shared_signal.levels import Levels, levels
 
 BUDGET = Cost(seconds=1800.0)
-"""The most that a training beside a page may cost; the command has no budget."""
+"""The most that a training on a page may cost; the command has no budget."""
 SECONDS_A_STEP, SECONDS_A_LAYER, MULTIPLICATIONS_A_SECOND = 2.0e-3, 1.0e-3, 1.1e10
-"""Of one model, on one core of the machine of the README's figures."""
+"""Speed of one model on one core of the machine of the README's figures."""
 
 
 def estimate(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False)) -> Cost:
@@ -31,7 +31,7 @@ def estimate(settings: GPT2Settings, variants: tuple[bool, ...] = (True, False))
 class GPT2Training:
     """GPT-2 with MLP, without, or both side by side on the same prompts.
 
-    Nothing heavy is done before the first record: importing transformers alone takes seconds.
+    Nothing slow happens before the first record: importing transformers alone takes seconds.
 
     Args:
         settings: Settings of the run; their `mlp` is replaced by each of the variants.
@@ -44,7 +44,7 @@ class GPT2Training:
         self.trainers: list[GPT2Trainer] = []
 
     def affordable(self) -> Self:
-        """Itself, if it does not take longer than a page can offer.
+        """The training itself, if it is short enough for a page.
 
         Raises:
             SettingsError: if it does.
@@ -58,7 +58,7 @@ class GPT2Training:
         return self
 
     def run(self) -> Iterator[list[Progress]]:
-        """Go on to the end, one record of each variant at a time. Dropping the iterator pauses, another goes on."""
+        """Continue to the end, one record per variant at a time. Dropping the iterator pauses; a new one continues."""
         if not self.trainers:
             self.trainers = [GPT2Trainer(self.settings.replace(mlp=mlp), self.device) for mlp in self.variants]
         while not self.trainers[0].finished:

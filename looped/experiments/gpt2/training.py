@@ -1,4 +1,4 @@
-"""Train GPT-2 step by step; between any two steps it can be saved, and goes on to the same bytes."""
+"""Train GPT-2 step by step; it can be saved between any two steps, and a resumed run gives the same bytes."""
 
 import importlib.util
 import math
@@ -36,7 +36,7 @@ class Progress:
 
 
 def missing() -> str:
-    """The remedy where transformers is not installed; empty where it is."""
+    """The remedy if transformers is not installed; empty if it is."""
     if importlib.util.find_spec("transformers") is not None:
         return ""
     return "GPT-2 needs the package transformers, which is not installed: run `pip install -r requirements.txt`."
@@ -82,13 +82,13 @@ class GPT2Trainer:
         self.history: list[Progress] = []
         self.steps = 0
         self.seconds = 0.0
-        """Of training so far: CPU seconds, or by the clock on a CUDA device."""
+        """Seconds of training so far: CPU time, or wall time on a CUDA device."""
         self._errors = torch.zeros((), dtype=torch.float64, device=self.device)  # summed since the last record
         self._clock = time.perf_counter if on_cuda else time.thread_time
 
     @property
     def finished(self) -> bool:
-        """True where there is nothing left to do."""
+        """True when no step is left."""
         return self.steps >= self.settings.steps
 
     @property
@@ -97,7 +97,7 @@ class GPT2Trainer:
         return math.ceil(self.settings.steps / RECORDS)
 
     def run(self) -> Iterator[Progress]:
-        """Go on to the end, a record every few steps. Dropping the iterator pauses; another one goes on."""
+        """Continue to the end, a record every few steps. Dropping the iterator pauses; a new one continues."""
         while not self.finished:
             if record := self.step():
                 yield record
@@ -147,7 +147,7 @@ class GPT2Trainer:
         return SampledRisk(float(found.mean()), float(found.std()) / prompts**0.5, prompts)
 
     def save(self, path: Path) -> None:
-        """Write everything needed to go on, in one move, so that a broken run leaves the old file."""
+        """Write everything needed to resume, in one move, so that an interrupted write leaves the old file."""
         contents: dict[str, Any] = {
             "gpt2": asdict(self.settings),
             "device": self.device.type,
@@ -163,16 +163,16 @@ class GPT2Trainer:
 
     @classmethod
     def resume(cls, path: Path, device: str = "cpu") -> "GPT2Trainer":
-        """The trainer that was saved; on the same device, going on gives the same bytes as never having stopped.
+        """The saved trainer; on the same device, a resumed run gives the same bytes as one that never stopped.
 
         Raises:
             CheckpointError: in one sentence, for a file that is missing, damaged or not a GPT-2 of this program.
-            SettingsError: if it was trained on another kind of device, whose random numbers cannot be gone on with.
+            SettingsError: if it was trained on another kind of device, whose random numbers cannot be continued.
         """
         contents = checkpoint.read(path)
         saved = contents.get("device")
         if saved is not None and saved != resolve(device).type:
-            raise SettingsError("device", f"{path} was trained on {saved}: go on there, with --device {saved}.")
+            raise SettingsError("device", f"{path} was trained on {saved}: continue there, with --device {saved}.")
         with checkpoint.explained(path):
             trainer = cls(GPT2Settings.from_dict(contents["gpt2"]), device)
             trainer.model.load_state_dict(contents["model"])

@@ -15,7 +15,7 @@ class Group:
     """Finished pairs of trainings that differ in nothing but their seed."""
 
     settings: GPT2Settings
-    """Of all of them, but for seed and MLP."""
+    """Settings that all of them share, except for seed and MLP."""
     pairs: list[tuple[Curve, Curve]]
     """With and without MLP, a pair for each seed."""
 
@@ -31,22 +31,22 @@ class Group:
 
     @property
     def ahead_at_the_end(self) -> int:
-        """At how many seeds the model with MLP has the smaller final risk."""
+        """Number of seeds at which the model with MLP has the smaller final risk."""
         return sum(a < b for a, b in zip(self.with_mlp, self.without, strict=True))
 
     @property
     def ahead_early(self) -> int:
-        """At how many seeds it has the smaller loss after `EARLY` of the steps."""
+        """Number of seeds at which it has the smaller loss after `EARLY` of the steps."""
         return sum(_early(a) < _early(b) for a, b in self.pairs)
 
 
 def same_task(settings: GPT2Settings) -> GPT2Settings:
-    """The settings that two trainings share which differ only in their MLP."""
+    """The settings shared by two trainings that differ only in their MLP."""
     return settings.replace(mlp=True)
 
 
 def pairs(curves: Iterable[Curve]) -> dict[GPT2Settings, list[Curve]]:
-    """Curves by what they share but for the MLP, the one with MLP first."""
+    """Curves grouped by the settings they share except for the MLP, the one with MLP first."""
     found: dict[GPT2Settings, list[Curve]] = {}
     for curve in sorted(curves, key=lambda curve: not curve.settings.mlp):
         found.setdefault(same_task(curve.settings), []).append(curve)
@@ -54,7 +54,7 @@ def pairs(curves: Iterable[Curve]) -> dict[GPT2Settings, list[Curve]]:
 
 
 def groups(curves: Iterable[Curve]) -> list[Group]:
-    """Finished pairs by everything but their seed, the defaults first."""
+    """Finished pairs grouped by all settings but the seed, the defaults first."""
     found: dict[GPT2Settings, list[tuple[Curve, Curve]]] = {}
     for settings, pair in pairs(curves).items():
         if len(pair) == 2 and all(curve.finished for curve in pair):
@@ -103,8 +103,7 @@ def table(curves: Iterable[Curve]) -> str:
     return (
         "| setting | seeds | error with MLP | error without MLP | lower with MLP |\n|---|---|---|---|---|\n"
         + rows
-        + "\n\n"
-        "Squared error after the last step, lowest to highest over the seeds, each on 20,000 fresh prompts."
+        + "\n\nSquared error after the last step, lowest to highest over the seeds, each on 20,000 fresh prompts."
     )
 
 

@@ -1,4 +1,4 @@
-"""Train a model on tasks that share a signal, and hold its risk against the smallest one known."""
+"""Train a model on tasks that share a signal, and compare its risk with the smallest one known."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,9 @@ def run(asked: dict[str, Any], out: Path | None, **paths: Path | None) -> None:
     for name, replaced in MATRICES.items():
         if paths[name] is not None and replaced in asked:
             option = SignalSettings.table[replaced].flag
-            raise SettingsError(replaced, f"{option} = {asked[replaced]} goes without --{name}: leave one of them out.")
+            raise SettingsError(
+                replaced, f"{option} = {asked[replaced]} cannot be combined with --{name}: leave one of them out."
+            )
     settings = SignalSettings(**asked)
     if settings.features == 1:
         refuse_unread(settings, asked, dict.fromkeys(MATRICES.values(), "two features or more, one has κ = 1"))

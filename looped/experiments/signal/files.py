@@ -27,7 +27,7 @@ class SignalExport(Export):
 
     @property
     def settings(self) -> SignalSettings:
-        """As asked."""
+        """The settings of the run."""
         return self.result.settings
 
     @cached_property
@@ -54,7 +54,7 @@ class SignalExport(Export):
             },
             "optimum_is": {
                 "gd_beta_and_ltb": "closed form",
-                "lsa": f"smallest found from {best.lsa.starts} starts; proved is only that it is not below lsa_bound",
+                "lsa": f"smallest found from {best.lsa.starts} starts; proved only to be at least lsa_bound",
                 "gd_0": "closed form",
                 "bayes": "exact" if best.bayes.standard_error == 0 else "sampled",
             },
@@ -127,7 +127,7 @@ class SignalExport(Export):
         return pictures
 
     def script(self) -> str:
-        """Settings written out, and matrices inside the script."""
+        """The settings, and the matrices as part of the script."""
         matrices = {
             name: value for name, value in (("H", self.result.H), ("Psi", self.result.Psi)) if value is not None
         }

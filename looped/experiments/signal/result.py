@@ -1,4 +1,4 @@
-"""The gain of the MLP where tasks share a signal: the best risk of every model, and training that goes there."""
+"""The gain of the MLP where tasks share a signal: the smallest risk of every model, and training towards it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,13 +27,13 @@ BUDGET = Cost(seconds=1800.0)
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The smallest risks over one setting, all others held."""
+    """The smallest risks against one setting, with all others fixed."""
 
     over: Over
     values: np.ndarray
-    """Of that setting, (K,)."""
+    """Values of that setting, (K,)."""
     levels: list[Levels]
-    """At each value."""
+    """Smallest risks at each value."""
 
     def holding(self, settings: SignalSettings, known: Levels) -> Self:
         """The same with the levels that are known for these settings at their point."""
@@ -64,7 +64,7 @@ def sweep(settings: SignalSettings, over: Over, H: Tensor | None = None, Psi: Te
 
 
 class SignalTraining:
-    """The models of some settings, trained side by side on the same prompts; for as long as somebody asks for records.
+    """The models of some settings, trained side by side on the same prompts; as long as records are requested.
 
     Args:
         settings: Settings of the run.
@@ -81,7 +81,7 @@ class SignalTraining:
             training_cost(self.task, settings.plan(), len(settings.models)),
             field="steps",
             what=f"steps = {settings.steps} at these sizes",
-            remedy="fewer steps, prompts a step, examples or features",
+            remedy="fewer steps, prompts per step, examples or features",
         )
         self.models: dict[Kind, SignalModel] = {
             kind: initial_model(kind, self.task, settings.seed) for kind in settings.models
@@ -92,7 +92,7 @@ class SignalTraining:
         self._records = zip(*(train(model, self.task, settings.plan()) for model in self.models.values()), strict=True)
 
     def run(self) -> Iterator[dict[Kind, Progress]]:
-        """Go on to the end, a record of every model at a time. Dropping the iterator pauses; another one goes on."""
+        """Continue to the end, a record of every model at a time. Dropping the iterator pauses; a new one continues."""
         for records in self._records:  # not `yield from`, which would end the training with the iterator
             now = dict(zip(self.models, records, strict=True))
             if "lsa" in now and now["lsa"].risk < self.levels.lsa.risk:

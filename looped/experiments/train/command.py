@@ -1,6 +1,6 @@
 """Train a looped transformer on fresh prompts, and say what it found.
 
-With --out the run is kept in DIR/run.pt on the way, and --resume goes on from there.
+With --out the run is saved in DIR/run.pt at regular intervals, and --resume continues from there.
 """
 
 from dataclasses import replace
@@ -30,18 +30,20 @@ CHECKPOINT = "run.pt"
 SAVE_EVERY = 5.0
 """Seconds between two checkpoints."""
 OF_A_FILE = ("loops", "examples", "noise")
-"""Settings under which weights from a file can be looked at."""
+"""Settings with which weights from a file can be evaluated."""
 
 
 @command(TrainSettings)
-@click.option("--resume", is_flag=True, help=f"Go on from {CHECKPOINT} in the folder of --out; --steps may be new.")
 @click.option(
-    "--weights-from", type=Path, metavar="FILE.npz", help="Look at the P and Q of a file instead of training."
+    "--resume", is_flag=True, help=f"Continue from {CHECKPOINT} in the folder of --out; --steps may be changed."
+)
+@click.option(
+    "--weights-from", type=Path, metavar="FILE.npz", help="Evaluate the P and Q of a file instead of training."
 )
 def run(asked: dict[str, Any], out: Path | None, resume: bool, weights_from: Path | None) -> None:
     """`looped train`: summary to standard output, files to `--out`."""
     if weights_from and resume:
-        raise click.UsageError("--weights-from looks at weights and --resume trains: leave one of them out.")
+        raise click.UsageError("--weights-from evaluates weights and --resume trains: leave one of them out.")
     try:
         begun = _from_file(weights_from, asked) if weights_from else _train(asked, out, resume)
         with bar() as tell:
@@ -49,7 +51,7 @@ def run(asked: dict[str, Any], out: Path | None, resume: bool, weights_from: Pat
                 tell(min(1.0, piece / _pieces(found)), "evaluation")
     except KeyboardInterrupt as stop:
         if out is not None and not weights_from:
-            stop.add_note("--resume goes on from here")
+            stop.add_note("--resume continues from here")
         raise
     except OSError as error:
         raise cannot_write(out, error) from None
@@ -65,7 +67,7 @@ def run(asked: dict[str, Any], out: Path | None, resume: bool, weights_from: Pat
 
 
 def _train(asked: dict[str, Any], out: Path | None, resume: bool) -> TrainResult:
-    """Begin or go on, with a bar, and keep the run on the way."""
+    """Start or resume the training, with a progress bar and checkpoints."""
     path = None if out is None else out / CHECKPOINT
     settings, trainer = _resumed(path, asked) if resume else _begun(TrainSettings(**asked))
     make(out)
@@ -73,7 +75,7 @@ def _train(asked: dict[str, Any], out: Path | None, resume: bool) -> TrainResult
     if save is not None:
         save()
     steps = trainer.training.steps
-    say(f"{steps} steps, about {estimate(settings).seconds:.2g} s of one core")
+    say(f"{steps} steps, about {estimate(settings).seconds:.2g} s on one core")
     with bar() as tell:
         for progress in train(trainer, save, SAVE_EVERY):
             tell(progress.step / steps, f"step {progress.step}, T = {progress.loops}, loss {progress.median:.2e}")
@@ -89,14 +91,14 @@ def _begun(settings: TrainSettings) -> tuple[TrainSettings, Trainer]:
 
 
 def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, Trainer]:
-    """The run in the folder, with another budget if one is asked for."""
+    """The run in the folder, with another number of steps if one was given."""
     if path is None:
-        raise click.UsageError("--resume needs the folder to go on in: add --out DIR.")
+        raise click.UsageError("--resume needs the folder of the run to continue: add --out DIR.")
     try:
         trainer = Trainer.resume(path)
         settings = TrainSettings.from_json(trainer.note)
     except (CheckpointError, SettingsError) as error:
-        raise click.UsageError(f"{error} Leave --resume out to begin.") from None
+        raise click.UsageError(f"{error} Leave --resume out to start a new run.") from None
     for name, value in asked.items():
         field = settings.table[name]
         if name != "steps" and field.read(value) != getattr(settings, name):
@@ -113,7 +115,7 @@ def _resumed(path: Path | None, asked: dict[str, Any]) -> tuple[TrainSettings, T
 
 
 def _from_file(path: Path, asked: dict[str, Any]) -> TrainResult:
-    """Weights from a file, looked at under the T, n and noise that were asked for."""
+    """Weights from a file, with the T, n and noise that were given."""
     found = read_weights(path, TrainSettings(**asked))
     for name in asked:
         field = TrainSettings.table[name]

@@ -36,7 +36,7 @@ def check(settings: TrainSettings) -> None:
     BUDGET.check(
         cost,
         field=name,
-        what=f"Training with T = {settings.loops}, d = {settings.features} and {batch} prompts a step",
+        what=f"Training with T = {settings.loops}, d = {settings.features} and {batch} prompts per step",
         remedy=f"{TrainSettings.table[name].key} = {nearest} or less",
     )
 

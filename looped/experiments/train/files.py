@@ -27,7 +27,7 @@ class TrainExport(Export):
 
     @property
     def settings(self) -> TrainSettings:
-        """As asked; for a run that was stopped, with the steps it made."""
+        """The settings of the run; for a stopped run, with the number of steps it made."""
         return self.run.settings
 
     @property

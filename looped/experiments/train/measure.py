@@ -1,4 +1,4 @@
-"""Train, and evaluate on fresh prompts what was found."""
+"""Train, and evaluate the trained weights on fresh prompts."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -17,7 +17,7 @@ EVALUATION_SEEDS = 3
 
 
 def trained(trainer: Trainer, settings: TrainSettings) -> TrainResult:
-    """The run as it stands, not yet evaluated; one that is not at its end counts as a run of fewer steps."""
+    """The run in its present state, not yet evaluated; an unfinished run counts as a run of fewer steps."""
     P, Q = trainer.snapshot()
     columns = {
         name.name: np.array([getattr(progress, name.name) for progress in trainer.history])
@@ -46,14 +46,14 @@ def train(settings: TrainSettings) -> TrainResult:
 
 
 def evaluate(run: TrainResult, share: float = 1.0) -> TrainResult:
-    """The run with all that can be said of it; about ten seconds at the default sizes."""
+    """The run with its full evaluation; about ten seconds at the default sizes."""
     *_, last = evaluation(run, share)
     return last
 
 
 @in_one_thread
 def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
-    """The same piece by piece, so that a caller can show progress and stop.
+    """The same evaluation piece by piece, so that a caller can show progress and stop.
 
     Args:
         run: A run as `trained` gives it.

@@ -1,4 +1,4 @@
-"""A training run and what was found out about its weights."""
+"""A training run and the evaluation of its weights."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ CEILING = 1e300
 """Squared errors from here on count as this much: the loop has overflowed."""
 
 SMALL = 1e-3
-"""Inputs that move by less than this share of the step do not count as moving."""
+"""Share of the step below which the movement of the inputs counts as none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Squared errors of the query while one thing changes."""
+    """Squared errors of the query as one quantity changes."""
 
     x: np.ndarray
-    """What it changes to, (K,)."""
+    """Values of the quantity, (K,)."""
     series: Mapping[str, np.ndarray]
     """Model to its `STATISTICS`, each (3, K)."""
     prompts: int
@@ -37,9 +37,9 @@ class Alone:
     """The errors that A alone reaches at the sizes of a run."""
 
     median: float
-    """Of ‖w_T − w*‖² over fresh prompts."""
+    """Median of ‖w_T − w*‖² over fresh prompts."""
     risk: Risk | None
-    """The mean over all prompts; None where importance sampling does not find it."""
+    """The mean over all prompts; None where importance sampling cannot estimate it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TrainResult:
     stopped: str
     """Why training ended."""
     name: str = ""
-    """Of the file the weights are from."""
+    """Name of the file that the weights are from."""
     fresh: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     """`STATISTICS` of the trained model's squared error after T loops, for each of some evaluation seeds, (S, 3)."""
     fresh_prompts: int = 0
@@ -69,11 +69,11 @@ class TrainResult:
     below: Mapping[str, Risk] = field(default_factory=dict)
     """Model to its mean squared error after T loops over the prompts whose λ₁ is below the limit."""
     whole: Mapping[str, Risk] = field(default_factory=dict)
-    """Model to its mean squared error after T loops over all prompts; without those whose mean no sample shows."""
+    """Model to its mean squared error after T loops over all prompts; without those whose mean cannot be sampled."""
     alone: Alone | None = None
     """A alone, trained at these sizes; None where that was not tried."""
     best: gdpp.Best | None = None
-    """The best two numbers found at these sizes; None where there is no such family or nobody searched."""
+    """The best two numbers found at these sizes; None where there is no such family or no search was made."""
 
     def fits(self) -> list[gdpp.Fit]:
         """The two-number fit of every layer; empty if its weights have no gauge.
@@ -91,7 +91,7 @@ class TrainResult:
             return []
 
     def found(self) -> str:
-        """The learned algorithm in words and numbers."""
+        """A sentence on the learned algorithm, with its numbers."""
         fits = self.fits()
         if not fits:
             return (
@@ -136,7 +136,7 @@ class TrainResult:
         text += f" (λ₁ is larger with probability {self.limit.above:.1e})"
         if "trained" in self.whole:
             return f"{text}; over all prompts {measured(self.whole['trained'])}."
-        return f"{text}; over all prompts the mean is ruled by prompts too rare to be sampled."
+        return f"{text}; over all prompts the mean is dominated by prompts too rare to be sampled."
 
     def overflow(self) -> str:
         """A sentence on the share of fresh prompts on which the loop overflows; empty if nothing does."""

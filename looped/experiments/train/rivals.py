@@ -1,4 +1,4 @@
-"""The rivals of trained weights: gradient descent, two numbers, A alone, and the prompts that judge them."""
+"""The rivals of trained weights: gradient descent, two numbers, A alone, and the prompts to evaluate them on."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -18,9 +18,9 @@ from looped.training.stream import Batch, PromptStream
 from looped.training.trainer import MODELS, Trainer
 
 EVALUATION_SEED = 2_147_000_000
-"""Prompts that judge come from seeds from here on, which no training is likely to use."""
+"""First seed of the evaluation prompts, large enough that no training is likely to use it."""
 ALONE_SECONDS = 20.0
-"""A alone is trained beside the run for comparison if that takes no longer by the estimate."""
+"""Largest estimated time for which A alone is trained beside the run for comparison."""
 LEVEL_PROMPTS = 4_000
 """Prompts behind the levels of the loss chart."""
 
@@ -134,7 +134,7 @@ def models_of(run: TrainResult) -> dict[str, LoopedModel]:
 
 
 def stream_of(settings: TrainSettings, **others: Any) -> PromptStream:
-    """The prompts of a run, but for what `others` change."""
+    """The prompts of a run, with the changes in `others`."""
     sizes: dict[str, Any] = {"examples": settings.examples, "features": settings.features, "noise": settings.noise}
     return PromptStream(**(sizes | others))
 

@@ -1,4 +1,4 @@
-"""The squared error while one thing changes: loops, examples, covariance, scale or noise of the prompts."""
+"""The squared error as one quantity changes: loops, examples, covariance, scale or noise of the prompts."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -15,7 +15,7 @@ from looped.training.models import LoopedModel, LoopedPredictor
 from looped.training.stream import Batch, PromptStream
 
 PAST = 5
-"""Loops are followed to so many times the trained T."""
+"""Largest number of loops, as a multiple of the trained T."""
 COVARIANCES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Condition numbers κ_Σ of the inputs' covariance, eigenvalues evenly spaced on a logarithmic scale, trace d."""
 SCALES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 2.0)
@@ -90,7 +90,7 @@ def _sweep(
     streams: Iterable[tuple[float, PromptStream]],
     share: float,
 ) -> Sweep:
-    """Errors after T loops on each stream's prompts, beside gradient descent whose step is tuned on just these."""
+    """Errors after T loops on each stream's prompts, beside gradient descent with its step tuned on them."""
     prompts = rivals.affordable(settings, settings.loops, 2_000, share)
     places, columns = [], []
     for x, stream in streams:

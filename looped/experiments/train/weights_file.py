@@ -111,7 +111,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> TrainRes
         settings: Settings where the file says nothing; its d and the number of layers are those of the arrays.
 
     Raises:
-        SettingsError: one sentence, for a damaged or a foreign file or weights that cannot be looked at here.
+        SettingsError: one sentence, for a damaged or a foreign file or weights that cannot be evaluated here.
     """
     if len(content) > MOST_BYTES:
         raise refused(name, f"is larger than {MOST_BYTES // 1024**2} MiB")
@@ -140,7 +140,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> TrainRes
         if untied:
             settings = settings.replace(loops=len(P))
     except SettingsError as error:
-        raise refused(name, f"cannot be looked at here ({str(error).rstrip('.')})") from None
+        raise refused(name, f"cannot be evaluated here ({str(error).rstrip('.')})") from None
     except RecursionError:
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
     return TrainResult(settings, P.reshape(shape), Q.reshape(shape), {}, f"Weights from {name}.", name)

@@ -1,4 +1,4 @@
-"""Training and its evaluation as one piece of work that can be stopped between two steps and looked at."""
+"""Training and its evaluation as one job that can be stopped and inspected between two steps."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ class TrainWork:
 
     @property
     def training(self) -> bool:
-        """True where there are steps left to make."""
+        """True while steps are left."""
         return self.trainer is not None and not self.trainer.finished
 
     def run(self) -> Iterator[Progress | None]:
@@ -46,7 +46,7 @@ class TrainWork:
             yield None
 
     def snapshot(self) -> TrainResult:
-        """The run as it stands."""
+        """The run in its present state."""
         if self.found is not None:
             return self.found
         assert self.trainer is not None

@@ -51,7 +51,7 @@ def queried(at, key):
 
 
 def value(at, key):
-    """What the number input of a setting shows."""
+    """The value in the number input of a setting."""
     return at.number_input(key=key).value
 
 
@@ -238,7 +238,7 @@ def test_every_bad_value_of_a_link_is_named():
 def test_a_value_that_stands_twice_in_a_link_is_used_once_and_named():
     at = open_page(T=["5", "7"])
     assert at.number_input("T").value == 7
-    assert "T stands in the link 2 times" in texts(at, "warning")
+    assert "T is in the link 2 times" in texts(at, "warning")
     assert_draws(at, Settings(loops=7))
 
 

@@ -102,7 +102,7 @@ def test_the_seed_draws_the_folds():
     assert np.abs(first - second).max() > 0.1
 
 
-def test_features_are_standardised_anew_with_the_rows_of_each_prompt():
+def test_features_are_standardised_again_with_the_rows_of_each_prompt():
     got = held_out(Settings(data="diabetes", loops=6, seed=2), TABLE).looped
     np.testing.assert_allclose(got, predict_folds(6, 2, "prompt"), rtol=1e-10)
     assert np.abs(got - predict_folds(6, 2, "all rows")).max() > 0.05

@@ -165,7 +165,7 @@ CASES = {
 def test_the_curves_are_those_on_file(name):
     """Golden settings and curves.
 
-    Write them anew with `python -m tests.experiments.compare.test_result` and say why in CHANGELOG.md.
+    Write them again with `python -m tests.experiments.compare.test_result` and say why in CHANGELOG.md.
     """
     settings = Settings.from_json((GOLDEN / f"{name}.json").read_text())
     assert settings == CASES[name]

@@ -130,7 +130,7 @@ def test_every_lesson_opens_for_every_algorithm_and_data_and_says_what_is_true(l
 
 
 def no_sentence_contradicts(at):
-    """Hold what the first page says against a run of its settings."""
+    """Compare the sentences of the first page with a run of its settings."""
     settings = shown(at)
     if not at.get("plotly_chart"):  # refused for its cost, in the words of the backend
         with pytest.raises(SettingsError) as refused:
@@ -179,7 +179,7 @@ def test_a_larger_kappa_flattens_the_line_and_the_optimal_step_steepens_it(query
     assert factor(settings.replace(condition_number=2 * settings.condition_number)) > now
     assert factor(settings.replace(step_size="optimal")) < now
     more = factor(settings.replace(examples=10 * settings.examples))
-    if "Raise n with κ fixed" in texts(at):
+    if "Raise n at a fixed κ" in texts(at):
         assert more == pytest.approx(now, rel=1e-3)
     else:
         assert settings.examples < settings.features
@@ -210,7 +210,7 @@ def test_newton_squares_and_gdpp_multiplies_by_another_number_in_every_loop():
 
 
 def test_a_loop_stopped_early_may_be_closer_to_the_task_than_least_squares():
-    """Which is why no text calls the floor of least squares a floor of the loop."""
+    """The reason why no text calls the floor of least squares a floor of the loop."""
     result = compare(Settings(noise=2.0))
     assert np.median(result.task_errors, axis=1).min() < np.median(result.floor)
     at = open_page(noise="2")
@@ -247,7 +247,7 @@ def test_softmax_pushes_examples_that_are_predicted_too_low_as_well():
         below.append(float(torch.where(residual < 0, weight, 0.0).sum(dim=1).median()))
     assert 0.1 < below[0] < 0.3
     assert 0.4 < below[-1] < 0.6
-    assert "predicted too low" in ALGORITHMS["softmax"].needs
+    assert "already too low" in ALGORITHMS["softmax"].needs
 
 
 def strings():

@@ -44,7 +44,7 @@ def dummies(n, levels, seed=0, noise=3.0):
 
 
 def steady(result):
-    """Whether every mode falls by 5 % a loop, by its eigenvalues alone."""
+    """True if every mode falls by 5 % per loop, by the eigenvalues alone."""
     return result.prediction.kind == "converges" and result.prediction.factor <= 0.95
 
 

@@ -1,4 +1,4 @@
-"""Cells of the sweep over n/d, held against gradient descent written out here."""
+"""Cells of the sweep over n/d, compared with gradient descent written out here."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_rows_have_variance_one_on_average(rows):
         assert set(np.unique(X)) == {-1.0, 1.0}
 
 
-def test_correlated_rows_share_one_covariance_with_the_asked_condition_number():
+def test_correlated_rows_share_one_covariance_with_the_chosen_condition_number():
     settings = ContextSettings(features=3, prompts=4, rows="correlated", row_condition_number=50)
     covariances = [X.T @ X / len(X) for X in draw(settings, 40_000).X.numpy()]
     for covariance in covariances:
@@ -101,7 +101,7 @@ def test_a_diverging_sweep_stays_finite_and_counts_its_prompts():
     assert (result.growth > 2).all()
 
 
-def test_when_few_prompts_diverge_they_rule_the_mean_and_not_the_median():
+def test_when_few_prompts_diverge_they_dominate_the_mean_and_not_the_median():
     result = sweep(ContextSettings(ratios=(1.7, 50), step_size=0.6, loops=200))
     assert 0 < (result.growth[0] > 2).sum() < 10
     assert list(result.ruled_by_few(200)) == [0]

@@ -144,15 +144,15 @@ def test_the_summary_answers_the_question(capsys):
     assert "the median error is at most 0.001 from n/d = 2.76 on" in err
 
 
-def test_divergent_prompts_are_named_and_said_to_rule_the_mean(capsys):
+def test_divergent_prompts_are_named_and_said_to_dominate_the_mean(capsys):
     summary, err = run(capsys, "--step-size", "0.6", "--ratios", "1.7,8")
     assert summary["diverging_prompts"] == {"17": 4}
     assert 17 in summary["mean_ruled_by_few"]["at_n"]
     assert summary["largest_error_of_bound"] is None
-    assert "the mean is over 10 times the median: few prompts rule it" in err
+    assert "the mean is over 10 times the median: few prompts dominate it" in err
 
 
-def test_an_interruption_is_one_line_and_says_how_to_go_on(capsys, tmp_path, monkeypatch):
+def test_an_interruption_is_one_line_and_says_how_to_continue(capsys, tmp_path, monkeypatch):
     def interrupted(_):
         raise KeyboardInterrupt
 
@@ -162,7 +162,7 @@ def test_an_interruption_is_one_line_and_says_how_to_go_on(capsys, tmp_path, mon
     assert caught.value.code == 130
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1] == "looped: stopped; the same command goes on from here"
+    assert err.splitlines()[-1] == "looped: stopped; the same command continues from here"
 
 
 def test_curves_hold_every_picture_and_its_numbers():

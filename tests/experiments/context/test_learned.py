@@ -1,4 +1,4 @@
-"""The trained preconditioner: trained for its n and T, judged on the construction's own prompts."""
+"""The trained preconditioner: trained for its n and T, evaluated on the construction's own prompts."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_stretching_touches_every_second_prompt():
     np.testing.assert_array_equal(stretched.w_star, plain.w_star)
 
 
-def test_a_training_says_after_every_step_that_it_goes_on():
+def test_a_training_reports_after_every_step_that_it_continues():
     settings = SMALL.replace(seed=4)
     *steps, cell = train_steps(settings, 6, 2)
     assert steps == [None] * (2 + FINAL_STEPS)

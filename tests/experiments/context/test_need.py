@@ -1,4 +1,4 @@
-"""How many examples are needed: measured, from the rate, and by the exponential requirement."""
+"""The number of examples needed: measured, from the rate, and by the exponential requirement."""
 
 import itertools
 import math

@@ -126,7 +126,7 @@ def test_fewer_examples_than_features_are_explained_and_have_no_bound():
     assert "nan" not in " ".join(metrics(at).values())
 
 
-def test_divergence_and_a_mean_ruled_by_few_are_said():
+def test_divergence_and_a_mean_dominated_by_few_are_said():
     at = open_context(step="0.6")
     assert "diverge; most at n/d = 0.5" in texts(at)
     assert "**The median is drawn.**" in texts(at)
@@ -144,7 +144,7 @@ def test_a_long_sweep_says_its_cost_first_and_runs_when_asked():
     assert "Until then" not in texts(at)
 
 
-def test_a_running_sweep_stops_between_two_steps_and_goes_on():
+def test_a_running_sweep_stops_between_two_steps_and_continues():
     at = open_context(**{"learned": "true", "seed": "3", "learned-ratios": "1,2,4", "learned-T": "50"})
     assert len(at.get("plotly_chart")) == 6
     assert "Until then the charts show the construction alone" in texts(at)

@@ -1,4 +1,4 @@
-"""What page, charts and files read from a sweep, on numbers written down here."""
+"""The numbers that page, charts and files read from a sweep, on values written down here."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_the_nearest_ratio_is_nearest_by_the_quotient(ratio, place):
     assert make().nearest(ratio) == place
 
 
-def test_what_few_prompts_rule_comes_with_the_largest_mean_first():
+def test_where_few_prompts_dominate_the_largest_mean_comes_first():
     assert make().ruled_by_few(1).tolist() == [2, 0]
 
 

@@ -46,7 +46,7 @@ def test_it_answers_whatever_only_looks_at_it():
 
 
 def test_learned_weights_need_fewer_examples_than_one_over_lambda_and_about_as_many_as_the_best_constant_step():
-    """What page and README say about the stored grid."""
+    """The statements of page and README about the stored grid."""
     result = stored()[0]
     loops = result.learned.loops
     learned, constructed = result.learned_needed_ratio(1e-3), result.needed_ratio(1e-3)[loops]
@@ -59,7 +59,7 @@ def test_learned_weights_need_fewer_examples_than_one_over_lambda_and_about_as_m
 
 
 def test_over_many_fresh_prompts_the_mean_error_of_a_trained_a_is_ruled_by_rare_ones():
-    """Why page and files compare medians: at n = 2d and T = 50, over 20,000 spectra, w* integrated out."""
+    """The reason to compare medians: at n = 2d and T = 50, over 20,000 spectra, w* integrated out."""
     grid = stored()[0].learned
     A = torch.tensor(grid.A[list(grid.n).index(20), list(grid.loops).index(50)])
     X = torch.randn(20_000, 20, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""A sweep goes step by step, is refused in one sentence, and goes on where it was interrupted."""
+"""A sweep runs step by step, is refused in one sentence, and continues where it was interrupted."""
 
 import json
 
@@ -33,7 +33,7 @@ def test_progress_rises_to_one_and_the_result_comes_at_the_end():
 
 
 @pytest.mark.parametrize("settings", [SMALL, TRAINED], ids=["construction", "with training"])
-def test_dropping_the_iterator_pauses_and_another_goes_on(settings):
+def test_dropping_the_iterator_pauses_and_a_new_one_continues(settings):
     work = Sweep(settings)
     for _ in range(500):
         iterator = work.run()
@@ -46,7 +46,7 @@ def test_dropping_the_iterator_pauses_and_another_goes_on(settings):
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 36, 70])
-def test_a_sweep_that_was_interrupted_goes_on_with_the_same_bytes(tmp_path, stop_after):
+def test_an_interrupted_sweep_continues_with_the_same_bytes(tmp_path, stop_after):
     iterator = Sweep(TRAINED, tmp_path).run()
     for _ in range(stop_after):
         next(iterator)
@@ -116,7 +116,7 @@ def test_ratios_that_round_to_the_same_n_are_the_same_cell():
         ),
         (
             {"features": 200, "ratios": (200,)},
-            r"^One prompt of n = 40,000 .* s at a stretch .*smaller ratios",
+            r"^One prompt of n = 40,000 .* s in one step .*smaller ratios",
         ),
         (
             {"features": 16, "learned": True, "learned_ratios": (200,)},

@@ -1,4 +1,4 @@
-"""Every sentence of the second page, held against its own sweep, over all settings that can show it."""
+"""Every sentence of the second page, compared with its own sweep, over all settings that can show it."""
 
 import itertools
 import re
@@ -54,7 +54,7 @@ def fixture_errors(result):
 
 
 def enough(errors, target):
-    """Whether the median error is at or below the target from each n/d on, (R, T+1)."""
+    """True where the median error is at or below the target from that n/d on, (R, T+1)."""
     reached = np.median(errors, axis=2) <= target
     return np.array([reached[k:].all(axis=0) for k in range(len(reached))])
 
@@ -129,7 +129,7 @@ def test_divergence_is_counted(result):
     assert (0 if found is None else int(found[2])) == count
 
 
-def test_where_the_mean_is_ruled_by_few_fewer_than_half_hold_nearly_all_of_it(result, errors):
+def test_where_few_dominate_the_mean_fewer_than_half_hold_nearly_all_of_it(result, errors):
     found = re.search(r"at (\d+) of 6 values of n/d: fewer than half .* At n/d = ([\d.]+) the mean", said(result))
     if found is None:
         assert not result.ruled_by_few(result.settings.shown).size

@@ -97,7 +97,7 @@ def test_a_run_of_another_device_is_refused(tmp_path):
     trainer = GPT2Trainer(TINY)
     trainer.device = torch.device("meta")
     trainer.save(tmp_path / "run.pt")
-    with pytest.raises(SettingsError, match="was trained on meta: go on there, with --device meta"):
+    with pytest.raises(SettingsError, match="was trained on meta: continue there, with --device meta"):
         GPT2Trainer.resume(tmp_path / "run.pt")
 
 
@@ -223,7 +223,7 @@ def test_an_interrupt_stops_between_two_steps_and_resumes_to_the_same_bytes(caps
     with pytest.raises(SystemExit) as caught:
         cli.main([*options, "--out", str(tmp_path / "a")])
     assert caught.value.code == 130
-    assert "stopped; --resume goes on from here" in capsys.readouterr().err
+    assert "stopped; --resume continues from here" in capsys.readouterr().err
     assert GPT2Trainer.resume(tmp_path / "a" / "checkpoint.pt").steps == 8
     monkeypatch.undo()
     cli.main([*options, "--resume", "--out", str(tmp_path / "a")])

@@ -1,4 +1,4 @@
-"""What page, lessons and README say of the stored trainings, held against the curves themselves."""
+"""The statements of page, lessons and README about the stored trainings, compared with the curves."""
 
 import re
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_the_lesson_of_a_strong_signal_gives_the_spread_of_its_seeds():
     said = numbers(LESSONS["strong-signal"].see)
     np.testing.assert_allclose(said, [min(with_mlp), max(with_mlp), min(without), max(without)], rtol=0.03)
     assert GPT2Settings().task().c == 2
-    assert "from the examples leaves 2." in LESSONS["strong-signal"].see
+    assert "from the examples has 2." in LESSONS["strong-signal"].see
 
 
 def test_the_lesson_without_a_signal_gives_the_spread_of_its_seeds():

@@ -61,7 +61,7 @@ def test_the_chart_can_be_drawn_against_m_and_noise():
         assert word in chart(at, "risks")[1]
 
 
-def test_what_a_link_asks_for_and_cannot_have_is_said():
+def test_an_unusable_value_of_a_link_is_named():
     at = open_signal(signal="-4", n="0", d="5000")
     said = texts(at)
     assert "choose a number from 0 to 100" in said
@@ -137,7 +137,7 @@ def test_training_reaches_the_levels_and_shows_what_was_learned():
     at.file_uploader(key="upload_H").set_value([])
     at.number_input(key="signal").set_value(3.0)
     run(at)
-    assert "This training is of other settings" in texts(at)
+    assert "This training has other settings" in texts(at)
 
 
 def test_a_training_that_takes_too_long_is_refused_in_one_sentence():
@@ -191,7 +191,7 @@ def test_strip_chart_and_training_level_show_one_number(query):
     assert f"{y[np.argmin(np.abs(x - now))]:.{len(shown.partition('.')[2])}f}" == shown
     training, _ = chart(at, "training")
     assert f"smallest found for attention alone, {shown}" in [trace["name"] for trace in training["data"]]
-    assert "smallest found; proved: not below" in texts(at)
+    assert "smallest found; proved to be at least" in texts(at)
 
 
 def test_no_sentence_calls_what_was_found_the_smallest_possible():

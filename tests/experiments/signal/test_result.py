@@ -37,7 +37,7 @@ def test_the_defaults_are_figure_1():
     assert (best.optimum("lsa"), best.optimum("gd-0")) == (best.lsa.risk, best.gd0.risk)
 
 
-def test_covariances_have_the_condition_numbers_asked_for():
+def test_covariances_have_the_chosen_condition_numbers():
     task = SignalSettings(features=6, H_condition=50.0, Psi_condition=3.0).task()
     for matrix, kappa in ((task.H, 50), (task.Psi, 3)):
         values = np.linalg.eigvalsh(matrix.numpy())

@@ -1,4 +1,4 @@
-"""`looped train` as a user runs it: files, bytes, going on, and one line for what cannot be."""
+"""`looped train` as a user runs it: files, bytes, resuming, and one line for every refusal."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_untied_weights_are_a_stack(capsys, tmp_path):
         assert arrays["P"].shape == (2, 3, 3)
 
 
-def test_a_run_that_goes_on_has_the_bytes_of_an_unbroken_one(capsys, tmp_path):
+def test_a_run_that_is_continued_has_the_bytes_of_an_unbroken_one(capsys, tmp_path):
     run(capsys, *SMALL[:-4], "--batch", 32, "--steps", 20, "--out", tmp_path / "whole")
     run(capsys, *SMALL, "--out", tmp_path / "parts")
     run(capsys, "--resume", "--steps", 20, "--out", tmp_path / "parts")
@@ -59,7 +59,7 @@ def test_a_run_that_goes_on_has_the_bytes_of_an_unbroken_one(capsys, tmp_path):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
-def test_an_interrupted_run_goes_on(capsys, tmp_path, monkeypatch):
+def test_an_interrupted_run_continues(capsys, tmp_path, monkeypatch):
     from looped.training.trainer import Trainer
 
     run(capsys, *SMALL, "--out", tmp_path / "whole")
@@ -74,7 +74,7 @@ def test_an_interrupted_run_goes_on(capsys, tmp_path, monkeypatch):
     with pytest.raises(SystemExit) as stopped:
         main(["train", *SMALL, "--out", str(tmp_path / "parts")])
     assert stopped.value.code == 130
-    assert "--resume goes on from here" in capsys.readouterr().err
+    assert "--resume continues from here" in capsys.readouterr().err
     assert len(Trainer.resume(tmp_path / "parts" / "run.pt").history) == 5
     monkeypatch.setattr(Trainer, "step", step)
     run(capsys, "--resume", "--out", tmp_path / "parts")
@@ -106,7 +106,7 @@ def test_the_script_gives_the_same_numbers_in_another_folder(capsys, tmp_path, s
 REFUSED = {
     "d": (["--d", "41"], "argument --d: d = 41 cannot be used: choose a whole number from 1 to 40."),
     "too long": (["--steps", "20000"], r"argument --steps: Training with .* choose steps = \d+ or less\."),
-    "resume nowhere": (["--resume"], r"--resume needs the folder to go on in: add --out DIR\."),
+    "resume nowhere": (["--resume"], r"--resume needs the folder of the run to continue: add --out DIR\."),
     "resume nothing": (["--resume", "--out", "EMPTY"], r"There is no training run at .*run\.pt\. Leave --resume out"),
     "resume damaged": (["--resume", "--out", "DAMAGED"], r"run\.pt is damaged or was not written by this version's"),
     "other settings": (
@@ -118,7 +118,7 @@ REFUSED = {
         ["--weights-from", "WEIGHTS", "--d", "5"],
         r"--d = 5 does not go with arrays\.npz, which has 2",
     ),
-    "both": (["--weights-from", "x.npz", "--resume"], "--weights-from looks at weights and --resume trains"),
+    "both": (["--weights-from", "x.npz", "--resume"], "--weights-from evaluates weights and --resume trains"),
 }
 
 

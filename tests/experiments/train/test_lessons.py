@@ -1,4 +1,4 @@
-"""What the lessons of the third page claim, measured."""
+"""The claims of the third page's lessons, measured."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_the_best_single_step_has_the_median_and_the_mean_of_the_first_lesson():
 
 
 @pytest.mark.slow
-def test_three_layers_of_their_own_are_better_typically_and_worse_in_the_mean_and_take_the_largest_step_last():
+def test_three_untied_layers_are_better_typically_and_worse_in_the_mean_and_take_the_largest_step_last():
     untied, tied = trained("untied"), trained("untied", untied=False)
     steps = [gdpp.fit(P, Q).a for P, Q in zip(*untied.model.matrices(), strict=True)]
     assert steps == sorted(steps)
@@ -91,8 +91,8 @@ def test_three_layers_of_their_own_are_better_typically_and_worse_in_the_mean_an
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stretch", [1.5, 2.0, 3.0])
-def test_large_tasks_do_not_rule_the_mean_of_three_untied_layers(stretch):
-    # Full weights are not linear in the labels: a rare large w* could rule the mean as a large λ₁ does.
+def test_large_tasks_do_not_dominate_the_mean_of_three_untied_layers(stretch):
+    # Full weights are not linear in the labels: a rare large w* could dominate the mean as a large λ₁ does.
     trainer = trained("untied")
     d, B, stream = 5, 4_000, trainer.training.stream()
     plain, far = [], []

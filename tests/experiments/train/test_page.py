@@ -40,12 +40,12 @@ def test_the_stored_run_stands_there_before_anyone_trains():
     assert numbers["a, γ learned"] == f"{run.fits()[0].a:.3g}, {run.fits()[0].gamma:.3g}"
     assert len(alts(app)) == 7
     assert all(alts(app))
-    assert any("stored run of these very settings" in caption.value for caption in app.caption)
+    assert any("stored run of exactly these settings" in caption.value for caption in app.caption)
 
 
 def test_training_is_watched_to_its_end_and_its_result_replaces_the_stored_one():
     app = page(**SMALL)
-    assert any("are of another run" in box.value for box in app.info)
+    assert any("belong to another run" in box.value for box in app.info)
     press(app, "Train")
     job = job_of(app)
     assert job.join(PATIENCE)
@@ -101,7 +101,7 @@ def test_a_setting_changed_while_training_is_named_and_does_not_touch_the_run():
     assert job.join(PATIENCE)
     run(app)
     (box,) = [box.value for box in app.info if "another run" in box.value]
-    assert "Resume goes on with that run; Train begins with the settings on the left." in box
+    assert "Resume continues that run; Train starts one with the settings on the left." in box
     assert job.work.settings.examples == 8
     app.number_input(key="n").set_value(8).run()
     assert not any("another run" in box.value for box in app.info)
@@ -195,16 +195,18 @@ def test_a_diverging_run_says_why(monkeypatch):
 def test_link_and_files_are_of_the_run_on_screen(query):
     app = open_page("train", {"train_share": True}, **query)
     assert "T=10&n=20&d=5" in app.code[0].value
-    said = [caption.value for caption in app.caption if "of the run on screen, not of the settings" in caption.value]
+    said = [
+        caption.value for caption in app.caption if "belong to the run on screen, not to the settings" in caption.value
+    ]
     assert len(said) == (1 if query else 0)
 
 
 def upload(app, content, name="mine.npz"):
     next(iter(app.get("file_uploader"))).upload(name, content, "application/octet-stream").run()
-    return press(app, "Look at these weights")
+    return press(app, "Evaluate this file")
 
 
-def test_weights_from_a_file_are_looked_at():
+def test_weights_from_a_file_are_evaluated_and_not_trained():
     content = io.BytesIO()
     np.savez(content, P=np.diag([0.1, 0.1, 1.0]), Q=np.diag([0.5, 0.5, 0.0]))
     app = upload(page(**SMALL), content.getvalue())

@@ -1,4 +1,4 @@
-"""What is said of trained weights: fits, rivals, sweeps, against references written here."""
+"""Statements about trained weights: fits, rivals and sweeps, compared with references written here."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from tests.experiments.train.conftest import SMALL, make
 
 @pytest.fixture(autouse=True)
 def fixture_quick(monkeypatch):
-    """Train no A for comparison but in the shared run."""
+    """Train A for comparison in the shared run only."""
     monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
 
 
@@ -159,7 +159,7 @@ def _quick(settings):
     return evaluation(work.snapshot(), share=0.05)
 
 
-def test_a_run_looked_at_on_the_way_is_a_run_of_fewer_steps():
+def test_an_unfinished_run_is_a_run_of_fewer_steps():
     work = TrainWork(TrainSettings(**SMALL))
     steps = work.run()
     for _ in range(7):
@@ -172,7 +172,7 @@ def test_a_run_looked_at_on_the_way_is_a_run_of_fewer_steps():
     assert part.stopped == whole.snapshot().stopped == "All 7 steps are made."
 
 
-def test_work_that_was_dropped_in_its_evaluation_goes_on_there():
+def test_work_that_was_dropped_in_its_evaluation_continues_there():
     work = TrainWork(TrainSettings(**{**SMALL, "steps": 3}))
     records = work.run()
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Settings of a training run: what suits, what it costs, and what is refused with the nearest that fits."""
+"""Settings of a training run: suggested values, cost, and refusals with the nearest value that fits."""
 
 import re
 

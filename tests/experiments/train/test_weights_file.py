@@ -39,7 +39,7 @@ def test_tied_weights_are_two_matrices_and_untied_ones_two_stacks(small):
     assert pack(untied)["Q"].shape == (2, 3, 3)
 
 
-def test_weights_are_looked_at_with_the_settings_of_their_own_run(small):
+def test_weights_are_evaluated_with_the_settings_of_their_own_run(small):
     run = weights_from(export.of(small).file("arrays.npz"), "mine.npz", DEFAULT)
     assert run.settings == small.settings
     assert (run.P == small.P).all()
@@ -94,8 +94,8 @@ BAD = {
     "dates": (npz(P=np.zeros((3, 3), "M8[s]"), Q=np.eye(3)), "not real numbers"),
     "a vector": (npz(P=np.ones(9), Q=np.ones(9)), r"holds P \(9,\) and Q \(9,\)"),
     "no layers": (npz(P=np.ones((0, 3, 3)), Q=np.ones((0, 3, 3))), "holds P"),
-    "too many features": (npz(P=np.eye(60), Q=np.eye(60)), "cannot be looked at here .d = 59 cannot be used"),
-    "settings of something else": (npz(P=np.eye(3), Q=np.eye(3), settings="{"), "cannot be looked at here"),
+    "too many features": (npz(P=np.eye(60), Q=np.eye(60)), "cannot be evaluated here .d = 59 cannot be used"),
+    "settings of something else": (npz(P=np.eye(3), Q=np.eye(3), settings="{"), "cannot be evaluated here"),
     "huge": (bytes(MOST_BYTES + 1), "is larger than 20 MiB"),
 }
 
