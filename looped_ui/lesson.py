@@ -27,32 +27,33 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
     lesson = named.get(state[key])
     changed = lesson.changed(now) if lesson else []
     holds = lesson is not None and lesson.holds(now)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if "lesson" not in controls.hidden:
-            with st.container(horizontal=True, wrap=False, gap="small", width=430):
-                place = list(named).index(lesson.key) if lesson else -1
-                _step(controls, lessons, "◀", "Previous", place - 1)
-                state[widget] = state[key]
-                st.selectbox(
-                    "Lesson", list(named), 0 if lesson else None, key=widget, label_visibility="collapsed",
-                    format_func=lambda name: f"{list(named).index(name) + 1} · {named[name].title}",
-                    placeholder="Choose a lesson", on_change=_choose, args=(controls, widget),
-                )  # fmt: skip
-                _step(controls, lessons, "▶", "Next", place + 1)
-        elif lesson:
-            st.markdown(f"**{typeset(lesson.title)}**", width="content")
-        if lesson and changed:
-            st.button("Differs from the lesson · restore", key=f"{widget}_again", on_click=_open,
-                      args=(controls, lesson.key, False), type="tertiary",
-                      help="Set every control back to the values that this lesson starts with.")  # fmt: skip
-    if lesson is None:
-        st.markdown(NONE)
-    elif holds:
-        st.markdown(typeset(lesson.see))
-        _ask(lesson, guess)
-    else:
-        labels = ", ".join(controls.fields[name].label for name in changed if name not in lesson.free)
-        st.markdown(f"Its text does not hold for these settings: {labels}.")
+    with st.container(gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if "lesson" not in controls.hidden:
+                with st.container(horizontal=True, wrap=False, gap="small", width=430):
+                    place = list(named).index(lesson.key) if lesson else -1
+                    _step(controls, lessons, "◀", "Previous", place - 1)
+                    state[widget] = state[key]
+                    st.selectbox(
+                        "Lesson", list(named), 0 if lesson else None, key=widget, label_visibility="collapsed",
+                        format_func=lambda name: f"{list(named).index(name) + 1} · {named[name].title}",
+                        placeholder="Choose a lesson", on_change=_choose, args=(controls, widget),
+                    )  # fmt: skip
+                    _step(controls, lessons, "▶", "Next", place + 1)
+            elif lesson:
+                st.markdown(f"**{typeset(lesson.title)}**", width="content")
+            if lesson and changed:
+                st.button("Differs from the lesson · restore", key=f"{widget}_again", on_click=_open,
+                          args=(controls, lesson.key, False), type="tertiary",
+                          help="Set every control back to the values that this lesson starts with.")  # fmt: skip
+        if lesson is None:
+            st.markdown(NONE)
+        elif holds:
+            st.markdown(typeset(lesson.see))
+            _ask(lesson, guess)
+        else:
+            labels = ", ".join(controls.fields[name].label for name in changed if name not in lesson.free)
+            st.markdown(f"Its text does not hold for these settings: {labels}.")
     controls.to_guess = holds and state.get(guess) is None
     _keep_in_link(controls, lesson)
 
