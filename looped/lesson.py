@@ -1,4 +1,4 @@
-"""Lessons: named settings with something to see, a question to answer first, and the answer."""
+"""Lessons: named settings with something to see, a question to guess at, and the answer."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +15,15 @@ class Lesson:
     """Its name in links."""
     title: str
     see: str
-    """One to three sentences: what to look at."""
+    """One to three sentences: what to look at and what to try. They do not give the answer."""
     question: str
     """The question to answer first."""
+    choices: tuple[str, ...]
+    """Two to four short answers in plain words, one of them right."""
+    right: int
+    """Place of the right one among the choices."""
     answer: str
+    """Why it is right, shown after a guess."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings that it changes; all others have their defaults."""
     free: tuple[str, ...] = ()

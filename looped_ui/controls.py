@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
+from streamlit.runtime.state.session_state_proxy import get_session_state
 
 from looped.fields import READ_AS_POINT, Field
 from looped.settings import LINK_VERSION, CheckedSettings
@@ -17,7 +18,7 @@ from looped_ui.typing import misread
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
 S = TypeVar("S", bound=CheckedSettings)
-OWN = ("v", "lesson", "hide", "embed", "embed_options")
+OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options")
 """Parameters of a link that are not settings."""
 SWITCH = "true|false"
 DISPLAY = {
@@ -55,6 +56,10 @@ class Controls(Generic[S]):
         self.sliders: dict[str, tuple[str, tuple[Any, ...]]] = {}
         """By key of each slider that is drawn: the setting, and its value at every place."""
         self.hidden = frozenset(st.query_params.get("hide", "").split(","))
+        self.asked: str | None = None
+        """The lesson that the address newly asks for, empty if for none; None while it asks for nothing new."""
+        self.to_guess = False
+        """Whether the question of the lesson on the page waits for a guess."""
 
     def number(self, name: str, *, unused: str = "") -> None:
         """A number for the setting `name` and, where its range spans decades, a logarithmic slider that only sets it.
@@ -227,9 +232,37 @@ class Controls(Generic[S]):
         self.set({"seed": secrets.randbelow(10_000)})
 
     def reset(self) -> None:
-        """Set every control to its default, and the lesson to that of the defaults."""
-        self.set(self.defaults)
-        st.session_state.pop(f"{self.page}.lesson", None)
+        """Set every control to its default, and the lesson to that of the defaults, unless the link hides them."""
+        values = {name: value for name, value in self.defaults.items() if self.fields[name].key not in self.hidden}
+        fixed = st.query_params.get("lesson", "") if "lesson" in self.hidden else ""
+        self._set_all(values, fixed)
+        if not fixed:
+            st.session_state.pop(f"{self.page}.lesson", None)
+
+    def set_lesson(self, lesson: str) -> None:
+        """Set what a lesson sets, and all else to its default; for callbacks, before the widgets are drawn."""
+        self._set_all({**self.defaults, **self.lessons[lesson]}, lesson)
+
+    def _set_all(self, values: Mapping[str, Any], lesson: str) -> None:
+        """Put values into the widgets, and with the lesson into the address.
+
+        Widgets would write the address one by one, each with an entry of its own in the browser's history.
+        """
+        state = st.session_state
+        self.set(values)
+        state.pop("late", None)  # the address holds every value
+        with get_session_state().query_params() as query:
+            for key in ("lesson", "default"):
+                query.discard_param_no_forward_msg(key)
+            for name, value in values.items():
+                field = self.fields[name]
+                if field.kind == "choice":
+                    state[f"{field.key}_in_link"] = value
+                if value == self.defaults[name]:
+                    query.discard_param_no_forward_msg(field.key)
+                else:
+                    query.set_with_no_forward_msg(field.key, field.to_text(value))
+        st.query_params.update({"lesson": lesson} if lesson else {})
 
     def repair_link(self) -> None:
         """Correct a link before its widgets are drawn, and remember what was wrong for `show_repairs`.
@@ -246,13 +279,24 @@ class Controls(Generic[S]):
         known = {field.key: name for name, field in self.fields.items()}
         before, state["page"] = state.get("page"), self.page
         entering = before != self.page
-        if entering and before is not None and not known.keys() & given.keys():
+        link, seen = query.get("lesson", ""), f"{self.page}.lesson_in_link"
+        carried = entering and before is not None and link in ("", state.get(f"{before}.lesson_in_link"))
+        if carried and not known.keys() & given.keys():
             last = state.get(f"{self.page}.last")
-            self.set(self.defaults if last is None else {name: getattr(last, name) for name in self.fields})
+            state.setdefault(seen, "")
+            self._set_all(
+                self.defaults if last is None else {name: getattr(last, name) for name in self.fields}, state[seen]
+            )
             return
+        if carried and link:  # it came along from the page that was left
+            state[seen] = link
+        self.asked = None if state.get(seen) == link else link
         texts = {key: values[-1] for key, values in given.items()}
-        lesson = self.lessons.get(texts.get("lesson", ""), {}) if entering else {}
-        asked = {self.fields[name].key: self.fields[name].to_text(value) for name, value in lesson.items()} | texts
+        lesson = self.lessons.get(self.asked or "", {}) if entering else {}
+        preset = {self.fields[name].key: self.fields[name].to_text(value) for name, value in lesson.items()}
+        for key in texts.get("default", "").split(","):
+            preset.pop(key, None)
+        asked = preset | texts
         settings, rejected = self.settings.from_query(asked)
         usable = {key: self.fields[name].to_text(getattr(settings, name)) for key, name in known.items()}
         repeated = {key for key in known if len(given.get(key, ())) > 1}
@@ -279,7 +323,7 @@ class Controls(Generic[S]):
     def _foreign(self, texts: Mapping[str, str]) -> list[str]:
         """Sentences about a link version, a lesson, a display or hidden controls that do not exist here."""
         notes = []
-        version, lesson = texts.get("v", ""), texts.get("lesson", "")
+        version, lesson = texts.get("v", ""), self.asked
         ours = str(LINK_VERSION)
         if version and version != ours:
             notes.append(f"v = {version} differs from the link version {ours}: some values may mean something else.")

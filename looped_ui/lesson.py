@@ -1,4 +1,4 @@
-"""The lesson of a page: a preset to choose, what to see, and a question to answer first."""
+"""The lesson of a page: a preset to choose, what to see, a question to guess at, and the answer."""
 
 from typing import Any
 
@@ -18,45 +18,52 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
     `controls.read`.
     """
     state, named, now = st.session_state, by_key(lessons), controls.now
-    key, widget = f"{controls.page}.lesson", f"{controls.page}_lesson"
-    if (asked := st.query_params.get("lesson", "")) in named:
-        state[key] = asked
-        if "lesson" not in controls.hidden:  # from here on it is chosen on the page
-            del st.query_params["lesson"]
-    if key not in state:
-        fits = fitting(lessons, now)
-        state[key] = None if fits is None else fits.key
+    key, widget, guess = f"{controls.page}.lesson", f"{controls.page}_lesson", f"{controls.page}_guess"
+    if controls.asked is not None or key not in state:
+        asked = named.get(controls.asked or "")
+        opened = asked or fitting(lessons, now)
+        state[key], state[guess] = None if opened is None else opened.key, None
+        state[f"{key}_found"] = asked is None
     lesson = named.get(state[key])
     changed = lesson.changed(now) if lesson else []
-    with st.container(border=True, gap="small"):
-        with st.container(horizontal=True, vertical_alignment="center"):
+    holds = lesson is not None and lesson.holds(now)
+    with st.container(gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if "lesson" not in controls.hidden:
-                state[widget] = state[key]
-                st.selectbox(
-                    "Lesson", list(named), 0 if lesson else None, key=widget, width=330, label_visibility="collapsed",
-                    format_func=lambda name: f"{list(named).index(name) + 1} · {named[name].title}",
-                    placeholder="Choose a lesson", on_change=_choose, args=(controls, named, key, widget),
-                )  # fmt: skip
+                with st.container(horizontal=True, wrap=False, gap="small", width=430):
+                    place = list(named).index(lesson.key) if lesson else -1
+                    _step(controls, lessons, "◀", "Previous", place - 1)
+                    state[widget] = state[key]
+                    st.selectbox(
+                        "Lesson", list(named), 0 if lesson else None, key=widget, label_visibility="collapsed",
+                        format_func=lambda name: f"{list(named).index(name) + 1} · {named[name].title}",
+                        placeholder="Choose a lesson", on_change=_choose, args=(controls, widget),
+                    )  # fmt: skip
+                    _step(controls, lessons, "▶", "Next", place + 1)
             elif lesson:
                 st.markdown(f"**{typeset(lesson.title)}**", width="content")
-            if lesson and lesson.holds(now):
-                with st.popover("Predict first", key=f"{widget}_{lesson.key}"):
-                    st.markdown(typeset(lesson.question))
-                    with st.expander("Answer"):
-                        st.markdown(typeset(lesson.answer))
-            if lesson:
-                st.button("Restore", key=f"{widget}_again", on_click=_apply, args=(controls, lesson), type="tertiary",
-                          disabled=not changed,
+            if lesson and changed:
+                st.button("Differs from the lesson · restore", key=f"{widget}_again", on_click=_open,
+                          args=(controls, lesson.key, False), type="tertiary",
                           help="Set every control back to the values that this lesson starts with.")  # fmt: skip
         if lesson is None:
             st.markdown(NONE)
-        elif lesson.holds(now):
+        elif holds:
             st.markdown(typeset(lesson.see))
+            _ask(lesson, guess)
         else:
-            labels = ", ".join(controls.fields[name].label for name in changed)
-            st.markdown(
-                f"**The settings differ from this lesson's:** {labels}. *Restore* brings them and its text back."
-            )
+            labels = ", ".join(controls.fields[name].label for name in changed if name not in lesson.free)
+            st.markdown(f"Its text does not hold for these settings: {labels}.")
+    controls.to_guess = holds and state.get(guess) is None
+    _keep_in_link(controls, lesson)
+
+
+def guessed(controls: Controls[Any]) -> bool:
+    """False while a link with `predict=1` keeps the result back until an answer is chosen; call `lesson_panel` first.
+
+    Where no lesson is open, or the settings make its question untrue, there is nothing to guess.
+    """
+    return not (controls.to_guess and st.query_params.get("predict") == "1")
 
 
 def lesson_now(page: str) -> str:
@@ -64,11 +71,47 @@ def lesson_now(page: str) -> str:
     return st.session_state.get(f"{page}.lesson") or ""
 
 
-def _choose(controls: Controls[Any], named: dict[str, Lesson], key: str, widget: str) -> None:
-    st.session_state[key] = st.session_state[widget]
-    if (lesson := named.get(st.session_state[widget])) is not None:
-        _apply(controls, lesson)
+def _ask(lesson: Lesson, guess: str) -> None:
+    """The question with its choices; after a choice the verdict and the answer."""
+    choice = st.pills(typeset(f"**{lesson.question}**"), lesson.choices, key=guess, required=True, wrap=True)
+    if choice is not None:
+        right = lesson.choices[lesson.right]
+        verdict = "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
+        st.markdown(f"{verdict} {typeset(lesson.answer)}")
 
 
-def _apply(controls: Controls[Any], lesson: Lesson) -> None:
-    controls.set({**controls.defaults, **lesson.settings})
+def _step(controls: Controls[Any], lessons: tuple[Lesson, ...], sign: str, which: str, place: int) -> None:
+    """A button that opens the lesson at a place; grey where there is none."""
+    there = 0 <= place < len(lessons)
+    st.button(sign, key=f"{controls.page}_lesson_{which.lower()}", help=f"{which} lesson", disabled=not there,
+              on_click=_open, args=(controls, lessons[place].key if there else ""))  # fmt: skip
+
+
+def _keep_in_link(controls: Controls[Any], lesson: Lesson | None) -> None:
+    """Keep the open lesson in the address, with what stands at its default although the lesson sets it.
+
+    A lesson that was only found by its settings is found again by them, and stays out of the address.
+    """
+    query, texts = st.query_params, {"lesson": "", "default": ""}
+    if lesson is not None and not st.session_state[f"{controls.page}.lesson_found"]:
+        usual = [name for name in lesson.settings if getattr(controls.now, name) == controls.defaults[name]]
+        texts = {"lesson": lesson.key, "default": ",".join(controls.fields[name].key for name in usual)}
+    for name, text in texts.items():
+        if text and query.get(name) != text:
+            query[name] = text
+        elif not text:
+            query.pop(name, None)
+    st.session_state[f"{controls.page}.lesson_in_link"] = texts["lesson"]
+
+
+def _choose(controls: Controls[Any], widget: str) -> None:
+    if (chosen := st.session_state[widget]) is not None:
+        _open(controls, chosen)
+
+
+def _open(controls: Controls[Any], lesson: str, anew: bool = True) -> None:
+    """Set the settings of a lesson, and forget the guess if the lesson begins anew."""
+    st.session_state.update({f"{controls.page}.lesson": lesson, f"{controls.page}.lesson_found": False})
+    if anew:
+        st.session_state[f"{controls.page}_guess"] = None
+    controls.set_lesson(lesson)

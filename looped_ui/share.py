@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from looped.export.files import FORMATS, Export
 from looped.settings import CheckedSettings
 from looped_ui.controls import DISPLAY, Controls
-from looped_ui.lesson import lesson_now
+from looped_ui.lesson import guessed, lesson_now
 from looped_ui.parts import plain
 
 
@@ -39,8 +40,9 @@ def share(
         hide = st.multiselect(
             "Controls to hide", list(names), ["lesson"], key=f"{controls.page}_hide", format_func=names.__getitem__
         )
+        guess = st.toggle("Ask for a guess first", key=f"{controls.page}_predict")
         embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
-        extra = ({"hide": ",".join(hide)} if hide else {}) | ({"embed": "true"} if embed else {})
+        extra = {"hide": ",".join(hide), "predict": "1" if guess else "", "embed": "true" if embed else ""}
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
         if result is None:
             return
@@ -51,6 +53,16 @@ def share(
                     form.label, partial(_content, result, name), name, form.media_type, help=form.what,
                     key=f"{controls.page}_{name}", on_click="ignore",
                 )  # fmt: skip
+
+
+def held_back(controls: Controls[Any], settings: CheckedSettings, place: DeltaGenerator) -> bool:
+    """Whether the result waits for a guess; then it says so, and the panel of links stands in `place`."""
+    if guessed(controls):
+        return False
+    st.info("Choose an answer above to see the result.")
+    with place:
+        share(controls, settings, None)
+    return True
 
 
 def _content(result: Callable[[], Export[Any]], name: str) -> bytes:

@@ -13,7 +13,7 @@ from looped_ui import backend, jobs
 from looped_ui.frame import Page
 from looped_ui.live import figure
 from looped_ui.parts import data_table, made_by, plain, show_number, typeset
-from looped_ui.share import share
+from looped_ui.share import held_back, share
 
 JOB = "context"
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
@@ -178,6 +178,8 @@ def draw(settings: ContextSettings) -> None:
         check(settings)
     except SettingsError as error:
         st.error(plain(str(error)))
+        return
+    if held_back(controls, settings, page.top_line):
         return
     result = find(settings)
     if result is None:

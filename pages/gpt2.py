@@ -15,7 +15,7 @@ from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.live import figure
 from looped_ui.parts import data_table, plain, show_number
-from looped_ui.share import share
+from looped_ui.share import held_back, share
 
 JOB = "gpt2"
 
@@ -133,6 +133,8 @@ def kept() -> None:
 
 def draw(settings: GPT2Settings) -> None:
     """Draw everything to the right of the controls."""
+    if held_back(controls, settings, page.top_line):
+        return
     kept()
     live(settings)
     job = jobs.current(JOB)

@@ -16,7 +16,7 @@ from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.live import figure
 from looped_ui.parts import data_table, show_number
-from looped_ui.share import share
+from looped_ui.share import held_back, share
 
 JOB = "signal"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "examples", "σ": "noise"}
@@ -213,6 +213,8 @@ def bound_section() -> None:
 
 def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]) -> None:
     """Draw everything to the right of the controls."""
+    if held_back(controls, settings, page.top_line):
+        return
     task = settings.task(*matrices)
     identity = risks.digest(*matrices)
     trained = _training(settings, task)

@@ -17,7 +17,7 @@ from looped_ui import jobs
 from looped_ui.frame import Page
 from looped_ui.live import figure
 from looped_ui.parts import data_table, made_by, plain, show_number, typeset
-from looped_ui.share import share
+from looped_ui.share import held_back, share
 
 JOB = "train"
 CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted
@@ -257,6 +257,8 @@ def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
 
 def draw(settings: TrainSettings) -> None:
     """Draw everything below the lesson."""
+    if held_back(controls, settings, page.top_line):
+        return
     default, provenance = stored()
     job = jobs.current(JOB)
     seconds = estimate(settings).seconds

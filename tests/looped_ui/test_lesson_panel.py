@@ -1,4 +1,4 @@
-"""The lesson of every page, in the page itself: its text stands only where every sentence of it is true."""
+"""The lesson of every page, in the page itself: its text stands only where it is true, its answer after a guess."""
 
 import pytest
 
@@ -23,7 +23,7 @@ PAGES = {
     "signal": (SIGNAL, SignalSettings),
     "gpt2": (GPT2, GPT2Settings),
 }
-DIFFER, NONE = "The settings differ from this lesson's", "No lesson is open"
+DIFFER, NONE = "Its text does not hold for these settings", "No lesson is open"
 OUTSIDE = {
     "compare": {"algorithm": "ridge"}, "context": {"prompts": "11"}, "train": {"noise": "0.5"},
     "signal": {"noise": "0.5"}, "gpt2": {"noise": "0.5"},
@@ -37,9 +37,31 @@ ALL = [
 def panel(at, page, lessons):
     """The lessons whose texts stand on the page, the one chosen, and True if the page says that it does not apply."""
     said = [str(element.value) for element in at.markdown]
-    shown = {lesson.key for lesson in lessons if typeset(lesson.see) in said or typeset(lesson.answer) in said}
+    shown = {lesson.key for lesson in lessons if typeset(lesson.see) in said or answered(at, lesson)}
     box = at.selectbox(key=f"{page}_lesson").value
     return shown, box, any(DIFFER in text for text in said)
+
+
+def answered(at, lesson):
+    """The verdict before the lesson's answer, or None while the answer is not shown."""
+    said = [str(element.value) for element in at.markdown]
+    return next((text.removesuffix(typeset(lesson.answer)).strip() for text in said
+                 if text.endswith(typeset(lesson.answer))), None)  # fmt: skip
+
+
+def guess(at, page, choice):
+    at.button_group(key=f"{page}_guess").set_value(choice)
+    return run(at)
+
+
+def step(at, page, which):
+    at.button(key=f"{page}_lesson_{which}").click()
+    return run(at)
+
+
+def reloaded(at, page):
+    """The page opened anew at the address that the other one has."""
+    return open_page(page, **at.query_params)
 
 
 def settings_of(lesson, kind):
@@ -58,28 +80,142 @@ def test_a_lesson_opens_by_its_link_and_a_reload_of_its_settings_finds_it_again(
     lessons, kind = PAGES[page]
     at = open_page(page, lesson=lesson.key)
     assert panel(at, page, lessons) == ({lesson.key}, lesson.key, False)
-    assert "lesson" not in at.query_params
-    assert at.button(key=f"{page}_lesson_again").disabled
+    assert at.query_params["lesson"] == lesson.key
+    assert restores(at, page) == []
+    for again in (reloaded(at, page), reloaded(reloaded(at, page), page)):
+        assert panel(again, page, lessons) == ({lesson.key}, lesson.key, False)
+        assert again.session_state[f"{page}.last"] == settings_of(lesson, kind)
     query = settings_of(lesson, kind).to_query()
     again = open_page(page, **{key: text for key, text in query.items() if text != kind().to_query()[key]})
     assert panel(again, page, lessons) == ({lesson.key}, lesson.key, False)
 
 
+def restores(at, page):
+    """The buttons that restore the lesson, one or none."""
+    return [button for button in at.button if button.key == f"{page}_lesson_again"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_next_and_previous_open_every_lesson_with_its_settings_and_its_address(page):
+    lessons, kind = PAGES[page]
+    at = open_page(page)
+    assert "lesson" not in at.query_params
+    for which, order in (("next", lessons[1:]), ("previous", lessons[-2::-1])):
+        for lesson in order:
+            step(at, page, which)
+            assert panel(at, page, lessons) == ({lesson.key}, lesson.key, False)
+            assert at.query_params["lesson"] == lesson.key
+            assert at.session_state[f"{page}.last"] == settings_of(lesson, kind)
+            again = reloaded(at, page)
+            assert panel(again, page, lessons) == ({lesson.key}, lesson.key, False)
+            assert again.session_state[f"{page}.last"] == settings_of(lesson, kind)
+        assert at.button(key=f"{page}_lesson_{which}").disabled
+
+
 @pytest.mark.parametrize(("page", "lesson"), ALL)
-def test_reset_opens_the_first_lesson_with_the_defaults(page, lesson):
+def test_a_guess_shows_the_verdict_and_the_answer_and_a_lesson_opened_again_has_none(page, lesson):
     lessons, _ = PAGES[page]
     at = open_page(page, lesson=lesson.key)
-    assert panel(press(at, "Reset to defaults"), page, lessons) == ({lessons[0].key}, lessons[0].key, False)
+    right, *wrong = sorted(lesson.choices, key=lambda choice: choice != lesson.choices[lesson.right])
+    assert answered(at, lesson) is None
+    assert answered(guess(at, page, right), lesson) == "**Right.**"
+    for choice in wrong:
+        assert answered(guess(at, page, choice), lesson) == f"**Not quite: it is “{right}”.**"
+    there, back = ("next", "previous") if lesson is not lessons[-1] else ("previous", "next")
+    assert at.button_group(key=f"{page}_guess").value == wrong[-1]
+    step(at, page, there)
+    assert not any(answered(at, other) for other in lessons)
+    step(at, page, back)
+    assert answered(at, lesson) is None
+    assert answered(guess(at, page, right), lesson) == "**Right.**"
+
+
+@pytest.mark.parametrize(("page", "lesson"), ALL)
+def test_reset_opens_the_first_lesson_with_the_defaults(page, lesson):
+    lessons, kind = PAGES[page]
+    at = press(open_page(page, lesson=lesson.key), "Reset to defaults")
+    assert panel(at, page, lessons) == ({lessons[0].key}, lessons[0].key, False)
+    assert at.session_state[f"{page}.last"] == kind()
+    assert "lesson" not in at.query_params
+    assert panel(reloaded(at, page), page, lessons) == ({lessons[0].key}, lessons[0].key, False)
 
 
 @pytest.mark.parametrize(("page", "lesson"), ALL)
 def test_a_setting_that_makes_a_lesson_untrue_hides_its_text_and_restore_brings_both_back(page, lesson):
     lessons, kind = PAGES[page]
     at = open_page(page, lesson=lesson.key, **OUTSIDE[page])
-    assert panel(at, page, lessons) == (set(), lesson.key, True)
-    at.button(key=f"{page}_lesson_again").click()
-    assert panel(run(at), page, lessons) == ({lesson.key}, lesson.key, False)
-    assert at.session_state[f"{page}.last"] == settings_of(lesson, kind)
+    own = at.session_state[f"{page}.last"]
+    assert own != settings_of(lesson, kind)
+    for differing in (at, reloaded(at, page)):
+        assert panel(differing, page, lessons) == (set(), lesson.key, True)
+        assert differing.session_state[f"{page}.last"] == own
+        (restore,) = restores(differing, page)
+        restore.click()
+        assert panel(run(differing), page, lessons) == ({lesson.key}, lesson.key, False)
+        assert restores(differing, page) == []
+        assert differing.session_state[f"{page}.last"] == settings_of(lesson, kind)
+
+
+@pytest.mark.parametrize(("page", "lesson"), [case for case in ALL if case.values[1].settings])
+def test_a_setting_put_back_to_its_default_stays_there_after_a_reload_and_when_the_lesson_is_left(page, lesson):
+    _, kind = PAGES[page]
+    at = open_page(page, lesson=lesson.key)
+    *_, name = lesson.settings
+    default = {name: getattr(kind(), name)}
+    field = kind.table[name]
+    element = next(element for kind_ in ("number_input", "selectbox", "text_input", "toggle")
+                   for element in getattr(at, kind_) if element.key == field.key)  # fmt: skip
+    element.set_value(field.to_text(default[name]) if field.kind in ("numbers", "step") else default[name])
+    changed = run(at).session_state[f"{page}.last"]
+    assert changed == settings_of(lesson, kind).replace(**default)
+    assert at.query_params["default"] == field.key
+    again = reloaded(at, page)
+    assert again.session_state[f"{page}.last"] == changed
+    assert again.selectbox(key=f"{page}_lesson").value == lesson.key
+    restores(again, page)[0].click()
+    assert "default" not in run(again).query_params
+    assert reloaded(again, page).session_state[f"{page}.last"] == settings_of(lesson, kind)
+
+
+def test_back_in_the_history_opens_the_lesson_of_that_entry_unguessed():
+    at = guess(open_page("compare", lesson="noise"), "compare", "Both")
+    before = dict(at.query_params)
+    step(at, "compare", "next")
+    assert panel(at, "compare", COMPARE) == ({"rounding"}, "rounding", False)
+    for key in [*at.query_params]:
+        del at.query_params[key]
+    for key, value in before.items():
+        at.query_params[key] = value
+    run(at)
+    assert at.selectbox(key="compare_lesson").value == "noise"
+    assert answered(at, by_key(COMPARE)["noise"]) is None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_lesson_that_is_open_no_longer_leaves_the_address(page):
+    lessons, _ = PAGES[page]
+    at = open_page(page, lesson="no-such-lesson", **OUTSIDE[page])
+    assert at.selectbox(key=f"{page}_lesson").value is None
+    assert "lesson" not in at.query_params
+    assert any("does not exist here" in warning.value for warning in at.warning)
+    at = step(at, page, "next")
+    assert at.query_params["lesson"] == lessons[0].key
+
+
+@pytest.mark.parametrize(("page", "lesson"), [case for case in ALL if case.values[0] != "compare"])
+def test_a_class_link_can_ask_for_a_guess_before_it_shows_the_outcome(page, lesson):
+    def outcome(at):
+        return len(at.get("plotly_chart")) + len(at.metric)
+
+    at = open_page(page, lesson=lesson.key, hide="lesson", predict="1")
+    assert outcome(at) == 0
+    assert any("Choose an answer" in info.value for info in at.info)
+    guess(at, page, lesson.choices[lesson.right])
+    assert outcome(at) > 0
+    assert not any("Choose an answer" in info.value for info in at.info)
+    assert at.query_params["predict"] == "1"
+    assert outcome(open_page(page, lesson=lesson.key, hide="lesson")) > 0
+    assert outcome(open_page(page, lesson=lesson.key, predict="1", **OUTSIDE[page])) > 0  # nothing to guess at
 
 
 @pytest.mark.parametrize(("page", "lesson"), ALL)
@@ -116,6 +252,26 @@ def test_settings_of_no_lesson_show_none():
     at.selectbox(key="compare_lesson").set_value("softmax")
     assert panel(run(at), "compare", COMPARE) == ({"softmax"}, "softmax", False)
     assert at.selectbox(key="algorithm").value == "softmax"
+
+
+@pytest.mark.parametrize("lesson", [case.values[1] for case in ALL], ids=[case.id for case in ALL])
+def test_a_question_has_a_few_choices_one_of_them_right_and_what_to_see_does_not_say_which(lesson):
+    assert 2 <= len(lesson.choices) == len(set(lesson.choices)) <= 4
+    assert 0 <= lesson.right < len(lesson.choices)
+    assert lesson.question.endswith("?")
+    assert lesson.choices[lesson.right].casefold() not in f"{lesson.see} {lesson.question}".casefold()
+    for choice in lesson.choices:
+        assert len(choice) <= 50
+        assert typeset(choice) == choice
+        assert not set("*`[]<>") & set(choice)
+
+
+def test_the_right_choice_is_not_always_at_one_place_nor_the_longest():
+    everything = [lesson for lessons, _ in PAGES.values() for lesson in lessons]
+    places = [lesson.right for lesson in everything]
+    longest = [max(lesson.choices, key=len) == lesson.choices[lesson.right] for lesson in everything]
+    assert max(places.count(place) for place in range(4)) < 0.6 * len(places)
+    assert sum(longest) < 0.6 * len(longest)
 
 
 def test_a_class_link_keeps_its_lesson_in_the_address():

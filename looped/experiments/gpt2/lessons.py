@@ -9,18 +9,26 @@ GPT2 = (
         see="The same comparison in a real GPT-2, with softmax attention and layer norms. At s = 10 and this page's "
         "size the model with MLP ends at an error of 0.44 to 0.63 over three seeds, the one without at 1.2 to 1.9. A "
         "model that reads nothing from the examples has 2.",
-        question="A GPT-2 without MLP has a linear read-in and read-out. Is there a proof that it must be worse?",
-        answer="No. The proof is about one linear attention layer. The gap in GPT-2 is a measurement, at this size "
-        "and with these steps.",
+        question="Is there a proof that a GPT-2 without MLP must be worse?",
+        choices=(
+            "Yes, the one for linear attention holds here too",
+            "Yes, but only at s = 10",
+            "No, the gap is a measurement",
+        ),
+        right=2,
+        answer="A GPT-2 without MLP has a linear read-in and read-out, but the proof is about one linear attention "
+        "layer. The gap in GPT-2 is a measurement, at this size and with these steps.",
     ),
     Lesson(
         key="no-signal",
         title="Without a signal both learn",
         see="With β* = 0 both models end at an error of 0.018 to 0.039 (three seeds each); the best single linear "
         "step has 0.46.",
-        question="Which of the two has more weights, and does it matter here?",
-        answer="The one with MLP, nearly three times as many. Without a shared signal it is ahead at two of three "
-        "seeds and behind at one.",
+        question="The model with MLP has nearly three times as many weights. At how many of the three seeds is it "
+        "ahead?",
+        choices=("None", "One", "Two", "All three"),
+        right=2,
+        answer="Without a shared signal it is ahead at two of three seeds and behind at one.",
         settings={"signal": 0.0},
     ),
 )

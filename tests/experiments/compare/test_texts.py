@@ -71,6 +71,10 @@ def brings_the_lesson(at, _):
     assert at.selectbox(key="compare_lesson").value == "one-step"
 
 
+def opens_the_second_lesson(at, _):
+    assert shown(at) == Settings(**COMPARE[1].settings)
+
+
 def sets_the_optimal_step(at, before):
     assert shown(at) == before.replace(step_size="optimal")
 
@@ -79,7 +83,8 @@ OUTCOMES = {
     "Hold this curve": holds_the_curve,
     "New seed": draws_another_seed,
     "Reset to defaults": brings_the_defaults,
-    "Restore": brings_the_lesson,
+    "Differs from the lesson": brings_the_lesson,
+    "▶": opens_the_second_lesson,
     "Set the optimal step": sets_the_optimal_step,
 }
 
@@ -91,7 +96,7 @@ def test_every_button_does_what_it_says_for_every_algorithm_and_data(monkeypatch
     at = open_page(**query, modes="true")
     labels = [button.label for button in at.button if not button.disabled]
     steady = algorithm in ("gd", "ridge", "preconditioned")
-    assert len(labels) == (5 if steady else 4)
+    assert len(labels) == (6 if steady else 5)
     for label in labels:
         (name,) = (name for name in OUTCOMES if label.startswith(name))  # a new button needs an outcome here
         at = open_page(**query, modes=str(name == "Set the optimal step").lower())

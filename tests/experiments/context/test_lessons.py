@@ -52,13 +52,13 @@ def test_the_first_lesson_is_the_default_and_all_run_at_once():
 def test_three_per_feature_is_for_half_of_the_prompts_and_nine_of_ten_need_more(default):
     assert needed(default) == pytest.approx(number("three-per-feature", "from about n = #d on"), abs=0.1)
     assert needed(default, 2) == pytest.approx(number("three-per-feature", "9 of 10 from about #d on"), abs=0.1)
-    assert 10 * needed(default) == pytest.approx(number("three-per-feature", "About #. At"), abs=1)
+    assert 10 * needed(default) == pytest.approx(number("three-per-feature", "About #. With"), abs=1)
     place = default.nearest(number("three-per-feature", "At n = #d"))
     assert np.median(default.kappa[place]) == pytest.approx(number("three-per-feature", "κ is about #,"), rel=0.05)
     limit = theory.limit_ratio(50, 1e-3, "auto")
     assert limit == pytest.approx(number("three-per-feature", "limit of large d it is n = #d"), abs=0.005)
     assert theory.exponential_requirement(50, 10) == pytest.approx(190, abs=0.5)
-    assert "10¹⁹⁰" in LESSONS["three-per-feature"].question
+    assert "About 10¹⁹⁰" in LESSONS["three-per-feature"].choices
 
 
 def test_more_loops_need_fewer_examples_and_never_less_than_one_per_feature(default):
@@ -145,21 +145,21 @@ def test_correlated_rows_tend_to_the_condition_number_of_their_covariance():
 
 
 def test_the_first_lesson_names_both_sizes_so_that_it_does_not_contradict_the_number_beside_it():
-    see = LESSONS["three-per-feature"].see
-    assert "half of 4,000 prompts" in see
-    assert "The number below is measured on 64 prompts" in see
+    answer = LESSONS["three-per-feature"].answer
+    assert "half of 4,000 prompts" in answer
+    assert "The number below is measured on 64 prompts" in answer
     shown = run("three-per-feature")
     assert shown.settings.prompts == 64
     for quantile, who in ((1, "half of them"), (2, "9 of 10")):
-        low, high = map(float, re.search(rf"([\d.]+) to ([\d.]+) for {who}", see).groups())
+        low, high = map(float, re.search(rf"([\d.]+) to ([\d.]+) for {who}", answer).groups())
         assert low <= round(needed(shown, quantile), 2) <= high
 
 
 @pytest.mark.slow
 def test_over_twenty_seeds_64_prompts_need_what_the_first_lesson_says():
-    see = LESSONS["three-per-feature"].see
+    answer = LESSONS["three-per-feature"].answer
     results = [run("three-per-feature", seed=seed) for seed in range(20)]
     for quantile, who in ((1, "half of them"), (2, "9 of 10")):
         found = [needed(result, quantile) for result in results]
-        assert f"{min(found):.2f} to {max(found):.2f} for {who}" in see
+        assert f"{min(found):.2f} to {max(found):.2f} for {who}" in answer
         assert f"{min(found):.2f} and {max(found):.2f}" in PAGE.read_text(encoding="utf-8")

@@ -389,6 +389,7 @@ def test_what_the_lessons_say_is_measured():
     assert list(gaps.values()) == pytest.approx([1.83, 1.36, 1.26], abs=5e-3)
     gaps = {M: levels(SignalSettings(examples=M).task()).gap for M in (5, 40, 200, 400)}
     assert [gaps[M] for M in (5, 40, 400)] == pytest.approx([1.83, 0.52, 0.07], abs=5e-3)
+    assert gaps[5] / gaps[40] == pytest.approx(3.5, abs=0.05)
     assert gaps[40] * 40 > 1.8 * gaps[5] * 5  # slower than 1/M at first
     assert gaps[400] * 400 == pytest.approx(gaps[200] * 200, rel=0.06)  # like it in the end
 
