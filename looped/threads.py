@@ -6,6 +6,7 @@ number of threads; the run functions, the commands and the app ask for one here.
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
@@ -22,9 +23,14 @@ _before = ExitStack()
 
 
 @functools.cache
-def _pools() -> ThreadpoolController:
-    """The thread pools of the libraries of linear algebra; they are looked up once, which takes 20 ms."""
+def _pools(loaded: tuple[str, ...]) -> ThreadpoolController:  # noqa: ARG001
+    """The thread pools of the loaded libraries; they are looked up, in 20 ms, when one more has been loaded."""
     return ThreadpoolController()
+
+
+def _loaded() -> tuple[str, ...]:
+    """Those of the libraries with thread pools that have been imported, some of them after the first run."""
+    return tuple(name for name in ("numpy", "torch", "scipy.linalg", "sklearn") if name in sys.modules)
 
 
 @contextmanager
@@ -34,7 +40,7 @@ def one_thread() -> Iterator[None]:
     with _lock:
         if _running == 0:
             _before.callback(torch.set_num_threads, torch.get_num_threads())
-            _before.enter_context(_pools().limit(limits=1))
+            _before.enter_context(_pools(_loaded()).limit(limits=1))
         _running += 1
         torch.set_num_threads(1)
     try:
@@ -74,4 +80,4 @@ def in_one_thread(function: F) -> F:
 def keep_to_one_thread() -> None:
     """One thread from now on, for a process that does nothing else, such as the app."""
     torch.set_num_threads(1)
-    _pools().limit(limits=1)
+    _pools(_loaded()).limit(limits=1)

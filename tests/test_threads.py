@@ -86,3 +86,16 @@ def test_bytes_do_not_depend_on_the_number_of_threads():
         "print(hashlib.sha256(export.of(result).file('arrays.npz')).hexdigest())"
     )
     assert in_a_process(code, 1) == in_a_process(code, 2)
+
+
+def test_a_library_that_is_loaded_after_the_first_run_is_held_to_one_thread_as_well():
+    code = (
+        "from looped import Settings, compare\n"
+        "from looped.threads import one_thread\n"
+        "from threadpoolctl import threadpool_info\n"
+        "compare(Settings(loops=2, prompts=1))\n"
+        "import sklearn.linear_model\n"
+        "with one_thread():\n"
+        "    print({pool['num_threads'] for pool in threadpool_info()})"
+    )
+    assert in_a_process(code) == "{1}"

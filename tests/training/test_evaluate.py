@@ -92,15 +92,16 @@ def test_few_prompts_exceed_the_limit(n, d):
     assert limit.value > (1 + (d / n) ** 0.5) ** 2  # where λ₁ lies for large n and d
 
 
-def test_the_mean_below_the_limit_is_the_plain_one_and_its_error_is_honest():
+@pytest.mark.parametrize(("a", "loops", "draws"), [(0.77, 1, 6), pytest.param(0.554, 10, 40, marks=pytest.mark.slow)])
+def test_the_mean_below_the_limit_is_the_plain_one_and_its_error_is_honest(a, loops, draws):
     # 2.4 million plain draws hold two or three prompts above the limit.
-    model, stream = descent_model(0.554, 5, 10), PromptStream(examples=20, features=5)
+    model, stream = descent_model(a, 5, loops), PromptStream(examples=20, features=5)
     limit, generator, total, count = largest_eigenvalue(20, 5).value, torch.Generator().manual_seed(77), 0.0, 0
-    for _ in range(40):
+    for _ in range(draws):
         batch = stream.draw(20_000, generator)
         eigenvalues = torch.linalg.eigvalsh(batch.state[:, :5, :5])
         ordinary = eigenvalues[:, -1] < limit
-        total += float((1 - 0.554 * eigenvalues[ordinary]).pow(20).sum())
+        total += float((1 - a * eigenvalues[ordinary]).pow(2 * loops).sum())
         count += int(ordinary.sum())
     estimates = [risks(squares(model), stream, seed, 20_000)[0] for seed in SEEDS]
     away = [(risk.mean - total / count) / risk.error for risk in estimates]
@@ -109,11 +110,11 @@ def test_the_mean_below_the_limit_is_the_plain_one_and_its_error_is_honest():
 
 def test_what_is_multiplied_is_weighted_back_to_the_stated_distribution():
     d, stream = 5, PromptStream(examples=20, features=5, noise=0.3)
-    one = risks(lambda batch: torch.ones(len(batch.state)).double(), stream, 0, 100_000)[1]
-    trace = risks(lambda batch: batch.state[:, :d, :d].diagonal(dim1=1, dim2=2).sum(1), stream, 0, 100_000)[1]
-    label = risks(lambda batch: batch.state[:, d, d], stream, 0, 100_000)[1]
+    one = risks(lambda batch: torch.ones(len(batch.state)).double(), stream, 0, 25_000)[1]
+    trace = risks(lambda batch: batch.state[:, :d, :d].diagonal(dim1=1, dim2=2).sum(1), stream, 0, 25_000)[1]
+    label = risks(lambda batch: batch.state[:, d, d], stream, 0, 25_000)[1]
     for risk, expected in ((one, 1), (trace, d), (label, d + 0.3**2)):
-        assert abs(risk.mean - expected) < 4 * risk.error < 0.03 * expected
+        assert abs(risk.mean - expected) < 4 * risk.error < 0.06 * expected
 
 
 def test_a_loss_that_overflows_has_an_infinite_mean_and_is_not_a_number_nowhere():
@@ -139,13 +140,13 @@ def test_spectra_are_those_below_the_limit():
 
 def test_query_errors_are_those_of_the_exact_risk():
     model, stream = descent_model(0.5, 5, 3), PromptStream(examples=20, features=5)
-    errors = query_errors(model.predictions, stream, seed=1, prompts=50_000)
+    errors = query_errors(model.predictions, stream, seed=1, prompts=20_000)
     assert errors.mean.shape == (4,)
     assert errors.mean[0] == pytest.approx(5, rel=0.05)
-    assert errors.mean[3] == pytest.approx(wishart.descent_risk(0.5, 3, 20, 5), rel=0.1)
+    assert errors.mean[3] == pytest.approx(wishart.descent_risk(0.5, 3, 20, 5), rel=0.15)
     assert (errors.median < errors.mean).all()
     assert (errors.mean < errors.tail).all()
-    again = query_errors(model.predictions, stream, seed=1, prompts=50_000)
+    again = query_errors(model.predictions, stream, seed=1, prompts=20_000)
     assert (again.mean == errors.mean).all()
 
 
