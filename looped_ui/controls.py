@@ -42,11 +42,18 @@ class Controls(Generic[S]):
     Args:
         page: its name, as in its address.
         settings: Class of the settings that the controls set.
+        opening: the lesson of an address that asks for nothing.
         lessons: settings by name of the lesson that a link may ask for; what else the link says comes on top.
     """
 
-    def __init__(self, page: str, settings: type[S], lessons: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self.page = page
+    def __init__(
+        self,
+        page: str,
+        settings: type[S],
+        lessons: Mapping[str, Mapping[str, Any]] | None = None,
+        opening: str = "",
+    ) -> None:
+        self.page, self.opening = page, opening
         self.settings = settings
         self.fields: dict[str, Field] = settings.table
         self.defaults = settings.defaults()
@@ -280,6 +287,8 @@ class Controls(Generic[S]):
         before, state["page"] = state.get("page"), self.page
         entering = before != self.page
         link, seen = query.get("lesson", ""), f"{self.page}.lesson_in_link"
+        if entering and before is None and not (link or {*known, "v", "hide"} & given.keys()):
+            link = self.opening
         carried = entering and before is not None and link in ("", state.get(f"{before}.lesson_in_link"))
         if carried and not known.keys() & given.keys():
             last = state.get(f"{self.page}.last")

@@ -27,15 +27,16 @@ class Page(Generic[S]):
     Args:
         name: Name of its experiment.
         script: `__file__` of the page, beside which its prose lies as Markdown.
+        opening: Lesson that it opens with where the address asks for nothing.
     """
 
-    def __init__(self, name: str, script: str) -> None:
+    def __init__(self, name: str, script: str, opening: str = "") -> None:
         through_app()
         self.experiment = EXPERIMENTS[name]
         self.prose = Path(script).with_suffix(".md")
         self.lessons = self.experiment.load("lessons")
         presets = {key: lesson.settings for key, lesson in by_key(self.lessons).items()}
-        self.controls: Controls[S] = Controls(name, self.experiment.load("settings"), presets)
+        self.controls: Controls[S] = Controls(name, self.experiment.load("settings"), presets, opening)
         self.controls.repair_link()
         self.embedded = st.context.is_embedded
         """Within another page: the picture and the controls that the link names, alone."""
@@ -59,8 +60,10 @@ class Page(Generic[S]):
                 st.title(self.experiment.title, width="stretch")
                 glossary()
             st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
-            lesson_panel(self.controls, self.lessons)
-        self.picture = st.container(key="picture", gap="small")
+        above, self.picture, below = st.container(), st.container(key="picture", gap="small"), st.container()
+        if not self.embedded:
+            with above:
+                lesson_panel(self.controls, self.lessons, below)
         self.controls.show_repairs(settings)
         for sentence in refused:
             st.error(plain(sentence))

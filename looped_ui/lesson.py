@@ -3,6 +3,7 @@
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from looped.lesson import Lesson, by_key, fitting
 from looped_ui.controls import Controls
@@ -11,11 +12,16 @@ from looped_ui.parts import typeset
 NONE = "No lesson is open. Choose one to begin."
 
 
-def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
+def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: DeltaGenerator) -> None:
     """Draw the lesson: the link's if it names one, the one chosen here, or the one that the settings belong to.
 
     Its text is shown only while every sentence of it is true under the settings of the page. Call it after
     `controls.read`.
+
+    Args:
+        controls: Controls of the page.
+        lessons: Lessons of the page.
+        below: Place of the question and its answer.
     """
     state, named, now = st.session_state, by_key(lessons), controls.now
     key, widget, guess = f"{controls.page}.lesson", f"{controls.page}_lesson", f"{controls.page}_guess"
@@ -50,7 +56,8 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> None:
             st.markdown(NONE)
         elif holds:
             st.markdown(typeset(lesson.see))
-            _ask(lesson, guess)
+            with below:
+                _ask(lesson, guess)
         else:
             labels = ", ".join(controls.fields[name].label for name in changed if name not in lesson.free)
             st.markdown(f"Its text does not hold for these settings: {labels}.")

@@ -26,6 +26,8 @@ def share(
         result: gives the result to export, called only when a file is requested; none while there is nothing to export.
         note: A sentence on what a link cannot carry, or on why there are no files.
     """
+    if st.context.is_embedded:
+        return
     panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
     if not panel.open:
         return

@@ -10,6 +10,7 @@ from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture, Series
 from looped.experiments.compare import charts, words
 from looped.experiments.compare.cost import most_prompts
+from looped.experiments.compare.lessons import OPENING
 from looped.experiments.compare.stage import stage
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
@@ -18,8 +19,8 @@ from looped_ui import backend
 from looped_ui.close_up import close_up
 from looped_ui.frame import Page
 from looped_ui.live import figure, live
-from looped_ui.parts import data_table, plain, show_number, typeset
-from looped_ui.share import share
+from looped_ui.parts import data_table, plain, show_number, typeset, unbroken
+from looped_ui.share import held_back, share
 from looped_ui.table import Chosen, choose_table, set_address
 
 KAPPA_FALLS = (
@@ -216,6 +217,8 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
 
 def draw(settings: Settings, real: Chosen | None) -> None:
     """Draw everything to the right of the controls."""
+    if held_back(controls, settings, page.top_line):
+        return
     table = real.table if real else None
     if real:
         real.show_notes()
@@ -236,7 +239,7 @@ def draw(settings: Settings, real: Chosen | None) -> None:
 
     with page.picture:
         live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
-        st.markdown(typeset(words.verdict(asked, view.summary)))
+        st.markdown(unbroken(typeset(words.verdict(asked, view.summary))))
         st.caption(typeset(words.what_runs(asked, view.summary)))
     if page.embedded:
         return
@@ -256,7 +259,7 @@ def draw(settings: Settings, real: Chosen | None) -> None:
     page.assumptions(words.assumptions(asked))
 
 
-page: Page[Settings] = Page("compare", __file__)
+page: Page[Settings] = Page("compare", __file__, OPENING)
 controls = page.controls
 chosen_table = sidebar()
 unused = () if controls.value("data") in TABLES else ("target", "feature_columns")

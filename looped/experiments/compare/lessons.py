@@ -7,7 +7,23 @@ from looped.lesson import Lesson
 
 ANY_PROMPTS = ("seed", "prompts")
 
+OPENING = "first-look"
+"""The lesson that the page opens with where nothing is asked for: so small that every number can be read."""
+
 COMPARE = (
+    Lesson(
+        key=OPENING,
+        title="What the transformer sees",
+        see="Each column is a solved example: features x above, its label y below. The query column holds the present "
+        "guess w. Press play: in every pass the layer scores each example and moves one column.",
+        question="Which numbers of the prompt does a pass of the layer change?",
+        choices=("The labels y", "The examples and the query", "The query's w alone"),
+        right=2,
+        answer="Every pass reads all examples again and leaves them as they are. The score of an example is the error "
+        "of w on it, and the scores move w one step down the loss: T passes are T steps of gradient descent.",
+        settings={"loops": 30, "examples": 6, "features": 2, "condition_number": 10.0},
+        free=(*ANY_PROMPTS, "loops", "examples", "features", "condition_number", "spectrum", "noise", "dtype", "form"),
+    ),
     Lesson(
         key="one-step",
         title="One loop is one gradient step",

@@ -103,7 +103,7 @@ def _traces(shown: Scene, loop: str, twin: str) -> dict[str, dict[str, Any]]:
     dot = {"type": "scatter", "mode": "markers", "marker": {"size": 11, "color": model}, **silent}
     valley, path, rings = (short(v) for v in (shown.plane.valley(), shown.plane.looped, shown.plane.explicit))
     written = {"text": _numbers(shown.examples)} if _written(shown) else {}
-    return {
+    traces = {
         "examples": cells | written | {
             "z": short(shown.examples), "x0": 1, "hovertemplate": "example %{x}: %{z:.4g}<extra></extra>",
         },
@@ -133,10 +133,13 @@ def _traces(shown: Scene, loop: str, twin: str) -> dict[str, dict[str, Any]]:
         "explicit errors": ring | {"x": shown.loops, "y": _errors(shown.explicit_errors)} | _on("error"),
         "now": dot | _on("error"),
     }  # fmt: skip
+    hidden = () if shown.scores is not None else ("query", "scores")
+    return {name: trace for name, trace in traces.items() if name not in hidden}
 
 
 def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     rows, columns = shown.examples.shape
+    scored = shown.scores is not None
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
     edges = query_edges(columns)
     ticks = [1, *range(10, columns - 1, 10), columns] if columns > 12 else list(range(1, columns + 1))
@@ -144,17 +147,18 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     plane, ranges = shown.plane, shown.plane.ranges()
     limits, tick = log_range(_errors(np.concatenate([shown.errors, shown.explicit_errors])))
     scores = np.zeros((1, 1)) if shown.scores is None else shown.scores
+    query = {"tickvals": [*ticks, sum(edges) / 2], "ticktext": [*map(str, ticks), "<b>query</b>"]}
     named = list(range(rows)) if rows <= MOST_NAMED else [0, rows - 1]
     level = {"zeroline": False, "showgrid": False, "nticks": 5}
     axes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "tokens": (
-            across | {"tickangle": 0, "tickvals": [*ticks, sum(edges) / 2],
-                      "ticktext": [*map(str, ticks), "<b>query</b>"]},
+            across | {"tickangle": 0, **(query if scored else {"tickvals": ticks})},
             {"range": [rows - 0.5, -0.5], "tickvals": named, "ticktext": [shown.names[row] for row in named], **still},
         ),
         "scores": (
             across | {"showticklabels": False},
-            {"range": symmetric_range(scores), "nticks": 4, "fixedrange": True, "title": {"text": "score"}},
+            {"range": symmetric_range(scores), "nticks": 4, "fixedrange": True, "visible": scored,
+             "title": {"text": "score"}},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
@@ -168,16 +172,17 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
             {"type": "log", "range": limits, **tick, "exponentformat": "power", "hoverformat": ".3e"},
         ),
     }  # fmt: skip
+    largest = float(np.abs(shown.examples).max()) or 1.0
     layout: dict[str, Any] = {
         "height": HEIGHT, "margin": NARROW_MARGIN | {"t": 48}, "hovermode": "closest", "bargap": 0.25,
         "annotations": [],
         "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top"},
-        "coloraxis": {"showscale": False, "cmid": 0},
+        "coloraxis": {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
     titles = {
-        "tokens": f"The prompt: {shown.sizes[0]:,} solved examples and a query",
+        "tokens": f"Prompt: {shown.sizes[0]:,} examples{' and a query' if scored else ', before the first pass'}",
         "plane": "The loss, and the way down",
-        "error": "Error after each loop",
+        "error": "Error per loop",
     }
     for view, (left, right, bottom, top) in places.items():
         number, (x, y) = AXES[view], axes[view]
@@ -194,8 +199,8 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
 def _caption(shown: Scene, place: int) -> str:
     return (
         f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · a new x: it predicts "
-        f"y = {shown.predictions[place]:.3f}, right is {shown.new_y:.3f}"
-    )
+        f"y = {shown.predictions[place]:.3g}, right is {shown.new_y:.3g}"
+    ).replace("-", "−")
 
 
 def _on(view: str) -> dict[str, str]:
