@@ -1,5 +1,8 @@
 """Page 2: how many examples T loops need, measured, next to two requirements."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import streamlit as st
 
 from looped import export, theory
@@ -11,11 +14,13 @@ from looped.experiments.context.stored import answers, stored
 from looped.fields import SettingsError
 from looped_ui import backend, jobs
 from looped_ui.frame import Page
-from looped_ui.live import figure
+from looped_ui.live import figure, live
 from looped_ui.parts import data_table, made_by, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 JOB = "context"
+MAIN = next(iter(CHARTS))
+BELOW = 16  # pixels of the window that stay free below the first charts
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
 NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them above to use it."
 
@@ -172,6 +177,19 @@ def pictures(result: ContextResult) -> list[tuple[str, Picture]]:
     return drawn
 
 
+def following(result: ContextResult) -> Callable[[Mapping[str, Any]], Picture]:
+    """The first chart of a result with some settings changed, where that takes no time; else as it is."""
+
+    def picture(changes: Mapping[str, Any]) -> Picture:
+        settings = result.settings.replace(**changes)
+        found = (find(settings) if changes else None) or result
+        drawn = backend.sweep_chart(MAIN, found.settings, found)
+        assert drawn is not None
+        return drawn
+
+    return picture
+
+
 def draw(settings: ContextSettings) -> None:
     """Draw everything to the right of the controls."""
     try:
@@ -189,16 +207,23 @@ def draw(settings: ContextSettings) -> None:
         with page.top_line:
             again = f"The Python script trains A again, about {duration(estimate(result.settings).seconds)}."
             share(controls, settings, lambda: export.of(result), again if result.learned else "")
-    numbers(result)
     charts = pictures(result)
-    for place in range(0, len(charts), 2):
+    with page.picture:
+        for column, (heading, picture) in zip(st.columns(2), charts[:2], strict=True):
+            with column:
+                st.markdown(f"**{heading}**")
+                if heading == MAIN:
+                    live("chart0", following(result), controls.sliders, heights=(240, 400), below=BELOW)
+                else:
+                    figure(picture, "chart1")
+    numbers(result)
+    for note in words.notes(result):
+        st.caption(typeset(note))
+    for place in range(2, len(charts), 2):
         for column, (heading, picture) in zip(st.columns(2), charts[place : place + 2], strict=False):
             with column:
                 st.subheader(heading)
                 figure(picture, f"chart{place}{heading}")
-        if place == 0:
-            for note in words.notes(result):
-                st.caption(typeset(note))
         if place == 2:
             st.markdown(words.CLAIMS)
             if (learned := words.learned_note(result)) is not None:

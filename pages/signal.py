@@ -1,9 +1,13 @@
 """Page 4: what the MLP adds where tasks share a signal. LSA, LTB and one step of gradient descent."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 from torch import Tensor
 
 from looped import export
+from looped.chart import Picture
 from looped.experiments.signal import charts as figures
 from looped.experiments.signal.result import Over, SignalResult, SignalTraining, Sweep
 from looped.experiments.signal.settings import SignalSettings
@@ -14,7 +18,7 @@ from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
-from looped_ui.live import figure
+from looped_ui.live import figure, live
 from looped_ui.parts import data_table, show_number
 from looped_ui.share import held_back, share
 
@@ -116,12 +120,17 @@ def levels_section(
     settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], identity: str, best: Levels
 ) -> Sweep:
     """Smallest risks against one setting, with the levels of the strip at the present one."""
-    st.subheader("The smallest risks")
     against = st.segmented_control("Against", list(AGAINST), default="s", required=True, key="signal_against",
                                    label_visibility="collapsed")  # fmt: skip
-    sweep = risks.sweep(settings.of_task, AGAINST[against or "s"], identity, matrices).holding(settings, best)
-    figure(figures.risk_chart(sweep), "risks")
-    return sweep
+    over = AGAINST[against or "s"]
+
+    def picture(changes: Mapping[str, Any]) -> Picture:
+        new = settings.replace(**changes)
+        levels = risks.levels(new.of_task, identity, matrices) if changes else best
+        return figures.risk_chart(risks.sweep(new.of_task, over, identity, matrices).holding(new, levels))
+
+    live("risks", picture, controls.sliders, heights=(300, 400))
+    return risks.sweep(settings.of_task, over, identity, matrices).holding(settings, best)
 
 
 def training_section(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], best: Levels) -> None:
@@ -219,10 +228,11 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
     identity = risks.digest(*matrices)
     trained = _training(settings, task)
     best = trained.levels if trained is not None else risks.levels(settings.of_task, identity, matrices)
+    with page.picture:
+        sweep = levels_section(settings, matrices, identity, best)
     numbers(task, best)
     for note in notes(task):
         st.caption(note)
-    sweep = levels_section(settings, matrices, identity, best)
     training_section(settings, matrices, best)
     with page.top_line:
         note = "The link does not carry your matrices; the Python script does. " if identity else ""

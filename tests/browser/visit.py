@@ -103,8 +103,11 @@ class Visit:
         self.started += kind == "new_session"
         self.finished += kind == "script_finished"
 
-    def open(self, link: str = "", width: int = VIEWPORT["width"]) -> "Visit":
-        """Load a page by a link, as a browser does that has never been there, and wait for its first chart."""
+    def open(self, link: str = "?v=1", width: int = VIEWPORT["width"]) -> "Visit":
+        """Load a page by a link, as a browser does that has never been there, and wait for its first chart.
+
+        An address that asks for nothing would open the first lesson.
+        """
         self.leave()
         self.page.set_viewport_size(VIEWPORT | {"width": width})
         self.page.goto(f"{self.server}/{link}")

@@ -170,7 +170,7 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     data: list[dict[str, Any]] = []
     largest = [max(float(np.abs(pair[column]).max()) for pair in rows.values()) or 1.0 for column in (0, 1)]
     for column, (matrix, most) in enumerate(zip("PQ", largest, strict=True)):
-        drawn[f"coloraxis{column + 1}"] = {
+        drawn[("coloraxis", "coloraxis2")[column]] = {
             "cmin": -most, "cmax": most, "autocolorscale": True,
             "colorbar": {
                 "orientation": "h", "thickness": 10, "len": 0.48, "x": 0.52 * column, "xanchor": "left", "y": 0,
@@ -180,7 +180,7 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
         for row, (name, pair) in enumerate(rows.items()):
             number = 2 * row + column + 1
             trace = {
-                "type": "heatmap", "z": pair[column], "coloraxis": f"coloraxis{column + 1}", "xgap": 1, "ygap": 1,
+                "type": "heatmap", "z": pair[column], "coloraxis": ("coloraxis", "coloraxis2")[column], "xgap": 1, "ygap": 1,
                 "xaxis": f"x{number}", "yaxis": f"y{number}",
                 "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
             }  # fmt: skip
