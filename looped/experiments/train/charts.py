@@ -170,7 +170,8 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     data: list[dict[str, Any]] = []
     largest = [max(float(np.abs(pair[column]).max()) for pair in rows.values()) or 1.0 for column in (0, 1)]
     for column, (matrix, most) in enumerate(zip("PQ", largest, strict=True)):
-        drawn[("coloraxis", "coloraxis2")[column]] = {
+        scale = ("coloraxis", "coloraxis2")[column]
+        drawn[scale] = {
             "cmin": -most, "cmax": most, "autocolorscale": True,
             "colorbar": {
                 "orientation": "h", "thickness": 10, "len": 0.48, "x": 0.52 * column, "xanchor": "left", "y": 0,
@@ -180,8 +181,7 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
         for row, (name, pair) in enumerate(rows.items()):
             number = 2 * row + column + 1
             trace = {
-                "type": "heatmap", "z": pair[column], "coloraxis": ("coloraxis", "coloraxis2")[column], "xgap": 1, "ygap": 1,
-                "xaxis": f"x{number}", "yaxis": f"y{number}",
+                "type": "heatmap", "z": pair[column], "coloraxis": scale, "xgap": 1, "ygap": 1, "xaxis": f"x{number}", "yaxis": f"y{number}",
                 "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
             }  # fmt: skip
             if d < MOST_CELLS:  # as large as the cells allow
