@@ -181,7 +181,8 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
         for row, (name, pair) in enumerate(rows.items()):
             number = 2 * row + column + 1
             trace = {
-                "type": "heatmap", "z": pair[column], "coloraxis": scale, "xgap": 1, "ygap": 1, "xaxis": f"x{number}", "yaxis": f"y{number}",
+                "type": "heatmap", "z": pair[column], "coloraxis": scale, "xgap": 1, "ygap": 1,
+                "xaxis": f"x{number}", "yaxis": f"y{number}",
                 "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
             }  # fmt: skip
             if d < MOST_CELLS:  # as large as the cells allow
