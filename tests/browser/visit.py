@@ -173,7 +173,9 @@ class Visit:
         return self.page.get_by_test_id("stSlider").filter(has=self.slider(key))
 
     def move(self, key: str, arrow: str = "ArrowRight") -> None:
-        """Move that slider by one stop, with the keyboard, and wait for the run."""
+        """Move that slider by one stop, with the keyboard, once the page is idle, and wait for the run."""
+        self.idle()
+        self.page.evaluate(PAINTED)
         with self.change():
             self.slider(key).focus()
             self.page.keyboard.press(arrow)
