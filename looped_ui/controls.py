@@ -202,6 +202,8 @@ class Controls(Generic[S]):
                 given[field.key] = state[field.key]
         settings, rejected = self.settings.from_query(given)
         state[f"{self.page}.last"] = self.now = settings
+        if self.opening and not query and settings == self.settings():  # an empty address would open a lesson
+            query["v"] = str(LINK_VERSION)
         return settings, list(rejected.values())
 
     def _note_misread(self, settings: S) -> None:
@@ -287,7 +289,7 @@ class Controls(Generic[S]):
         before, state["page"] = state.get("page"), self.page
         entering = before != self.page
         link, seen = query.get("lesson", ""), f"{self.page}.lesson_in_link"
-        if entering and before is None and not (link or {*known, "v", "hide"} & given.keys()):
+        if entering and before is None and given.keys() <= {"embed", "embed_options"}:
             link = self.opening
         carried = entering and before is not None and link in ("", state.get(f"{before}.lesson_in_link"))
         if carried and not known.keys() & given.keys():

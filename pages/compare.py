@@ -106,9 +106,6 @@ def say_fewer(asked: Settings, settings: Settings) -> None:
 def verdicts(settings: Settings, summary: Summary) -> None:
     """Draw the prediction before the run, and the outcome."""
     verdict, error, kappa, sizes = summary.verdict, summary.error_after_T, summary.condition_number, summary.sizes
-    if verdict.prediction != "converges":
-        box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[verdict.prediction]
-        box(f"**Predicted before running.** {typeset(verdict.prediction_sentence)}")
     with st.container(horizontal=True):
         if verdict.prediction == "converges":
             show_number("Predicted", "converges", verdict.prediction_sentence.partition(": ")[2],
@@ -238,6 +235,9 @@ def draw(settings: Settings, real: Chosen | None) -> None:
         return stage(backend.kept_comparison(asked.replace(**changes), identity, table))
 
     with page.picture:
+        if (prediction := view.summary.verdict.prediction) != "converges":
+            box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
+            box(f"**Predicted before running.** {typeset(view.summary.verdict.prediction_sentence)}")
         live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
         st.markdown(unbroken(typeset(words.verdict(asked, view.summary))))
         st.caption(typeset(words.what_runs(asked, view.summary)))

@@ -213,9 +213,9 @@ def draw(settings: ContextSettings) -> None:
             with column:
                 st.markdown(f"**{heading}**")
                 if heading == MAIN:
-                    live("chart0", following(result), controls.sliders, heights=(240, 400), below=BELOW)
+                    live(f"chart0{MAIN}", following(result), controls.sliders, heights=(240, 400), below=BELOW)
                 else:
-                    figure(picture, "chart1")
+                    figure(picture, f"chart0{heading}")
     numbers(result)
     for note in words.notes(result):
         st.caption(typeset(note))

@@ -465,7 +465,7 @@ def test_the_page_of_charts_steps_through_the_loop_where_the_algorithm_allows(al
     pictures = made.pictures()
     assert len(pictures) == charts
     if charts > 1:
-        player = pictures["Inside the loop"].figure
+        player = pictures["Inside the loop"].standing_alone()
         assert len(player.frames) == SMALL.loops + 1 == len(player.layout.sliders[0].steps)
         assert "Plotly.animate" not in made.figure_html()  # nothing plays by itself
 

@@ -4,9 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
-from looped import Settings, compare
-from looped.experiments.compare.lessons import COMPARE
+from looped import Settings, compare, prompts
+from looped.algorithms.gd import GradientDescent
+from looped.attention import LinearAttention
+from looped.experiments.compare.lessons import COMPARE, OPENING
 from looped.glossary import GLOSSARY
 from looped.lesson import by_key
 from looped.tables import diabetes
@@ -48,9 +51,22 @@ def within(spread, low, high):
     assert spread[1] - spread[0] >= 0.5 * (high - low)
 
 
-def test_there_are_eight_lessons_with_different_names_and_the_first_is_the_default():
+def test_there_are_eight_lessons_with_different_names_one_of_them_of_the_defaults():
     assert len(LESSONS) == len(COMPARE) >= 8
-    assert Settings(**COMPARE[0].settings) == Settings()
+    assert COMPARE[0].key == OPENING
+    assert [lesson.key for lesson in COMPARE if Settings(**lesson.settings) == Settings()] == ["one-step"]
+
+
+def test_a_pass_of_the_first_look_changes_the_query_alone():
+    settings = Settings(**LESSONS[OPENING].settings, prompts=3)
+    batch = prompts.draw(settings)
+    weights = GradientDescent(settings, batch).weights
+    tokens = weights.embed(batch, 1.0)
+    after = LinearAttention()(tokens.clone(), weights, torch.full((3,), 0.5, dtype=tokens.dtype))
+    changed = (after != tokens).any(dim=0)
+    assert not changed[:, :-1].any()
+    assert changed[weights.w, -1].all()
+    assert not changed[weights.alpha, -1]
 
 
 @pytest.mark.parametrize("lesson", COMPARE, ids=lambda lesson: lesson.key)

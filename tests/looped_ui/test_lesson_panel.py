@@ -1,8 +1,9 @@
 """The lesson of every page, in the page itself: its text stands only where it is true, its answer after a guess."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from looped.experiments.compare.lessons import COMPARE
+from looped.experiments.compare.lessons import COMPARE, OPENING
 from looped.experiments.context import ContextSettings
 from looped.experiments.context.lessons import CONTEXT
 from looped.experiments.gpt2.lessons import GPT2
@@ -14,7 +15,7 @@ from looped.experiments.train.settings import TrainSettings
 from looped.lesson import by_key, fitting
 from looped.settings import Settings
 from looped_ui.parts import typeset
-from tests.app import open_page, press, run
+from tests.app import PATIENCE, ROOT, open_page, press, run
 
 PAGES = {
     "compare": (COMPARE, Settings),
@@ -68,11 +69,22 @@ def settings_of(lesson, kind):
     return kind(**lesson.settings)
 
 
+def usual(lessons, kind):
+    """The lesson of the defaults."""
+    return next(lesson.key for lesson in lessons if settings_of(lesson, kind) == kind())
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_the_first_lesson_is_the_defaults_and_is_open_at_the_start(page):
+def test_the_lesson_of_the_defaults_is_open_at_the_start(page):
     lessons, kind = PAGES[page]
-    assert settings_of(lessons[0], kind) == kind()
-    assert panel(open_page(page), page, lessons) == ({lessons[0].key}, lessons[0].key, False)
+    assert panel(open_page(page), page, lessons) == ({usual(lessons, kind)}, usual(lessons, kind), False)
+
+
+def test_an_address_that_asks_for_nothing_opens_the_first_page_with_its_first_lesson():
+    at = run(AppTest.from_file(ROOT / "pages/compare.py", default_timeout=PATIENCE))
+    lessons, kind = PAGES["compare"]
+    assert panel(at, "compare", lessons) == ({OPENING}, OPENING, False)
+    assert at.session_state["compare.last"] == settings_of(lessons[0], kind)
 
 
 @pytest.mark.parametrize(("page", "lesson"), ALL)
@@ -98,8 +110,7 @@ def restores(at, page):
 @pytest.mark.parametrize("page", PAGES)
 def test_next_and_previous_open_every_lesson_with_its_settings_and_its_address(page):
     lessons, kind = PAGES[page]
-    at = open_page(page)
-    assert "lesson" not in at.query_params
+    at = open_page(page, lesson=lessons[0].key)
     for which, order in (("next", lessons[1:]), ("previous", lessons[-2::-1])):
         for lesson in order:
             step(at, page, which)
@@ -131,13 +142,13 @@ def test_a_guess_shows_the_verdict_and_the_answer_and_a_lesson_opened_again_has_
 
 
 @pytest.mark.parametrize(("page", "lesson"), ALL)
-def test_reset_opens_the_first_lesson_with_the_defaults(page, lesson):
+def test_reset_opens_the_lesson_of_the_defaults(page, lesson):
     lessons, kind = PAGES[page]
     at = press(open_page(page, lesson=lesson.key), "Reset to defaults")
-    assert panel(at, page, lessons) == ({lessons[0].key}, lessons[0].key, False)
+    assert panel(at, page, lessons) == ({usual(lessons, kind)}, usual(lessons, kind), False)
     assert at.session_state[f"{page}.last"] == kind()
     assert "lesson" not in at.query_params
-    assert panel(reloaded(at, page), page, lessons) == ({lessons[0].key}, lessons[0].key, False)
+    assert panel(reloaded(at, page), page, lessons) == ({usual(lessons, kind)}, usual(lessons, kind), False)
 
 
 @pytest.mark.parametrize(("page", "lesson"), ALL)
@@ -286,7 +297,7 @@ def test_the_lesson_that_settings_belong_to_is_the_one_that_sets_them_else_the_f
     assert fitting(COMPARE, Settings()).key == "one-step"
     for lesson in COMPARE:
         assert fitting(COMPARE, Settings(**lesson.settings)).key == lesson.key
-    assert fitting(COMPARE, Settings(loops=77, condition_number=9)).key == "one-step"
+    assert fitting(COMPARE, Settings(loops=77, condition_number=9)).key == OPENING
     assert fitting(COMPARE, Settings(data="gaussian", examples=33)).key == "more-examples"
     assert fitting(COMPARE, Settings(algorithm="ridge")) is None
     assert by_key(COMPARE)["conditioning"].changed(Settings()) == ["loops", "condition_number"]

@@ -71,8 +71,12 @@ def brings_the_lesson(at, _):
     assert at.selectbox(key="compare_lesson").value == "one-step"
 
 
-def opens_the_second_lesson(at, _):
-    assert shown(at) == Settings(**COMPARE[1].settings)
+def opens_the_lesson_before(at, _):
+    assert shown(at) == Settings(**COMPARE[0].settings)
+
+
+def opens_the_lesson_after(at, _):
+    assert shown(at) == Settings(**COMPARE[2].settings)
 
 
 def sets_the_optimal_step(at, before):
@@ -84,7 +88,8 @@ OUTCOMES = {
     "New seed": draws_another_seed,
     "Reset to defaults": brings_the_defaults,
     "Differs from the lesson": brings_the_lesson,
-    "▶": opens_the_second_lesson,
+    "◀": opens_the_lesson_before,
+    "▶": opens_the_lesson_after,
     "Set the optimal step": sets_the_optimal_step,
 }
 
@@ -96,7 +101,7 @@ def test_every_button_does_what_it_says_for_every_algorithm_and_data(monkeypatch
     at = open_page(**query, modes="true")
     labels = [button.label for button in at.button if not button.disabled]
     steady = algorithm in ("gd", "ridge", "preconditioned")
-    assert len(labels) == (6 if steady else 5)
+    assert len(labels) == (7 if steady else 6)
     for label in labels:
         (name,) = (name for name in OUTCOMES if label.startswith(name))  # a new button needs an outcome here
         at = open_page(**query, modes=str(name == "Set the optimal step").lower())

@@ -62,7 +62,8 @@ def test_the_first_view_is_the_stored_result_with_all_charts(monkeypatch):
     monkeypatch.setattr("looped.experiments.context.sweep", never)
     at = open_context()
     assert at.title[0].value == "How many examples?"
-    assert [box.value for box in at.subheader] == HEADINGS
+    assert [box.value for box in at.subheader] == HEADINGS[2:]
+    assert all(f"**{heading}**" in texts(at, "markdown") for heading in HEADINGS[:2])
     result = stored()[0]
     x, y = line(at, ERROR, "T = 50")
     np.testing.assert_allclose(x, result.ratio)
