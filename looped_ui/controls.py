@@ -221,12 +221,13 @@ class Controls(Generic[S]):
 
     def set(self, changes: Mapping[str, Any]) -> None:
         """Put values by name of the setting into the widgets; for callbacks, before the widgets are drawn."""
+        late = st.session_state.setdefault("late", {})
         for name, value in changes.items():
             field = self.fields[name]
             if field.kind == "choice":
                 st.session_state[f"{field.key}_in_link"] = st.query_params.get(field.key, self.defaults[name])
-            elif field.key in st.query_params and field.key not in st.session_state:
-                st.session_state.setdefault("late", {})[name] = value
+            elif name in late or (field.key in st.query_params and field.key not in st.session_state):
+                late[name] = value
             if field.kind in ("numbers", "step"):
                 value = field.to_text(value)
             st.session_state[field.key] = _short(value)
@@ -259,7 +260,6 @@ class Controls(Generic[S]):
         """
         state = st.session_state
         self.set(values)
-        state.pop("late", None)  # the address holds every value
         with get_session_state().query_params() as query:
             for key in ("lesson", "default"):
                 query.discard_param_no_forward_msg(key)

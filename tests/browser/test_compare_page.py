@@ -338,6 +338,20 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None
     assert "converges" in visit.metrics().values()
 
 
+def test_a_lesson_is_one_entry_of_the_history_and_back_opens_the_one_before(visit: Visit) -> None:
+    page = visit.open("?lesson=conditioning").page
+    entries, addresses = page.evaluate("history.length"), [page.url]
+    for _ in range(3):
+        with visit.change():
+            page.get_by_role("button", name="▶").click()
+        addresses.append(page.url)
+    assert page.evaluate("history.length") == entries + 3
+    page.go_back()
+    expect(page.get_by_text("The step η = 2/")).to_be_visible()
+    assert parse_qs(urlparse(page.url).query) == parse_qs(urlparse(addresses[2]).query)
+    assert visit.numbers()["kappa"] == "20"
+
+
 def test_a_changed_setting_takes_the_lessons_text_away_and_restore_brings_it_back(visit: Visit) -> None:
     page = visit.open("?lesson=over-the-edge").page
     assert visit.query()["lesson"] == ["over-the-edge"]

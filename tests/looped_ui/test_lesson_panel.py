@@ -301,3 +301,14 @@ def test_the_lesson_that_settings_belong_to_is_the_one_that_sets_them_else_the_f
     assert fitting(COMPARE, Settings(data="gaussian", examples=33)).key == "more-examples"
     assert fitting(COMPARE, Settings(algorithm="ridge")) is None
     assert by_key(COMPARE)["conditioning"].changed(Settings()) == ["loops", "condition_number"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_share_panel_puts_the_guess_into_the_class_link_alone(page):
+    lessons, _ = PAGES[page]
+    at = open_page(page, {f"{page}_share": True}, lesson=lessons[1].key)
+    for toggled in (False, True):
+        at.toggle(key=f"{page}_predict").set_value(toggled)
+        full, for_class = (link.value for link in run(at).code if f"lesson={lessons[1].key}" in link.value)
+        assert "predict=1" not in full
+        assert ("predict=1" in for_class) == toggled
