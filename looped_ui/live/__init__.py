@@ -17,7 +17,11 @@ import streamlit as st
 from looped.chart import Picture
 from looped.fields import SettingsError
 
-CHART_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"], "scrollZoom": False}
+CHART_CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+    "scrollZoom": False,
+}
 NARROWEST = 640
 """Width in pixels from which on the wide layout is used."""
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from .visit import Visit
 
@@ -82,12 +82,10 @@ def test_the_play_bar_steps_through_the_loops_by_mouse_and_by_keys(visit: Visit)
     assert visit.asked == runs  # no step asks the server
 
 
-def test_without_the_component_the_page_has_streamlits_chart(browser: Browser, server: str) -> None:
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.add_init_script("Object.defineProperty(window, 'Plotly', { get: () => undefined, set: () => {} })")
-        visit = Visit(page, server)
-        page.goto(f"{server}/{LINK}")
-        expect(page.locator(".st-key-stage [data-testid=stPlotlyChart]")).to_be_visible()
-        expect(page.locator(".looped-live .js-plotly-plot")).to_have_count(0)
-        assert visit.complaints == []
+def test_without_the_component_the_page_has_streamlits_chart(other_tab: Visit) -> None:
+    page = other_tab.page
+    page.add_init_script("Object.defineProperty(window, 'Plotly', { get: () => undefined, set: () => {} })")
+    page.goto(f"{other_tab.server}/{LINK}")
+    expect(page.locator(".st-key-stage [data-testid=stPlotlyChart]")).to_be_visible()
+    expect(page.locator(".looped-live .js-plotly-plot")).to_have_count(0)
+    assert other_tab.complaints == []

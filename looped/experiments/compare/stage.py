@@ -176,7 +176,7 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "height": HEIGHT, "margin": NARROW_MARGIN | {"t": 48}, "hovermode": "closest", "bargap": 0.25,
         "annotations": [],
-        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top"},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
         "coloraxis": {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
     titles = {
