@@ -41,12 +41,12 @@ _component = st.components.v2.component(
 
 def begin() -> None:
     """Ask the browser, once in a session, whether it can draw such charts; the page runs again when it says so."""
-    if st.session_state.get("live"):
-        return
-    _component(key="live_probe", data=None, on_ready_change=_nothing)
-    if _told("live_probe").get("ready"):
-        st.session_state["live"] = True
-        st.rerun()
+    if not st.session_state.get("live"):
+        _component(key="live_probe", data=None, on_ready_change=_ready)
+
+
+def _ready() -> None:
+    st.session_state["live"] = True
 
 
 def figure(picture: Picture, key: str) -> None:
