@@ -265,7 +265,7 @@ def test_the_chart_has_a_text_and_a_table(visit: Visit) -> None:
     page = visit.open().page
     figure = page.get_by_role("figure", name=re.compile("^Relative error against loops"))
     expect(figure).to_have_count(1)
-    expect(figure.locator(".js-plotly-plot")).to_be_visible()
+    expect(figure).to_be_visible()
     line = visit.chart()["lines"][LOOPED]
     assert f"{line['y'][-1]:.2e} at loop 50" in (figure.get_attribute("aria-label") or "")
 

@@ -13,7 +13,7 @@ from playwright.sync_api import TimeoutError as NotInTime
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-PATIENCE = 15
+PATIENCE = 120
 """Seconds that a test waits for something; far more than it takes, for machines that are busy with other work."""
 VIEWPORT = {"width": 1280, "height": 720}
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
