@@ -75,7 +75,9 @@ def drag(page: Page, key: str) -> tuple[float, float]:
         """() => {
             const root = document.querySelector('.looped-live')
             window.drawn = []
-            new MutationObserver(() => window.drawn.push(performance.now())).observe(root, { attributes: true })
+            window.watcher?.disconnect()
+            window.watcher = new MutationObserver(() => window.drawn.push(performance.now()))
+            window.watcher.observe(root, { attributeFilter: ["data-pictures"] })
         }"""
     )
     page.mouse.move(left + width * share, middle)

@@ -232,7 +232,9 @@ function template({ text, back, font, lines, sequential, diverging }) {
   const scale = colours => colours.map((colour, place) => [place / (colours.length - 1), colour])
   const line = "rgba(128, 128, 128, 0.25)"
   const axis = { automargin: true, gridcolor: line, zerolinecolor: line, tickcolor: line, title: { standoff: 8 } }
+  const filled = [{ colorscale: scale(sequential) }]
   return {
+    data: { heatmap: filled, contour: filled },
     layout: {
       paper_bgcolor: back, plot_bgcolor: back, font: { color: text, family: font, size: 13 }, colorway: lines,
       colorscale: { sequential: scale(sequential), sequentialminus: scale([...sequential].reverse()), diverging: scale(diverging) },
