@@ -125,7 +125,7 @@ class Live {
     const size = `${this.root.clientWidth} ${this.height()}`
     if (size !== this.size) {
       this.size = size
-      this.draw().then(() => window.Plotly.Plots.resize(this.chart))
+      this.draw().then(() => this.chart.offsetWidth && window.Plotly.Plots.resize(this.chart)) // unless it is hidden
     }
   }
 
