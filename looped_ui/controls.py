@@ -42,8 +42,8 @@ class Controls(Generic[S]):
     Args:
         page: its name, as in its address.
         settings: Class of the settings that the controls set.
-        opening: the lesson of an address that asks for nothing.
         lessons: settings by name of the lesson that a link may ask for; what else the link says comes on top.
+        opening: the lesson of an address that asks for nothing.
     """
 
     def __init__(

@@ -214,7 +214,8 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
 
 def draw(settings: Settings, real: Chosen | None) -> None:
     """Draw everything to the right of the controls."""
-    if held_back(controls, settings, page.top_line):
+    link = settings.replace(**real.for_file) if real else settings
+    if held_back(controls, link, page.top_line):
         return
     table = real.table if real else None
     if real:
@@ -232,7 +233,7 @@ def draw(settings: Settings, real: Chosen | None) -> None:
         share(controls, link, lambda: export.of(backend.kept_comparison(asked, identity, table)), note)
 
     def picture(changes: Mapping[str, Any]) -> Picture:
-        return stage(backend.kept_comparison(asked.replace(**changes), identity, table))
+        return stage(backend.kept_comparison(fewer_prompts(settings.replace(**changes), table), identity, table))
 
     with page.picture:
         if (prediction := view.summary.verdict.prediction) != "converges":

@@ -1,5 +1,5 @@
 // A Plotly chart that stays mounted while its numbers change: zoom, hidden curves and hover survive. It follows native
-// sliders while they are dragged, and steps through its frames. `Plotly` is the page's own copy, which comes with
+// sliders while they are dragged, and steps through the loops. `Plotly` is the page's own copy, which comes with
 // Streamlit's first chart.
 
 const PACE = 350 // milliseconds a frame

@@ -15,7 +15,7 @@ COMPARE = (
         key=OPENING,
         title="What the transformer sees",
         see="Each column is a solved example: features x above, its label y below. The query column holds the present "
-        "guess w. Press play: in every pass the layer scores each example and moves one column.",
+        "guess w. Press play and watch the numbers from pass to pass.",
         question="Which numbers of the prompt does a pass of the layer change?",
         choices=("The labels y", "The examples and the query", "The query's w alone"),
         right=2,

@@ -36,7 +36,9 @@ class Scene:
     new_x: np.ndarray
     """An example that is not in the prompt, (d,), standard normal."""
     new_y: float
-    """Its label by the task αw*, or by least squares where the task is unknown."""
+    """Its label by the task αw*, or by w_ref where the task is unknown."""
+    task_known: bool
+    """Whether `new_y` is by the task."""
     predictions: np.ndarray
     """⟨w_t, new_x⟩, (F,)."""
 
@@ -79,5 +81,6 @@ def scene(result: Comparison, prompt: int = 0) -> Scene:
         explicit_errors=relative_distance(result.explicit[loops, prompt : prompt + 1], w_ref[None])[:, 0],
         new_x=new_x,
         new_y=float(task @ new_x),
+        task_known=result.task is not None,
         predictions=result.looped[loops, prompt].astype(float) @ new_x,
     )

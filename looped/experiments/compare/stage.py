@@ -6,6 +6,7 @@ import numpy as np
 
 from looped.chart import NARROW_MARGIN, Motion, Picture, colour, log_range, short, symmetric_range
 from looped.experiments.compare.curves import ERROR_CEILING
+from looped.experiments.compare.inside import MOST_FEATURES
 from looped.experiments.compare.player_layout import Box, query_edges
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.scene import Scene, scene
@@ -58,13 +59,26 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
 
 def _describe(shown: Scene) -> str:
     n, d = shown.sizes
+    tokens = "Its tokens before the first pass, one column for each example"
+    if shown.scores is not None:
+        tokens = (
+            "Its tokens, one column for each example and one for the query, which holds the iterate w; the attention "
+        )
+        tokens += "scores of the examples"
     return (
-        f"Four views of one prompt with {n:,} examples of {d:,} features. Its tokens, one column for each example and "
-        f"one for the query, which holds the iterate w. The attention scores of the examples. The loss around its "
-        f"minimum, with the path of the transformer and that of the explicit method. The error after each of "
-        f"{shown.loops[-1]:,} loops: from {shown.errors[0]:.3g} to {shown.errors[-1]:.3g} for the transformer, and to "
+        f"One prompt with {n:,} examples of {d:,} features. {tokens}{_cut(shown)}. The loss around its minimum, with "
+        f"the path of the transformer and that of the explicit method. The error after each of {shown.loops[-1]:,} "
+        f"loops: from {shown.errors[0]:.3g} to {shown.errors[-1]:.3g} for the transformer, and to "
         f"{shown.explicit_errors[-1]:.3g} for the explicit method."
     )
+
+
+def _cut(shown: Scene) -> str:
+    """A part of a sentence on the examples and features that are left out; empty where there are none."""
+    n, d = shown.sizes
+    columns = shown.examples.shape[1]
+    parts = [f"{columns} examples"] * (columns < n) + [f"{MOST_FEATURES} features"] * (d > MOST_FEATURES)
+    return f", the first {' and '.join(parts)} shown" if parts else ""
 
 
 def _moves(shown: Scene) -> dict[tuple[str, str], Any]:
@@ -181,7 +195,7 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     }  # fmt: skip
     titles = {
         "tokens": f"Prompt: {shown.sizes[0]:,} examples{' and a query' if scored else ', before the first pass'}",
-        "plane": "The loss, and the way down",
+        "plane": "The loss, and the path of w",
         "error": "Error per loop",
     }
     for view, (left, right, bottom, top) in places.items():
@@ -199,7 +213,7 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
 def _caption(shown: Scene, place: int) -> str:
     return (
         f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · a new x: it predicts "
-        f"y = {shown.predictions[place]:.3g}, right is {shown.new_y:.3g}"
+        f"y = {shown.predictions[place]:.3g}, {'the task' if shown.task_known else 'w_ref'} gives {shown.new_y:.3g}"
     ).replace("-", "−")
 
 

@@ -33,7 +33,7 @@ def what_runs(settings: Settings, summary: Summary) -> str:
     token = settings.form == "token" or not algorithm.has_state
     prompts = "one prompt" if summary.sizes.prompts == 1 else f"the first of {summary.sizes.prompts} prompts"
     return (
-        f"Weights written down, not trained · step η = {size}, {step} · {'token' if token else 'state'} form · "
+        f"Weights written down, not trained · step {size}, {step} · {'token' if token else 'state'} form · "
         f"{prompts} is shown"
     )
 

@@ -1,0 +1,100 @@
+"""The first picture: its numbers against the prompt's own, its words against every setting that can show them."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from looped import Settings, compare
+from looped.algorithms import ALGORITHMS
+from looped.experiments.compare import words
+from looped.experiments.compare.scene import scene
+from looped.experiments.compare.stage import stage
+from looped.experiments.compare.summary import summarise
+from looped_ui.live import _plain
+
+SMALL = {"examples": 6, "features": 2, "loops": 12, "prompts": 3}
+RUNS = {
+    "small": Settings(**SMALL),
+    "slots": Settings(**SMALL, layout="slots"),
+    "noise and scale": Settings(**SMALL, noise=0.4, label_scale=-3.0),
+    "n < d": Settings(examples=3, features=7, prompts=2),
+    "one feature": Settings(features=1, prompts=2),
+    "one example": Settings(examples=1, prompts=2),
+    "one loop": Settings(loops=1, prompts=1),
+    "diverging": Settings(**SMALL, step_size=3.0),
+    "float32": Settings(**SMALL, dtype="float32"),
+    "large": Settings(examples=100, features=30, loops=700, prompts=2),
+    "table": Settings(data="diabetes", loops=40),
+    **{name: Settings(**SMALL, algorithm=name) for name in ALGORITHMS},
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_its_numbers_are_those_of_the_prompt(name):
+    result = compare(RUNS[name])
+    shown = scene(result)
+    X, y = result.prompts.X[0].double().numpy(), result.prompts.y[0].double().numpy()
+    w, w_ref = result.looped[shown.loops, 0].astype(float), result.w_ref[0]
+    tolerance = 1e-4 if name == "float32" else 1e-9
+    np.testing.assert_allclose(shown.errors, np.linalg.norm(w - w_ref, axis=1) / np.linalg.norm(w_ref), rtol=1e-6)
+    np.testing.assert_allclose(shown.predictions, w @ shown.new_x, rtol=1e-9)
+    task = (
+        w_ref if result.prompts.w_star is None else RUNS[name].label_scale * result.prompts.w_star[0].double().numpy()
+    )
+    assert shown.new_y == pytest.approx(float(task @ shown.new_x))
+    assert shown.task_known == (name != "table")
+    if result.algorithm.steady:
+        residuals = w @ X.T - RUNS[name].label_scale * y  # a preconditioner changes what is written, not the scores
+        np.testing.assert_allclose(shown.scores, residuals[:, :40], atol=tolerance * max(1, np.abs(residuals).max()))
+    else:
+        assert shown.scores is None
+
+
+def test_a_new_x_is_another_with_another_seed_and_the_same_with_the_same():
+    first, again, other = (scene(compare(Settings(**SMALL, seed=seed))).new_x for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_step_is_a_figure_of_its_loop_and_travels_as_json(name):
+    result = compare(RUNS[name])
+    picture, shown = stage(result), scene(result)
+    assert len(picture.motion.captions) == len(shown.loops)
+    json.dumps([picture.spec, picture.motion.narrow], default=_plain, allow_nan=False)
+    json.dumps(list(picture.motion.moved.values()), default=_plain, allow_nan=False)
+    path = picture.motion.grown[0]
+    for step in (0, len(shown.loops) - 1):
+        traces = picture.motion.at(step, picture.spec["data"])
+        assert len(traces[path]["x"]) == step + 1
+        (now,) = (trace for trace in traces if trace.get("xaxis") == "x5" and len(trace["x"]) == 1)
+        assert now["x"][0] == shown.loops[step]
+    assert picture.figure.layout.yaxis5.type == "log"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_its_words_are_true_of_the_run(name):
+    result = compare(RUNS[name])
+    summary, picture, shown = summarise(result), stage(result), scene(result)
+    title = picture.spec["layout"]["annotations"][0]["text"]
+    assert ("query" in picture.alt) == ("query" in title) == result.algorithm.steady
+    assert bool(re.search(r"the first \d+ ", picture.alt)) == (
+        result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
+    )
+    assert ("the task gives" in picture.motion.captions[0]) == (name != "table")
+    said = words.verdict(RUNS[name], summary)
+    if result.passed is None:
+        assert "not meant to be" in said
+    elif result.relative_gap == 0:
+        assert "every digit" in said
+    else:
+        assert result.passed
+        digits = int(said.split(" to ")[1].split()[0])
+        assert 10.0**-digits >= result.relative_gap > 10.0 ** -(digits + 1) * 0.999
+    assert f"{result.gap:.1e}" in said
+    line = words.what_runs(RUNS[name], summary)
+    assert ("one prompt" in line) == (result.prompts.shape[0] == 1)
+    assert ("set by hand" in line) == (RUNS[name].step_size == 3.0)
+    assert shown.loops[-1] == RUNS[name].loops
