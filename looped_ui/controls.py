@@ -95,8 +95,9 @@ class Controls(Generic[S]):
             self.sliders[key] = name, tuple(int(stop) if whole else stop for stop in stops)
             if st.session_state.get(key) != value:
                 st.session_state[key] = value
+            # Its value is given as well: a browser that misses what the state says falls back to it and reports it.
             st.select_slider(
-                f"{field.label} (slider)", stops, key=key, format_func=lambda stop: f"{stop:g}",
+                f"{field.label} (slider)", stops, value, key=key, format_func=lambda stop: f"{stop:g}",
                 label_visibility="collapsed", on_change=_set_from_slider, args=(field.key,), disabled=bool(unused),
             )  # fmt: skip
 
@@ -110,7 +111,8 @@ class Controls(Generic[S]):
             return
         self._follow_link(name)
         st.selectbox(
-            field.label, field.ids, key=field.key, format_func=field.label_of, persist_state="page",
+            field.label, field.ids, field.ids.index(st.session_state[field.key]), key=field.key,
+            format_func=field.label_of, persist_state="page",
             help=typeset(unused or field.page_help), disabled=bool(unused),
         )  # fmt: skip
 

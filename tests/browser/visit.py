@@ -41,7 +41,8 @@ DRAWN = f"""key => {{
 }}"""
 LIVE = """() => {
     const live = [...document.querySelectorAll('.looped-live:has(.js-plotly-plot)')];
-    return live.length > 0 && live.every(chart => chart.dataset.pictures && !chart.dataset.busy);
+    const all = document.querySelectorAll('.js-plotly-plot').length;
+    return live.length > 0 && live.length === all && live.every(chart => chart.dataset.pictures && !chart.dataset.busy);
 }"""
 """Whether the page's own charts have taken the place of Streamlit's, and each shows its latest numbers."""
 CHART = f"""key => {{
