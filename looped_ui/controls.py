@@ -60,8 +60,10 @@ class Controls(Generic[S]):
         self.lessons = lessons or {}
         self.now = settings()
         """What the page was last read to show."""
-        self.sliders: dict[str, tuple[str, tuple[Any, ...]]] = {}
-        """By key of each slider that is drawn: the setting, and its value at every place."""
+        self.shown: S | None = None
+        """What the page shows already in this run; None while that is nothing."""
+        self.sliders: dict[str, tuple[str, tuple[Any, ...]]] = st.session_state.setdefault(f"{page}.sliders", {})
+        """By key of each slider that was drawn: the setting, and its value at every place."""
         self.hidden = frozenset(st.query_params.get("hide", "").split(","))
         self.asked: str | None = None
         """The lesson that the address newly asks for, empty if for none; None while it asks for nothing new."""
@@ -193,6 +195,31 @@ class Controls(Generic[S]):
         Args:
             without: settings that stay at their defaults.
         """
+        state, query, given = st.session_state, st.query_params, self._given(without)
+        settings, rejected = self.settings.from_query(given)
+        if self.shown not in (None, settings):  # drawing the controls changed them
+            state[f"{self.page}.changed"] = True
+            st.rerun()
+        state[f"{self.page}.last"], state[f"{self.page}.read"] = settings, given.keys()
+        self.now = settings
+        if self.opening and not query and settings == self.settings():  # an empty address would open a lesson
+            query["v"] = str(LINK_VERSION)
+        return settings, list(rejected.values())
+
+    def at_once(self, without: tuple[str, ...] = ()) -> S | None:
+        """What `read` is going to give, before the controls are drawn; None where only drawing them tells.
+
+        So the main picture of a page can come first after a move.
+        """
+        state, given = st.session_state, self._given(without)
+        changed, read = state.pop(f"{self.page}.changed", False), state.get(f"{self.page}.read")
+        if changed or given.keys() != read or st.query_params.get("predict") == "1":
+            return None
+        self.shown, _ = self.settings.from_query(given)
+        return self.shown
+
+    def _given(self, without: tuple[str, ...]) -> dict[str, Any]:
+        """The values of the link or the widgets by their keys."""
         state, query = st.session_state, st.query_params
         given: dict[str, Any] = {}
         for name, field in self.fields.items():
@@ -202,11 +229,7 @@ class Controls(Generic[S]):
                 given[field.key] = query[field.key]
             elif field.key in state:
                 given[field.key] = state[field.key]
-        settings, rejected = self.settings.from_query(given)
-        state[f"{self.page}.last"] = self.now = settings
-        if self.opening and not query and settings == self.settings():  # an empty address would open a lesson
-            query["v"] = str(LINK_VERSION)
-        return settings, list(rejected.values())
+        return given
 
     def _note_misread(self, settings: S) -> None:
         """A sentence for `show_repairs` about a number that is not what was typed."""

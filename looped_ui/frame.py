@@ -40,6 +40,11 @@ class Page(Generic[S]):
         self.controls.repair_link()
         self.embedded = st.context.is_embedded
         """Within another page: the picture and the controls that the link names, alone."""
+        begin()
+        self.top_line = st.container(horizontal=True, vertical_alignment="center")
+        self.above = st.container()
+        self.picture = st.container(key="picture", gap="small")
+        self.below = st.container()
 
     def begin(self, caption: str | Callable[[S], str], without: tuple[str, ...] = (), refused: Iterable[str] = ()) -> S:
         """Draw the title, the glossary, the lessons, and the values of the link that could not be used.
@@ -52,18 +57,14 @@ class Page(Generic[S]):
         Returns:
             The settings that the controls show.
         """
-        begin()
         settings, changed = self.controls.read(without)
-        self.top_line = st.container(horizontal=True, vertical_alignment="center")
         if not self.embedded:
             with self.top_line:
                 st.title(self.experiment.title, width="stretch")
                 glossary()
-            st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
-        above, self.picture, below = st.container(), st.container(key="picture", gap="small"), st.container()
-        if not self.embedded:
-            with above:
-                lesson_panel(self.controls, self.lessons, below)
+            with self.above:
+                st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
+                lesson_panel(self.controls, self.lessons, self.below)
         self.controls.show_repairs(settings)
         for sentence in refused:
             st.error(plain(sentence))

@@ -1,6 +1,7 @@
 """Page 1: a constructed looped transformer next to explicit gradient descent, on the same prompts."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -11,6 +12,7 @@ from looped.chart import SMALLEST_BAND, Picture, Series
 from looped.experiments.compare import charts, words
 from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.lessons import OPENING
+from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.stage import stage
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
@@ -18,7 +20,7 @@ from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
 from looped_ui import backend
 from looped_ui.close_up import close_up
 from looped_ui.frame import Page
-from looped_ui.live import figure, live
+from looped_ui.live import figure, let_draw, live
 from looped_ui.parts import data_table, plain, show_number, typeset, unbroken
 from looped_ui.share import held_back, share
 from looped_ui.table import Chosen, choose_table, set_address
@@ -88,7 +90,7 @@ def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
     return settings.replace(prompts=most) if 0 < most < settings.prompts and table is None else settings
 
 
-def say_fewer(asked: Settings, settings: Settings) -> None:
+def say_fewer(settings: Settings, asked: Settings) -> None:
     """Say how many prompts are run, if not all of them, with a button for more."""
     if asked == settings:
         return
@@ -212,39 +214,70 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
         figure(predictions, "predictions")
 
 
-def draw(settings: Settings, real: Chosen | None) -> None:
-    """Draw everything to the right of the controls."""
+@dataclass(frozen=True)
+class Run:
+    """What is run for the settings of the page, and what it gives."""
+
+    settings: Settings
+    identity: tuple[str, ...]
+    table: tables.Table | None
+    view: backend.View
+
+    def result(self) -> Comparison:
+        """The run itself, with all its arrays."""
+        return backend.kept_comparison(self.settings, self.identity, self.table)
+
+
+def run(settings: Settings, table: tables.Table | None) -> Run:
+    """Run the settings on as many prompts as the page can wait for.
+
+    Raises:
+        SettingsError: if they cannot be run.
+    """
+    identity = (table.name, table.digest, table.reading, table.target, *table.columns) if table else ()
+    asked = fewer_prompts(settings, table)
+    return Run(asked, identity, table, backend.comparison(asked, identity, table))
+
+
+def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
+    """Draw the main picture with its verdict, or the sentence why the settings cannot be run."""
+
+    def picture(changes: Mapping[str, Any]) -> Picture:
+        return stage(run(settings.replace(**changes), table).result())
+
+    with page.picture:
+        try:
+            done = run(settings, table)
+        except SettingsError as error:
+            st.error(plain(str(error)))
+            return None
+        summary = done.view.summary
+        if (prediction := summary.verdict.prediction) != "converges":
+            box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
+            box(f"**Predicted before running.** {typeset(summary.verdict.prediction_sentence)}")
+        live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
+        st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
+        st.caption(typeset(words.what_runs(done.settings, summary)))
+    return done
+
+
+def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
+    """Draw everything to the right of the controls, but for what is `done`."""
     link = settings.replace(**real.for_file) if real else settings
     if held_back(controls, link, page.top_line):
         return
-    table = real.table if real else None
     if real:
         real.show_notes()
-    asked = fewer_prompts(settings, table)
-    try:
-        identity = (table.name, table.digest, table.reading, table.target, *table.columns) if table else ()
-        view = backend.comparison(asked, identity, table)
-    except SettingsError as error:
-        st.error(plain(str(error)))
+    done = done or first_picture(settings, real.table if real else None)
+    if done is None:
         return
+    asked, view = done.settings, done.view
     note = "The link does not carry your file; the Python script does." if settings.data == "csv" else ""
     with page.top_line:
-        link = asked.replace(**real.for_file) if real else asked
-        share(controls, link, lambda: export.of(backend.kept_comparison(asked, identity, table)), note)
-
-    def picture(changes: Mapping[str, Any]) -> Picture:
-        return stage(backend.kept_comparison(fewer_prompts(settings.replace(**changes), table), identity, table))
-
-    with page.picture:
-        if (prediction := view.summary.verdict.prediction) != "converges":
-            box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
-            box(f"**Predicted before running.** {typeset(view.summary.verdict.prediction_sentence)}")
-        live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
-        st.markdown(unbroken(typeset(words.verdict(asked, view.summary))))
-        st.caption(typeset(words.what_runs(asked, view.summary)))
+        share(controls, asked.replace(**real.for_file) if real else asked, lambda: export.of(done.result()), note)
     if page.embedded:
         return
-    say_fewer(asked, settings)
+    say_fewer(settings, asked)
     verdicts(asked, view.summary)
     error_figure(asked, view)
     for note in words.notes(asked, view.summary):
@@ -252,7 +285,7 @@ def draw(settings: Settings, real: Chosen | None) -> None:
     equation(asked, view.summary)
     if view.summary.table is not None:
         real_data(view.summary.table, view.predictions)
-    close_up(controls, asked, identity, table, view.summary.sizes.prompts)
+    close_up(controls, asked, done.identity, done.table, view.summary.sizes.prompts)
     page.notice(words.notice(asked, view.summary))
     with page.data("Data behind the chart") as opened:
         if opened:
@@ -262,6 +295,10 @@ def draw(settings: Settings, real: Chosen | None) -> None:
 
 page: Page[Settings] = Page("compare", __file__, OPENING)
 controls = page.controls
-chosen_table = sidebar()
 unused = () if controls.value("data") in TABLES else ("target", "feature_columns")
-draw(page.begin(lambda chosen: ALGORITHMS[chosen.algorithm].subtitle(), unused), chosen_table)
+early = controls.at_once(unused) if unused else None
+done = first_picture(early, None) if early else None
+if done:
+    let_draw()
+chosen_table = sidebar()
+draw(page.begin(lambda chosen: ALGORITHMS[chosen.algorithm].subtitle(), unused), chosen_table, done)

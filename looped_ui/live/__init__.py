@@ -7,6 +7,7 @@ component does not start, Streamlit's chart is drawn instead.
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ CHART_CONFIG = {
 }
 NARROWEST = 640
 """Width in pixels from which on the wide layout is used."""
+MOMENT = 0.08
+"""Seconds in which a browser draws the first picture."""
 
 
 Sliders = Mapping[str, tuple[str, tuple[Any, ...]]]
@@ -90,6 +93,15 @@ def live(
 
     picture()
     return None
+
+
+def let_draw() -> None:
+    """Leave the browser a moment to draw a picture before the rest of the page arrives, and makes it busy.
+
+    A move within that moment ends the run, so that a key held down draws pictures alone.
+    """
+    if st.session_state.get("live"):
+        time.sleep(MOMENT)
 
 
 def _dragged(draw: Callable[[Mapping[str, Any]], Picture], name: str, stops: tuple[Any, ...], place: object) -> Picture:

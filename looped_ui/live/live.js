@@ -231,7 +231,7 @@ function coloured(figure, { lines }) {
 function template({ text, back, font, lines, sequential, diverging }) {
   const scale = colours => colours.map((colour, place) => [place / (colours.length - 1), colour])
   const line = "rgba(128, 128, 128, 0.25)"
-  const axis = { automargin: true, gridcolor: line, zerolinecolor: line, tickcolor: line, title: { standoff: 8 } }
+  const axis = { automargin: true, ticklabeloverflow: "allow", gridcolor: line, zerolinecolor: line, tickcolor: line, title: { standoff: 8 } }
   const filled = [{ colorscale: scale(sequential) }]
   return {
     data: { heatmap: filled, contour: filled },

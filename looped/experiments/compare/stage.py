@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import NARROW_MARGIN, Motion, Picture, colour, log_range, short, symmetric_range
+from looped.chart import Motion, Picture, colour, log_range, short, symmetric_range
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES
 from looped.experiments.compare.player_layout import Box, query_edges
@@ -13,6 +13,8 @@ from looped.experiments.compare.scene import Scene, scene
 
 HEIGHT = 400
 """Pixels, where nothing else is known."""
+MARGIN = {"l": 48, "r": 12, "t": 48, "b": 44}
+"""Pixels round the views, for their axes; a margin that fits itself would be measured at every picture."""
 MOST_ROWS, MOST_COLUMNS = 5, 9
 """Tokens and examples up to which every number is written into its cell."""
 MOST_NAMED = 7
@@ -145,7 +147,7 @@ def _traces(shown: Scene, loop: str, twin: str) -> dict[str, dict[str, Any]]:
         },
         "errors": curve | {"x": shown.loops, "y": _errors(shown.errors)} | _on("error"),
         "explicit errors": ring | {"x": shown.loops, "y": _errors(shown.explicit_errors)} | _on("error"),
-        "now": dot | _on("error"),
+        "now": dot | {"cliponaxis": False} | _on("error"),
     }  # fmt: skip
     hidden = () if shown.scores is not None else ("query", "scores")
     return {name: trace for name, trace in traces.items() if name not in hidden}
@@ -156,7 +158,7 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     scored = shown.scores is not None
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
     edges = query_edges(columns)
-    ticks = [1, *range(10, columns - 1, 10), columns] if columns > 12 else list(range(1, columns + 1))
+    ticks = [1, *range(10, columns - 4, 10)] if columns > 12 else list(range(1, columns + 1))
     across = {"range": [0.4, edges[1] + 0.1], **still}
     plane, ranges = shown.plane, shown.plane.ranges()
     limits, tick = log_range(_errors(np.concatenate([shown.errors, shown.explicit_errors])))
@@ -188,8 +190,8 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     }  # fmt: skip
     largest = float(np.abs(shown.examples).max()) or 1.0
     layout: dict[str, Any] = {
-        "height": HEIGHT, "margin": NARROW_MARGIN | {"t": 48}, "hovermode": "closest", "bargap": 0.25,
-        "annotations": [],
+        "height": HEIGHT, "margin": MARGIN if places is WIDE else MARGIN | {"t": 84}, "hovermode": "closest",
+        "bargap": 0.25, "annotations": [],
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
         "coloraxis": {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
@@ -200,8 +202,8 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     }
     for view, (left, right, bottom, top) in places.items():
         number, (x, y) = AXES[view], axes[view]
-        layout[f"xaxis{number}"] = x | {"domain": [left, right], "anchor": f"y{number}"}
-        layout[f"yaxis{number}"] = y | {"domain": [bottom, top], "anchor": f"x{number}"}
+        layout[f"xaxis{number}"] = x | {"domain": [left, right], "anchor": f"y{number}", "automargin": False}
+        layout[f"yaxis{number}"] = y | {"domain": [bottom, top], "anchor": f"x{number}", "automargin": False}
         if view in titles:
             layout["annotations"].append(
                 {"text": f"<b>{titles[view]}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top, "yshift": 3,

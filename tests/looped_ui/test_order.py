@@ -1,0 +1,53 @@
+"""What a page draws first: after a move the main picture, and then the controls and all else."""
+
+import streamlit as st
+
+from looped_ui import live
+from tests.app import open_page, set_value
+
+
+def drawn(at, monkeypatch, move):
+    """The keys of pictures and number boxes in the order in which a move draws them, and the picture's last loop."""
+    order, number_input = [], st.number_input
+
+    def mount(key, data=None, **_):
+        order.append((key, data))
+
+    def box(*arguments, key, **options):
+        order.append((key, None))
+        return number_input(*arguments, key=key, **options)
+
+    monkeypatch.setattr(live, "_component", mount)
+    monkeypatch.setattr(st, "number_input", box)
+    move(at)
+    return order
+
+
+def test_a_move_draws_the_picture_of_its_value_before_the_controls(monkeypatch):
+    at = open_page(T="30", n="6", d="2")
+    at.session_state["live"] = True
+    order = drawn(at, monkeypatch, lambda at: set_value(at, "number_input", "T", 9.0))
+    keys = [key for key, _ in order]
+    assert keys.index("stage") < keys.index("T")
+    assert keys.count("stage") == 1
+    assert '"range":[0,9]' in dict(order)["stage"]["figure"]
+
+
+def test_a_first_visit_draws_what_the_link_asks_for(monkeypatch):
+    order = drawn(None, monkeypatch, lambda _: open_page(session={"live": True}, T="12", n="6", d="2", noise="0.5"))
+    assert [key for key, _ in order].count("stage") == 1
+    assert '"range":[0,12]' in dict(order)["stage"]["figure"]
+
+
+def test_a_guess_that_is_asked_for_is_not_forestalled(monkeypatch):
+    at = open_page(session={"live": True}, lesson="one-step", predict="1")
+    order = drawn(at, monkeypatch, lambda at: set_value(at, "number_input", "T", 9.0))
+    assert "stage" not in dict(order)
+
+
+def test_a_setting_that_is_drawn_anew_is_read_once_it_is_drawn(monkeypatch):
+    at = open_page(session={"live": True}, T="12", n="6", d="2", algorithm="heavy-ball", momentum="0.5")
+    order = drawn(at, monkeypatch, lambda at: set_value(at, "selectbox", "algorithm", "gd"))
+    assert [key for key, _ in order].count("stage") == 1
+    order = drawn(at, monkeypatch, lambda at: set_value(at, "selectbox", "algorithm", "heavy-ball"))
+    assert "Explicit heavy-ball momentum" in dict(order)["stage"]["figure"]
