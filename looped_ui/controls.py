@@ -392,8 +392,8 @@ def _forget_repairs() -> None:
 
 @cache
 def _stops(low: float, high: float, default: float, whole: bool) -> tuple[float, ...]:
-    """Round numbers from low to high, the default among them."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    """Round numbers from low to high, the default among them; from 0 on, those of the last three decades."""
+    decades = range(math.floor(math.log10(low or high / 1000)), math.ceil(math.log10(high)) + 1)
     round_numbers = (float(f"{mantissa}e{decade}") for decade in decades for mantissa in MANTISSAS)
     inside = {number for number in round_numbers if low <= number <= high and (not whole or number == int(number))}
     return tuple(sorted({float(number) for number in (*inside, low, high, default)}))

@@ -55,11 +55,11 @@ def show_number(
         st.caption(verdict + unbroken(typeset(below)))
 
 
-def made_by(provenance: Mapping[str, Any]) -> None:
-    """Show the provenance of the result that a page shows first."""
+def made_by(provenance: Mapping[str, Any], what: str = "stored default was") -> None:
+    """Show the provenance of the result that a page shows first, the subject of the sentence being `what`."""
     versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
     st.caption(
-        f"The stored default was made by `{provenance['command']}` on {provenance['date']} with {versions} "
+        f"The {what} made by `{provenance['command']}` on {provenance['date']} with {versions} "
         f"({provenance['hardware']})."
     )
 

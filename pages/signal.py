@@ -9,8 +9,11 @@ from torch import Tensor
 from looped import export
 from looped.chart import Picture
 from looped.experiments.signal import charts as figures
+from looped.experiments.signal.cloud import cloud
 from looped.experiments.signal.result import Over, SignalResult, SignalTraining, Sweep
 from looped.experiments.signal.settings import SignalSettings
+from looped.experiments.signal.stored import StoredRun, stored_run
+from looped.experiments.signal.stored import stored as stored_runs
 from looped.fields import SettingsError
 from looped.shared_signal import SignalTask, outside_range
 from looped.shared_signal.levels import Levels
@@ -18,11 +21,13 @@ from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
-from looped_ui.live import figure, live
-from looped_ui.parts import data_table, show_number
+from looped_ui.live import figure, live_row
+from looped_ui.parts import data_table, made_by, show_number
 from looped_ui.share import held_back, share
 
 JOB = "signal"
+HEIGHTS, BELOW = (300, 420), 90  # pixels of the first charts, and those of the window that stay free below them
+TRAINING = "Risk while training"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "examples", "σ": "noise"}
 FILE_RULES = (
     "A .npy file from numpy.save: a symmetric positive semi-definite d × d matrix; its rank may be below d. "
@@ -120,23 +125,71 @@ def levels_section(
     settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], identity: str, best: Levels
 ) -> Sweep:
     """Smallest risks against one setting, with the levels of the strip at the present one."""
+    st.subheader("Smallest risks")
     against = st.segmented_control("Against", list(AGAINST), default="s", required=True, key="signal_against",
                                    label_visibility="collapsed")  # fmt: skip
-    over = AGAINST[against or "s"]
+    sweep = risks.sweep(settings.of_task, AGAINST[against or "s"], identity, matrices).holding(settings, best)
+    figure(figures.risk_chart(sweep), "risks")
+    return sweep
 
-    def picture(changes: Mapping[str, Any]) -> Picture:
+
+def first_screen(
+    settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], identity: str, best: Levels
+) -> None:
+    """The tasks with what the best models take some of them for, beside the training of both models."""
+
+    def at(changes: Mapping[str, Any]) -> tuple[SignalSettings, Levels]:
         new = settings.replace(**changes)
-        levels = risks.levels(new.of_task, identity, matrices) if changes else best
-        return figures.risk_chart(risks.sweep(new.of_task, over, identity, matrices).holding(new, levels))
+        return new, risks.levels(new.of_task, identity, matrices) if changes else best
 
-    live("risks", picture, controls.sliders, heights=(300, 400))
-    return risks.sweep(settings.of_task, over, identity, matrices).holding(settings, best)
+    def cloud_picture(changes: Mapping[str, Any]) -> Picture:
+        new, levels = at(changes)
+        return figures.cloud_chart(cloud(new.task(*matrices), levels, new.seed))
+
+    def training_picture(changes: Mapping[str, Any]) -> Picture:
+        new, levels = at(changes)
+        work = None if changes else _training(settings, settings.task(*matrices))
+        return figures.training_chart({} if work is None else work.history, levels, new.steps, stored(new, identity))
+
+    charts = {"cloud": ("Tasks around β\\*, and what each model takes them for", cloud_picture)}
+    job = jobs.current(JOB)
+    if job is not None and job.active:
+        left, right = st.columns(2)
+        with left:
+            live_row(charts, controls.sliders, heights=HEIGHTS, below=BELOW)
+        with right:
+            st.markdown(f"**{TRAINING}**")
+            jobs.watch(JOB, lambda job: figure(_running(job, identity), "training"))
+    else:
+        charts["training"] = TRAINING, training_picture
+        live_row(charts, controls.sliders, heights=HEIGHTS, below=BELOW)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(figures.outcome(best, settings.task(*matrices)), width="stretch")
+        jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices))
+    if job is not None and job.failure:
+        st.error(job.failure)
 
 
-def training_section(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], best: Levels) -> None:
-    """Train the models live, with the levels they can reach and the step that the block has learned."""
-    st.subheader("Train them on the same prompts")
-    jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices))
+def _running(job: jobs.Job[dict[str, Progress]] | None, identity: str) -> Picture:
+    """A training while it runs, over the stored one."""
+    assert job is not None
+    work = job.work
+    assert isinstance(work, SignalTraining)
+    history: dict[Kind, list[Progress]] = {kind: [record[kind] for record in job.records] for kind in work.models}
+    return figures.training_chart(history, work.levels, work.settings.steps, stored(work.settings, identity))
+
+
+def stored(settings: SignalSettings, identity: str) -> dict[Kind, StoredRun]:
+    """The stored run of each model that these settings train, where there is one."""
+    run = None if identity else stored_run(settings)
+    return {} if run is None else dict.fromkeys(settings.models, run)
+
+
+def training_section(
+    settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], identity: str, best: Levels
+) -> None:
+    """Where the training stands, and the step that the block has learned."""
+    st.subheader("What the block has learned")
     task = settings.task(*matrices)
 
     def show(job: jobs.Job[dict[str, Progress]] | None) -> None:
@@ -145,16 +198,14 @@ def training_section(settings: SignalSettings, matrices: tuple[Tensor | None, Te
         if work is not None and not own:
             st.caption("This training has other settings; the levels are those of its own task. Train starts over.")
         shown, reach = (task, best) if work is None else (work.task, work.levels)
-        steps = work.settings.steps if work is not None else settings.steps
-        history: dict[Kind, list[Progress]] = {}
-        if job is not None and work is not None:
-            history = {kind: [record[kind] for record in job.records] for kind in work.models}
-        figure(figures.training_chart(history, reach, steps), "training")
-        for kind, records in history.items():
-            if records:
-                st.caption(figures.where_training_stands(kind, records[-1], steps, reach))
+        if job is not None and work is not None and job.records:
+            for kind, record in job.records[-1].items():
+                st.caption(figures.where_training_stands(kind, record, work.settings.steps, reach))
+        learned = job.snapshot if job else None
+        if work is None and "ltb" in (kept := stored(settings, identity)):
+            learned = kept["ltb"].learned
+            st.caption("On screen is the stored run of exactly these settings. Press Train to see it happen.")
         if work is None or "ltb" in work.models:
-            learned = job.snapshot if job else None
             left, right = st.columns(2)
             with left:
                 st.markdown("**Learned start:** g beside β\\*")
@@ -163,7 +214,7 @@ def training_section(settings: SignalSettings, matrices: tuple[Tensor | None, Te
                 st.markdown("**Learned step:** v·U₁₁ beside Γ\\*ᵀ")
                 figure(figures.matrix_chart(learned, reach.gd), "matrix")
 
-    jobs.watch(JOB, show)
+    jobs.watch(JOB, show, quiet=True)
 
 
 def _same(one: SignalTask, other: SignalTask) -> bool:
@@ -229,11 +280,12 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
     trained = _training(settings, task)
     best = trained.levels if trained is not None else risks.levels(settings.of_task, identity, matrices)
     with page.picture:
-        sweep = levels_section(settings, matrices, identity, best)
+        first_screen(settings, matrices, identity, best)
     numbers(task, best)
     for note in notes(task):
         st.caption(note)
-    training_section(settings, matrices, best)
+    sweep = levels_section(settings, matrices, identity, best)
+    training_section(settings, matrices, identity, best)
     with page.top_line:
         note = "The link does not carry your matrices; the Python script does. " if identity else ""
         job = jobs.current(JOB)
@@ -250,6 +302,7 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
         if opened:
             data_table(figures.risk_chart(sweep).table, "Smallest risks")
     page.assumptions()
+    made_by(stored_runs()[1], "stored trainings were")
 
 
 def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | None:

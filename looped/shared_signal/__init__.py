@@ -10,7 +10,7 @@ from looped.shared_signal.bayes import SampledRisk, bayes, bayes_risk
 from looped.shared_signal.bounds import GapBounds, counter_example, flow_rate, gap_bounds, outside_range
 from looped.shared_signal.flow import Flow, gradient_flow
 from looped.shared_signal.lsa_minimum import LSAMinimum, lsa_minima, lsa_minimum
-from looped.shared_signal.models import LSA, LTB, Effective, GDBeta, ReadOut, SignalModel, read_out
+from looped.shared_signal.models import LSA, LTB, Effective, GDBeta, ReadOut, SignalModel, estimate, read_out
 from looped.shared_signal.risks import Optimum, exact_risk, gd0_optimum, gd_optimum
 from looped.shared_signal.tasks import SignalPrompts, SignalTask, draw, load_covariance
 from looped.shared_signal.training import Progress, TrainingPlan, initial_model, token_units, train
@@ -18,7 +18,7 @@ from looped.shared_signal.training import Progress, TrainingPlan, initial_model,
 __all__ = [
     "LSA", "LTB", "Effective", "Flow", "GDBeta", "GapBounds", "LSAMinimum", "Optimum", "Progress", "ReadOut",
     "SampledRisk", "SignalModel", "SignalPrompts", "SignalTask", "TrainingPlan", "bayes", "bayes_risk",
-    "counter_example", "draw", "exact_risk", "flow_rate", "gap_bounds", "gd0_optimum", "gd_optimum", "gradient_flow",
-    "initial_model", "load_covariance", "lsa_minima", "lsa_minimum", "outside_range", "read_out", "token_units",
-    "train",
+    "counter_example", "draw", "estimate", "exact_risk", "flow_rate", "gap_bounds", "gd0_optimum", "gd_optimum",
+    "gradient_flow", "initial_model", "load_covariance", "lsa_minima", "lsa_minimum", "outside_range",
+    "read_out", "token_units", "train",
 ]  # fmt: skip

@@ -13,12 +13,12 @@ TASK_FIELDS: dict[str, Field] = {
         help="Examples in a prompt, the paper's M. 1 to 400: beyond, every model is near its limit.",
     ),
     "signal": Field(
-        key="signal", label="s · shared signal", kind="real", low=0, high=100,
+        key="signal", label="s · shared signal", kind="real", low=0, high=100, log=True,
         help="β* = s·(1, …, 1): the mean of all tasks β̃, which vary around it by Ψ. 0 is the case without a shared "
         "signal; 1 is the paper's Figure 1, 10 its Table 1. 0 to 100.",
     ),
     "noise": Field(
-        key="noise", label="σ · label noise", kind="real", low=0, high=10,
+        key="noise", label="σ · label noise", kind="real", low=0, high=10, log=True,
         help="Standard deviation of the noise of every label. 0 to 10: above, the labels are nearly all noise.",
     ),
 }  # fmt: skip

@@ -200,6 +200,21 @@ class GDBeta(SignalModel):
         self.Gamma.div_(torch.outer(features, features))
 
 
+def estimate(model: Effective, E: Tensor) -> Tensor:
+    """What a model takes the task of each prompt for: ŵ = g + UᵀGr, with which f = ⟨ŵ, x⟩ for every query x.
+
+    Args:
+        model: the g, r, U of a model.
+        E: the tokens as columns, (B, d+1, M+1); the query is not read.
+
+    Returns:
+        ŵ of each prompt, (B, d), float64.
+    """
+    examples = E[:, :, :-1].double()
+    pooled = torch.bmm(examples, (model.r @ examples)[:, :, None])[:, :, 0] / examples.shape[2]  # (B, d+1): G r
+    return model.g + pooled @ model.U
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOut:
     """The gradient step that a linear transformer block performs, as far as it performs one."""

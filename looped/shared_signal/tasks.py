@@ -145,12 +145,14 @@ class SignalTask:
 
 @dataclass(frozen=True, slots=True)
 class SignalPrompts:
-    """B prompts as the models read them, and the label each query has."""
+    """B prompts as the models read them, the label each query has, and the task behind each."""
 
     E: Tensor
     """Tokens as columns, [[Xᵀ, x], [yᵀ, 0]], (B, d+1, M+1)."""
     y: Tensor
     """Label of the query, with its noise, (B,)."""
+    beta: Tensor
+    """β̃, (B, d)."""
 
 
 def draw(
@@ -178,7 +180,7 @@ def draw(
         labels += task.sigma * normal(B, M + 1)
     E[:, d] = labels
     E[:, d, M] = 0
-    return SignalPrompts(E=E, y=labels[:, M].clone())
+    return SignalPrompts(E=E, y=labels[:, M].clone(), beta=beta)
 
 
 def load_covariance(path: Path, name: str, features: int) -> Tensor:

@@ -8,7 +8,8 @@ component does not start, Streamlit's chart is drawn instead.
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,20 @@ MOMENT = 0.08
 
 Sliders = Mapping[str, tuple[str, tuple[Any, ...]]]
 """By key of a slider: the name of its setting, and the values at its places."""
+Draw = Callable[[Mapping[str, Any]], Picture]
+"""Gives a picture for changes of the page's settings, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A curve that the pointer draws, on a chart with two logarithmic axes whose own dragging is off."""
+
+    trace: int
+    """Number of its trace; its points keep their places and change their heights."""
+    stops: tuple[float, ...]
+    """Heights that a point can have."""
+    take: Callable[[Sequence[float]], None]
+    """Told of the heights when the pointer is let go, before the page runs again."""
 
 
 def _source(part: str) -> str:
@@ -60,14 +75,7 @@ def figure(picture: Picture, key: str) -> None:
         st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt)
 
 
-def live(
-    key: str,
-    draw: Callable[[Mapping[str, Any]], Picture],
-    sliders: Sliders,
-    *,
-    heights: tuple[int, int],
-    below: int = 0,
-) -> None:
+def live(key: str, draw: Draw, sliders: Sliders, *, heights: tuple[int, int], below: int = 0) -> None:
     """Draw a picture that follows sliders while they are dragged.
 
     Args:
@@ -77,22 +85,57 @@ def live(
         heights: The least and the most pixels it is high, to fit the window.
         below: Pixels of the window that are left free below it.
     """
-    state, followed = st.session_state, dict(sliders)
-    if not state.get("live"):
-        return figure(draw({}), key)
-    state[f"{key}_run"] = run = state.get(f"{key}_run", 0) + 1
+    live_row({key: ("", draw)}, sliders, heights=heights, below=below)
 
-    @st.fragment
-    def picture() -> None:
-        drag = _told(key).get("drag") or {}
+
+def live_row(
+    charts: Mapping[str, tuple[str, Draw]],
+    sliders: Sliders,
+    *,
+    heights: tuple[int, int],
+    below: int = 0,
+    drawn: Drawn | None = None,
+) -> None:
+    """Draw pictures side by side, which follow sliders together while they are dragged.
+
+    Args:
+        charts: By name of its element, the heading of each picture, and what draws it; as in `live`.
+        sliders: `Controls.sliders`, those that they follow.
+        heights: The least and the most pixels each is high, to fit the window.
+        below: Pixels of the window that are left free below them.
+        drawn: A curve of the first picture that the pointer draws.
+    """
+    state, followed = st.session_state, dict(sliders)
+    teller = next(iter(charts))  # the browser keeps one of several messages, so one of them tells of the slider
+    state[f"{teller}_run"] = run = state.get(f"{teller}_run", 0) + 1
+
+    def take() -> None:
+        if drawn is not None:
+            drawn.take(_told(teller)["drawn"]["values"])
+            state[f"{teller}_taken"] = True
+
+    def pictures() -> None:
+        if state.pop(f"{teller}_taken", False):
+            st.rerun()  # all that shows what was drawn stands outside
+        drag = _told(teller).get("drag") or {}
         if drag.get("run") != run or drag.get("key") not in followed:  # of an earlier run: let go since then
             drag = {}
-        shown = _dragged(draw, *followed[drag["key"]], drag["place"]) if drag else draw({})
-        answer = drag.get("number", 0)
-        _mount(key, shown, heights=heights, below=below, run=run, answer=answer, sliders=list(followed))
+        places = st.columns(len(charts)) if len(charts) > 1 else [st.container()]
+        for place, (key, (heading, draw)) in zip(places, charts.items(), strict=True):
+            with place:
+                if heading:
+                    st.markdown(f"**{heading}**")
+                shown = _dragged(draw, *followed[drag["key"]], drag["place"]) if drag else draw({})
+                if state.get("live"):
+                    telling: dict[str, Any] = {"sliders": list(followed)} if key == teller else {}
+                    if drawn is not None and key == teller:
+                        telling["drawn"] = {"trace": drawn.trace, "stops": drawn.stops}
+                    answer = drag.get("number", 0)
+                    _mount(key, shown, take, heights=heights, below=below, run=run, answer=answer, **telling)
+                else:
+                    figure(shown, key)
 
-    picture()
-    return None
+    st.fragment(pictures)()
 
 
 def let_draw() -> None:
@@ -104,7 +147,7 @@ def let_draw() -> None:
         time.sleep(MOMENT)
 
 
-def _dragged(draw: Callable[[Mapping[str, Any]], Picture], name: str, stops: tuple[Any, ...], place: object) -> Picture:
+def _dragged(draw: Draw, name: str, stops: tuple[Any, ...], place: object) -> Picture:
     """The picture at a place of a slider; the one before where the place does not exist or the run is refused."""
     if not isinstance(place, int) or not 0 <= place < len(stops):
         return draw({})
@@ -120,7 +163,11 @@ def _told(key: str) -> Mapping[str, Any]:
     return told
 
 
-def _mount(key: str, picture: Picture, **data: Any) -> None:
+def _nothing() -> None:
+    """A state of the component needs a callback, which may have nothing to do."""
+
+
+def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **data: Any) -> None:
     motion = picture.motion
     moving = {} if motion is None else {
         "captions": motion.captions, "grown": motion.grown, "narrow": motion.narrow,
@@ -137,11 +184,8 @@ def _mount(key: str, picture: Picture, **data: Any) -> None:
             **data,
         },
         on_drag_change=_nothing,
+        on_drawn_change=take,
     )
-
-
-def _nothing() -> None:
-    """A state of the component needs a callback, which has nothing to do."""
 
 
 def _plain(values: np.ndarray | np.generic) -> Any:

@@ -32,6 +32,7 @@ class Live {
     this.bar.onkeydown = event => this.press(event)
     this.follow = this.follow.bind(this)
     for (const type of POINTER) document.addEventListener(type, this.follow, true)
+    for (const type of POINTER) this.chart.addEventListener(type, event => this.sketch(event))
     this.fit = this.fit.bind(this)
     this.sizes = new ResizeObserver(this.fit)
     this.sizes.observe(root)
@@ -146,6 +147,28 @@ class Live {
     this.dragged.from = input.value
     this.wanted = { key, place: Number(input.value) }
     this.next()
+  }
+
+  // A press on the chart puts the nearest point of the curve there; a drag goes on to the next ones.
+  sketch(event) {
+    const { drawn } = this.data ?? {}
+    const area = this.chart.querySelector(".nsewdrag")
+    if (!drawn || !area || (event.type === "pointerdown" ? !area.contains(event.target) : !this.sketching)) return
+    const { x, y } = this.figure.data[drawn.trace]
+    if (event.type === "pointerdown") {
+      this.sketching = true
+      this.chart.setPointerCapture(event.pointerId)
+    } else if (event.type !== "pointermove") {
+      this.sketching = false
+      return this.say("drawn", { values: y, number: (this.sketches = (this.sketches ?? 0) + 1) })
+    }
+    const box = area.getBoundingClientRect()
+    const at = ([low, high], share) => low + Math.max(0, Math.min(1, share)) * (high - low)
+    const nearest = (values, place) => values.reduce((best, value, k) =>
+      Math.abs(Math.log10(value) - place) < Math.abs(Math.log10(values[best]) - place) ? k : best, 0)
+    const point = nearest(x, at(this.layout.xaxis.range, (event.clientX - box.left) / box.width))
+    y[point] = drawn.stops[nearest(drawn.stops, at(this.layout.yaxis.range, (box.bottom - event.clientY) / box.height))]
+    this.draw()
   }
 
   next() {

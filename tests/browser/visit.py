@@ -22,7 +22,7 @@ MAIN = {
     "compare": "stage",
     "context": "Error-against",
     "train": "loss",
-    "signal": "risks",
+    "signal": "cloud",
     "gpt2": "kept",
 }
 """First chart of every page, by the path in its address: its key, or words of it."""

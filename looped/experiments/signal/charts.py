@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from looped.chart import NARROW_MARGIN, Picture, Role, Series, grid, level, line_chart, log_axis, said
+from looped.chart import NARROW_MARGIN, Picture, Role, Series, colour, grid, layout, level, line_chart, log_axis, said
+from looped.experiments.signal.cloud import SHOWN, Cloud
 from looped.experiments.signal.result import Sweep
+from looped.experiments.signal.stored import StoredRun
 from looped.shared_signal.bounds import flow_rate, outside_range
 from looped.shared_signal.flow import Flow
 from looped.shared_signal.levels import Levels
@@ -65,9 +68,120 @@ def risk_chart(sweep: Sweep) -> Picture:
     )
 
 
-def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, steps: int) -> Picture:
-    """Exact risk of the weights against training steps, with the smallest risk of each model."""
+def cloud_chart(cloud: Cloud) -> Picture:
+    """The tasks in two of their coordinates, along β* and across it, with an arrow to each estimate of a few of them.
+
+    An arrow starts at what the model predicts with before it has seen an example: β* with an MLP, 0 without.
+    """
+    start = cloud.task.beta_star
+    along, across = (cloud.tasks @ cloud.axes.mT).T.numpy()
+    shown, ltb, lsa = ((points @ cloud.axes.mT).numpy() for points in (cloud.tasks[:SHOWN], cloud.ltb, cloud.lsa))
+    beta, zero = (cloud.axes @ start).numpy(), np.zeros(2)
+    dots: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 4, "opacity": 0.4}}
+    numbered: dict[str, Any] = {
+        "mode": "markers+text", "text": [str(k + 1) for k in range(len(shown))], "textposition": "top center",
+        "marker": {"symbol": "circle", "size": 11},
+    }  # fmt: skip
+    points = {"mode": "markers", "marker": {"symbol": "diamond", "size": 12}}
+    rows = [
+        Series(across, "", "tasks β̃", "task", x=along, more=dots),
+        Series(shown[:, 1], "", "tasks to estimate", "task", x=shown[:, 0], more=numbered),
+        _arrows(beta, ltb, "with MLP: from β*", "model"),
+        _arrows(zero, lsa, "attention alone: from 0", "counterpart"),
+        Series(beta[1:], "", "β*, the shared signal", "reference", x=beta[:1], more=points),
+    ]
+    ends = np.concatenate([shown, ltb, lsa, beta[None], zero[None], np.stack([along, across], 1)])
+    left, right = (extreme(ends[:, 0]) for extreme in (np.min, np.max))
+    missed = ", ".join(
+        f"task {k + 1} {away[0]:.3g} with MLP and {away[1]:.3g} without"
+        for k, away in enumerate(zip(*(_away(cloud, found) for found in (cloud.ltb, cloud.lsa)), strict=True))
+    )
+    return Picture(
+        {"data": [row.trace(along) for row in rows], "layout": layout(
+            {"title": {"text": "coordinate along β*"}, "range": _room(left, right), "zeroline": True},
+            {"title": {"text": "coordinate across it"}, "scaleanchor": "x", "zeroline": True,
+             "range": _room(*(extreme(ends[:, 1]) for extreme in (np.min, np.max)))},
+            hovermode="closest",
+        )},
+        f"{len(along)} tasks around β*, which lies {beta[0]:.3g} from 0, in two of {cloud.task.features} coordinates: "
+        f"along β*, and across it where the tasks vary most. With an MLP an estimate starts at β*, without one at 0. "
+        f"Distance from the estimate to the task: {missed}.",
+        {"task": np.arange(1, len(along) + 1), "along β*": along, "across": across}
+        | {f"{name}, {axis}": _first(found[:, k], len(along))
+           for name, found in (("with MLP", ltb), ("attention alone", lsa))
+           for k, axis in enumerate(("along β*", "across"))},
+    )  # fmt: skip
+
+
+def _arrows(start: np.ndarray, ends: np.ndarray, legend: str, role: Role) -> Series:
+    """An arrow from one point, (2,), to each of K others, (K, 2); a gap after each."""
+    path = np.full((len(ends), 3, 2), np.nan)
+    path[:, 0], path[:, 1] = start, ends
+    marker = {"symbol": "arrow", "angleref": "previous", "size": [0, 14, 0] * len(ends), "opacity": 1}
+    numbers = [text for k in range(len(ends)) for text in ("", str(k + 1), "")]
+    x, y = path.reshape(-1, 2).T
+    words = {"text": numbers, "textposition": "bottom center", "textfont": {"color": colour(role)}}
+    return Series(y, "", legend, role, x=x, more={"mode": "lines+markers+text", "marker": marker} | words)
+
+
+def _away(cloud: Cloud, found: Tensor) -> np.ndarray:
+    return (found - cloud.tasks[:SHOWN]).norm(dim=1).numpy()
+
+
+def _first(values: np.ndarray, count: int) -> np.ndarray:
+    """A column whose other rows are empty."""
+    return np.concatenate([values, np.full(count - len(values), np.nan)])
+
+
+def _room(low: float, high: float) -> list[float]:
+    """A range that stays while its ends move a little: both ends at a step of a seventh of the length."""
+    step = 10 ** np.floor(np.log10(max(high - low, 1e-6))) / 2
+    return [float(np.floor(low / step - 0.2) * step), float(np.ceil(high / step + 0.2) * step)]
+
+
+def outcome(best: Levels, task: SignalTask) -> str:
+    """What the two models can reach, as Markdown."""
+    written = best.written
+    start = (
+        "the block with MLP takes every task to be at β\\*, attention alone to be at 0"
+        if task.beta_star.any()
+        else "either model takes every task to be at 0, which is β\\*"
+    )
+    more = "no gap" if float(written["gap"]) == 0 else f"{written['gap']} more"
+    return (
+        f"Before it has seen an example, {start}. Smallest risk: **{written['gd']}** with MLP, **{written['lsa']}** "
+        f"found without: {more}."
+    )
+
+
+def training_chart(
+    history: Mapping[Kind, Sequence[Progress]], best: Levels, steps: int, stored: Mapping[Kind, StoredRun] | None = None
+) -> Picture:
+    """Exact risk of the weights against training steps, with the smallest risk of each model.
+
+    Args:
+        history: the records of each model that is trained.
+        best: the smallest risks.
+        steps: the number of steps of the whole training.
+        stored: the stored run of each model that is drawn behind.
+    """
     rows, at = [], np.array([0])
+    for kind, run in (stored or {}).items():
+        name, symbol, role = MODELS[kind]
+        rows += [
+            Series(
+                run.risks[kind],
+                "",
+                f"{name}: stored run",
+                role,
+                "solid",
+                f"{symbol}-open",
+                opacity=0.5,
+                x=run.steps,
+                scales=False,
+            ),
+            Series(run.risks[kind][1:]),
+        ]
     for kind, records in history.items():
         at, risks = np.array([record.step for record in records]), np.array([record.risk for record in records])
         (name, symbol, role), losses = MODELS[kind], np.array([record.loss for record in records])
@@ -85,6 +199,9 @@ def training_chart(history: Mapping[Kind, Sequence[Progress]], best: Levels, ste
         levels.append(level(best.gd0.risk, (0, steps), f"optimum of GD-0, {best.written['gd0']}", "dashdot", "descent"))
     ends = [f"{MODELS[kind][0]} {records[-1].risk:.4g}" for kind, records in history.items() if records]
     reached = f"After {at[-1]} of {steps} steps: {', '.join(ends)}." if ends else "Not started."
+    if stored:
+        ended = (f"{MODELS[kind][0]} {run.risks[kind][-1]:.4g}" for kind, run in stored.items())
+        reached += f" A stored run of these settings ended at: {', '.join(ended)}."
     return line_chart(
         ("step", at),
         [*rows, *levels],

@@ -6,7 +6,8 @@ SIGNAL = (
     Lesson(
         key="figure-1",
         title="Attention alone, and with an MLP",
-        see="All tasks share β* = (1, …, 1). Press Train and watch where each of the two models ends.",
+        see="All tasks share β* = (1, …, 1). An arrow leads from what a model starts with to its estimate of a task. "
+        "Press Train and watch where each of the two models ends.",
         question="Both models see the same prompts for the same number of steps. Could attention alone catch up with "
         "more steps?",
         choices=("Yes, it only learns more slowly", "No, a gap always stays", "Yes, but only with smaller steps"),
@@ -46,7 +47,7 @@ SIGNAL = (
     Lesson(
         key="more-context",
         title="More examples",
-        see="Choose M above the chart, and watch the gap between attention alone and the block.",
+        see="Choose M under Smallest risks, and watch the gap between attention alone and the block.",
         question="From M = 5 to M = 40 there are eight times as many examples. How much smaller does the gap become?",
         choices=("About 64 times", "About 8 times", "About 3.5 times", "It stays the same"),
         right=2,
@@ -59,8 +60,9 @@ SIGNAL = (
     Lesson(
         key="noisy",
         title="With strong noise one step is nearly the best",
-        see="With strong label noise the dotted line, the Bayes risk, comes close to the block. If tr(HΨ) is not much "
-        "above σ² (here 5 and 9), one gradient step from β* is nearly the best function of the prompt.",
+        see="Under Smallest risks the dotted line is the Bayes risk. With strong label noise it comes close to the "
+        "block. If tr(HΨ) is not much above σ² (here 5 and 9), one gradient step from β* is nearly the best function "
+        "of the prompt.",
         question="Does noise close the gap between attention alone and the block as well?",
         choices=("Only in part", "Yes, nearly to 0", "No, it widens the gap"),
         right=0,

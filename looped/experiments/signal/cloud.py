@@ -1,0 +1,55 @@
+"""The tasks of a setting, and what the best models take a few of them for."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from looped.shared_signal.levels import Levels
+from looped.shared_signal.models import GDBeta, estimate
+from looped.shared_signal.tasks import SignalTask, draw
+from looped.threads import in_one_thread
+
+TASKS = 150
+"""Tasks in a cloud."""
+SHOWN = 3
+"""Tasks of which the estimates are shown: the first ones drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """N tasks, and for K of them the estimate that each model makes from its M examples; d coordinates each."""
+
+    task: SignalTask
+    tasks: Tensor
+    """β̃, (N, d)."""
+    ltb: Tensor
+    """ŵ of the best block for the first K tasks, (K, d); without examples it would be β*."""
+    lsa: Tensor
+    """ŵ of the best attention alone that was found, (K, d); without examples it would be 0."""
+    axes: Tensor
+    """Orthonormal rows, (2, d): along β*, and at right angles to it where the tasks vary most; 0 where d = 1."""
+
+
+@in_one_thread
+def cloud(task: SignalTask, best: Levels, seed: int = 0) -> Cloud:
+    """Draw tasks and prompts, and let the models of the smallest risks read the prompts.
+
+    Args:
+        task: the distribution of the prompts.
+        best: its smallest risks.
+        seed: the seed of tasks and prompts; equal numbers stand behind them for every β*, H, Ψ and σ.
+    """
+    prompts = draw(task, TASKS, torch.Generator().manual_seed(seed))
+    read = prompts.E[:SHOWN]
+    block = GDBeta(best.gd.beta, best.gd.Gamma).effective()
+    return Cloud(task, prompts.beta, estimate(block, read), estimate(best.lsa.weights, read), _axes(task))
+
+
+def _axes(task: SignalTask) -> Tensor:
+    signal = task.beta_star if task.beta_star.any() else torch.ones_like(task.beta_star)
+    along = signal / signal.norm()
+    left = torch.eye(task.features, dtype=torch.float64) - torch.outer(along, along)
+    spread = task.Psi + 1e-9 * max(float(task.Psi.trace()), 1.0) * torch.eye(task.features, dtype=torch.float64)
+    across = torch.linalg.eigh(left @ spread @ left).eigenvectors[:, -1] if task.features > 1 else 0 * along
+    return torch.stack([along, across])
