@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from looped.shared_signal import LSA, LTB, GDBeta, bayes, draw, read_out
+from looped.shared_signal import LSA, LTB, GDBeta, bayes, draw, estimate, read_out
 from tests.shared_signal.reference import (
     assert_is_the_mean,
     block_of_a_step,
@@ -48,6 +48,14 @@ def test_gd_beta_is_one_step_of_gradient_descent():
     beta, Gamma = gd(4)
     found = GDBeta(beta, Gamma)(torch.from_numpy(tokens(X, y, x))).detach().numpy()
     np.testing.assert_allclose(found, one_step(beta.numpy(), Gamma.numpy(), X, y, x), rtol=1e-12, atol=1e-12)
+
+
+def test_every_model_predicts_with_its_estimate_of_the_task():
+    X, y, x, _ = prompts(4, 3)
+    E, generator = torch.from_numpy(tokens(X, y, x)), torch.Generator().manual_seed(1)
+    for model in (LSA(4, generator=generator), LTB(4, generator=generator), GDBeta(*gd(4))):
+        found = estimate(model.effective(), E).numpy()
+        np.testing.assert_allclose((found * x).sum(axis=1), model(E).detach().numpy(), rtol=1e-10)
 
 
 def test_gd_0_keeps_its_start():

@@ -26,7 +26,10 @@ def test_figure_1_stands_there_on_the_first_visit():
         "GD-0": "4.837",
         "Bayes": "0",
     }
-    assert len(at.get("plotly_chart")) == 4
+    assert len(at.get("plotly_chart")) == 5
+    cloud, alt = chart(at, "cloud")
+    assert "with MLP: from β*" in [trace["name"] for trace in cloud["data"]]
+    assert "2.24 from 0, in two of 5 coordinates" in alt
     risk, alt = chart(at, "risks")
     assert [trace["name"] for trace in risk["data"]][:3] == [
         "LTB = GD-β, with MLP",
@@ -36,10 +39,25 @@ def test_figure_1_stands_there_on_the_first_visit():
     assert "linear risk axis" in alt
     training, alt = chart(at, "training")
     assert [trace["name"] for trace in training["data"]] == [
+        "LTB, with MLP: stored run",
+        "LSA, attention alone: stored run",
         "optimum with MLP, 2.727",
         "smallest found for attention alone, 4.557",
     ]
-    assert "Not started" in alt
+    assert "Not started. A stored run of these settings ended at:" in alt
+    assert "of the length of β*" in chart(at, "start")[1]
+    assert "On screen is the stored run of exactly these settings." in texts(at)
+    assert "Smallest risk: **2.727** with MLP, **4.557** found without: 1.83 more." in texts(at)
+    assert "The stored trainings were made by `python -m looped.experiments.signal.stored`" in texts(at)
+
+
+def test_settings_without_a_stored_run_show_their_levels_alone():
+    at = open_signal(n="6")
+    training, alt = chart(at, "training")
+    assert len(training["data"]) == 2
+    assert "Not started. Levels" in alt
+    assert "Nothing is trained yet" in chart(at, "start")[1]
+    assert "stored run" not in texts(at)
 
 
 def test_the_link_sets_what_is_drawn():
@@ -72,7 +90,7 @@ def test_an_unusable_value_of_a_link_is_named():
 @pytest.mark.parametrize("query", [{"n": "1"}, {"signal": "0"}, {"d": "1"}, {"d": "50", "n": "400", "signal": "100"}])
 def test_the_edges_of_the_range_are_drawn(query):
     at = open_signal(**query)
-    assert len(at.get("plotly_chart")) == 4
+    assert len(at.get("plotly_chart")) == 5
     if query == {"d": "1"}:
         assert "rank below 2" in texts(at)
 
