@@ -23,7 +23,7 @@ OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options")
 SWITCH = "true|false"
 DISPLAY = {
     "log_t": SWITCH, "modes": SWITCH, "inside": SWITCH, "prompt": "[1-9][0-9]{0,3}", "tolerance": "1e-(0?[1-9]|1[0-2])",
-    "statistic": "mean|median|99.9 %",
+    "statistic": "mean|median|99.9 %", "guess": r"\d{1,4}(\.\d)?(,\d{1,4}(\.\d)?){0,2}",
 }  # fmt: skip
 """Parameters that change what is shown of a result and not the result, and what each may be."""
 MISREAD = {

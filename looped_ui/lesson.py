@@ -73,6 +73,11 @@ def guessed(controls: Controls[Any]) -> bool:
     return not (controls.to_guess and st.query_params.get("predict") == "1")
 
 
+def answered(page: str) -> bool:
+    """Whether an answer to the question of the lesson on the page was chosen."""
+    return st.session_state.get(f"{page}_guess") is not None
+
+
 def lesson_now(page: str) -> str:
     """The name of the lesson that a page shows; empty if there is none."""
     return st.session_state.get(f"{page}.lesson") or ""

@@ -45,6 +45,8 @@ def share(
         guess = st.toggle("Ask for a guess first", key=f"{controls.page}_predict")
         embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
         extra = {"hide": ",".join(hide), "predict": "1" if guess else "", "embed": "true" if embed else ""}
+        if guess:
+            extra["guess"] = ""
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
         if result is None:
             return

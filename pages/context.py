@@ -1,6 +1,6 @@
 """Page 2: how many examples T loops need, measured, next to two requirements."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -9,18 +9,22 @@ from looped import export, theory
 from looped.chart import Picture
 from looped.experiments.context import ContextResult, ContextSettings, Progress, Sweep, check, estimate, words
 from looped.experiments.context.charts import CHARTS
+from looped.experiments.context.guess import STOPS, asked_loops, guess_chart, needs
 from looped.experiments.context.settings import MAX_LEARNED_FEATURES
 from looped.experiments.context.stored import answers, stored
 from looped.fields import SettingsError
 from looped_ui import backend, jobs
 from looped_ui.frame import Page
-from looped_ui.live import figure, live
+from looped_ui.guess import drawn as drawn_curve
+from looped_ui.guess import guess, hide, reveal, shown, sliders
+from looped_ui.lesson import answered, guessed
+from looped_ui.live import figure, live_row
 from looped_ui.parts import data_table, made_by, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 JOB = "context"
-MAIN = next(iter(CHARTS))
-BELOW = 16  # pixels of the window that stay free below the first charts
+_, _, NEED, REQUIREMENTS, CONDITION, BOUND = CHARTS
+HEIGHTS, BELOW = (270, 420), 100  # pixels of the first charts, and those of the window that stay free below them
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
 NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them above to use it."
 
@@ -168,26 +172,63 @@ def numbers(result: ContextResult) -> None:
 
 def pictures(result: ContextResult) -> list[tuple[str, Picture]]:
     """All charts by heading, each drawn again only if something it reads has changed."""
-    settings, drawn = result.settings, []
-    for heading, (_, reads) in CHARTS.items():
-        unread = {name: controls.defaults[name] for name in ("shown_loops", "target_error") if name not in reads}
-        picture = backend.sweep_chart(heading, settings.replace(**unread), result)
-        if picture is not None:
-            drawn.append((heading, picture))
-    return drawn
+    drawn = ((heading, chart(heading, result)) for heading in CHARTS)
+    return [(heading, picture) for heading, picture in drawn if picture is not None]
 
 
-def following(result: ContextResult) -> Callable[[Mapping[str, Any]], Picture]:
-    """The first chart of a result with some settings changed, where that takes no time; else as it is."""
+def chart(heading: str, result: ContextResult) -> Picture | None:
+    """One of the charts."""
+    unread = {
+        name: controls.defaults[name] for name in ("shown_loops", "target_error") if name not in CHARTS[heading][1]
+    }
+    return backend.sweep_chart(heading, result.settings.replace(**unread), result)
 
-    def picture(changes: Mapping[str, Any]) -> Picture:
-        settings = result.settings.replace(**changes)
-        found = (find(settings) if changes else None) or result
-        drawn = backend.sweep_chart(MAIN, found.settings, found)
+
+def first_screen(settings: ContextSettings, result: ContextResult | None) -> None:
+    """The guess, with the measured need beside it once it is shown, and κ of the data where that is no answer.
+
+    Args:
+        settings: Settings of the page.
+        result: The sweep that is shown; None while a lesson's question is to be answered first.
+    """
+    of = settings if result is None else result.settings
+    at = asked_loops(of)
+    curve, revealed = guess(page.experiment.name, len(at)), result is not None and shown(page.experiment.name)
+
+    def found(changes: Mapping[str, Any]) -> ContextResult:
+        assert result is not None
+        return (find(of.replace(**changes)) if changes else None) or result
+
+    def need(changes: Mapping[str, Any]) -> Picture:
+        places = [int(name) for name in changes if name.isdigit()]
+        now = tuple(changes[str(k)] if k in places else value for k, value in enumerate(curve))
+        if not revealed:
+            return guess_chart(of, now)
+        measured = found(changes)
+        return guess_chart(measured.settings, now, measured)
+
+    def condition(changes: Mapping[str, Any]) -> Picture:
+        drawn = chart(CONDITION, found({name: changes[name] for name in changes if not name.isdigit()}))
         assert drawn is not None
         return drawn
 
-    return picture
+    charts = {"need": ("Your guess, and what was measured" if revealed else "Draw your guess: click or drag", need)}
+    if result is not None:
+        charts["kappa"] = CONDITION, condition
+    handles = {f"guess_{place}": (str(place), STOPS) for place in range(len(at))}
+    followed = controls.sliders if revealed else handles
+    live_row(charts, followed, heights=HEIGHTS, below=BELOW, drawn=None if revealed else drawn_curve())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if revealed:
+            assert result is not None
+            st.markdown(needs(result, curve), width="stretch")
+            if not answered(page.experiment.name):
+                st.button("Guess again", key="guess_again", on_click=hide)
+            return
+        with st.container(width="stretch"):
+            sliders(curve, [f"n/d at T = {T}" for T in at])
+        if result is not None:
+            reveal(page.experiment.name)
 
 
 def draw(settings: ContextSettings) -> None:
@@ -197,7 +238,10 @@ def draw(settings: ContextSettings) -> None:
     except SettingsError as error:
         st.error(plain(str(error)))
         return
-    if held_back(controls, settings, page.top_line):
+    if not guessed(controls):
+        with page.picture:
+            first_screen(settings, None)
+        held_back(controls, settings, page.top_line)
         return
     result = find(settings)
     if result is None:
@@ -207,41 +251,47 @@ def draw(settings: ContextSettings) -> None:
         with page.top_line:
             again = f"The Python script trains A again, about {duration(estimate(result.settings).seconds)}."
             share(controls, settings, lambda: export.of(result), again if result.learned else "")
-    charts = pictures(result)
     with page.picture:
-        for column, (heading, picture) in zip(st.columns(2), charts[:2], strict=True):
-            with column:
-                st.markdown(f"**{heading}**")
-                if heading == MAIN:
-                    live(f"chart0{MAIN}", following(result), controls.sliders, heights=(240, 400), below=BELOW)
-                else:
-                    figure(picture, f"chart0{heading}")
+        first_screen(settings, result)
+    if st.query_params.get("predict") == "1" and not shown(page.experiment.name):
+        return
     numbers(result)
     for note in words.notes(result):
         st.caption(typeset(note))
-    for place in range(2, len(charts), 2):
-        for column, (heading, picture) in zip(st.columns(2), charts[place : place + 2], strict=False):
-            with column:
-                st.subheader(heading)
-                figure(picture, f"chart{place}{heading}")
-        if place == 2:
-            st.markdown(words.CLAIMS)
-            if (learned := words.learned_note(result)) is not None:
-                st.caption(typeset(learned))
+    views(result)
     page.notice(words.notice(result))
     with page.data("Data behind the charts") as opened:
         if opened:
+            charts = pictures(result)
             heading = st.selectbox("Chart", [heading for heading, _ in charts])
             data_table(dict(charts)[heading].table, heading)
     page.assumptions(largest_trained_d=MAX_LEARNED_FEATURES)
     made_by(stored()[1])
 
 
+def views(result: ContextResult) -> None:
+    """The other charts in tabs, of which only the open one is drawn."""
+    headings = [heading for heading in CHARTS if heading != CONDITION]
+    if result.largest_of_bound is None:
+        headings.remove(BOUND)
+    for heading, tab in zip(headings, st.tabs(headings, key="context_view", on_change="rerun"), strict=True):
+        if not tab.open:
+            continue
+        with tab:
+            picture = chart(heading, result)
+            assert picture is not None
+            figure(picture, f"chart{heading}")
+            if heading == REQUIREMENTS:
+                st.markdown(words.CLAIMS)
+            if heading in (REQUIREMENTS, NEED) and (learned := words.learned_note(result)) is not None:
+                st.caption(typeset(learned))
+
+
 page: Page[ContextSettings] = Page("context", __file__)
 controls = page.controls
 sidebar()
 chosen = page.begin(
-    "T loops of a looped transformer are T steps of gradient descent, and κ of the examples bounds their error. For "
-    "independent normal rows κ depends, as d grows, on n/d alone: n = O(d) examples are enough."
+    "T loops are T steps of gradient descent, and κ of the examples bounds their error. How many examples for each "
+    "feature, n/d, do they need?"
 )
 draw(chosen)

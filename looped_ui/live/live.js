@@ -104,6 +104,8 @@ class Live {
       for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.at]
       this.chart.style.height = `${this.height()}px`
       const layout = { ...this.layout, template: this.template, uirevision: "live", autosize: true, height: undefined }
+      // Below a low chart the legend would lie on the title of the axis.
+      if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
       await window.Plotly.react(this.chart, traces, layout, this.data.config)
       this.pictures += 1
       this.root.dataset.pictures = this.pictures

@@ -11,7 +11,7 @@ from .visit import Visit
 pytestmark = pytest.mark.browser
 
 ERROR, NEED = "Error-against", "Smallest"
-"""What the keys of two charts begin with, after their place."""
+"""What the keys of two charts in tabs begin with."""
 
 
 def needed(visit: Visit) -> str:
@@ -23,7 +23,9 @@ def test_the_first_view_is_drawn_and_moves_by_keyboard_and_the_link_says_how(vis
     page = visit.open("context", width=width).page
     expect(page.get_by_role("heading", name="How many examples?")).to_be_visible()
     assert {"T = 50", "target 0.001"} <= visit.lines(ERROR).keys()
+    page.get_by_role("tab", name="Smallest n/d").click()
     assert "Learned A, median prompt" in visit.lines(NEED)
+    page.get_by_role("tab", name="Error against n/d").click()
     assert 2.5 < float(needed(visit)) < 3
     if width == 400:
         page.get_by_role("button", name="Expand sidebar").focus()
@@ -38,12 +40,44 @@ def test_the_first_view_is_drawn_and_moves_by_keyboard_and_the_link_says_how(vis
         assert key in visit.query()
 
 
-def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit) -> None:
-    visit.open("context?T=30&target-error=0.01&rows=rademacher&d=6&prompts=12&T-max=60&seed=4&ratios=0.5,1,2,4,8")
-    metrics, lines = visit.metrics(), visit.lines(ERROR)
-    visit.open(visit.page.url.removeprefix(f"{visit.server}/"))
+GUESS = "() => document.querySelector('.st-key-need .js-plotly-plot').data[0].y"
+
+
+def test_a_guess_is_drawn_with_the_pointer_or_set_by_keys_and_a_link_shows_the_same_numbers_elsewhere(
+    visit: Visit,
+) -> None:
+    link = "context?T=30&target-error=0.01&rows=rademacher&d=6&prompts=12&T-max=60&seed=4&ratios=0.5,1,2,4,8"
+    page = visit.open(link).page
+    assert list(visit.lines("need")) == ["your guess"]
+    assert page.evaluate(GUESS) == [10, 10, 10]
+    sliders = [page.get_by_role("slider", name=f"n/d at T = {T}") for T in (3, 15, 60)]
+
+    def guessed() -> bool:
+        return [float(s.get_attribute("aria-valuetext") or 0) for s in sliders] == page.evaluate(GUESS)
+
+    area = page.locator(".st-key-need .nsewdrag").bounding_box()
+    assert area is not None
+    across = [area["x"] + share * area["width"] for share in (0.3, 0.95)]
+    page.mouse.move(across[0], area["y"] + 0.1 * area["height"])
+    page.mouse.down()
+    page.mouse.move(across[1], area["y"] + 0.9 * area["height"], steps=20)
+    page.mouse.up()
+    visit.until(guessed)
+    first, middle, last = page.evaluate(GUESS)
+    assert first > 100 > middle > 1 > last
+    with visit.change():
+        sliders[2].focus()
+        page.keyboard.press("ArrowRight")
+    visit.until(guessed)
+    assert page.evaluate(GUESS)[2] > last
+    with visit.change():
+        page.get_by_role("button", name="Show what was measured").click()
+    visit.until(lambda: "measured: half of the prompts" in visit.lines("need"))
+    metrics, lines, need = visit.metrics(), visit.lines(ERROR), visit.lines("need")
+    visit.open(page.url.removeprefix(f"{visit.server}/"))
     assert visit.metrics() == metrics
     assert visit.lines(ERROR) == lines
+    assert visit.lines("need") == need
 
 
 def test_a_long_sweep_announces_its_cost_and_can_be_stopped_and_resumed(visit: Visit) -> None:

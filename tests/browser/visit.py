@@ -20,7 +20,7 @@ IDLE = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connect
 MAIN = {
     "": "stage",
     "compare": "stage",
-    "context": "Error-against",
+    "context": "need",
     "train": "loss",
     "signal": "cloud",
     "gpt2": "kept",

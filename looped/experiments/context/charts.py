@@ -61,7 +61,7 @@ def ratio_chart(result: ContextResult) -> Picture:
 def map_chart(result: ContextResult) -> Picture:
     """log₁₀ of the median error for every n/d and T, with the level line of the target error."""
     settings = result.settings
-    loops = _spread(settings.loops, MAP_LOOPS)
+    loops = spread(settings.loops, MAP_LOOPS)
     x, keep = np.unique(result.ratio, return_index=True)
     z = np.log10(np.maximum(result.median[keep][:, loops], TINY)).T  # (T, R)
     needed = result.needed_ratio(settings.target_error)
@@ -92,13 +92,13 @@ def map_chart(result: ContextResult) -> Picture:
         f"logarithmic axes. Its smallest value is {10 ** z.min():.1e}. {where}."
     )
     long = {"n/d": np.repeat(x, len(loops)), "T": np.tile(loops, len(x)), "median error": 10 ** z.T.ravel()}
-    return Picture({"data": data, "layout": layout(_ratio_axis(result), _loop_axis(settings.loops))}, alt, long)
+    return Picture({"data": data, "layout": layout(_ratio_axis(result), loop_axis(settings.loops))}, alt, long)
 
 
 def need_chart(result: ContextResult) -> Picture:
     """The smallest n/d that reaches the target against T: constructed, learned, and from the rate."""
     settings, target = result.settings, result.settings.target_error
-    loops, ends = _spread(settings.loops, CURVE_POINTS), result.ratio[[0, -1]]
+    loops, ends = spread(settings.loops, CURVE_POINTS), result.ratio[[0, -1]]
     prompts = {1: "median prompt"} | ({2: "9 of 10 prompts"} if settings.prompts >= TENTHS else {})
     rows = [Series(ends)]  # the axis has room for all that was measured
     for quantile, prompt in prompts.items():
@@ -106,7 +106,7 @@ def need_chart(result: ContextResult) -> Picture:
         symbol = "circle" if quantile == 1 else "square-open"
         rows.append(_need(needed, "Construction", prompt, "model", symbol))
     if (rate := sufficient_ratios(result, loops)) is not None:
-        some = _spread(settings.loops, LIMIT_LOOPS)
+        some = spread(settings.loops, LIMIT_LOOPS)
         limit = np.array([result.limit_ratio(int(T)) for T in some], dtype=float)
         rows += [
             Series(limit, "construction, limit of large d", LIMIT, "reference", "dashdot", x=some, scales=False),
@@ -120,14 +120,14 @@ def need_chart(result: ContextResult) -> Picture:
             rows.append(_need(needed, "Learned A", prompt, "learned", symbol, grid.loops))
         text = " " + _learned_sentence(result)
     span = log_range(np.concatenate([row.values for row in rows if row.scales]))[0]
-    up = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, **_ticks(*span)}
+    up = {"title": {"text": "smallest n/d"}, "type": "log", "range": span, **log_ticks(*span)}
     at = [T for T in (10, 50, 200, settings.loops) if settings.loops >= T]
     found = " ".join(_needed_sentence(result, result.needed_ratio(target)[T], T) for T in dict.fromkeys(at))
     alt = (
         f"Smallest measured n/d at which the median error is at most {target:g}, against T, logarithmic axes. "
         f"{found}{text}"
     )
-    return _chart(("T", loops), rows, alt, _loop_axis(settings.loops), up)
+    return _chart(("T", loops), rows, alt, loop_axis(settings.loops), up)
 
 
 def _need(needed: np.ndarray, name: str, prompt: str, role: Role, symbol: str, x: np.ndarray | None = None) -> Series:
@@ -140,7 +140,7 @@ def _need(needed: np.ndarray, name: str, prompt: str, role: Role, symbol: str, x
 def requirement_chart(result: ContextResult) -> Picture:
     """n against T: the exponential requirement, n = c·d, and what was measured; the axis counts decades of n."""
     T, target, d = result.settings.loops, result.settings.target_error, result.settings.features
-    loops = _spread(T, CURVE_POINTS)
+    loops = spread(T, CURVE_POINTS)
     exponential = np.array([theory.exponential_requirement(int(loop), d) for loop in loops])
     measured = np.log10(result.needed_ratio(target)[loops] * d)
     rows = [Series(exponential, "log10 n, exponential", EXPONENTIAL, "bound", "dash", "triangle-up-open")]
@@ -171,7 +171,7 @@ def requirement_chart(result: ContextResult) -> Picture:
         f"the requirement derived here from a theorem on learned weights is 10 to the power {exponential[-1]:.0f}; for "
         f"an error of {target:g} {found}.{learned}"
     )
-    return _chart(("T", loops), rows, alt, _loop_axis(T), up)
+    return _chart(("T", loops), rows, alt, loop_axis(T), up)
 
 
 def condition_chart(result: ContextResult) -> Picture:
@@ -279,7 +279,7 @@ def _learned_sentence(result: ContextResult) -> str:
     )
 
 
-def _spread(most: int, count: int) -> np.ndarray:
+def spread(most: int, count: int) -> np.ndarray:
     """Whole numbers from 1 to `most`, about evenly spaced on a logarithmic scale."""
     return np.unique(np.geomspace(1, most, count).round().astype(int))
 
@@ -296,19 +296,20 @@ def _ratio_axis(result: ContextResult, x: np.ndarray | None = None) -> dict[str,
     low, high = np.log10((result.ratio if x is None else x)[[0, -1]])
     if high - low < 0.02:
         low, high = low - 0.1, high + 0.1
-    return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], **_ticks(low, high)}
+    return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], **log_ticks(low, high)}
 
 
-def _ticks(low: float, high: float) -> dict[str, Any]:
+def log_ticks(low: float, high: float) -> dict[str, Any]:
     """Ticks of a log axis written out: at 1, 2 and 5 of every decade, at 1 alone on a long axis; limits in log10."""
     mantissas = (1, 2, 5) if high - low < 2.7 else (1,)
     values = [mantissa * 10.0**decade for decade in range(-2, 6) for mantissa in mantissas]
     return {"tickvals": values, "ticktext": [f"{value:,g}" for value in values]}
 
 
-def _loop_axis(loops: int) -> dict[str, Any]:
+def loop_axis(loops: int) -> dict[str, Any]:
+    """The logarithmic axis of T, from 1 to a largest one."""
     high = max(float(np.log10(loops)), 0.3)
-    return {"title": {"text": "T, loops"}, "type": "log", "range": [0.0, high], **_ticks(0, high)}
+    return {"title": {"text": "T, loops"}, "type": "log", "range": [0.0, high], **log_ticks(0, high)}
 
 
 def _decade_ticks(least: float) -> dict[str, Any]:

@@ -6,8 +6,8 @@ CONTEXT = (
     Lesson(
         key="three-per-feature",
         title="How many examples do 50 loops need?",
-        see="Rows are normal, d = 10 and η = 1/λ₁. Find the n/d from which the median error after T = 50 loops is at "
-        "most 10⁻³.",
+        see="Rows are normal, d = 10 and η = 1/λ₁. Guess the n/d from which the median error after T loops is at most "
+        "10⁻³, for a few and for many loops; then show what was measured.",
         question="With T = 50 loops and d = 10 features, how many examples does an error of 10⁻³ in half of the "
         "prompts need?",
         choices=("About 30", "About 300", "About 10¹⁹⁰"),
@@ -22,8 +22,8 @@ CONTEXT = (
     Lesson(
         key="more-loops",
         title="What more loops need",
-        see="Follow the level line in the map upwards, to more loops. Beside it, the exponential requirement grows by "
-        "more than 3.6 decades with every loop.",
+        see="Follow the measured curve to more loops, or the level line in the map below (Error for every n/d and T). "
+        "The exponential requirement grows by more than 3.6 decades with every loop.",
         question="From T = 50 to T = 200, what does the smallest n/d for an error of 10⁻³ do?",
         choices=("It grows", "It stays the same", "It falls"),
         right=2,

@@ -41,13 +41,20 @@ def fixture_no_caches_between_tests():
     backend.sweep_chart.clear()
 
 
-CHARTS = [f"chart{place // 2 * 2}{heading}" for place, heading in enumerate(HEADINGS)]
+VIEWS = [heading for heading in HEADINGS if heading != "The κ that the rows have"]
+CHARTS = [f"chart{heading}" for heading in VIEWS]
 ERROR, EVERY, NEED = CHARTS[:3]
-"""Keys of the charts."""
+"""Keys of the charts in the tabs."""
 
 
 def open_context(**query):
     return open_page("context", **query)
+
+
+def view(at, heading):
+    """The page with another tab open."""
+    at.session_state["context_view"] = heading
+    return run(at)
 
 
 def line(at, chart, name):
@@ -58,12 +65,14 @@ def never(*_, **__):
     raise AssertionError("this must not compute")
 
 
-def test_the_first_view_is_the_stored_result_with_all_charts(monkeypatch):
+def test_the_first_view_is_the_stored_result_with_a_guess_two_charts_and_the_others_in_tabs(monkeypatch):
     monkeypatch.setattr("looped.experiments.context.sweep", never)
     at = open_context()
     assert at.title[0].value == "How many examples?"
-    assert [box.value for box in at.subheader] == HEADINGS[2:]
-    assert all(f"**{heading}**" in texts(at, "markdown") for heading in HEADINGS[:2])
+    assert [tab.label for tab in at.tabs] == VIEWS
+    assert len(at.get("plotly_chart")) == 3
+    assert list(lines(spec(at, "need"))) == ["your guess"]
+    assert "κ measured, median" in lines(spec(at, "kappa"))
     result = stored()[0]
     x, y = line(at, ERROR, "T = 50")
     np.testing.assert_allclose(x, result.ratio)
@@ -72,8 +81,73 @@ def test_the_first_view_is_the_stored_result_with_all_charts(monkeypatch):
     place = list(result.learned.loops).index(50)
     assert metrics(at)["n/d, learned, T = 50"] == f"{result.learned_needed_ratio(1e-3)[place]:.3g}"
     assert metrics(at)["exponential n"] == "10¹⁹⁰"
+    for heading, chart in zip(VIEWS, CHARTS, strict=True):
+        assert alt(view(at, heading), chart)
+    view(at, HEADINGS[2])
     assert line(at, NEED, "Learned A, median prompt")[0].tolist() == result.learned.loops.tolist()
-    assert all(alt(at, chart) for chart in CHARTS)
+    assert "| about | **learned** weights" in texts(view(at, "The two requirements"))
+
+
+def guess_now(at):
+    return line(at, "need", "your guess")[1].tolist()
+
+
+def test_the_measured_need_stands_beside_the_guess_once_it_is_asked_for():
+    at = open_context()
+    assert guess_now(at) == [10, 10, 10]
+    at.select_slider(key="guess_1").set_value(3.0)
+    run(at)
+    assert guess_now(at) == [10, 3, 10]
+    assert "half of the prompts need n/d" not in texts(at)
+    press(at, "Show what was measured")
+    assert guess_now(at) == [10, 3, 10]
+    x, y = line(at, "need", "measured: half of the prompts")
+    np.testing.assert_allclose(y, stored()[0].needed_ratio(1e-3)[x.astype(int)])
+    needed = stored()[0].needed_ratio(1e-3)
+    assert f"{needed[50]:.3g} at T = 50 (your guess 3)" in texts(at)
+    assert at.query_params["guess"] in ("10,3,10", ["10,3,10"])
+    press(at, "Guess again")
+    assert guess_now(at) == [10, 3, 10]
+    assert "guess" not in at.query_params
+    assert "measured: half of the prompts" not in lines(spec(at, "need"))
+
+
+def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_anew():
+    at = open_context(guess="20,5,2.5")
+    assert guess_now(at) == [20, 5, 2.5]
+    assert "(your guess 2.5)" in texts(at)
+    at.button(key="context_lesson_next").click()
+    run(at)
+    assert "(your guess" not in texts(at)
+    at.pills(key="context_guess").set_value(CONTEXT[1].choices[0])
+    run(at)
+    assert "1.43 at T = 200 (your guess 2.5)" in texts(at)
+    assert "Guess again" not in [button.label for button in at.button]
+
+
+def test_a_guess_of_a_link_that_cannot_be_used_is_named_and_the_usual_one_stands_there():
+    at = open_context(guess="a,b")
+    assert "guess = a,b cannot be used" in texts(at).replace("\\", "")
+    assert guess_now(at) == [10, 10, 10]
+
+
+def test_with_predict_nothing_that_was_measured_is_drawn_before_the_guess():
+    at = open_context(lesson="more-loops", predict="1", guess="20,5,2")
+    assert list(lines(spec(at, "need"))) == ["your guess"]
+    assert (len(at.get("plotly_chart")), len(at.metric), len(at.tabs)) == (1, 0, 0)
+    assert "Show what was measured" not in [button.label for button in at.button]
+    at.pills(key="context_guess").set_value(CONTEXT[1].choices[0])
+    run(at)
+    assert "measured: half of the prompts" in lines(spec(at, "need"))
+    assert at.metric
+
+
+def test_with_predict_and_no_question_to_answer_the_curve_is_the_guess():
+    at = open_context(predict="1", seed="5", d="9")
+    assert "No lesson is open" in texts(at)
+    assert (len(at.metric), len(at.tabs)) == (0, 0)
+    press(at, "Show what was measured")
+    assert at.metric
 
 
 def test_the_page_says_where_the_stored_result_was_made():
@@ -96,6 +170,7 @@ def test_moving_t_or_the_target_only_redraws(monkeypatch):
     _, y = line(at, ERROR, "T = 100")
     np.testing.assert_allclose(y, np.maximum(stored()[0].median[:, 100], 1e-17))
     set_value(at, "number_input", "target-error", 1e-6)
+    view(at, HEADINGS[1])
     needed = stored()[0].needed_ratio(1e-6)[100]
     assert metrics(at)["n/d for T = 100"] == f"{needed:.3g}"
     assert "error = 1e-06" in [trace.get("name") for trace in spec(at, EVERY)["data"]]
@@ -112,7 +187,8 @@ def test_another_seed_is_computed_at_once_without_learned_weights():
 @pytest.mark.parametrize("lesson", CONTEXT, ids=lambda lesson: lesson.key)
 def test_every_lesson_can_be_opened_by_its_link(lesson):
     at = open_context(lesson=lesson.key)
-    assert len(at.get("plotly_chart")) >= 5
+    assert len(at.get("plotly_chart")) == 3
+    assert len(at.tabs) >= 4
     for name, value in lesson.settings.items():
         field = ContextSettings.table[name]
         given = at.query_params[field.key]
@@ -123,7 +199,7 @@ def test_fewer_examples_than_features_are_explained_and_have_no_bound():
     at = open_context(ratios="0.2,0.5", prompts="16")
     assert "**n < d.**" in texts(at)
     assert "No bound is drawn" in texts(at)
-    assert "Error and bound at the measured κ" not in [box.value for box in at.subheader]
+    assert "Error and bound at the measured κ" not in [tab.label for tab in at.tabs]
     assert "nan" not in " ".join(metrics(at).values())
 
 
@@ -147,7 +223,7 @@ def test_a_long_sweep_says_its_cost_first_and_runs_when_asked():
 
 def test_a_running_sweep_stops_between_two_steps_and_continues():
     at = open_context(**{"learned": "true", "seed": "3", "learned-ratios": "1,2,4", "learned-T": "50"})
-    assert len(at.get("plotly_chart")) == 6
+    assert len(at.tabs) == len(VIEWS)
     assert "Until then the charts show the construction alone" in texts(at)
     press(at, "Compute")
     job = at.session_state["job_context"]
@@ -258,7 +334,8 @@ def test_every_control_has_a_help_text():
 
 
 def test_the_alt_text_of_every_chart_speaks_of_its_own_numbers():
-    at = open_context()
-    assert len(set(alts(at))) == 6
-    assert all(re.search(r"\d", text) for text in alts(at))
-    assert not any("nan" in re.split(r"\W+", text.lower()) for text in alts(at))
+    at = open_context(guess="20,5,2")
+    said = {text for heading in VIEWS for text in alts(view(at, heading))}
+    assert len(said) == 2 + len(VIEWS)
+    assert all(re.search(r"\d", text) for text in said)
+    assert not any("nan" in re.split(r"\W+", text.lower()) for text in said)

@@ -1,0 +1,99 @@
+"""A guess at the need, and what was measured beside it."""
+
+from typing import Any
+
+import numpy as np
+
+from looped import theory
+from looped.chart import SMALLEST_BAND, Picture, Series, band, colour, line_chart
+from looped.experiments.context.charts import CURVE_POINTS, log_ticks, loop_axis, spread
+from looped.experiments.context.result import ContextResult
+from looped.experiments.context.settings import ContextSettings
+from looped.experiments.context.words import decades, unreached
+
+STOPS = (
+    0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 20.0, 25.0,
+    30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0, 120.0, 150.0, 200.0, 250.0, 300.0, 400.0, 500.0, 600.0, 700.0,
+    800.0, 900.0, 1000.0,
+)  # fmt: skip
+"""The n/d that can be guessed."""
+START = 10.0
+"""The guess at every T until another is made."""
+
+
+def asked_loops(settings: ContextSettings) -> tuple[int, ...]:
+    """The values of T, up to three, at which a guess is made: a twentieth and a quarter of T max, and T max."""
+    return tuple(sorted({max(1, round(settings.loops / part)) for part in (20, 4, 1)}))
+
+
+def nearest_stop(value: float) -> float:
+    """The n/d that can be guessed nearest to a value above 0, by their quotient."""
+    return min(STOPS, key=lambda stop: abs(np.log(stop / value)))
+
+
+def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: ContextResult | None = None) -> Picture:
+    """The guessed n/d against T, and with a result the measured need of the median prompt with its band.
+
+    The number that is derived from a theorem has no place on this axis: an arrow at the T shown leaves the chart.
+
+    Args:
+        settings: their T max is where the axis of T ends.
+        guess: n/d at each of the `asked_loops`.
+        result: a sweep of these settings; None while nothing is to be seen but the guess.
+    """
+    at, d = np.array(asked_loops(settings)), settings.features
+    line = Series(np.array(guess), "your guess", "your guess", "mark", "dash", "diamond", 3, x=at)
+    low = min(STOPS[0], *settings.ratios)
+    span = [float(np.log10(low)) - 0.1, float(np.log10(STOPS[-1])) + 0.1]
+    up: dict[str, Any] = {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": span}
+    across = loop_axis(settings.loops)
+    across["range"] = [-0.04, across["range"][1] + 0.06]  # room for whole points
+    rest: dict[str, Any] = {"hovermode": "closest", "margin": {"l": 10, "r": 10, "t": 30, "b": 10}}
+    guessed = ", ".join(f"{value:g} at T = {T}" for T, value in zip(at, guess, strict=True))
+    alt = f"Guessed n/d against T, logarithmic axes: {guessed}."
+    if result is None:
+        fixed = {"fixedrange": True}  # here the pointer draws
+        return line_chart(
+            ("T", at), [line], f"{alt} The measured need is not shown yet.", across | fixed,
+            up | log_ticks(*span) | fixed, dragmode=False, **rest,
+        )  # fmt: skip
+    loops, target, T = spread(settings.loops, CURVE_POINTS), settings.target_error, settings.shown
+    easiest, median, hardest = (result.needed_ratio(target, quantile)[loops] for quantile in range(3))
+    rows = [
+        line,
+        Series(median, "measured, half of the prompts", "measured: half of the prompts", "model", "solid", "circle", 3),
+        Series(easiest, "measured, 1 of 10 prompts"),
+        Series(hardest, "measured, 9 of 10 prompts"),
+    ]
+    known = np.isfinite(easiest) & np.isfinite(hardest)
+    within = settings.prompts >= SMALLEST_BAND and known.any()
+    over = band(loops[known], easiest[known], hardest[known], "1 to 9 of 10 prompts") if within else []
+    theorem = decades(theory.exponential_requirement(T, d))
+    right = settings.loops < T * T
+    arrow = {
+        "x": float(np.log10(T)), "y": 1.09, "yref": "paper", "ax": -14 if right else 14, "ay": 62, "arrowhead": 2,
+        "arrowwidth": 2.5, "arrowcolor": colour("bound"), "xanchor": "right" if right else "left", "align": "left",
+        "text": f"n = {theorem} at T = {T}, off the chart:<br>from a theorem on learned weights",
+        "font": {"color": colour("bound")},
+    }  # fmt: skip
+    alt = f"{alt} {needs(result, guess)} An arrow at T = {T} leaves the chart: n = {theorem}."
+    return line_chart(
+        ("T", loops), rows, alt, across, up | log_ticks(*span), over=over, annotations=[arrow],
+        **rest,
+    )  # fmt: skip
+
+
+def needs(result: ContextResult, guess: tuple[float, ...]) -> str:
+    """The measured need beside the guess at each T, in one sentence."""
+    settings = result.settings
+    needed = result.needed_ratio(settings.target_error)
+    found = []
+    for T, value in zip(asked_loops(settings), guess, strict=True):
+        if not np.isfinite(needed[T]):
+            text = f"none up to {result.ratio[-1]:.3g}"
+        else:
+            text = f"{'at most ' if needed[T] <= result.ratio[0] else ''}{needed[T]:.3g}"
+        found.append(f"{text} at T = {T} (your guess {value:g})")
+    if not np.isfinite(needed[list(asked_loops(settings))]).any():
+        return f"{unreached(result)} at {' or '.join(f'T = {T}' for T in asked_loops(settings))}."
+    return f"For an error of {settings.target_error:g} half of the prompts need n/d: {', '.join(found)}."

@@ -1,0 +1,82 @@
+"""A guessed curve: drawn on a chart or set with sliders, kept in the session, and in the link once it is compared."""
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+
+from looped.experiments.context.guess import START, STOPS, nearest_stop
+from looped_ui.controls import DISPLAY
+from looped_ui.lesson import answered, lesson_now
+from looped_ui.live import Drawn
+
+CURVE, TEXT, LESSON = "guess_curve", "guess", "guess_lesson"
+"""Names in the session: the guess, the same as in the link once the measurement is shown, and the lesson it is for."""
+Curve = tuple[float, ...]
+
+
+def guess(page: str, count: int) -> Curve:
+    """The guess at each of `count` places; call it when the lesson of the page is drawn.
+
+    A guess in the link is one that the measurement was shown for, unless the link asks for a guess first.
+    """
+    state, query = st.session_state, st.query_params
+    usable = re.fullmatch(DISPLAY[TEXT], query.get(TEXT, ""))
+    if usable and not state.get(TEXT) and query.get("predict") != "1":
+        state[CURVE] = tuple(nearest_stop(float(value)) for value in query[TEXT].split(",") if float(value) > 0)
+        _show(page)
+    if state.get(LESSON, "") != lesson_now(page):
+        hide()
+        state[LESSON] = lesson_now(page)
+    if state.get(TEXT):
+        query[TEXT] = state[TEXT]
+    else:
+        query.pop(TEXT, None)
+    return (*state.get(CURVE, ()), START, START, START)[:count]
+
+
+def shown(page: str) -> bool:
+    """Whether the measurement stands beside the guess: it was asked for, or the question of the lesson is answered."""
+    return bool(st.session_state.get(TEXT)) or answered(page)
+
+
+def hide() -> None:
+    """Hide the measurement again."""
+    st.session_state[TEXT] = None
+    st.query_params.pop(TEXT, None)
+
+
+def sliders(curve: Curve, labels: Sequence[str]) -> None:
+    """A slider for every place of the guess, with the key `guess_` and the number of the place."""
+    for place, (column, label) in enumerate(zip(st.columns(len(curve)), labels, strict=True)):
+        with column:
+            key = f"guess_{place}"
+            if st.session_state.get(key) != curve[place]:
+                st.session_state[key] = curve[place]
+            st.select_slider(
+                label, STOPS, curve[place], key=key, format_func=lambda stop: f"{stop:g}", on_change=_moved,
+                args=(curve, place),
+            )  # fmt: skip
+
+
+def drawn() -> Drawn:
+    """What the pointer draws on the chart: the first trace, in steps of the sliders."""
+    return Drawn(trace=0, stops=STOPS, take=_take)
+
+
+def reveal(page: str) -> None:
+    """The button that shows what was measured."""
+    st.button("Show what was measured", type="primary", key="guess_reveal", on_click=_show, args=(page,))
+
+
+def _show(page: str) -> None:
+    curve = st.session_state.get(CURVE, (START, START, START))
+    st.session_state.update({TEXT: ",".join(f"{value:g}" for value in curve), LESSON: lesson_now(page)})
+
+
+def _moved(curve: Curve, place: int) -> None:
+    _take([*curve[:place], st.session_state[f"guess_{place}"], *curve[place + 1 :]])
+
+
+def _take(values: Sequence[float]) -> None:
+    st.session_state[CURVE] = tuple(nearest_stop(float(value)) for value in values if value > 0)

@@ -1,0 +1,97 @@
+"""The guess beside what was measured: the sweep's numbers, the arrow of the theorem, and a true sentence."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from looped import theory
+from looped.chart import colour
+from looped.experiments.context import ContextSettings, sweep
+from looped.experiments.context.guess import STOPS, asked_loops, guess_chart, nearest_stop, needs
+from looped.experiments.context.stored import stored
+from tests.experiments.context.test_charts import EDGES
+
+GUESS = (20.0, 5.0, 2.0)
+
+
+def drawn(picture):
+    return {trace["name"]: trace for trace in picture.spec["data"]}
+
+
+def test_a_guess_is_made_at_three_values_of_t_where_there_are_three():
+    assert asked_loops(ContextSettings()) == (10, 50, 200)
+    assert asked_loops(ContextSettings(loops=4, shown_loops=4)) == (1, 4)
+    assert asked_loops(ContextSettings(loops=1, shown_loops=1)) == (1,)
+
+
+def test_the_values_that_can_be_guessed_ascend_and_any_other_becomes_the_nearest():
+    assert list(STOPS) == sorted(set(STOPS))
+    assert [nearest_stop(value) for value in (0.01, 2.2, 2.3, 1e6)] == [0.5, 2.0, 2.5, 1000.0]
+
+
+def test_nothing_that_was_measured_is_drawn_before_it_is_asked_for():
+    picture = guess_chart(ContextSettings(), GUESS)
+    assert list(drawn(picture)) == ["your guess"]
+    assert "annotations" not in picture.spec["layout"]
+    assert picture.spec["layout"]["dragmode"] is False
+    assert list(drawn(picture)["your guess"]["x"]) == [10, 50, 200]
+    assert list(drawn(picture)["your guess"]["y"]) == list(GUESS)
+    assert "20 at T = 10, 5 at T = 50, 2 at T = 200" in picture.alt
+
+
+def test_the_measured_need_and_its_band_are_the_sweeps():
+    result = stored()[0]
+    traces = drawn(guess_chart(result.settings, GUESS, result))
+    loops = traces["measured: half of the prompts"]["x"]
+    np.testing.assert_allclose(traces["measured: half of the prompts"]["y"], result.needed_ratio(1e-3)[loops])
+    band = [t for t in guess_chart(result.settings, GUESS, result).spec["data"] if t["name"] == "1 to 9 of 10 prompts"]
+    for edge, quantile in zip(band, (0.1, 0.9), strict=True):
+        for T, ratio in zip(edge["x"], edge["y"], strict=True):
+            place = list(result.ratio).index(result.ratio[result.ratio >= ratio - 1e-12][0])
+            row = {0.1: 0, 0.9: 2}[quantile]
+            assert (result.bands[row, place:, T] <= 1e-3 * (1 + 1e-9)).all()  # enough here and at every larger n/d
+            assert place == 0 or ratio == result.ratio[place] or result.bands[row, place - 1, T] > 1e-3
+
+
+@pytest.mark.parametrize("T", [1, 2, 50, 200])
+def test_an_arrow_at_the_shown_t_leaves_the_chart_with_the_theorems_number_as_a_word(T):
+    result = stored()[0]
+    picture = guess_chart(result.settings, GUESS, result.looking_at(result.settings.replace(shown_loops=T)))
+    picture = guess_chart(result.settings.replace(shown_loops=T), GUESS, result)
+    (arrow,) = picture.spec["layout"]["annotations"]
+    exponent = round(np.log10(64 * T**2 * 10.0**4) + 4 * T * np.log10(8))
+    assert f"n = 10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))} at T = {T}" in arrow["text"]
+    assert arrow["x"] == pytest.approx(np.log10(T))
+    assert arrow["yref"] == "paper"
+    assert arrow["y"] > 1
+    assert arrow["ay"] > 0  # from below
+    assert arrow["arrowcolor"] == colour("bound")
+
+
+def test_the_theorems_number_is_off_the_chart_for_every_d():
+    top = guess_chart(ContextSettings(), GUESS).spec["layout"]["yaxis"]["range"][1]
+    field = ContextSettings.table["features"]
+    for d in range(int(field.low), int(field.high) + 1):
+        assert theory.exponential_requirement(1, d) - np.log10(d) > top + 1
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_the_chart_can_be_drawn_and_said_at_the_edges(name):
+    result = sweep(ContextSettings(**{"prompts": 8, "loops": 40} | EDGES[name]))
+    guess = GUESS[: len(asked_loops(result.settings))]
+    picture = guess_chart(result.settings, guess, result)
+    assert not re.search(r"\b(nan|inf)\b", picture.alt, re.IGNORECASE)
+    assert "Infinity" not in json.dumps(picture.figure.to_plotly_json(), default=lambda values: values.tolist())
+    assert len({len(column) for column in picture.table.values()}) == 1
+    needed = result.needed_ratio(result.settings.target_error)
+    text = needs(result, guess)
+    for T in asked_loops(result.settings):
+        if np.isfinite(needed[T]):
+            assert re.search(rf"{needed[T]:.3g} at T = {T} \(", text)
+            assert (f"at most {needed[T]:.3g} at T = {T} " in text) == (needed[T] <= result.ratio[0])
+        elif np.isfinite(needed[list(asked_loops(result.settings))]).any():
+            assert f"none up to {result.ratio[-1]:.3g} at T = {T} " in text
+        else:
+            assert text.startswith("No measured n/d")
