@@ -33,7 +33,7 @@ def test_both_models_train_to_their_levels(visit: Visit) -> None:
     assert max(above) < 5
 
 
-def test_training_stops_and_resumes(visit: Visit) -> None:
+def test_training_stops_and_resumes_and_both_pictures_follow_s_while_it_is_dragged(visit: Visit) -> None:
     page = visit.open("signal?steps=100000").page
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text(re.compile(r"step [\d,]*00 of 100,000")).first).to_be_visible()
@@ -42,6 +42,25 @@ def test_training_stops_and_resumes(visit: Visit) -> None:
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     page.get_by_role("button", name="Reset", exact=True).click()
     expect(page.get_by_text(re.compile("of 100,000"))).to_have_count(0)
+    visit.idle()
+    cloud, levels = visit.chart("cloud")["handed_over"], names(visit, "training")
+    assert cloud[-1] == "β*, the shared signal"
+    start = "() => document.querySelector('.st-key-cloud .js-plotly-plot').data.at(-1).x[0]"
+    assert page.evaluate(start) == pytest.approx(5**0.5)
+    box = page.locator(".st-key-signal_slider").get_by_test_id("stSlider").bounding_box()
+    assert box is not None
+    place = float(page.locator(".st-key-signal_slider input[type=range]").input_value())
+    most = float(page.locator(".st-key-signal_slider input[type=range]").get_attribute("max") or 1)
+    left, width, middle = box["x"] + 8, box["width"] - 16, box["y"] + box["height"] / 2
+    page.mouse.move(left + place / most * width, middle)
+    page.mouse.down()
+    page.mouse.move(left + 0.9 * width, middle, steps=4)
+    visit.until(lambda: page.evaluate(start) > 10, "the cloud of a larger s")
+    visit.until(lambda: names(visit, "training") != levels, "the levels of a larger s")
+    assert page.get_by_role("spinbutton", name=re.compile("^s ·")).input_value() == "1"
+    with visit.change():
+        page.mouse.up()
+    expect(page.get_by_role("spinbutton", name=re.compile("^s ·"))).not_to_have_value("1")
 
 
 def test_the_files_of_a_result_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
