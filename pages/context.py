@@ -218,13 +218,14 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     handles = {f"guess_{place}": (str(place), STOPS) for place in range(len(at))}
     followed = controls.sliders if revealed else handles
     live_row(charts, followed, heights=HEIGHTS, below=BELOW, drawn=None if revealed else drawn_curve())
+    if revealed:
+        assert result is not None
+        said, again = st.columns([6, 1])
+        said.markdown(needs(result, curve))
+        if not answered(page.experiment.name):
+            again.button("Guess again", key="guess_again", on_click=hide)
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if revealed:
-            assert result is not None
-            st.markdown(needs(result, curve), width="stretch")
-            if not answered(page.experiment.name):
-                st.button("Guess again", key="guess_again", on_click=hide)
-            return
         with st.container(width="stretch"):
             sliders(curve, [f"n/d at T = {T}" for T in at])
         if result is not None:

@@ -163,8 +163,9 @@ def first_screen(
     else:
         charts["training"] = TRAINING, training_picture
         live_row(charts, controls.sliders, heights=HEIGHTS, below=BELOW)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(figures.outcome(best, settings.task(*matrices)), width="stretch")
+    words, buttons = st.columns([3, 1])
+    words.markdown(figures.outcome(best, settings.task(*matrices)))
+    with buttons:
         jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices))
     if job is not None and job.failure:
         st.error(job.failure)

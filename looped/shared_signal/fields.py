@@ -4,7 +4,7 @@ from looped.fields import Field
 
 TASK_FIELDS: dict[str, Field] = {
     "features": Field(
-        key="d", label="d · features", kind="whole", low=1, high=50,
+        key="d", label="d · features", kind="whole", low=1, high=50, log=True,
         help="How many numbers one x has; β̃ has as many. 1 to 50: the best linear self-attention is searched "
         "numerically, and a step of that search costs d³.",
     ),

@@ -143,13 +143,13 @@ def outcome(best: Levels, task: SignalTask) -> str:
     """What the two models can reach, as Markdown."""
     written = best.written
     start = (
-        "the block with MLP takes every task to be at β\\*, attention alone to be at 0"
+        "the block with MLP takes every task to be at β\\*, attention alone at 0"
         if task.beta_star.any()
         else "either model takes every task to be at 0, which is β\\*"
     )
     more = "no gap" if float(written["gap"]) == 0 else f"{written['gap']} more"
     return (
-        f"Before it has seen an example, {start}. Smallest risk: **{written['gd']}** with MLP, **{written['lsa']}** "
+        f"Before any example {start}. Smallest risk: **{written['gd']}** with MLP, **{written['lsa']}** "
         f"found without: {more}."
     )
 

@@ -120,7 +120,7 @@ def test_all_that_is_drawn_lies_within_the_axes(settings):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, ("at β\\*, attention alone to be at 0", "**2.727**", "**4.557**", "1.83 more")),
+        ({}, ("at β\\*, attention alone at 0", "**2.727**", "**4.557**", "1.83 more")),
         ({"signal": 0.0}, ("to be at 0, which is β\\*", "**2.727**", "no gap")),
     ],
 )
