@@ -4,10 +4,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from looped import threads
-from looped.experiments import EXPERIMENTS
-from looped_ui import backend
-
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue as well, and its formulas are cut off below and do not break where a line ends.
 STYLE = """<style>
@@ -19,18 +15,36 @@ STYLE = """<style>
 @media (max-width: 640px) { .stMainBlockContainer > div > div:has(> .st-key-picture), .st-key-picture { order: -1 } }
 </style>"""
 
+# Fetched while the server imports PyTorch, and not only when the first chart is mounted.
+CHART_CODE = """<script type="module">
+import(new URL("static/js/{}", document.baseURI).href).catch(() => {{}})
+</script>"""
+
 ICON = Path(__file__).parent / "docs" / "icon.svg"
 st.set_page_config(page_title="Looped", page_icon=ICON, layout="wide", initial_sidebar_state=340)
 st.html(STYLE)
-threads.keep_to_one_thread()
-first, *others = EXPERIMENTS.values()
-st.navigation(
-    [
-        st.Page(f"pages/{first.name}.py", title=first.title, url_path="start", default=True),
-        *(st.Page(f"pages/{other.name}.py", title=other.title, url_path=other.name) for other in others),
-        # The default page answers to the bare address alone, whatever its url_path: this one to its name.
-        st.Page(f"pages/{first.name}.py", title=first.title, url_path=first.name, visibility="hidden"),
-    ],
-    position="top",
-).run()
-backend.warm_up()
+for part in (Path(st.__file__).parent / "static" / "static" / "js").glob("PlotlyChart.*.js"):
+    st.html(CHART_CODE.format(part.name), unsafe_allow_javascript=True)
+
+
+def run_page() -> None:
+    """Run the page of the address; what takes long to import is imported here, behind the first messages."""
+    from looped import threads
+    from looped.experiments import EXPERIMENTS
+    from looped_ui import backend
+
+    threads.keep_to_one_thread()
+    first, *others = EXPERIMENTS.values()
+    st.navigation(
+        [
+            st.Page(f"pages/{first.name}.py", title=first.title, url_path="start", default=True),
+            *(st.Page(f"pages/{other.name}.py", title=other.title, url_path=other.name) for other in others),
+            # The default page answers to the bare address alone, whatever its url_path: this one to its name.
+            st.Page(f"pages/{first.name}.py", title=first.title, url_path=first.name, visibility="hidden"),
+        ],
+        position="top",
+    ).run()
+    backend.warm_up()
+
+
+run_page()

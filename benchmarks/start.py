@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # a start after the first finds its modules compiled
 DRAWN = "() => !!document.querySelector('.js-plotly-plot .scatterlayer .trace path')"
 BARE = """import plotly.graph_objects as go
 import streamlit as st

@@ -37,3 +37,19 @@ def test_the_first_page_with_generated_data_loads_no_table_library():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_the_code_of_charts_is_asked_for_before_pytorch_is_imported():
+    code = (
+        "import sys; from pathlib import Path; import streamlit as st; from streamlit.testing.v1 import AppTest;"
+        "html, early = st.html, [];"
+        "st.html = lambda body, **options: (early.append((body, 'torch' in sys.modules)), html(body, **options))[1];"
+        f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=120).run();"
+        "assert page.number_input and not page.exception;"
+        "(asked, late), *_ = [(body, late) for body, late in early if 'import(' in body];"
+        "name = asked.split('static/js/')[1].split('\"')[0];"
+        "assert (Path(st.__file__).parent / 'static/static/js' / name).is_file();"
+        "print(late)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
