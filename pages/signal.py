@@ -158,7 +158,8 @@ def first_screen(
         with left:
             live_row(charts, controls.sliders, heights=HEIGHTS, below=BELOW)
         with right:
-            st.markdown(f"**{TRAINING}**")
+            own = _training(settings, settings.task(*matrices)) is not None
+            st.markdown(f"**{TRAINING}**" + ("" if own else ", of other settings"))
             jobs.watch(JOB, lambda job: figure(_running(job, identity), "training"))
     else:
         charts["training"] = TRAINING, training_picture
@@ -197,7 +198,7 @@ def training_section(
         work = job.work if job is not None and isinstance(job.work, SignalTraining) else None
         own = work is not None and work.settings == settings and _same(work.task, task)
         if work is not None and not own:
-            st.caption("This training has other settings; the levels are those of its own task. Train starts over.")
+            st.caption("This training has other settings; these numbers are those of its own task. Train starts over.")
         shown, reach = (task, best) if work is None else (work.task, work.levels)
         if job is not None and work is not None and job.records:
             for kind, record in job.records[-1].items():
@@ -299,9 +300,14 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
     flow_section(settings, matrices, identity)
     bound_section()
     page.notice()
-    with page.data("Data behind the chart") as opened:
+    with page.data("Data behind the charts") as opened:
         if opened:
-            data_table(figures.risk_chart(sweep).table, "Smallest risks")
+            charts = {
+                "Smallest risks": figures.risk_chart(sweep),
+                "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
+            }
+            heading = st.selectbox("Chart", list(charts))
+            data_table(charts[heading].table, heading)
     page.assumptions()
     made_by(stored_runs()[1], "stored trainings were")
 

@@ -51,3 +51,22 @@ def test_a_setting_that_is_drawn_anew_is_read_once_it_is_drawn(monkeypatch):
     assert [key for key, _ in order].count("stage") == 1
     order = drawn(at, monkeypatch, lambda at: set_value(at, "selectbox", "algorithm", "heavy-ball"))
     assert "Explicit heavy-ball momentum" in dict(order)["stage"]["figure"]
+
+
+def test_of_two_pictures_side_by_side_the_first_tells_of_the_slider(monkeypatch):
+    drawn_now = dict(drawn(None, monkeypatch, lambda _: open_page("signal", session={"live": True})))
+    assert "signal_slider" in drawn_now["cloud"]["sliders"]
+    assert "sliders" not in drawn_now["training"]
+    assert drawn_now["cloud"]["run"] == drawn_now["training"]["run"]
+
+
+def test_a_guess_is_drawn_in_the_steps_of_its_sliders_until_the_measurement_is_shown(monkeypatch):
+    asked = dict(drawn(None, monkeypatch, lambda _: open_page("context", session={"live": True})))["need"]
+    assert asked["sliders"] == ["guess_0", "guess_1", "guess_2"]
+    assert asked["drawn"]["trace"] == 0
+    assert '"dragmode":false' in asked["figure"]
+    shown = dict(drawn(None, monkeypatch, lambda _: open_page("context", session={"live": True}, guess="9,5,2")))[
+        "need"
+    ]
+    assert "drawn" not in shown
+    assert "T_slider" in shown["sliders"]

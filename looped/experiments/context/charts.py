@@ -238,7 +238,7 @@ CHARTS: dict[str, tuple[Callable[[ContextResult], Picture | None], tuple[str, ..
     "The κ that the rows have": (condition_chart, ()),
     "Error and bound at the measured κ": (bound_chart, ("shown_loops",)),
 }
-"""All charts of the page by heading, in their order, and what each reads of the settings that only figures read."""
+"""All charts of a sweep by heading, in their order, and what each reads of the settings that only figures read."""
 
 
 def pictures(result: ContextResult) -> dict[str, Picture]:

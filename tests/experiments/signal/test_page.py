@@ -79,6 +79,19 @@ def test_the_chart_can_be_drawn_against_m_and_noise():
         assert word in chart(at, "risks")[1]
 
 
+def test_the_numbers_of_both_charts_can_be_read():
+    at = open_signal()
+    at.session_state["behind_signal"] = True
+    run(at)
+    assert list(at.dataframe[0].value.columns[:2]) == ["s", "LTB = GD-β"]
+    (choice,) = (box for box in at.selectbox if box.label == "Chart")
+    choice.set_value("Tasks and estimates")
+    run(at)
+    table = at.dataframe[0].value
+    assert len(table) == 150
+    assert table["with MLP, along β*"].notna().sum() == 3
+
+
 def test_an_unusable_value_of_a_link_is_named():
     at = open_signal(signal="-4", n="0", d="5000")
     said = texts(at)
