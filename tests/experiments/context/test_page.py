@@ -143,7 +143,7 @@ def test_with_predict_nothing_that_was_measured_is_drawn_before_the_guess():
 
 
 def test_with_predict_and_no_question_to_answer_the_curve_is_the_guess():
-    at = open_context(predict="1", seed="5", d="9")
+    at = open_context(predict="1", seed="5", d="9", guess="20,5,2")
     assert "No lesson is open" in texts(at)
     assert (len(at.metric), len(at.tabs)) == (0, 0)
     press(at, "Show what was measured")
