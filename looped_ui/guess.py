@@ -10,8 +10,10 @@ from looped_ui.controls import DISPLAY
 from looped_ui.lesson import answered, lesson_now
 from looped_ui.live import Drawn
 
-CURVE, TEXT, LESSON = "guess_curve", "guess", "guess_lesson"
-"""Names in the session: the guess, the same as in the link once the measurement is shown, and the lesson it is for."""
+KEY = "guess"
+"""Its name in the link."""
+CURVE, TEXT, LESSON = "guess_curve", "guess_shown", "guess_lesson"
+"""Names in the session: the guess, its text in the link once the measurement is shown, and the lesson it is for."""
 Curve = tuple[float, ...]
 
 
@@ -21,17 +23,17 @@ def guess(page: str, count: int) -> Curve:
     A guess in the link is one that the measurement was shown for, unless the link asks for a guess first.
     """
     state, query = st.session_state, st.query_params
-    usable = re.fullmatch(DISPLAY[TEXT], query.get(TEXT, ""))
+    usable = re.fullmatch(DISPLAY[KEY], query.get(KEY, ""))
     if usable and not state.get(TEXT) and query.get("predict") != "1":
-        state[CURVE] = tuple(nearest_stop(float(value)) for value in query[TEXT].split(",") if float(value) > 0)
+        state[CURVE] = tuple(nearest_stop(float(value)) for value in query[KEY].split(",") if float(value) > 0)
         _show(page)
     if state.get(LESSON, "") != lesson_now(page):
         hide()
         state[LESSON] = lesson_now(page)
     if state.get(TEXT):
-        query[TEXT] = state[TEXT]
+        query[KEY] = state[TEXT]
     else:
-        query.pop(TEXT, None)
+        query.pop(KEY, None)
     return (*state.get(CURVE, ()), START, START, START)[:count]
 
 
@@ -43,7 +45,7 @@ def shown(page: str) -> bool:
 def hide() -> None:
     """Hide the measurement again."""
     st.session_state[TEXT] = None
-    st.query_params.pop(TEXT, None)
+    st.query_params.pop(KEY, None)
 
 
 def sliders(curve: Curve, labels: Sequence[str]) -> None:

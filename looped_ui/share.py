@@ -45,8 +45,7 @@ def share(
         guess = st.toggle("Ask for a guess first", key=f"{controls.page}_predict")
         embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
         extra = {"hide": ",".join(hide), "predict": "1" if guess else "", "embed": "true" if embed else ""}
-        if guess:
-            extra["guess"] = ""
+        extra |= {"guess": ""} if guess else {}
         st.code(_link(parameters | extra), language=None, wrap_lines=True)
         if result is None:
             return
@@ -75,7 +74,7 @@ def _content(result: Callable[[], Export[Any]], name: str) -> bytes:
 
 def _display() -> dict[str, str]:
     """The display parameters that differ from their defaults."""
-    now = {key: st.session_state.get(key) for key in DISPLAY}
+    now = {key: st.session_state.get(key) for key in DISPLAY} | {"guess": st.query_params.get("guess")}
     texts = {key: f"{value:.0e}" if isinstance(value, float) else str(value) for key, value in now.items() if value}
     return {key: text.lower() if text == "True" else text for key, text in texts.items()}
 

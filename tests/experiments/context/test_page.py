@@ -125,6 +125,17 @@ def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_ane
     assert "Guess again" not in [button.label for button in at.button]
 
 
+def test_the_link_carries_the_guess_but_not_that_for_a_class_that_guesses_nor_another_pages():
+    at = open_page("context", session={"context_share": True}, guess="20,5,2")
+    assert ["guess=20%2C5%2C2" in code.value for code in at.code] == [True, True]
+    at.toggle(key="context_predict").set_value(True)
+    run(at)
+    assert ["guess=" in code.value for code in at.code] == [True, False]
+    other = open_page("signal", session={"signal_share": True, **{k: at.session_state[k] for k in ("guess_shown",)}})
+    assert other.code
+    assert not any("guess=" in code.value for code in other.code)
+
+
 def test_a_guess_of_a_link_that_cannot_be_used_is_named_and_the_usual_one_stands_there():
     at = open_context(guess="a,b")
     assert "guess = a,b cannot be used" in texts(at).replace("\\", "")
