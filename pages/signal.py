@@ -151,7 +151,7 @@ def first_screen(
         work = None if changes else _training(settings, settings.task(*matrices))
         return figures.training_chart({} if work is None else work.history, levels, new.steps, stored(new, identity))
 
-    charts = {"cloud": ("Tasks around β\\*, and what each model takes them for", cloud_picture)}
+    charts = {"cloud": ("Tasks, and what each model takes them for", cloud_picture)}
     job = jobs.current(JOB)
     if job is not None and job.active:
         left, right = st.columns(2)

@@ -27,6 +27,8 @@ def test_the_first_view_is_drawn_and_moves_by_keyboard_and_the_link_says_how(vis
     assert "Learned A, median prompt" in visit.lines(NEED)
     page.get_by_role("tab", name="Error against n/d").click()
     assert 2.5 < float(needed(visit)) < 3
+    if width == 1280:
+        assert visit.lowest() <= 720
     if width == 400:
         page.get_by_role("button", name="Expand sidebar").focus()
         page.keyboard.press("Enter")

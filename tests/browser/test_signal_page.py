@@ -23,6 +23,8 @@ def train(page: Page, steps: str) -> None:
 
 
 def test_both_models_train_to_their_levels(visit: Visit) -> None:
+    page = visit.open("signal?v=1").page
+    assert visit.lowest() <= 720
     page = visit.open("signal?d=3&n=5&steps=1500&batch=64").page
     assert names(visit, "risks")[:2] == ["LTB = GD-β, with MLP", "LSA, attention alone: smallest found"]
     train(page, "1,500")

@@ -125,6 +125,12 @@ class Visit:
         """The key of the page's first chart."""
         return MAIN[urlparse(self.page.url).path.strip("/")]
 
+    def lowest(self) -> float:
+        """Pixels from the top of the window to the lower edge of what the first picture is drawn with."""
+        box = self.page.locator(".st-key-picture").bounding_box()
+        assert box is not None
+        return box["y"] + box["height"]
+
     def in_theme(self, scheme: Literal["light", "dark"]) -> None:
         """Change the browser's theme, and wait until the page and its first chart have followed."""
         self.page.emulate_media(color_scheme=scheme)

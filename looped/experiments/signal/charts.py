@@ -117,7 +117,13 @@ def _arrows(start: np.ndarray, ends: np.ndarray, legend: str, role: Role) -> Ser
     """An arrow from one point, (2,), to each of K others, (K, 2); a gap after each."""
     path = np.full((len(ends), 3, 2), np.nan)
     path[:, 0], path[:, 1] = start, ends
-    marker = {"symbol": "arrow", "angleref": "previous", "size": [0, 14, 0] * len(ends), "opacity": 1}
+    marker = {
+        "symbol": "arrow",
+        "angleref": "previous",
+        "size": [0, 14, 0] * len(ends),
+        "opacity": 1,
+        "line": {"width": 0},
+    }
     numbers = [text for k in range(len(ends)) for text in ("", str(k + 1), "")]
     x, y = path.reshape(-1, 2).T
     words = {"text": numbers, "textposition": "bottom center", "textfont": {"color": colour(role)}}
