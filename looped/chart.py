@@ -78,7 +78,9 @@ class Motion:
     moved: dict[tuple[int, str], Any]
     """By number and attribute of a trace, its value at each step, (S, …)."""
     narrow: dict[str, Any]
-    """The layout on a narrow page."""
+    """The layout on a narrow page; one that is higher than the wide one is not squeezed into the window."""
+    unit: str = "loop"
+    """What a step is one of, in the words of the play bar."""
 
     def at(self, step: int, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The traces at one of the steps."""

@@ -14,7 +14,7 @@ from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
 from looped_ui.frame import Page, bullets
-from looped_ui.live import figure, live
+from looped_ui.live import figure
 from looped_ui.parts import data_table, plain, show_number
 from looped_ui.share import held_back, share
 
@@ -107,8 +107,7 @@ def picture(curves: list[Curve], settings: GPT2Settings) -> Picture:
 def kept(group: words.Group, asked: GPT2Settings) -> None:
     """Draw the stored trainings of a setting, over all of its seeds."""
     st.markdown(words.headline(group))
-    shown = picture(group.curves, group.settings)
-    live("kept", lambda _: shown, {}, heights=(270, 420), below=BELOW)
+    figure(picture(group.curves, group.settings), "kept", heights=(270, 420), below=BELOW)
     other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
     seeds = ", ".join(map(str, group.seeds))
     st.caption(
