@@ -108,22 +108,23 @@ def main_picture(job: jobs.Job[Progress | None] | None) -> None:
         st.error(plain(run.stopped))
     if overflow := run.overflow():
         st.error(plain(overflow))
-    layer = 0
+    above, layer = st.container(), 0
     if len(run.P) > 1:
         layer = st.segmented_control(
-            "Layer", range(len(run.P)), default=0, format_func=lambda place: str(place + 1), key="layer",
-            required=True,
+            "Layer", range(len(run.P)), default=0, format_func=lambda place: f"Layer {place + 1}", key="layer",
+            required=True, label_visibility="collapsed",
         )  # fmt: skip
     layer = min(layer or 0, len(run.P) - 1)
-    if len(run.history.get("step", ())) or job is None or job.active:
-        steps = run.settings.training().steps
-        if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
-            steps = job.work.trainer.training.steps
-        known = run if run.best else default
-        figure(stage(run, steps, known, layer), "loss", heights=(290, 430), below=BELOW)
-    else:
-        figure(figures.weights_chart(run, layer), "weights_chart")
-    st.markdown(f"**What it became.** {plain(run.found())}")
+    with above:
+        if len(run.history.get("step", ())) or job is None or job.active:
+            steps = run.settings.training().steps
+            if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
+                steps = job.work.trainer.training.steps
+            known = run if run.best else default
+            figure(stage(run, steps, known, layer), "loss", heights=(290, 430), below=BELOW)
+        else:
+            figure(figures.weights_chart(run, layer), "weights_chart")
+        st.markdown(f"**What it became.** {plain(run.found())}")
 
 
 def evaluated(job: jobs.Job[Progress | None] | None) -> None:
