@@ -121,7 +121,7 @@ def main_picture(job: jobs.Job[Progress | None] | None) -> None:
             if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
                 steps = job.work.trainer.training.steps
             known = run if run.best else default
-            figure(stage(run, steps, known, layer), "loss", heights=(290, 430), below=BELOW)
+            figure(stage(run, steps, known, layer), "loss", heights=(250, 430), below=BELOW)
         else:
             figure(figures.weights_chart(run, layer), "weights_chart")
         st.markdown(f"**What it became.** {plain(run.found())}")

@@ -22,13 +22,14 @@ GPT2 = (
     Lesson(
         key="no-signal",
         title="Without a signal both learn",
-        see="With β* = 0 both models end at an error of 0.018 to 0.039 (three seeds each); the best single linear "
-        "step has 0.46.",
+        see="With β* = 0 the models of this page's size, with and without MLP, end at an error of 0.018 to 0.039 "
+        "(three seeds each); the best single linear step has 0.46.",
         question="The model with MLP has nearly three times as many weights. At how many of the three seeds is it "
         "ahead?",
         choices=("None", "One", "Two", "All three"),
         right=2,
-        answer="Without a shared signal it is ahead at two of three seeds and behind at one.",
+        answer="Without a shared signal it is ahead at two of three seeds and behind at one. Six layers without MLP, "
+        "which have as many weights, are ahead of both at every seed: 0.0055 to 0.0094.",
         settings={"signal": 0.0},
     ),
 )

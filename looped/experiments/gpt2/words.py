@@ -88,7 +88,7 @@ def spread(values: Sequence[float]) -> str:
 
 def headline(group: Group) -> str:
     """What was trained, and the final risks over the seeds."""
-    ends = ", ".join(f"{group.name(of)} **{spread(risks(model))}**" for of, model in enumerate(group.models))
+    ends = "; ".join(f"{group.name(of)} **{spread(risks(model))}**" for of, model in enumerate(group.models))
     return (
         f"**Small GPT-2-style models, trained from scratch, {len(group.seeds)} seeds each.** Error at the end: {ends}. "
         + _weights(group)
@@ -105,9 +105,9 @@ def _weights(group: Group) -> str:
 
 def leads(group: Group) -> str:
     """At how many seeds the model with MLP ends below each of the others."""
-    total = len(group.seeds)
-    ahead = [f"{group.ahead(of)} of {total} seeds than {group.name(of)}" for of in range(1, len(group.models))]
-    text = f"With MLP the error at the end is lower at {_and(ahead)}."
+    total, others = len(group.seeds), range(1, len(group.models))
+    ahead = [f"at {group.ahead(of)} of {total} seeds against “{group.name(of)}”" for of in others]
+    text = f"The model with MLP has the lower error at the end {_and(ahead)}."
     return text if len(group.models) > 2 else f"{text} No model without MLP was trained here at as many weights."
 
 
@@ -164,8 +164,8 @@ def notice(curves: Iterable[Curve]) -> list[str]:
         ends = [risk for group in none for model in group.models[:2] for risk in risks(model)]
         total, lower = sum(len(group.seeds) for group in none), sum(group.ahead() for group in none)
         lines.append(
-            f"At β\\* = 0 the {2 * total} stored models end at {spread(ends)}; the one with MLP is lower in {lower} "
-            f"of {total} pairs."
+            f"At β\\* = 0 the {total} stored pairs with and without MLP end at {spread(ends)}; the one with MLP is lower "
+            f"in {lower} of them."
         )
     return lines
 

@@ -92,7 +92,7 @@ def test_where_a_model_without_mlp_is_ahead_the_sentences_say_so():
     group = next(group for group in words.groups(stored()) if group.settings == GPT2Settings())
     with_mlp, without, wider, deeper = group.models
     told = words.leads(words.Group(group.settings, [wider, without, with_mlp, deeper]))
-    assert "0 of 3 seeds than with MLP" in told
+    assert "at 0 of 3 seeds against “with MLP”" in told
 
 
 def test_the_table_holds_lowest_and_highest_risk_of_every_setting():
@@ -135,7 +135,7 @@ def test_a_pair_in_which_the_mlp_is_behind_is_counted_as_that():
     swapped = [type(curve)(**{name: getattr(curve, name) for name in curve.__slots__}
                | {"settings": curve.settings.replace(mlp=not curve.settings.mlp)}) for curve in curves]  # fmt: skip
     assert "in 0 of 3 at the end" in words.notice(swapped)[0]
-    assert "lower at 0 of 3 seeds than without MLP" in words.leads(words.groups(swapped)[0])
+    assert "at 0 of 3 seeds against “without MLP”" in words.leads(words.groups(swapped)[0])
     assert words.groups(curves[:1]) == []
 
 
@@ -153,6 +153,11 @@ def test_the_lesson_without_a_signal_gives_the_spread_of_its_seeds():
     best = levels(GPT2Settings(signal=0.0).task(), 0).gd.risk
     np.testing.assert_allclose(numbers(LESSONS["no-signal"].see), [min(everything), max(everything), best], rtol=0.03)
     assert "ahead at two of three seeds" in LESSONS["no-signal"].answer
+    deep = risks(False, signal=0.0, layers=6)
+    np.testing.assert_allclose(
+        numbers(LESSONS["no-signal"].answer), [min(deep.values()), max(deep.values())], rtol=0.03
+    )
+    assert all(deep[seed] < both[0][seed] for seed in deep)
     assert sum(both[0][seed] < both[1][seed] for seed in both[0]) == 2
 
 
