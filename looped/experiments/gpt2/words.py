@@ -164,8 +164,8 @@ def notice(curves: Iterable[Curve]) -> list[str]:
         ends = [risk for group in none for model in group.models[:2] for risk in risks(model)]
         total, lower = sum(len(group.seeds) for group in none), sum(group.ahead() for group in none)
         lines.append(
-            f"At β\\* = 0 the {total} stored pairs with and without MLP end at {spread(ends)}; the one with MLP is lower "
-            f"in {lower} of them."
+            f"At β\\* = 0 the {total} stored pairs with and without MLP end at {spread(ends)}; the one with MLP is "
+            f"lower in {lower} of them."
         )
     return lines
 
