@@ -43,7 +43,10 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
     ideal = "best two numbers" if family and "best two numbers" in goals else "constructed GD"
     states = _states(run, layer)
     final, goal = states[-1][1], goals[ideal]
-    most = [max(float(np.abs(pair[column]).max()) for pair in (final, goal)) or 1.0 for column in (0, 1)]
+    most = []  # full colour: the largest entry, but a run that went astray does not make its ideal pale
+    for trained, ideal_one in zip(final, goal, strict=True):
+        largest = float(np.abs(ideal_one).max())
+        most.append(float(np.clip(np.abs(trained).max(), largest, 2 * largest)))
     written = settings.features < charts.MOST_CELLS
     cells = [_cells(place, goal[place % 2], most[place % 2], written) for place in range(4)]
     reached = [_reached(run, step) for step, _ in states]

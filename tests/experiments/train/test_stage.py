@@ -141,6 +141,15 @@ def test_every_kind_of_run_has_an_ideal_of_its_own_kind(small, settings, ideal):
     assert picture.figure.data
 
 
+def test_a_run_that_went_astray_does_not_make_its_ideal_pale():
+    run = stored()[0]
+    P = run.P + 1e3 * np.eye(6)[[1]]
+    picture = stage(TrainResult(run.settings, P, run.Q, run.history, run.stopped), 200, run)
+    layout = picture.spec["layout"]
+    assert layout["coloraxis"]["cmax"] == 2 == -layout["coloraxis"]["cmin"]  # the corner of P is 1
+    assert run.best.a <= layout["coloraxis2"]["cmax"] <= 2 * run.best.a
+
+
 def test_layers_have_their_own_states():
     run = trained(untied=True)
     one, two = (stage(run, 12, run, layer) for layer in (0, 1))
