@@ -78,7 +78,9 @@ class Motion:
     moved: dict[tuple[int, str], Any]
     """By number and attribute of a trace, its value at each step, (S, …)."""
     narrow: dict[str, Any]
-    """The layout on a narrow page."""
+    """The layout on a narrow page; one that is higher than the wide one is not squeezed into the window."""
+    unit: str = "loop"
+    """What a step is one of, in the words of the play bar."""
 
     def at(self, step: int, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The traces at one of the steps."""
@@ -321,13 +323,17 @@ def colour(role: Role) -> str:
     return f"#{ROLES.index(role) + 1:06d}"
 
 
-def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str, group: str = "band") -> list[dict[str, Any]]:
-    """A grey band between two curves; to be drawn last, so that its two edges take no colour from the lines."""
-    edge = {"type": "scatter", "x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "name": name}
-    return [
-        edge | {"y": low, "showlegend": False, "legendgroup": group},
-        edge | {"y": high, "fill": "tonexty", "fillcolor": "rgba(128, 128, 128, 0.25)", "legendgroup": group},
-    ]
+def band(
+    x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str, group: str = "band", role: Role | None = None
+) -> list[dict[str, Any]]:
+    """A band between two curves, grey or of a role; drawn last, so that its edges take no colour from the lines."""
+    edge: dict[str, Any] = {"type": "scatter", "x": x, "mode": "lines", "hoverinfo": "skip", "name": name}
+    edge |= {"line": {"width": 0}, "legendgroup": group}
+    filled = {"fill": "tonexty", "fillcolor": "rgba(128, 128, 128, 0.25)"}
+    if role is not None:  # Plotly fills with half of the line's colour where none is named
+        edge |= {"line": {"width": 0, "color": colour(role)}, "opacity": 0.5}
+        del filled["fillcolor"]
+    return [edge | {"y": low, "showlegend": False}, edge | {"y": high} | filled]
 
 
 def log_range(values: np.ndarray) -> tuple[list[float], dict[str, Any]]:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from looped import export
+from looped.chart import Picture
 from looped.experiments.gpt2 import words
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.cost import check, estimate
@@ -12,12 +13,13 @@ from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
-from looped_ui.frame import Page
+from looped_ui.frame import Page, bullets
 from looped_ui.live import figure
 from looped_ui.parts import data_table, plain, show_number
 from looped_ui.share import held_back, share
 
 JOB = "gpt2"
+BELOW = 60  # pixels of the window below the chart, for what the lines and bands are
 
 
 def sidebar() -> None:
@@ -47,9 +49,8 @@ def in_words(settings: GPT2Settings) -> str:
     )
 
 
-def chart(curves: list[Curve], settings: GPT2Settings, key: str) -> None:
-    """The curves with the levels of their task, and their final risks."""
-    figure(curves_chart(curves, settings, risks.gpt2_levels(settings)), key)
+def numbers(curves: list[Curve]) -> None:
+    """The final risks of the models that are trained here, or their last records."""
     with st.container(horizontal=True):
         for curve in curves:
             if curve.risk is not None:
@@ -64,7 +65,7 @@ def chart(curves: list[Curve], settings: GPT2Settings, key: str) -> None:
                             width=235)  # fmt: skip
 
 
-def live(settings: GPT2Settings) -> None:
+def train_here(settings: GPT2Settings) -> None:
     """Train both models here and now."""
     st.subheader("Train both here")
     if why := missing():
@@ -86,57 +87,69 @@ def live(settings: GPT2Settings) -> None:
     def show(job: jobs.Job[list[Progress]] | None) -> None:
         work = job.work if job is not None and isinstance(job.work, GPT2Training) else None
         if job is None or work is None:
-            chart([], same_task(settings), "live")
+            figure(picture([], same_task(settings)), "live")
             return
         if same_task(work.settings) != same_task(settings):
             st.caption(f"This training has other settings: {in_words(work.settings)}. Train starts over.")
         if job.active and not job.records:
             st.caption("Loading transformers and making the models …")
-        chart(job.snapshot, same_task(work.settings), "live")
+        figure(picture(job.snapshot, same_task(work.settings)), "live")
+        numbers(job.snapshot)
 
     jobs.watch(JOB, show)
 
 
-def kept() -> None:
-    """Draw the curves that come with the program, labelled as stored."""
-    everything = stored()
-    pairs = words.pairs(everything)
-    st.subheader("Stored curves")
-    if not pairs:
-        st.info("No curve is stored.")
-        return
-    labels = {f"{words.label(settings)}, seed {settings.seed}": settings for settings in pairs}
-    wanted = same_task(chosen)
-    nearest = min(labels.values(), key=lambda s: (s != wanted, s.replace(seed=wanted.seed) != wanted,
-                  s.signal != wanted.signal, s.learning_rate != wanted.learning_rate, s.seed))  # fmt: skip
-    name = st.selectbox(
-        "Stored training", list(labels), list(labels.values()).index(nearest), label_visibility="collapsed"
+def picture(curves: list[Curve], settings: GPT2Settings) -> Picture:
+    """The curves with the levels of their task."""
+    return curves_chart(curves, settings, risks.gpt2_levels(settings))
+
+
+def kept(group: words.Group, asked: GPT2Settings) -> None:
+    """Draw the stored trainings of a setting, over all of its seeds."""
+    st.markdown(words.headline(group))
+    figure(picture(group.curves, group.settings), "kept", heights=(270, 420), below=BELOW)
+    other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
+    seeds = ", ".join(map(str, group.seeds))
+    st.caption(
+        f"{other}Stored curves of seeds {seeds}: the line is the middle one, the band goes from the lowest to the "
+        "highest. Measured at this size, not proved; the paper's size was not run."
     )
-    curves = pairs[labels[name]]
-    chart(curves, labels[name], "kept")
-    if (group := words.group_of(labels[name], everything)) is not None:
-        st.caption(words.seeds_sentence(group))
-    st.caption(in_words(labels[name]) + ".")
-    for curve in curves:
-        unfinished = "" if curve.finished else f"**stopped at step {curve.steps:,} of {curve.settings.steps:,}**, "
-        st.caption(
-            f"{NAMES[curve.settings.mlp]}: {unfinished}{curve.seconds:,.0f} s on {curve.device}, {curve.date}, "
-            f"{', '.join(f'{package} {version}' for package, version in curve.versions.items())}, "
-            f"`{command(curve.settings)}`"
-        )
-    with st.expander("All stored trainings"):
-        st.markdown(words.table(everything))
+
+
+def beside(group: words.Group, all_groups: list[words.Group]) -> None:
+    """Draw every number behind the headline, and what came out at the other settings."""
+    st.markdown(words.leads(group))
+    st.markdown(words.models_table(group))
+    st.caption(in_words(group.settings).rpartition(",")[0] + ". Squared error on 20,000 fresh prompts ± its standard "
+               "error. The models without MLP at as many weights are wider or deeper, at the size that comes "
+               "nearest.")  # fmt: skip
+    st.markdown("##### At other settings, also where the lead is small or absent")
+    st.markdown(words.table(all_groups))
+    with st.expander("How each curve was made"):
+        st.markdown(bullets(words.made_by(curve) for curve in group.curves))
     with page.data("Data behind the stored curves") as opened:
         if opened:
-            data_table(curves_chart(curves, labels[name], risks.gpt2_levels(labels[name])).table, "Loss by step")
+            data_table(picture(group.curves, group.settings).table, "Loss by step")
 
 
 def draw(settings: GPT2Settings) -> None:
     """Draw everything to the right of the controls."""
     if held_back(controls, settings, page.top_line):
         return
-    kept()
-    live(settings)
+    found = words.groups(stored())
+    wanted = same_task(settings)
+    nearest = min(found, key=lambda group: (group.settings != wanted.replace(seed=0), group.settings.signal !=
+                  wanted.signal, group.settings.learning_rate != wanted.learning_rate))  # fmt: skip
+    with page.picture:
+        above = st.container()
+        names = [words.label(group.settings) for group in found]
+        name = st.selectbox("Stored training", names, found.index(nearest), label_visibility="collapsed")
+        with above:
+            kept(group := found[names.index(name)], settings)
+    if page.embedded:
+        return
+    beside(group, found)
+    train_here(settings)
     job = jobs.current(JOB)
     work = job.work if job is not None and job.state == "finished" else None
     with page.top_line:
@@ -152,8 +165,7 @@ page: Page[GPT2Settings] = Page("gpt2", __file__)
 controls = page.controls
 sidebar()
 chosen = page.begin(
-    "A real GPT-2 is trained on tasks that share a signal, once with its MLP sub-layers and once built without them, "
-    "on the same prompts for the same number of steps.",
+    "GPT-2 models are trained on tasks that share a signal, with and without MLP sub-layers, on the same prompts.",
     without=("mlp",),
 )
 draw(chosen)

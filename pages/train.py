@@ -1,5 +1,7 @@
 """Page 3: train a looped transformer, and see what it found."""
 
+from typing import Any
+
 import streamlit as st
 
 from looped import export
@@ -7,8 +9,9 @@ from looped.experiments.train import TrainResult, TrainWork
 from looped.experiments.train import charts as figures
 from looped.experiments.train.cost import estimate
 from looped.experiments.train.result import STATISTICS, measured, written
-from looped.experiments.train.rivals import LEVEL_PROMPTS, best_descent
+from looped.experiments.train.rivals import LEVEL_PROMPTS, LEVEL_SETS, best_descent
 from looped.experiments.train.settings import TrainSettings
+from looped.experiments.train.stage import stage
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
 from looped.fields import SettingsError
@@ -21,6 +24,7 @@ from looped_ui.share import held_back, share
 
 JOB = "train"
 CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted
+BELOW = 104  # pixels of the window below the picture and its bar, for what the weights became
 
 
 def sidebar() -> None:
@@ -96,37 +100,61 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
         st.progress(0.0, f"{word}.")
 
 
-def live(job: jobs.Job[Progress | None] | None) -> None:
-    """Draw the result so far: that of a job, or the stored run."""
+def main_picture(job: jobs.Job[Progress | None] | None) -> None:
+    """Draw loss and weights of a job so far, or of the stored run, and what the weights became."""
     default = stored()[0]
     run: TrainResult = default if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
         st.error(plain(run.stopped))
     if overflow := run.overflow():
         st.error(plain(overflow))
-    numbers(run)
-    st.markdown(f"**What it found.** {plain(run.found())} {plain(run.compared())}")
-    left, right = st.columns(2)
-    with left:
+    above, layer = st.container(), 0
+    if len(run.P) > 1:
+        layer = st.segmented_control(
+            "Layer", range(len(run.P)), default=0, format_func=lambda place: f"Layer {place + 1}", key="layer",
+            required=True, label_visibility="collapsed",
+        )  # fmt: skip
+    layer = min(layer or 0, len(run.P) - 1)
+    with above:
         if len(run.history.get("step", ())) or job is None or job.active:
             steps = run.settings.training().steps
             if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
                 steps = job.work.trainer.training.steps
-            figure(figures.loss_chart(run.settings, run.history, steps, run if run.best else default), "loss")
-            st.caption(levels_explained(run.settings))
-    with right:
-        layer = 0
-        if len(run.P) > 1:
-            layer = st.segmented_control(
-                "Layer", range(len(run.P)), default=0, format_func=lambda place: str(place + 1), key="layer",
-                required=True,
-            )  # fmt: skip
-        figure(figures.weights_chart(run, min(layer or 0, len(run.P) - 1)), "weights_chart")
+            known = run if run.best else default
+            figure(stage(run, steps, known, layer), "loss", heights=(250, 430), below=BELOW)
+        else:
+            figure(figures.weights_chart(run, layer), "weights_chart")
+        st.markdown(f"**What it became.** {plain(run.found())}")
+
+
+def evaluated(job: jobs.Job[Progress | None] | None) -> None:
+    """Draw all else that is known of the run on screen."""
+    run: TrainResult = stored()[0] if job is None else job.snapshot
+    numbers(run)
+    if compared := run.compared():
+        st.markdown(plain(compared))
+    if len(run.history.get("step", ())):
+        panel = st.expander("All levels, and P and Q beside each ideal", key="whole", on_change="rerun")
+        if panel.open:
+            with panel:
+                whole(run)
     if job is not None and job.state == "paused" and not run.sweeps:
         st.button("Evaluate these weights", on_click=evaluate_now, args=(run,), disabled=not run.history["step"].size,
                   help="Evaluate them on fresh prompts as they are; the training cannot be resumed then.")  # fmt: skip
     if run.sweeps:
         beyond(run)
+
+
+def whole(run: TrainResult) -> None:
+    """Draw the loss with all levels, and the weights beside all that they are compared with."""
+    left, right = st.columns(2)
+    with left:
+        known = run if run.best else stored()[0]
+        figure(figures.loss_chart(run.settings, run.history, run.settings.training().steps, known), "levels")
+        st.caption(levels_explained(run.settings))
+    with right:
+        layer = min(st.session_state.get("layer") or 0, len(run.P) - 1)
+        figure(figures.weights_chart(run, layer), "weights_chart")
 
 
 def numbers(run: TrainResult) -> None:
@@ -230,7 +258,9 @@ def levels_explained(settings: TrainSettings) -> str:
     """Sentences on the levels of the loss chart."""
     text = (
         r"The error of w is $\lVert w_{T} - w^*\rVert^2$, which is not the query error. A point is its median over the "
-        f"prompts of one step that are not stretched, a level its median over {LEVEL_PROMPTS:,} fresh prompts."
+        f"prompts of one step that are not stretched, a level the middle of its medians over {LEVEL_SETS} sets of "
+        f"{LEVEL_PROMPTS:,} fresh prompts, with the lowest and the highest in brackets. A click in the legend draws a "
+        "level."
     )
     if settings.loops == 1:
         return text
@@ -255,21 +285,17 @@ def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
     )
 
 
-def draw(settings: TrainSettings) -> None:
-    """Draw everything below the lesson."""
-    if held_back(controls, settings, page.top_line):
-        return
-    default, provenance = stored()
-    job = jobs.current(JOB)
-    seconds = estimate(settings).seconds
+def begin_row(settings: TrainSettings, job: jobs.Job[Any] | None) -> TrainSettings:
+    """Draw the buttons and say whose numbers are on screen; give the settings of that run."""
+    default, seconds = stored()[0].settings, estimate(settings).seconds
     with st.container(horizontal=True, vertical_alignment="center"):
         jobs.buttons(JOB, lambda: TrainWork(settings))
-        asked = job.work.settings if job is not None and isinstance(job.work, TrainWork) else default.settings
+        asked = job.work.settings if job is not None and isinstance(job.work, TrainWork) else default
         differ = plain(differences(asked, settings))
-        if job is None and settings != default.settings:
+        if job is None and settings != default:
             st.info(
-                f"**These numbers belong to another run**, the stored one: {in_words(default.settings)}. Press Train "
-                f"for the settings on the left: about {seconds:.2g} s on one core, and then the evaluation."
+                f"**These numbers belong to another run**, the stored one: {in_words(default)}. Press Train for the "
+                f"settings on the left: about {seconds:.2g} s on one core, and then the evaluation."
             )
         elif job is not None and differ:
             st.info(
@@ -279,8 +305,22 @@ def draw(settings: TrainSettings) -> None:
         elif job is None:
             st.caption(f"On screen is the stored run of exactly these settings. Training takes about {seconds:.2g} s "
                        "on one core.")  # fmt: skip
-    jobs.watch(JOB, progress_line)
-    jobs.watch(JOB, live, every=CHARTS_EVERY, quiet=True)
+    return asked
+
+
+def draw(settings: TrainSettings) -> None:
+    """Draw everything below the lesson."""
+    if held_back(controls, settings, page.top_line):
+        return
+    default, provenance = stored()
+    job = jobs.current(JOB)
+    with page.picture:
+        asked = begin_row(settings, job)
+        jobs.watch(JOB, progress_line)
+        jobs.watch(JOB, main_picture, every=CHARTS_EVERY, quiet=True)
+    if page.embedded:
+        return
+    jobs.watch(JOB, evaluated, every=CHARTS_EVERY, quiet=True)
     run: TrainResult = default if job is None else job.snapshot
     differs = asked != settings
     with page.top_line:

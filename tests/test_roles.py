@@ -17,7 +17,7 @@ from looped.experiments.train import stored as trained
 ROLE_OF = {
     r"(Looped|looped) transformer.*|GPT-2 with MLP|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
     r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch": "model",
-    r"Explicit .*|GPT-2 without MLP|LSA.*|smallest found for attention alone.*|its two numbers": "counterpart",
+    r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|its two numbers": "counterpart",
     r"Closed form.*|max .*|best two numbers.*|β\*.*|Construction, limit.*|\(\(1.*": "reference",
     r"Plain gradient descent.*|constructed GD.*|GD tuned here|GD-0|optimum of GD-0.*|one layer.*|"
     r"one linear block.*": "descent",
@@ -32,11 +32,10 @@ ROLE_OF = {
 
 
 def of_gpt2():
-    curves = [pair for pair in words.pairs(gpt2()).items() if len(pair[1]) == 2]
-    for settings, pair in (curves[0], curves[-1]):
+    for group in (words.groups(gpt2())[0], words.groups(gpt2())[-1]):
         levels = SignalTraining(SignalSettings(features=2, examples=3, steps=1)).levels
-        yield curves_chart(pair, settings, levels)
-        yield curves_chart([], settings, levels)
+        yield curves_chart(group.curves, group.settings, levels)
+        yield curves_chart([], group.settings, levels)
 
 
 def of_signal():

@@ -67,10 +67,17 @@ def _ready() -> None:
     st.session_state["live"] = True
 
 
-def figure(picture: Picture, key: str) -> None:
-    """Draw a picture, as high as it says, with its text for those who do not see it."""
+def figure(picture: Picture, key: str, *, heights: tuple[int, int] | None = None, below: int = 0) -> None:
+    """Draw a picture with its text for those who do not see it.
+
+    Args:
+        picture: The picture.
+        key: Name of its element.
+        heights: The least and the most pixels it is high, to fit the window; as high as it says if not given.
+        below: Pixels of the window that are left free below it.
+    """
     if st.session_state.get("live"):
-        _mount(key, picture)
+        _mount(key, picture, heights=heights, below=below)
     else:
         st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt)
 
@@ -170,7 +177,7 @@ def _nothing() -> None:
 def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **data: Any) -> None:
     motion = picture.motion
     moving = {} if motion is None else {
-        "captions": motion.captions, "grown": motion.grown, "narrow": motion.narrow,
+        "captions": motion.captions, "grown": motion.grown, "narrow": motion.narrow, "unit": motion.unit,
         "moved": [{"trace": n, "attribute": name, "values": v} for (n, name), v in motion.moved.items()],
     }  # fmt: skip
     figure = {name: picture.spec[name] for name in ("data", "layout")} | moving

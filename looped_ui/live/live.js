@@ -62,9 +62,22 @@ class Live {
       if (this.at === this.last) this.at = Infinity // stay at the end
       this.last = captions.length - 1
       this.range.max = this.last
+      this.name(this.figure.unit)
     }
     await this.show(this.at)
     this.answered(data)
+  }
+
+  // What the bar calls one of its steps.
+  name(unit) {
+    const before = this.unit ?? "loop"
+    if (before === unit) return
+    const Capital = word => word[0].toUpperCase() + word.slice(1)
+    for (const node of [this.bar, this.range, ...Object.values(this.button)])
+      for (const { name, value } of node.attributes)
+        if (name === "aria-label" || name === "title")
+          node.setAttribute(name, value.replace(before, unit).replace(Capital(before), Capital(unit)))
+    this.unit = unit
   }
 
   // Streamlit's own chart brings Plotly, and is shown until the script has heard of it.
@@ -116,7 +129,8 @@ class Live {
 
   // As high as asked, but not beyond the window.
   height() {
-    if (!this.data.heights) return this.layout.height
+    const { height } = this.layout
+    if (!this.data.heights || height > this.figure.layout.height) return height // a stacked layout is not squeezed
     const [least, most] = this.data.heights
     const top = this.root.getBoundingClientRect().top + (this.root.closest("section")?.scrollTop ?? 0)
     const below = (this.figure.captions ? this.bar.offsetHeight + 8 : 0) + this.data.below

@@ -80,4 +80,8 @@ def test_the_files_of_a_result_can_be_taken_along(visit: Visit, tmp_path: Path) 
 def test_the_gpt2_page_shows_stored_curves_with_their_origin(visit: Visit) -> None:
     page = visit.open("gpt2").page
     assert names(visit, "kept")[:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
+    assert (
+        page.locator(".st-key-kept").bounding_box()["y"] + page.locator(".st-key-kept").bounding_box()["height"] < 720
+    )
+    visit.unfold("How each curve was made")
     expect(page.get_by_text(re.compile("on one CPU thread, 2026")).first).to_be_visible()

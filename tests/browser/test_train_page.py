@@ -84,7 +84,23 @@ def test_training_moves_stops_continues_survives_other_pages_and_ends_with_its_t
         time.sleep(0.02)
 
 
-def test_the_first_view_is_drawn_without_training(visit: Visit) -> None:
+def test_the_first_view_is_whole_without_training_and_steps_through_the_states(visit: Visit) -> None:
     page = visit.open("train").page
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(7)
+    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+    picture = page.locator(".st-key-loss .looped-live")
+    box, became = picture.bounding_box(), page.get_by_text("What it became.").bounding_box()
+    assert box is not None
+    assert became is not None
+    assert became["y"] + became["height"] < 720
+    bar = picture.get_by_role("group", name="Step through the states")
+    said = bar.get_by_role("status")
+    expect(said).to_contain_text("after 200 of 200 steps, T = 10")
+    bar.get_by_role("button", name="First state").click()
+    expect(said).to_contain_text("after 0 of 200 steps, T = 1")
+    corner = "() => document.querySelector('.st-key-loss .js-plotly-plot').data.findLast(t => t.type === 'heatmap').z"
+    assert page.evaluate(corner)[5][5] == 0  # of the ideal Q, which stays
+    trained = "() => document.querySelector('.st-key-loss .js-plotly-plot').data.find(t => t.type === 'heatmap').z"
+    visit.until(lambda: abs(page.evaluate(trained)[0][1]) > 0.1, "the random weights")
+    page.keyboard.press("End")
+    visit.until(lambda: abs(page.evaluate(trained)[0][1]) < 0.02, "the trained weights")

@@ -4,43 +4,65 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from looped.chart import Picture, Role, Series, level, line_chart, log_axis
-from looped.experiments.gpt2.curves import NAMES, Curve
+from looped.chart import Picture, Role, Series, band, level, line_chart, log_axis
+from looped.experiments.gpt2.curves import Curve, named
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.shared_signal.levels import Levels
 
+WITHOUT = (("solid", "square"), ("dash", "triangle-up"), ("dashdot", "diamond"))
+"""Dash and marker of the models without MLP, in their order."""
+MOST_DRAWN = 3
+"""Models that are drawn at once; others stand in the legend, for a click."""
+
 
 def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) -> Picture:
-    """Squared error on fresh prompts against training steps.
+    """Squared error on fresh prompts against training steps: the middle of a model's seeds, in a band of them all.
 
     Args:
-        curves: Curves to be drawn, all on one task.
-        settings: The settings that they share, but for the MLP.
+        curves: Curves to be drawn, all on one task; those of one model differ in nothing but their seed.
+        settings: The settings that they share, but for the model.
         best: the smallest risks of simpler models on that task.
     """
-    rows, parts, at = [], [], np.array([0])
+    models: dict[GPT2Settings, list[Curve]] = {}
     for curve in curves:
-        x, y = (np.array([getattr(record, name) for record in curve.history]) for name in ("step", "loss"))
-        at = x if x.size > at.size or curve is curves[0] else at
-        name, mlp = NAMES[curve.settings.mlp], curve.settings.mlp
-        role: Role = "model" if mlp else "counterpart"
-        symbol = "circle" if mlp else "square"
-        rows.append(Series(y, f"loss {name}", f"GPT-2 {name}", role, "solid", symbol, 2.5, x=x))
-        if curve.risk is not None:
-            parts.append(f"{name} {curve.risk.mean:.3g} ± {curve.risk.standard_error:.1g} on fresh prompts at the end")
-        elif len(y):
-            parts.append(f"{name} {y[-1]:.3g} after {x[-1]} steps")
-    ends, spread = (1, settings.steps), settings.task().c
+        models.setdefault(curve.settings.replace(seed=0), []).append(curve)
+    rows: list[Series] = []
+    bands, parts, at = [], [], np.array([0])
+    without = iter(WITHOUT)
+    for place, (model, seeds) in enumerate(models.items()):
+        x = np.array([record.step for record in seeds[0].history])
+        losses = np.array([[record.loss for record in curve.history] for curve in seeds])
+        at = x if x.size > at.size or not rows else at
+        name = named(model, settings)
+        role: Role = "model" if model.mlp else "counterpart"
+        dash, symbol = ("solid", "circle") if model.mlp else next(without)
+        more = {"legendgroup": name} | ({} if place < MOST_DRAWN else {"visible": "legendonly"})
+        if len(seeds) > 1:
+            edges = band(x, losses.min(0), losses.max(0), name, role=role)
+            bands += [edge | more | {"showlegend": False} for edge in edges]
+            rows += [
+                Series(values, f"loss {name}, seed {curve.settings.seed}", x=x)
+                for curve, values in zip(seeds, losses, strict=True)
+            ]
+        column = f"loss {name}" + (", middle seed" if len(seeds) > 1 else "")
+        rows.append(Series(np.median(losses, 0), column, f"GPT-2 {name}", role, dash, symbol, 2.5, x=x, more=more))
+        ends = [curve.risk for curve in seeds if curve.risk is not None]
+        if ends:
+            each = " and ".join(f"{risk.mean:.3g} ± {risk.standard_error:.1g}" for risk in ends)
+            parts.append(f"{name} {each} on fresh prompts at the end")
+        elif len(x):
+            parts.append(f"{name} {losses[0, -1]:.3g} after {x[-1]} steps")
+    across, spread = (1, settings.steps), settings.task().c
     levels = [
-        level(spread, ends, f"predict ⟨β*, x⟩: {spread:.3g}", "dot", "nothing"),
-        level(best.gd.risk, ends, f"one linear block: {best.gd.risk:.3g}", "dash", "descent"),
+        level(spread, across, f"predict ⟨β*, x⟩: {spread:.3g}", "dot", "nothing"),
+        level(best.gd.risk, across, f"one linear block: {best.gd.risk:.3g}", "dash", "descent"),
     ]
     if best.bayes.mean > 1e-9:
-        levels.append(level(best.bayes.mean, ends, f"Bayes: {best.bayes.mean:.3g}", "dashdot", "floor"))
+        levels.append(level(best.bayes.mean, across, f"Bayes: {best.bayes.mean:.3g}", "dashdot", "floor"))
     alt = (
         "Squared error of GPT-2 on fresh prompts against training steps, logarithmic error axis. "
         f"{'; '.join(parts) or 'Not started'}. Levels: {', '.join(row.legend for row in levels)}."
     )
-    across = {"title": {"text": "training steps"}, "range": [0, settings.steps]}
+    steps = {"title": {"text": "training steps"}, "range": [0, settings.steps]}
     up = log_axis("squared error on fresh prompts", ".3g")
-    return line_chart(("step", at), [*rows, *levels], alt, across, up, height=420)
+    return line_chart(("step", at), [*rows, *levels], alt, steps, up, over=bands, height=420)

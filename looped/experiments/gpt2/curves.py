@@ -103,6 +103,16 @@ def command(settings: GPT2Settings) -> str:
     return " ".join(["python -m looped gpt2", *options])
 
 
+def named(settings: GPT2Settings, beside: GPT2Settings) -> str:
+    """What a model is called beside one of other settings: by its MLP, and by the size in which they differ."""
+    words = [NAMES[settings.mlp]]
+    if settings.width != beside.width:
+        words.append(f"width {settings.width}")
+    if settings.layers != beside.layers:
+        words.append(f"{settings.layers} layers")
+    return ", ".join(words)
+
+
 def stored() -> list[Curve]:
     """The curves that come with the package, by file name; each is the curve.json of the command it names."""
     return [Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("gpt2-*.json"))]

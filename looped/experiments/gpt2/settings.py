@@ -1,7 +1,8 @@
 """Settings of a GPT-2 trained on tasks that share a signal."""
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from looped.settings import CheckedSettings, Settings, setting
 from looped.shared_signal.fields import TASK_FIELDS
@@ -72,6 +73,27 @@ class GPT2Settings(CheckedSettings):
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
         return warmed_up(step, self.steps, self.learning_rate, WARM_UP) if self.decay else self.learning_rate
+
+    @property
+    def weights(self) -> int:
+        """Number of trained weights, read-in, positions and read-out included."""
+        block = 4 * self.width**2 + 6 * self.width  # attention and its layer norm
+        if self.mlp:
+            block += 8 * self.width**2 + 7 * self.width
+        return self.layers * block + (self.features + self.examples + 6) * self.width + 1
+
+    def as_many_weights(self) -> dict[str, Self]:
+        """Without MLP, wider or deeper, each at the size whose number of weights comes nearest to that of this model.
+
+        Wider: as many layers, a width that the heads divide. Deeper: as wide, with more layers.
+        """
+        bare = self.replace(mlp=False)
+        widths = range(self.heads * math.ceil(4 / self.heads), 513, self.heads)
+        sizes = {
+            "wider": [bare.replace(width=width) for width in widths],
+            "deeper": [bare.replace(layers=layers) for layers in range(1, 13)],
+        }
+        return {name: min(some, key=lambda one: abs(one.weights - self.weights)) for name, some in sizes.items()}
 
     def task(self) -> SignalTask:
         """The task that the model is trained on: H = Ψ = I."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from looped.experiments.gpt2.curves import Curve
+from looped.experiments.gpt2.curves import Curve, command, named
 from looped.experiments.gpt2.settings import GPT2Settings
 
 EARLY = 0.05
@@ -12,32 +12,36 @@ EARLY = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Finished pairs of trainings that differ in nothing but their seed."""
+    """Finished trainings on one task with the same steps, the same prompts at every seed."""
 
     settings: GPT2Settings
-    """Settings that all of them share, except for seed and MLP."""
-    pairs: list[tuple[Curve, Curve]]
-    """With and without MLP, a pair for each seed."""
+    """The settings of the model with MLP, at seed 0."""
+    models: list[list[Curve]]
+    """With MLP, without, and where they were trained without at as many weights, the better one first; a curve for each
+    seed."""
 
     @property
-    def with_mlp(self) -> list[float]:
-        """Final risks, one for each seed."""
-        return [_risk(curve) for curve, _ in self.pairs]
+    def curves(self) -> list[Curve]:
+        """All of them."""
+        return [curve for model in self.models for curve in model]
 
     @property
-    def without(self) -> list[float]:
-        """The same without MLP."""
-        return [_risk(curve) for _, curve in self.pairs]
-
-    @property
-    def ahead_at_the_end(self) -> int:
-        """Number of seeds at which the model with MLP has the smaller final risk."""
-        return sum(a < b for a, b in zip(self.with_mlp, self.without, strict=True))
+    def seeds(self) -> list[int]:
+        """The seeds, which all models share."""
+        return [curve.settings.seed for curve in self.models[0]]
 
     @property
     def ahead_early(self) -> int:
-        """Number of seeds at which it has the smaller loss after `EARLY` of the steps."""
-        return sum(_early(a) < _early(b) for a, b in self.pairs)
+        """Number of seeds at which the model with MLP has a smaller loss after `EARLY` of the steps than without."""
+        return sum(_early(a) < _early(b) for a, b in zip(*self.models[:2], strict=True))
+
+    def ahead(self, of: int = 1) -> int:
+        """Number of seeds at which the model with MLP has the smaller final risk than another of the models."""
+        return sum(a < b for a, b in zip(risks(self.models[0]), risks(self.models[of]), strict=True))
+
+    def name(self, of: int) -> str:
+        """What one of the models is called beside the others."""
+        return named(self.models[of][0].settings, self.settings)
 
 
 def same_task(settings: GPT2Settings) -> GPT2Settings:
@@ -45,28 +49,21 @@ def same_task(settings: GPT2Settings) -> GPT2Settings:
     return settings.replace(mlp=True)
 
 
-def pairs(curves: Iterable[Curve]) -> dict[GPT2Settings, list[Curve]]:
-    """Curves grouped by the settings they share except for the MLP, the one with MLP first."""
-    found: dict[GPT2Settings, list[Curve]] = {}
-    for curve in sorted(curves, key=lambda curve: not curve.settings.mlp):
-        found.setdefault(same_task(curve.settings), []).append(curve)
-    return found
-
-
 def groups(curves: Iterable[Curve]) -> list[Group]:
-    """Finished pairs grouped by all settings but the seed, the defaults first."""
-    found: dict[GPT2Settings, list[tuple[Curve, Curve]]] = {}
-    for settings, pair in pairs(curves).items():
-        if len(pair) == 2 and all(curve.finished for curve in pair):
-            found.setdefault(settings.replace(seed=0), []).append((pair[0], pair[1]))
-    in_order = sorted(found, key=lambda settings: (settings != GPT2Settings(), -settings.signal))
-    return [Group(settings, sorted(found[settings], key=_seed)) for settings in in_order]
-
-
-def group_of(settings: GPT2Settings, curves: Iterable[Curve]) -> Group | None:
-    """The stored seeds of a setting, if there are any."""
-    wanted = same_task(settings).replace(seed=0)
-    return next((group for group in groups(curves) if group.settings == wanted), None)
+    """Finished trainings grouped by all settings but seed and MLP, the defaults first; none without a rival."""
+    finished = {curve.settings: curve for curve in curves if curve.finished}
+    seeds: dict[GPT2Settings, list[int]] = {}
+    for settings in finished:
+        if settings.mlp and settings.replace(mlp=False) in finished:
+            seeds.setdefault(settings.replace(seed=0), []).append(settings.seed)
+    found = []
+    for settings in sorted(seeds, key=lambda settings: (settings != GPT2Settings(), -settings.signal)):
+        models = [settings, settings.replace(mlp=False), *settings.as_many_weights().values()]
+        rows = [[finished[one] for seed in sorted(seeds[settings]) if (one := model.replace(seed=seed)) in finished]
+                for model in models]  # fmt: skip
+        rivals = [row for row in rows[2:] if len(row) == len(rows[0])]
+        found.append(Group(settings, [*rows[:2], *sorted(rivals, key=lambda row: sum(risks(row)))]))
+    return found
 
 
 def label(settings: GPT2Settings) -> str:
@@ -78,44 +75,81 @@ def label(settings: GPT2Settings) -> str:
     )
 
 
+def risks(curves: Iterable[Curve]) -> list[float]:
+    """Final risks of finished trainings."""
+    return [curve.risk.mean for curve in curves if curve.risk is not None]
+
+
 def spread(values: Sequence[float]) -> str:
     """The lowest and the highest of some values."""
-    low, high = (f"{value:.2g}" for value in (min(values), max(values)))
+    low, high = (f"{value:#.2g}".rstrip(".") for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
-def seeds_sentence(group: Group) -> str:
-    """A sentence on the last risks of a setting's seeds."""
-    seeds = ", ".join(str(pair[0].settings.seed) for pair in group.pairs)
+def headline(group: Group) -> str:
+    """What was trained, and the final risks over the seeds."""
+    ends = "; ".join(f"{group.name(of)} **{spread(risks(model))}**" for of, model in enumerate(group.models))
     return (
-        f"Stored seeds of this setting ({seeds}): with MLP {spread(group.with_mlp)}, without {spread(group.without)}; "
-        f"with MLP lower at {group.ahead_at_the_end} of {len(group.pairs)}."
+        f"**Small GPT-2-style models, trained from scratch, {len(group.seeds)} seeds each.** Error at the end: {ends}. "
+        + _weights(group)
     )
 
 
-def table(curves: Iterable[Curve]) -> str:
+def _weights(group: Group) -> str:
+    """How many weights the models have."""
+    counts = [f"{model[0].settings.weights:,}" for model in group.models]
+    own, bare, *others = counts
+    text = f"With MLP there are {own} weights, without {bare}"
+    return f"{text}, and {_and(others)} in the larger ones." if others else f"{text}."
+
+
+def leads(group: Group) -> str:
+    """At how many seeds the model with MLP ends below each of the others."""
+    total, others = len(group.seeds), range(1, len(group.models))
+    ahead = [f"at {group.ahead(of)} of {total} seeds against “{group.name(of)}”" for of in others]
+    text = f"The model with MLP has the lower error at the end {_and(ahead)}."
+    return text if len(group.models) > 2 else f"{text} No model without MLP was trained here at as many weights."
+
+
+def models_table(group: Group) -> str:
+    """The models of a group: their weights and the final risk at every seed."""
+    rows = "\n".join(
+        f"| {group.name(of)} | {model[0].settings.weights:,} | {' | '.join(map(_with_error, model))} |"
+        for of, model in enumerate(group.models)
+    )
+    seeds = " | ".join(f"seed {seed}" for seed in group.seeds)
+    return f"| GPT-2 | weights | {seeds} |\n|---|---|{'---|' * len(group.seeds)}\n{rows}"
+
+
+def table(found: Iterable[Group]) -> str:
     """All stored settings: final risks over their seeds."""
     rows = "\n".join(
-        f"| {label(group.settings)} | {len(group.pairs)} | {spread(group.with_mlp)} | {spread(group.without)} | "
-        f"{group.ahead_at_the_end} of {len(group.pairs)} |"
-        for group in groups(curves)
+        f"| {label(group.settings)} | {spread(risks(group.models[0]))} | "
+        f"{spread(risks(group.models[1]))} | {group.ahead()} of {len(group.seeds)} | {_rivals(group)} |"
+        for group in found
     )
     return (
-        "| setting | seeds | error with MLP | error without MLP | lower with MLP |\n|---|---|---|---|---|\n"
+        "| setting | with MLP | without MLP | lower with MLP | without MLP, as many weights |\n|---|---|---|---|---|\n"
         + rows
-        + "\n\nSquared error after the last step, lowest to highest over the seeds, each on 20,000 fresh prompts."
+        + "\n\nSquared error after the last step, lowest to highest over three seeds, each on 20,000 fresh prompts."
     )
+
+
+def made_by(curve: Curve) -> str:
+    """Where a stored curve comes from."""
+    packages = ", ".join(f"{package} {version}" for package, version in curve.versions.items())
+    return f"`{command(curve.settings)}`: {curve.seconds:,.0f} s on {curve.device}, {curve.date}, {packages}"
 
 
 def notice(curves: Iterable[Curve]) -> list[str]:
     """Sentences on what to notice: counted over the stored pairs, or true of every chart."""
-    curves = list(curves)
-    some = [group for group in groups(curves) if group.settings.signal > 0]
-    none = [group for group in groups(curves) if group.settings.signal == 0]
+    found = groups(curves)
+    some = [group for group in found if group.settings.signal > 0]
+    none = [group for group in found if group.settings.signal == 0]
     lines = []
     if some:
-        total = sum(len(group.pairs) for group in some)
-        early, end = (sum(counts) for counts in zip(*((g.ahead_early, g.ahead_at_the_end) for g in some), strict=True))
+        total = sum(len(group.seeds) for group in some)
+        early, end = sum(group.ahead_early for group in some), sum(group.ahead() for group in some)
         lines.append(
             f"With β\\* above 0 the model with MLP has the smaller error in {early} of {total} stored pairs after a "
             f"twentieth of the steps, and in {end} of {total} at the end. By how much depends on setting and seed."
@@ -127,24 +161,30 @@ def notice(curves: Iterable[Curve]) -> list[str]:
         "the best that one linear block can do.",
     ]
     if none:
-        risks = [risk for group in none for risk in (*group.with_mlp, *group.without)]
-        total = sum(len(group.pairs) for group in none)
-        lower = sum(group.ahead_at_the_end for group in none)
+        ends = [risk for group in none for model in group.models[:2] for risk in risks(model)]
+        total, lower = sum(len(group.seeds) for group in none), sum(group.ahead() for group in none)
         lines.append(
-            f"At β\\* = 0 the {2 * total} stored models end at {spread(risks)}; the one with MLP is lower in {lower} "
-            f"of {total} pairs."
+            f"At β\\* = 0 the {total} stored pairs with and without MLP end at {spread(ends)}; the one with MLP is "
+            f"lower in {lower} of them."
         )
     return lines
 
 
-def _risk(curve: Curve) -> float:
+def _rivals(group: Group) -> str:
+    """The final risks without MLP at as many weights."""
+    rivals = list(enumerate(group.models))[2:]
+    each = (f"{group.name(of).partition(', ')[2]} {spread(risks(model))}" for of, model in rivals)
+    return "; ".join(each) or "not trained"
+
+
+def _with_error(curve: Curve) -> str:
     assert curve.risk is not None
-    return curve.risk.mean
+    return f"{curve.risk.mean:.3g} ± {curve.risk.standard_error:.1g}"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _early(curve: Curve) -> float:
     return next(record.loss for record in curve.history if record.step >= EARLY * curve.settings.steps)
-
-
-def _seed(pair: tuple[Curve, Curve]) -> int:
-    return pair[0].settings.seed

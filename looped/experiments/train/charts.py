@@ -10,6 +10,7 @@ from looped.chart import NARROW_MARGIN, Picture, Role, Series, grid, level, line
 from looped.experiments.train.result import STATISTICS, Sweep, TrainResult, written
 from looped.experiments.train.rivals import best_descent, level_medians
 from looped.experiments.train.settings import TrainSettings
+from looped.training import gdpp
 
 MARGIN = NARROW_MARGIN | {"t": 25}
 MOST_POINTS = 1000
@@ -53,6 +54,8 @@ LEVELS: dict[str, tuple[str, Role]] = {
     "A alone, trained": ("longdashdot", "learned"),
 }
 """Dash and role of every level of the loss chart."""
+MAIN_LEVELS = ("best two numbers", "constructed GD", "one layer, closed form", "answering 0")
+"""Levels in the order in which they are wanted."""
 History = Mapping[str, np.ndarray]
 
 
@@ -68,8 +71,8 @@ def pictures(run: TrainResult, statistic: str = "median") -> dict[str, Picture]:
     return charts
 
 
-def levels(settings: TrainSettings, run: TrainResult | None = None) -> dict[str, float]:
-    """Medians of ‖w_T − w*‖² to compare that of a batch with, by name.
+def levels(settings: TrainSettings, run: TrainResult | None = None) -> dict[str, np.ndarray]:
+    """Medians of ‖w_T − w*‖² to compare that of a batch with, by name: in ascending order, one for each set of prompts.
 
     Args:
         settings: Settings of the run.
@@ -79,8 +82,24 @@ def levels(settings: TrainSettings, run: TrainResult | None = None) -> dict[str,
         run = None
     named = level_medians(settings, run)
     if run is not None and run.alone is not None and settings.loops > 1:
-        named = {**named, "A alone, trained": run.alone.median}
+        named = {**named, "A alone, trained": np.array([run.alone.median])}
     return named
+
+
+def middle(medians: np.ndarray) -> float:
+    """The level that is drawn."""
+    return float(np.median(medians))
+
+
+def named_levels(medians: Mapping[str, np.ndarray]) -> list[str]:
+    """The two levels that are drawn at once."""
+    return [name for name in MAIN_LEVELS if name in medians][:2]
+
+
+def level_text(name: str, medians: np.ndarray) -> str:
+    """What a level is called, with its median and its spread over the sets of prompts."""
+    low, value, high = (f"{value:.2g}" for value in (medians[0], middle(medians), medians[-1]))
+    return f"{name}: {value}" + (f" ({low} to {high})" if low != high else "")
 
 
 def _same_prompts(one: TrainSettings, other: TrainSettings) -> bool:
@@ -105,18 +124,20 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
         np.asarray(history.get(name, np.zeros(0)))[chosen] for name in ("step", "start", "loops", "loss", "median")
     )
     hover = {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
-    marks, ends = levels(settings, known), (1, max(steps, 2))
+    found, ends = levels(settings, known), (1, max(steps, 2))
+    marks, main = {name: middle(medians) for name, medians in found.items()}, named_levels(found)
     rows = [
         Series(start, "start", scales=False),
         Series(T, "loops", scales=False),
         Series(means, "mean", scales=False),
         Series(medians, "median", "median of the batch", "model", width=3.5, more=hover),
-        *(level(value, ends, f"{name}, error of w: {value:.3g}", *LEVELS[name], hoverinfo="skip")
+        *(level(value, ends, level_text(name, found[name]), *LEVELS[name], hoverinfo="skip",
+                visible=True if name in main else "legendonly")
           for name, value in marks.items()),
     ]  # fmt: skip
     grown = [int(x[place]) for place in np.flatnonzero(np.diff(T, prepend=T[:1]) > 0)] if len(T) else []
     shapes = [
-        {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "opacity": 0.25,
+        {"type": "line", "x0": at, "x1": at, "yref": "y domain", "y0": 0, "y1": 1, "opacity": 0.25,
          "line": {"width": 1, "dash": "dot"}}
         for at in grown
     ]  # fmt: skip
@@ -138,24 +159,31 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
     )  # fmt: skip
 
 
+def in_gauge(settings: TrainSettings, P: np.ndarray, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """P and Q of a layer in the gauge P[d, d] = 1, or Q[d, d] = −1 where w is generated; as they are if that is 0."""
+    P, Q, generates = P.astype(float), Q.astype(float), settings.task == "generation"
+    corner = -Q[-1, -1] if generates else P[-1, -1]
+    if corner == 0:
+        return P, Q
+    return (P * corner, Q / corner) if generates else (P / corner, Q * corner)
+
+
+def ideals(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """P and Q in the same gauge of what is known: the best gradient descent, and the best two numbers if given."""
+    d, step = settings.features, best_descent(settings)[0]
+    if settings.task == "generation":
+        return {"constructed GD": (np.diag([step] * d + [0.0]), np.diag([1.0] * d + [-1.0]))}
+    known = {"constructed GD": (np.diag([0.0] * d + [1.0]), np.diag([step] * d + [0.0]))}
+    if best is not None:
+        known["best two numbers"] = (np.diag([best.gamma / best.a] * d + [1.0]), np.diag([best.a] * d + [0.0]))
+    return known
+
+
 def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     """P and Q of a layer above the constructed ones and the best two numbers, in the gauge that has a fixed corner."""
     settings, d = run.settings, run.settings.features
-    P, Q = run.P[layer].astype(float), run.Q[layer].astype(float)
-    generates = settings.task == "generation"
-    corner = -Q[d, d] if generates else P[d, d]
-    fixed = "Q[d, d] = −1" if generates else "P[d, d] = 1"
-    if corner != 0:
-        P, Q = (P * corner, Q / corner) if generates else (P / corner, Q * corner)
-    step = best_descent(settings)[0]
-    signs = np.diag([1.0] * d + [-1.0])
-    constructed = (
-        (np.diag([step] * d + [0.0]), signs) if generates else (np.diag([0.0] * d + [1.0]), np.diag([step] * d + [0.0]))
-    )
-    rows = {"trained": (P, Q), "constructed GD": constructed}
-    if run.best is not None:
-        p = run.best.gamma / run.best.a
-        rows["best two numbers"] = (np.diag([p] * d + [1.0]), np.diag([run.best.a] * d + [0.0]))
+    fixed = "Q[d, d] = −1" if settings.task == "generation" else "P[d, d] = 1"
+    rows = {"trained": in_gauge(settings, run.P[layer], run.Q[layer]), **ideals(settings, run.best)}
     drawn = grid(
         rows=len(rows), cols=2, horizontal_spacing=0.04, vertical_spacing=0.07,
         subplot_titles=tuple(f"{matrix}, {name}" for name in rows for matrix in "PQ"),

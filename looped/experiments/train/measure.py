@@ -14,6 +14,10 @@ from looped.training.evaluate import Risk, largest_eigenvalue, query_errors
 from looped.training.trainer import Progress, Trainer, all_made
 
 EVALUATION_SEEDS = 3
+MOST_FRAMES = 40
+"""Most states of the weights that are kept on the way."""
+MOST_FRAME_BYTES = 2**19
+"""Most memory that they take; more than two are kept in any case."""
 
 
 def trained(trainer: Trainer, settings: TrainSettings) -> TrainResult:
@@ -93,6 +97,17 @@ def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
         yield run
 
 
+def frame_steps(steps: int, state: int) -> set[int]:
+    """Steps after which the weights are kept: before the first, the last, and between them on a logarithmic scale.
+
+    Args:
+        steps: Budget of the training.
+        state: Bytes of P and Q together.
+    """
+    count = int(np.clip(MOST_FRAME_BYTES // state, 3, MOST_FRAMES))
+    return {0, *np.geomspace(1, steps, count - 1).round().astype(int).tolist()}
+
+
 class TrainWork:
     """Train from the first step, or from weights that are there, and then evaluate.
 
@@ -111,6 +126,8 @@ class TrainWork:
         if begun is None:
             check(settings)
             self.trainer = Trainer(settings.training())
+            self._kept = frame_steps(self.trainer.training.steps, sum(one.nbytes for one in self.trainer.snapshot()))
+        self._frames: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._pieces: Iterator[TrainResult] | None = None
 
     @property
@@ -121,7 +138,12 @@ class TrainWork:
     def run(self) -> Iterator[Progress | None]:
         """One record a step of training, then None for every piece of the evaluation."""
         if self.trainer is not None:
-            yield from self.trainer.run()
+            if not self._frames:
+                self._keep(0)
+            for record in self.trainer.run():
+                if record.step in self._kept or record.stopped:
+                    self._keep(record.step)
+                yield record
         if self._pieces is None:
             self.found = self.snapshot()
             self._pieces = evaluation(self.found)
@@ -134,4 +156,14 @@ class TrainWork:
         if self.found is not None:
             return self.found
         assert self.trainer is not None
-        return trained(self.trainer, self.settings)
+        run = trained(self.trainer, self.settings)
+        kept = [*self._frames]
+        if kept and kept[-1][0] < (now := len(run.history["step"])):
+            kept.append((now, run.P, run.Q))
+        columns = zip(*kept, strict=True) if kept else ()
+        return replace(run, frames=dict(zip(("step", "P", "Q"), map(np.array, columns), strict=False)))
+
+    def _keep(self, step: int) -> None:
+        assert self.trainer is not None
+        P, Q = (one.detach().cpu().numpy().copy() for one in self.trainer.snapshot())
+        self._frames.append((step, P, Q))

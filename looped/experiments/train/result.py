@@ -72,6 +72,8 @@ class TrainResult:
     """Model to its mean squared error after T loops over all prompts; without those whose mean cannot be sampled."""
     alone: Alone | None = None
     """A alone, trained at these sizes; None where that was not tried."""
+    frames: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The weights on the way: steps made, (F,), and P and Q, (F, L, d+1, d+1); empty where they were not kept."""
     best: gdpp.Best | None = None
     """The best two numbers found at these sizes; None where there is no such family or no search was made."""
 

@@ -22,8 +22,8 @@ EVALUATION_SEED = 2_147_000_000
 """First seed of the evaluation prompts, large enough that no training is likely to use it."""
 ALONE_SECONDS = 20.0
 """Largest estimated time for which A alone is trained beside the run for comparison."""
-LEVEL_PROMPTS = 4_000
-"""Prompts behind the levels of the loss chart."""
+LEVEL_PROMPTS, LEVEL_SETS = 4_000, 3
+"""Prompts behind a level of the loss chart, and sets of them over which its spread is."""
 
 
 def best_descent(settings: TrainSettings) -> tuple[float, float]:
@@ -96,13 +96,13 @@ def train_alone(settings: TrainSettings, share: float) -> Iterator[Alone | None]
     yield Alone(_typical(trainer.model, stream), whole)
 
 
-def level_medians(settings: TrainSettings, run: TrainResult | None = None) -> dict[str, float]:
-    """Medians of ‖w_T − w*‖² over the same fresh prompts, by name, to stand beside the loss of a batch."""
+def level_medians(settings: TrainSettings, run: TrainResult | None = None) -> dict[str, np.ndarray]:
+    """Medians of ‖w_T − w*‖² by name, to stand beside the loss of a batch: ascending, on the same sets of prompts."""
     return _level_medians(settings, None if run is None else run.best)
 
 
 @cache
-def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, float]:
+def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, np.ndarray]:
     stream, d, T = stream_of(settings), settings.features, settings.loops
     models: dict[str, LoopedModel] = {
         "answering 0": descent(0.0, d, 1),
@@ -111,13 +111,17 @@ def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str,
     if T > 1:
         models["constructed GD"] = descent(best_descent(settings)[0], d, T)
     if best is not None and T > 1:
-        models["best two numbers"] = two_numbers(settings.replace(task="prediction"), [best.a], [best.gamma])
-    return {name: _typical(model, stream) for name, model in models.items()}
+        models["best two numbers"] = two_numbers(
+            settings.replace(task="prediction", untied=False), [best.a], [best.gamma]
+        )
+    return {
+        name: np.sort([_typical(model, stream, seed) for seed in range(LEVEL_SETS)]) for name, model in models.items()
+    }
 
 
-def _typical(model: LoopedModel, stream: PromptStream) -> float:
-    """The median of ‖w_T − w*‖² over `LEVEL_PROMPTS` fresh prompts."""
-    batch = stream.draw(LEVEL_PROMPTS, torch.Generator().manual_seed(EVALUATION_SEED))
+def _typical(model: LoopedModel, stream: PromptStream, seed: int = 0) -> float:
+    """The median of ‖w_T − w*‖² over `LEVEL_PROMPTS` fresh prompts, others for every seed."""
+    batch = stream.draw(LEVEL_PROMPTS, torch.Generator().manual_seed(EVALUATION_SEED + seed))
     return float(_squares(model, batch).median())
 
 

@@ -25,7 +25,9 @@ def stored() -> tuple[TrainResult, dict[str, Any]]:
 
 def main() -> None:
     """Train and evaluate the default run and write it into the package's folder."""
-    provenance.store(provenance.STORED / NAME, pack(train(TrainSettings())), provenance.provenance(COMMAND))
+    run = train(TrainSettings())
+    frames = {f"frame.{name}": values for name, values in run.frames.items()}
+    provenance.store(provenance.STORED / NAME, pack(run) | frames, provenance.provenance(COMMAND))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ MOST_BYTES = 20 * 1024**2
 
 
 def pack(run: TrainResult) -> dict[str, np.ndarray]:
-    """P and Q (d+1, d+1), or (L, d+1, d+1) untied, and all else of the run under dotted names."""
+    """P and Q (d+1, d+1), or (L, d+1, d+1) untied, and all else of the run but its frames under dotted names."""
     one = not run.settings.untied
     named = {
         "P": run.P[0] if one else run.P,
@@ -72,6 +72,7 @@ def unpack(named: Mapping[str, np.ndarray]) -> TrainResult:
     alone = list(map(float, named["alone"])) if "alone" in named else []
     P, Q = (named[name] if settings.untied else named[name][None] for name in ("P", "Q"))
     history = {name.removeprefix("history."): named[name] for name in named if name.startswith("history.")}
+    frames = {name.removeprefix("frame."): named[name] for name in named if name.startswith("frame.")}
     return TrainResult(
         settings=settings,
         P=P,
@@ -87,6 +88,7 @@ def unpack(named: Mapping[str, np.ndarray]) -> TrainResult:
         below=below,
         whole=whole,
         alone=Alone(alone[0], Risk(*alone[1:]) if alone[1:] else None) if alone else None,
+        frames=frames,
         best=gdpp.Best(*map(float, named["best"])) if "best" in named else None,
     )
 

@@ -1,70 +1,73 @@
 """The page on GPT-2 through Streamlit's AppTest."""
 
+import numpy as np
 import pytest
 
-from looped.experiments.gpt2 import training
+from looped.experiments.gpt2 import training, words
 from looped.experiments.gpt2.curves import stored
 from looped.experiments.gpt2.settings import GPT2Settings
-from tests.app import alt, chart, metrics, open_page, press, run, spec, texts, wait_for
+from tests.app import alt, chart, lines, open_page, press, run, spec, texts, wait_for
 
 
 def open_gpt2(**query):
     return open_page("gpt2", **query)
 
 
-def test_the_stored_pair_of_the_defaults_is_there_on_the_first_visit_with_where_it_comes_from():
+def group_of(settings):
+    return [curve for curve in stored() if curve.settings.replace(seed=0) in settings]
+
+
+def box(at):
+    return next(box for box in at.selectbox if box.label == "Stored training")
+
+
+def test_the_stored_curves_of_the_defaults_are_there_on_the_first_visit_with_where_they_come_from():
     at = open_gpt2()
     figure, said = chart(at, "kept")
-    assert [trace["name"] for trace in figure["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
-    pair = [curve for curve in stored() if curve.settings.replace(mlp=True) == GPT2Settings()]
-    assert metrics(at) == {
-        f"GPT-2 {'with' if curve.settings.mlp else 'without'} MLP": f"{curve.risk.mean:.3g}" for curve in pair
-    }
-    for curve in pair:
-        assert f"{curve.risk.mean:.3g} ± " in said
-        assert f"on {curve.device}, {curve.date}" in texts(at)
+    bare = GPT2Settings(mlp=False)
+    models = {
+        "GPT-2 with MLP": GPT2Settings(), "GPT-2 without MLP": bare,
+        "GPT-2 without MLP, width 56": bare.replace(width=56), "GPT-2 without MLP, 6 layers": bare.replace(layers=6),
+    }  # fmt: skip
+    assert [trace["name"] for trace in figure["data"]][:4] == list(models)
+    looks = {(trace["line"]["dash"], trace["marker"]["symbol"]) for trace in figure["data"][:4]}
+    assert len(looks) == 4
+    assert [trace.get("visible", True) for trace in figure["data"][:4]] == [True, True, True, "legendonly"]
+    shown = lines(figure)
+    for name, settings in models.items():
+        seeds = group_of([settings])
+        losses = np.array([[record.loss for record in curve.history] for curve in seeds])
+        np.testing.assert_allclose(shown[name][1], np.sort(losses, 0)[1])
+        for curve in seeds:
+            assert f"{curve.risk.mean:.3g} ± " in said
+            assert f"on {curve.device}, {curve.date}" in texts(at)
+    assert "Small GPT-2-style models, trained from scratch, 3 seeds each" in texts(at)
+    assert "Other settings than on the left" not in texts(at)
+    assert "python -m looped gpt2 --no-mlp --width 56" in texts(at)
     assert "python -m looped gpt2 --d 20 --n 40" in texts(at)
 
 
-def test_every_stored_pair_can_be_chosen():
+def test_every_stored_setting_can_be_chosen_and_stands_in_the_table_of_the_first():
     at = open_gpt2()
-
-    def box():
-        return next(box for box in at.selectbox if box.label == "Stored training")
-
-    assert len(box().options) == len(stored()) // 2 >= 2
-    for name in box().options:
-        box().set_value(name)
+    named = {words.label(group.settings): group for group in words.groups(stored())}
+    assert box(at).options == list(named)
+    assert len(named) >= 5
+    table = next(text.value for text in at.markdown if text.value.startswith("| setting |"))
+    for name, group in named.items():
+        assert f"| {name} |" in table
+        box(at).set_value(name)
         run(at)
-        pair = [curve for curve in stored() if name == label(curve.settings)]
-        assert len(pair) == 2
-        assert sorted(metric.value for metric in at.metric) == sorted(f"{curve.risk.mean:.3g}" for curve in pair)
-
-
-def label(s):
-    rate = f"{'falling' if s.decay else 'constant'} rate {s.learning_rate:g}"
-    size = f"d = {s.features}, M = {s.examples}, {s.layers} layers, width {s.width}"
-    return f"s = {s.signal:g}, {size}, {s.steps:,} steps, {rate}, seed {s.seed}"
-
-
-def test_a_single_seed_stands_beside_the_others_of_its_setting():
-    said = texts(open_gpt2())
-    risks = {
-        mlp: [c.risk.mean for c in stored() if c.settings.replace(seed=0) == GPT2Settings(mlp=mlp)]
-        for mlp in (True, False)
-    }
-    with_mlp, without = (f"{min(risks[mlp]):.2g} to {max(risks[mlp]):.2g}" for mlp in (True, False))
-    assert f"(0, 1, 2): with MLP {with_mlp}, without {without}; with MLP lower at 3 of 3" in said
+        assert words.headline(group) in texts(at)
+        assert ("Other settings than on the left" in texts(at)) == (group.settings != GPT2Settings())
 
 
 def test_a_link_opens_the_stored_training_that_comes_nearest():
     for query, wanted in (
-        ({"seed": "2"}, GPT2Settings(seed=2)),
-        ({"signal": "0", "seed": "1"}, GPT2Settings(signal=0, seed=1)),
+        ({"seed": "2"}, GPT2Settings()),
+        ({"signal": "0", "seed": "1"}, GPT2Settings(signal=0)),
         ({"signal": "5"}, GPT2Settings(signal=5, examples=6, learning_rate=0.002, decay=False)),
     ):
-        at = open_gpt2(**query)
-        assert next(box for box in at.selectbox if box.label == "Stored training").value == label(wanted)
+        assert box(open_gpt2(**query)).value == words.label(wanted)
 
 
 def test_both_models_train_on_the_page():

@@ -155,12 +155,13 @@ def test_stored_curves_are_finished_pairs_that_say_where_they_come_from():
         assert curve.device
         assert curve.date > "2026"
         assert {"python", "torch", "transformers"} <= curve.versions.keys()
-        assert any(other.settings == curve.settings.replace(mlp=not curve.settings.mlp) for other in kept)
+        assert curve.finished
         assert curve.risk.mean == pytest.approx(np.mean([r.loss for r in curve.history[-10:]]), rel=0.35, abs=0.03)
 
 
-def test_a_stored_curve_begins_as_one_made_here():
-    curve = next(curve for curve in stored() if curve.settings == GPT2Settings(mlp=False))
+@pytest.mark.parametrize("size", [{}, {"width": 56}, {"layers": 6}], ids=str)
+def test_a_stored_curve_begins_as_one_made_here(size):
+    curve = next(curve for curve in stored() if curve.settings == GPT2Settings(mlp=False, **size))
     first = next(GPT2Trainer(curve.settings).run())
     assert first.step == curve.history[0].step
     assert first.loss == pytest.approx(curve.history[0].loss, rel=1e-3)  # other processors round in other ways
@@ -246,5 +247,15 @@ def test_the_picture_says_what_it_shows_and_sets_no_colour():
     np.testing.assert_array_equal(table["loss with MLP"], picture.table["loss with MLP"])
     losses = picture.table["loss without MLP"]
     np.testing.assert_array_equal(table["loss without MLP"], [*losses[:2], *[np.nan] * (len(losses) - 2)])
+    seeds = [replace(result.curves[0], settings=TINY.replace(seed=seed)) for seed in range(3)]
+    far, near = ([replace(record, loss=factor * record.loss) for record in seeds[0].history] for factor in (4, 0.5))
+    seeds[0], seeds[2] = replace(seeds[0], history=far), replace(seeds[2], history=near)
+    picture = curves_chart([*seeds, result.curves[1]], TINY, result.levels)
+    line, other, *_, low, high = picture.figure.data
+    losses = np.array([record.loss for record in result.curves[0].history])
+    for trace, factor in ((low, 0.5), (line, 1), (high, 4)):
+        np.testing.assert_allclose(trace.y, factor * losses)
+    assert (low.line.color, high.line.color) == (line.line.color,) * 2 != (other.line.color,) * 2
+    np.testing.assert_allclose(picture.table["loss with MLP, seed 2"], losses / 2)
     files = export.of(result).files()
     assert b"gpt2(settings, (True, False))" in files["reproduce.py"]

@@ -29,25 +29,89 @@ def numbers(text):
     return [float(number) for number in re.findall(r"\d+\.\d+", text)]
 
 
-def test_every_stored_setting_has_three_seeds_of_both_models():
+RIVALS = {"wider": {"width": 56}, "deeper": {"layers": 6}}
+"""Sizes without MLP that have about as many weights as the default model."""
+
+
+def test_every_stored_setting_has_three_seeds_of_every_model():
     for group in words.groups(stored()):
-        assert [pair[0].settings.seed for pair in group.pairs] == [0, 1, 2]
-        for with_mlp, without in group.pairs:
-            assert with_mlp.settings.mlp
-            assert without.settings == with_mlp.settings.replace(mlp=False)
-    assert sum(2 * len(group.pairs) for group in words.groups(stored())) == len(stored())
+        assert group.seeds == [0, 1, 2]
+        with_mlp, without, *rivals = (model[0].settings for model in group.models)
+        assert with_mlp == group.settings
+        assert without == with_mlp.replace(mlp=False)
+        if with_mlp in (GPT2Settings(), GPT2Settings(signal=0.0)):
+            assert set(rivals) == {without.replace(**size) for size in RIVALS.values()}
+            assert np.mean(words.risks(group.models[2])) < np.mean(words.risks(group.models[3]))
+        for model in group.models:
+            assert [curve.settings for curve in model] == [model[0].settings.replace(seed=seed) for seed in range(3)]
+    assert sum(len(group.curves) for group in words.groups(stored())) == len(stored())
+
+
+def weights(width, layers, mlp, d=2, M=10):
+    """GPT-2's weights, matrix by matrix: those of attention and MLP with their biases, then what is around them."""
+    attention = (width + 1) * 3 * width + (width + 1) * width + 2 * width
+    feed_forward = (width + 1) * 4 * width + (4 * width + 1) * width + 2 * width
+    around = (d + 2) * width + (M + 1) * width + 2 * width + (width + 1)  # read-in, positions, last norm, read-out
+    return layers * (attention + mlp * feed_forward) + around
+
+
+def test_the_rivals_have_as_many_weights_as_their_shape_allows():
+    settings = GPT2Settings()
+    wanted = weights(32, 2, True)
+    wider, deeper = settings.as_many_weights().values()
+    assert wider.width == min(range(4, 513, 2), key=lambda width: abs(weights(width, 2, False) - wanted)) == 56
+    assert deeper.layers == min(range(1, 13), key=lambda layers: abs(weights(32, layers, False) - wanted)) == 6
+    for one, size in ((settings, (32, 2, True)), (wider, (56, 2, False)), (deeper, (32, 6, False))):
+        assert one.weights == weights(*size)
+        assert one.weights == pytest.approx(wanted, rel=0.04)
+    assert settings.replace(width=30, heads=3).as_many_weights()["wider"].width % 3 == 0
+
+
+def test_the_headline_gives_every_model_its_spread_and_its_weights():
+    group = next(group for group in words.groups(stored()) if group.settings == GPT2Settings())
+    said = words.headline(group)
+    assert said.startswith("**Small GPT-2-style models, trained from scratch, 3 seeds each.**")
+    names = {"with MLP": risks(True), "without MLP": risks(False)}
+    names |= {f"without MLP, {size}": risks(False, **RIVALS[kind])
+              for kind, size in (("wider", "width 56"), ("deeper", "6 layers"))}  # fmt: skip
+    for name, values in names.items():
+        low, high = (f"{value:#.2g}" for value in (min(values.values()), max(values.values())))
+        assert f"{name} **{low} to {high}**" in said
+    for count in (weights(32, 2, True), weights(32, 2, False), weights(56, 2, False), weights(32, 6, False)):
+        assert f"{count:,}" in said
+    ahead = [sum(names["with MLP"][seed] < other[seed] for seed in range(3)) for other in list(names.values())[1:]]
+    told = words.leads(group)
+    assert [int(number) for number in re.findall(r"(\d) of 3 seeds", told)] == ahead
+    assert "No model without MLP was trained" not in told
+    rows = words.models_table(group).splitlines()[2:]
+    for row, values in zip(rows, names.values(), strict=True):
+        assert all(f"{value:.3g} ± " in row for value in values.values())
+
+
+def test_where_a_model_without_mlp_is_ahead_the_sentences_say_so():
+    group = next(group for group in words.groups(stored()) if group.settings == GPT2Settings())
+    with_mlp, without, wider, deeper = group.models
+    told = words.leads(words.Group(group.settings, [wider, without, with_mlp, deeper]))
+    assert "at 0 of 3 seeds against “with MLP”" in told
 
 
 def test_the_table_holds_lowest_and_highest_risk_of_every_setting():
-    rows = [row for row in words.table(stored()).splitlines() if row.startswith("| s =")]
-    assert len(rows) == len({curve.settings.replace(seed=0, mlp=True) for curve in stored()})
+    rows = [row for row in words.table(words.groups(stored())).splitlines() if row.startswith("| s =")]
+    assert len(rows) == len({curve.settings.replace(seed=0) for curve in stored() if curve.settings.mlp})
     for settings in ({}, {"signal": 0.0}, {"learning_rate": 0.003, "decay": False, "steps": 4000},
                      {"examples": 6, "signal": 5.0, "learning_rate": 0.002, "decay": False}):  # fmt: skip
         with_mlp, without = (risks(mlp, **settings) for mlp in (True, False))
-        shown = [f"{min(r.values()):.2g} to {max(r.values()):.2g}" for r in (with_mlp, without)]
+        shown = [f"{min(r.values()):#.2g} to {max(r.values()):#.2g}" for r in (with_mlp, without)]
         lower = sum(with_mlp[seed] < without[seed] for seed in with_mlp)
         (row,) = (row for row in rows if row.startswith(f"| {words.label(GPT2Settings(**settings))} |"))
-        assert [cell.strip() for cell in row.split("|")[2:-1]] == ["3", *shown, f"{lower} of 3"]
+        *cells, rivals = (cell.strip() for cell in row.split("|")[2:-1])
+        assert cells == [*shown, f"{lower} of 3"]
+        if settings.get("steps") or settings.get("examples"):
+            assert rivals == "not trained"
+        else:
+            ends = [risks(False, **settings, **size).values() for size in RIVALS.values()]
+            wide, deep = (f"{min(values):#.2g} to {max(values):#.2g}" for values in ends)
+            assert sorted(rivals.split("; ")) == [f"6 layers {deep}", f"width 56 {wide}"]
 
 
 def test_leads_are_counted_and_not_asserted():
@@ -67,20 +131,20 @@ def test_leads_are_counted_and_not_asserted():
 
 
 def test_a_pair_in_which_the_mlp_is_behind_is_counted_as_that():
-    curves = [curve for curve in stored() if curve.settings.signal == 10 and curve.settings.decay]
+    curves = [curve for curve in stored() if curve.settings.replace(seed=0, mlp=True) == GPT2Settings()]
     swapped = [type(curve)(**{name: getattr(curve, name) for name in curve.__slots__}
                | {"settings": curve.settings.replace(mlp=not curve.settings.mlp)}) for curve in curves]  # fmt: skip
     assert "in 0 of 3 at the end" in words.notice(swapped)[0]
-    assert "lower at 0 of 3" in words.seeds_sentence(words.groups(swapped)[0])
+    assert "at 0 of 3 seeds against “without MLP”" in words.leads(words.groups(swapped)[0])
     assert words.groups(curves[:1]) == []
 
 
 def test_the_lesson_of_a_strong_signal_gives_the_spread_of_its_seeds():
     with_mlp, without = (list(risks(mlp).values()) for mlp in (True, False))
-    said = numbers(LESSONS["strong-signal"].see)
+    said = numbers(LESSONS["strong-signal"].answer)
     np.testing.assert_allclose(said, [min(with_mlp), max(with_mlp), min(without), max(without)], rtol=0.03)
     assert GPT2Settings().task().c == 2
-    assert "from the examples has 2." in LESSONS["strong-signal"].see
+    assert "from the examples has an error of 2." in LESSONS["strong-signal"].see
 
 
 def test_the_lesson_without_a_signal_gives_the_spread_of_its_seeds():
@@ -89,6 +153,11 @@ def test_the_lesson_without_a_signal_gives_the_spread_of_its_seeds():
     best = levels(GPT2Settings(signal=0.0).task(), 0).gd.risk
     np.testing.assert_allclose(numbers(LESSONS["no-signal"].see), [min(everything), max(everything), best], rtol=0.03)
     assert "ahead at two of three seeds" in LESSONS["no-signal"].answer
+    deep = risks(False, signal=0.0, layers=6)
+    np.testing.assert_allclose(
+        numbers(LESSONS["no-signal"].answer), [min(deep.values()), max(deep.values())], rtol=0.03
+    )
+    assert all(deep[seed] < both[0][seed] for seed in deep)
     assert sum(both[0][seed] < both[1][seed] for seed in both[0]) == 2
 
 
@@ -105,13 +174,16 @@ def test_the_model_with_mlp_has_nearly_three_times_the_weights():
 
 
 def test_the_readme_gives_every_seed_of_the_default_size():
-    (row,) = (
-        row for row in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "looped gpt2 --mlp`" in row
-    )
-    for mlp in (True, False):
-        for settings in ({}, {"signal": 0.0}):
-            values = risks(mlp, **settings).values()
-            assert f"{min(values):.2g} to {max(values):.2g}" in row
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    (pair,) = (row for row in lines if "looped gpt2 --mlp`" in row)
+    (rivals,) = (row for row in lines if "looped gpt2 --no-mlp --width 56`" in row)
+    for row, models in ((pair, [(True, {}), (False, {})]), (rivals, [(False, size) for size in RIVALS.values()])):
+        for mlp, size in models:
+            for settings in ({}, {"signal": 0.0}):
+                values = risks(mlp, **settings, **size).values()
+                assert f"{min(values):#.2g} to {max(values):#.2g}" in row
+    for size in RIVALS.values():
+        assert f"{GPT2Settings(mlp=False, **size).weights:,}" in rivals
 
 
 def test_every_stored_curve_names_the_command_that_makes_it():

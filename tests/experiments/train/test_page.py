@@ -38,8 +38,9 @@ def test_the_stored_run_stands_there_before_anyone_trains():
     run = stored()[0]
     assert numbers["median query error"] == f"{run.fresh[0, 1]:.1e}"
     assert numbers["a, γ learned"] == f"{run.fits()[0].a:.3g}, {run.fits()[0].gamma:.3g}"
-    assert len(alts(app)) == 7
+    assert len(alts(app)) == 6
     assert all(alts(app))
+    assert any(f"a = {run.fits()[0].a:.3g}" in text.value for text in app.markdown if "What it became" in text.value)
     assert any("stored run of exactly these settings" in caption.value for caption in app.caption)
 
 
@@ -52,8 +53,8 @@ def test_training_is_watched_to_its_end_and_its_result_replaces_the_stored_one()
     assert job.state == "finished", job.failure
     run(app)
     assert alt(app, "loss").startswith("Loss of 30 of 30 training steps")
-    assert "3 by 3" in alt(app, "weights_chart")
-    assert len(alts(app)) == 7
+    assert "P and Q, 3 by 3" in alt(app, "loss")
+    assert len(alts(app)) == 6
     assert [button.label for button in app.button if button.label in ("Train", "Stop", "Resume")] == ["Train"]
     press(app, "Reset")
     assert alt(app, "loss").startswith("Loss of 200 of 200 training steps")
@@ -79,7 +80,7 @@ def test_stop_resume_and_evaluating_what_was_reached():
     assert job_of(app) is not job
     assert job_of(app).join(PATIENCE)
     run(app)
-    assert len(alts(app)) == 7
+    assert len(alts(app)) == 6
     assert not app.exception
 
 
@@ -142,7 +143,10 @@ def test_every_kind_of_run_says_only_what_its_numbers_say(kind):
     assert (f"smallest median at loop {best}, {own[best]:.1e}" in said) == (not reached.settings.untied)
     assert ("Untied layers end with the last" in said) == reached.settings.untied
     assert ("adds one every" in said) == (T > 1)
-    assert (f"mean {rivals.best_descent(reached.settings)[1]:.3g}, exact" in said) == (T > 1)
+    app.session_state["whole"] = True
+    run(app)
+    exact = f"mean {rivals.best_descent(reached.settings)[1]:.3g}, exact"
+    assert (exact in " ".join(markdown(app)).replace("\\", "")) == (T > 1)
     assert not any(re.search(r"(?<![$\\])(λ₁|κ_Σ|κ_Σ)", text) for text in markdown(app))
 
 
@@ -163,9 +167,9 @@ def test_the_script_prints_no_string_that_explains_its_code():
     ]  # fmt: skip
 
 
-def test_the_default_view_shows_medians_alone():
-    app = page()
-    for key in ("loss", "weights_chart", *(f"sweep_{kind}" for kind in SWEEPS)):
+def test_the_view_shows_medians_alone():
+    app = open_page("train", {"whole": True})
+    for key in ("loss", "levels", "weights_chart", *(f"sweep_{kind}" for kind in SWEEPS)):
         chart = spec(app, key)
         title = chart["layout"].get("yaxis", {}).get("title", {}).get("text", "median")
         assert "median" in title
@@ -233,7 +237,7 @@ def test_every_lesson_opens(lesson):
 
 
 def test_one_name_stands_for_one_number_on_the_whole_page():
-    app = page()
+    app = open_page("train", {"whole": True})
     run = stored()[0]
     said = " ".join(part.value for kind in (app.caption, app.markdown) for part in kind).replace("\u2060", "")
     numbers = {metric.label: metric.value for metric in app.metric}
@@ -242,11 +246,13 @@ def test_one_name_stands_for_one_number_on_the_whole_page():
     assert f"the trained weights {trained}; the best two numbers found here" in said.replace("\\", "")
     assert f"median query error {best}" in said
     assert f"have {best}." in said.replace("\\", "")
-    loss = spec(app, "loss")
+    loss = spec(app, "levels")
     assert "error of w" in loss["layout"]["yaxis"]["title"]["text"]
     levels = [trace["name"] for trace in loss["data"][1:]]
     assert len(levels) == 5
-    assert all(", error of w: " in name for name in levels)
+    both = [trace["name"] for trace in spec(app, "loss")["data"] if ":" in trace.get("name", "")]
+    assert len(both) == 2
+    assert set(both) <= set(levels)
     for kind in SWEEPS:
         assert spec(app, f"sweep_{kind}")["layout"]["yaxis"]["title"]["text"] == "median query error"
     for sweep in run.sweeps.values():

@@ -1,0 +1,165 @@
+"""The first picture of page 3: the loss beside P and Q and their ideal, with a frame for each state that was kept."""
+
+from typing import Any
+
+import numpy as np
+
+from looped.chart import NARROW_MARGIN, Motion, Picture, colour, short
+from looped.experiments.train import charts
+from looped.experiments.train.result import TrainResult
+
+HEIGHT, TALL = 400, 720
+"""Pixels on a wide page, where nothing else is known, and on a narrow one."""
+PLACES = ("P, trained", "Q, trained", "P, {}", "Q, {}")
+"""The matrices in their order; the second row is the ideal."""
+ROOM = 0.1
+"""Share of the loss axis below its values, for the name of the lower level."""
+Box = tuple[float, float, float, float]
+WIDE: tuple[Box, ...] = (
+    (0, 0.5, 0, 0.94), (0.57, 0.775, 0.54, 0.94), (0.795, 1, 0.54, 0.94), (0.57, 0.775, 0, 0.4), (0.795, 1, 0, 0.4),
+)  # fmt: skip
+"""Places of the loss and the matrices on a wide page: left, right, bottom, top."""
+NARROW: tuple[Box, ...] = (
+    (0, 1, 0.7, 0.97), (0, 0.49, 0.31, 0.56), (0.51, 1, 0.31, 0.56), (0, 0.49, 0, 0.25), (0.51, 1, 0, 0.25),
+)  # fmt: skip
+"""The same on a narrow page."""
+
+
+def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer: int = 0) -> Picture:
+    """The loss of a run up to its present state, and the matrices of one of its layers in every state kept.
+
+    Args:
+        run: A run, finished or not.
+        steps: its budget, where the axis ends.
+        known: a run of the same sizes that has been evaluated, for what takes time to find.
+        layer: whose matrices, from 0.
+    """
+    settings, curve = run.settings, charts.loss_chart(run.settings, run.history, steps, known)
+    found = charts.levels(settings, known)
+    main = {name: found[name] for name in charts.named_levels(found)}
+    loss = [trace for trace in curve.spec["data"] if trace.get("visible") != "legendonly"]
+    goals = charts.ideals(settings, known.best if known is not None and "best two numbers" in found else None)
+    family = settings.weights == "full" and not settings.untied
+    ideal = "best two numbers" if family and "best two numbers" in goals else "constructed GD"
+    states = _states(run, layer)
+    final, goal = states[-1][1], goals[ideal]
+    most = []  # full colour: the largest entry, but a run that went astray does not make its ideal pale
+    for trained, ideal_one in zip(final, goal, strict=True):
+        largest = float(np.abs(ideal_one).max())
+        most.append(float(np.clip(np.abs(trained).max(), largest, 2 * largest)))
+    written = settings.features < charts.MOST_CELLS
+    cells = [_cells(place, goal[place % 2], most[place % 2], written) for place in range(4)]
+    reached = [_reached(run, step) for step, _ in states]
+    now = {
+        "type": "scatter", "mode": "markers", "marker": {"size": 11, "color": colour("model")}, "hoverinfo": "skip",
+        "x": [reached[-1][0]], "y": [reached[-1][1]], "showlegend": False,
+    }  # fmt: skip
+    first = len(loss) + 1  # number of the first matrix among the traces
+    moved: dict[tuple[int, str], Any] = {
+        (first - 1, "x"): [[at] for at, _, _ in reached], (first - 1, "y"): [[value] for _, value, _ in reached],
+    }  # fmt: skip
+    for column in (0, 1):
+        moved[first + column, "z"] = [short(pair[column]) for _, pair in states]
+        if written:
+            moved[first + column, "text"] = [_numbers(pair[column], most[column]) for _, pair in states]
+    for place, attribute in ((0, "z"), (1, "z"), *(((0, "text"), (1, "text")) if written else ())):
+        cells[place][attribute] = moved[first + place, attribute][-1]
+    captions = [_caption(step, steps, T, value) for (step, _), (_, value, T) in zip(states, reached, strict=True)]
+    scales = {
+        name: {"cmin": -value, "cmax": value, "autocolorscale": True, "showscale": False}
+        for name, value in zip(("coloraxis", "coloraxis2"), most, strict=True)
+    }
+    layouts = [_layout(curve, main, boxes, ideal, settings.features) | scales for boxes in (WIDE, NARROW)]
+    motion = None
+    if len(states) > 1:
+        motion = Motion(captions=captions, grown=[], moved=moved, narrow=layouts[1] | {"height": TALL}, unit="state")
+    size = settings.features + 1
+    alt = (
+        f"{curve.alt} Beside it P and Q, {size} by {size}, trained above those of the {ideal}, in the state after "
+        f"{states[-1][0]:,} steps and in {len(states) - 1} earlier ones."
+    )
+    return Picture({"data": [*loss, now, *cells], "layout": layouts[0]}, alt, curve.table, motion=motion)
+
+
+def _states(run: TrainResult, layer: int) -> list[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+    """Steps made, and P and Q in their gauge, of every state that was kept, the present one last."""
+    kept = run.frames or {"step": np.array([len(run.history.get("step", ()))]), "P": run.P[None], "Q": run.Q[None]}
+    return [
+        (int(step), charts.in_gauge(run.settings, P[layer], Q[layer]))
+        for step, P, Q in zip(kept["step"], kept["P"], kept["Q"], strict=True)
+    ]
+
+
+def _reached(run: TrainResult, step: int) -> tuple[int, float | None, int]:
+    """Where the loss of the weights after so many steps stands: its step, its median, the loops; None where unknown."""
+    medians = run.history.get("median", np.zeros(0))
+    if not len(medians):
+        return 0, None, run.settings.loops
+    at = min(step, len(medians) - 1)  # the loss of a step is that of the weights before it
+    value = float(medians[at])
+    return at + 1, value if np.isfinite(value) else None, int(run.history["loops"][at])
+
+
+def _caption(step: int, steps: int, loops: int, value: float | None) -> str:
+    after = f"after {step:,} of {steps:,} steps, T = {loops}"
+    return after if value is None else f"{after}: median {value:.2g}"
+
+
+def _cells(place: int, goal: np.ndarray, most: float, written: bool) -> dict[str, Any]:
+    """The heat map at one of the four places, that of the ideal."""
+    matrix = "PQ"[place % 2]
+    trace: dict[str, Any] = {
+        "type": "heatmap", "z": goal, "coloraxis": ("coloraxis", "coloraxis2")[place % 2], "xgap": 1, "ygap": 1,
+        "xaxis": f"x{place + 2}", "yaxis": f"y{place + 2}",
+        "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra></extra>",
+    }  # fmt: skip
+    return trace | ({"text": _numbers(goal, most), "texttemplate": "%{text}"} if written else {})
+
+
+def _numbers(cells: np.ndarray, most: float) -> list[list[str]]:
+    """The entries as short as they are readable, those that hardly count left out."""
+    return [[_short(value) if abs(value) >= charts.SHOWN * most else "" for value in row] for row in cells.tolist()]
+
+
+def _short(value: float) -> str:
+    """Two digits without the 0 before the point."""
+    if abs(value) >= 999.5:
+        return f"{value:.0e}".replace("e+0", "e")
+    text = f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}"
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
+
+
+def _layout(
+    curve: Picture, main: dict[str, np.ndarray], boxes: tuple[Box, ...], ideal: str, features: int
+) -> dict[str, Any]:
+    """The axes at their places, the titles of the matrices, and the names of the two levels."""
+    own = curve.spec["layout"]
+    left, right, bottom, top = boxes[0]
+    layout: dict[str, Any] = own | {
+        "height": HEIGHT, "margin": NARROW_MARGIN | {"t": 24}, "showlegend": False, "hovermode": "closest",
+        "xaxis": own["xaxis"] | {"domain": [left, right]}, "yaxis": own["yaxis"] | {"domain": [bottom, top]},
+    }  # fmt: skip
+    hidden = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "fixedrange": True}
+    texts = []
+    for number, (box, title) in enumerate(zip(boxes[1:], PLACES, strict=True), 2):
+        layout[f"xaxis{number}"] = hidden | {"domain": box[:2], "anchor": f"y{number}", "range": [-0.5, features + 0.5]}
+        layout[f"yaxis{number}"] = hidden | {"domain": box[2:], "anchor": f"x{number}", "range": [features + 0.5, -0.5]}
+        texts.append(_text(title.format(ideal), (box[0] + box[1]) / 2, box[3], "center"))
+    low, high = own["yaxis"]["range"]
+    layout["yaxis"] |= {
+        "title": {"text": "median of ‖w<sub>T</sub> − w*‖²"},
+        "range": [low - ROOM * (high - low), high],
+    }
+    for name, side in zip(sorted(main, key=lambda name: charts.middle(main[name])), ("left", "right"), strict=False):
+        words = _text(charts.level_text(name, main[name]), 0.01 if side == "left" else 0.99, 0, side)
+        words |= {"xref": "x domain", "yref": "y", "y": np.log10(charts.middle(main[name]))}
+        texts.append(words | ({"yanchor": "top"} if side == "left" else {}))
+    return layout | {"annotations": texts}
+
+
+def _text(text: str, x: float, y: float, side: str) -> dict[str, Any]:
+    """Words above a point of the paper."""
+    return {
+        "text": text, "x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": side, "yanchor": "bottom",
+        "showarrow": False,
+    }  # fmt: skip

@@ -1,0 +1,165 @@
+"""The first picture of the third page: the run's own numbers in every state, beside the ideal."""
+
+import numpy as np
+import pytest
+
+from looped.experiments.train.measure import MOST_FRAME_BYTES, MOST_FRAMES, TrainWork, frame_steps
+from looped.experiments.train.result import TrainResult
+from looped.experiments.train.settings import TrainSettings
+from looped.experiments.train.stage import stage
+from looped.experiments.train.stored import stored
+from looped.experiments.train.weights_file import pack
+
+TINY = {"loops": 2, "examples": 8, "features": 2, "steps": 12, "batch": 32}
+
+
+def trained(**settings):
+    """A run whose training is over, without its evaluation."""
+    work = TrainWork(TrainSettings(**TINY | settings))
+    for record in work.run():
+        if record is None or record.stopped:
+            break
+    return work.snapshot()
+
+
+def matrices(picture):
+    """The four heat maps: P and Q trained, P and Q of the ideal."""
+    return [trace for trace in picture.spec["data"] if trace["type"] == "heatmap"]
+
+
+def moved(picture, trace, attribute):
+    number = next(place for place, one in enumerate(picture.spec["data"]) if one is trace)
+    return picture.motion.moved[number, attribute]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 12, 200, 20_000])
+@pytest.mark.parametrize(("features", "layers"), [(1, 1), (5, 1), (40, 1), (40, 30)])
+def test_states_are_kept_on_a_logarithmic_scale_within_a_bound(steps, features, layers):
+    state = 2 * 8 * layers * (features + 1) ** 2
+    kept = sorted(frame_steps(steps, state))
+    assert {0, 1, steps} <= set(kept)
+    assert len(kept) <= MOST_FRAMES
+    assert len(kept) * state <= max(MOST_FRAME_BYTES, 3 * state)
+    gaps = np.diff(kept)
+    assert (np.diff(gaps[gaps > 1]) >= -1).all()  # they grow, up to rounding
+
+
+def test_the_states_are_those_of_the_training_and_the_last_is_the_result():
+    run, other = trained(), trained(steps=4)
+    assert list(run.frames["step"]) == sorted(frame_steps(12, 2 * 8 * 9))
+    np.testing.assert_array_equal(run.frames["P"][-1], run.P)
+    np.testing.assert_array_equal(run.frames["Q"][-1], run.Q)
+    first = list(run.frames["step"]).index(1)
+    np.testing.assert_array_equal(run.frames["P"][:first], other.frames["P"][:first])  # the same first weights
+    assert (run.frames["P"][0] != run.frames["P"][first]).any()
+
+
+def test_the_files_of_a_run_hold_no_states():
+    run = trained()
+    assert pack(run).keys() == pack(TrainResult(run.settings, run.P, run.Q, run.history, run.stopped)).keys()
+
+
+def test_a_run_on_its_way_ends_with_its_present_state():
+    work = TrainWork(TrainSettings(**TINY | {"steps": 20_000}))
+    records = work.run()
+    for _ in range(6):
+        next(records)
+    steps = work.snapshot().frames["step"]
+    assert steps[-1] == 6
+    assert list(steps) == sorted(set(steps))
+
+
+def test_every_state_is_drawn_in_the_gauge_with_the_loss_of_its_weights():
+    run = stored()[0]
+    picture = stage(run, 200, run)
+    P, Q, _, _ = matrices(picture)
+    steps, captions = run.frames["step"], picture.motion.captions
+    assert len(captions) == len(steps) > 20
+    dot = next(trace for trace in picture.spec["data"] if trace.get("mode") == "markers")
+    for place, step in enumerate(steps):
+        corner = run.frames["P"][place, 0, -1, -1]
+        for trace, matrix in ((P, run.frames["P"][place, 0] / corner), (Q, run.frames["Q"][place, 0] * corner)):
+            np.testing.assert_allclose(moved(picture, trace, "z")[place], matrix, atol=2e-5 * np.abs(matrix).max())
+        at = min(step, 199)  # step s + 1 is made from the weights after s steps
+        assert moved(picture, dot, "x")[place] == [at + 1]
+        assert moved(picture, dot, "y")[place] == [run.history["median"][at]]
+        assert captions[place].startswith(f"after {step} of 200 steps, T = {run.history['loops'][at]}: ")
+    np.testing.assert_array_equal(P["z"], moved(picture, P, "z")[-1])
+
+
+def test_two_levels_are_named_by_what_is_drawn():
+    run = stored()[0]
+    layout = stage(run, 200, run).spec["layout"]
+    texts = {text["text"].partition(":")[0]: text for text in layout["annotations"]}
+    assert "median" in layout["yaxis"]["title"]["text"]
+    levels = {
+        trace["name"]: trace["y"][0] for trace in stage(run, 200, run).spec["data"] if ":" in trace.get("name", "")
+    }
+    assert [name.partition(":")[0] for name in levels] == ["constructed GD", "best two numbers"]
+    for name, value in levels.items():
+        text = texts[name.partition(":")[0]]
+        assert text["text"] == name
+        assert 10 ** text["y"] == pytest.approx(value)
+        assert layout["yaxis"]["range"][0] < text["y"] < layout["yaxis"]["range"][1]
+
+
+def test_numbers_are_short_and_hold_two_digits_of_every_entry_that_counts():
+    run = stored()[0]
+    picture = stage(run, 200, run)
+    for trace in matrices(picture)[:2]:
+        most = np.abs([matrix["z"] for matrix in matrices(picture) if matrix["coloraxis"] == trace["coloraxis"]]).max()
+        for values, texts in zip(moved(picture, trace, "z"), moved(picture, trace, "text"), strict=True):
+            for value, text in zip(np.ravel(values), np.ravel(texts), strict=True):
+                assert len(text) <= 5
+                if text:
+                    assert float(text) == pytest.approx(value, rel=0.06)
+                else:
+                    assert abs(value) < 0.02 * most * 1.001
+
+
+@pytest.mark.parametrize(
+    ("settings", "ideal"),
+    [({}, "best two numbers"), ({"weights": "preconditioner"}, "constructed GD"), ({"untied": True}, "constructed GD"),
+     ({"task": "generation"}, "constructed GD"), ({"features": 7}, "constructed GD")],
+    ids=str,
+)  # fmt: skip
+def test_every_kind_of_run_has_an_ideal_of_its_own_kind(small, settings, ideal):
+    run = trained(**settings)
+    picture = stage(run, 12, small)
+    d, (P, Q, goal_P, goal_Q) = run.settings.features, matrices(picture)
+    assert f"those of the {ideal}" in picture.alt
+    corner = -goal_Q["z"][d, d] if run.settings.task == "generation" else goal_P["z"][d, d]
+    assert corner == 1
+    assert ("text" in P) == (d < 6)
+    if ideal == "best two numbers":
+        np.testing.assert_allclose(goal_Q["z"], np.diag([small.best.a] * d + [0]))
+        np.testing.assert_allclose(goal_P["z"], np.diag([small.best.gamma / small.best.a] * d + [1]))
+    for trace in (P, Q):
+        assert np.isfinite(trace["z"]).all()
+    layout, narrow = picture.spec["layout"], picture.motion.narrow
+    assert narrow["height"] > layout["height"]
+    assert picture.figure.data
+
+
+def test_a_run_that_went_astray_does_not_make_its_ideal_pale():
+    run = stored()[0]
+    P = run.P + 1e3 * np.eye(6)[[1]]
+    picture = stage(TrainResult(run.settings, P, run.Q, run.history, run.stopped), 200, run)
+    layout = picture.spec["layout"]
+    assert layout["coloraxis"]["cmax"] == 2 == -layout["coloraxis"]["cmin"]  # the corner of P is 1
+    assert run.best.a <= layout["coloraxis2"]["cmax"] <= 2 * run.best.a
+
+
+def test_layers_have_their_own_states():
+    run = trained(untied=True)
+    one, two = (stage(run, 12, run, layer) for layer in (0, 1))
+    assert (np.array(moved(one, matrices(one)[1], "z")[-1]) != np.array(moved(two, matrices(two)[1], "z")[-1])).any()
+
+
+def test_without_states_the_picture_stands_still():
+    run = trained()
+    picture = stage(TrainResult(run.settings, run.P, run.Q, run.history, run.stopped), 12, run)
+    assert picture.motion is None
+    assert matrices(picture)[0]["z"].shape == (3, 3)
+    empty = stage(TrainResult(run.settings, run.P, run.Q, {}, ""), 12, run)
+    assert empty.alt.startswith("Empty chart")
