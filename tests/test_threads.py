@@ -9,7 +9,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from looped import Settings, compare
+from looped import Settings, compare, export
 from looped.experiments import context
 from looped.threads import in_one_thread, one_thread
 
@@ -27,18 +27,6 @@ def _two_threads():
 
 def threads():
     return {torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())}
-
-
-def in_a_process(code, count=2):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(count), "OPENBLAS_NUM_THREADS": "2"}
-    environment.pop("MKL_NUM_THREADS", None)
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def test_an_import_leaves_the_number_of_threads_alone():
-    code = "import torch; before = torch.get_num_threads(); import looped; print(before, torch.get_num_threads())"
-    assert in_a_process(code) == "2 2"
 
 
 def test_a_run_has_one_thread_and_gives_the_others_back(monkeypatch):
@@ -80,16 +68,21 @@ def test_between_two_steps_of_long_work_the_caller_has_its_threads():
 
 
 def test_bytes_do_not_depend_on_the_number_of_threads():
-    code = (
-        "import hashlib; from looped import Settings, compare, export;"
-        "result = compare(Settings(examples=600, features=120, prompts=6, loops=300));"
-        "print(hashlib.sha256(export.of(result).file('arrays.npz')).hexdigest())"
-    )
-    assert in_a_process(code, 1) == in_a_process(code, 2)
+    def arrays(count):
+        torch.set_num_threads(count)
+        with threadpool_limits(limits=count):
+            result = compare(Settings(examples=600, features=120, prompts=6, loops=300))
+        return export.of(result).file("arrays.npz")
+
+    assert arrays(1) == arrays(2)
 
 
-def test_a_library_that_is_loaded_after_the_first_run_is_held_to_one_thread_as_well():
+def test_an_import_leaves_the_number_alone_and_a_library_loaded_after_the_first_run_is_held_to_one_as_well():
     code = (
+        "import torch\n"
+        "before = torch.get_num_threads()\n"
+        "import looped\n"
+        "print(before, torch.get_num_threads())\n"
         "from looped import Settings, compare\n"
         "from looped.threads import one_thread\n"
         "from threadpoolctl import threadpool_info\n"
@@ -98,4 +91,7 @@ def test_a_library_that_is_loaded_after_the_first_run_is_held_to_one_thread_as_w
         "with one_thread():\n"
         "    print({pool['num_threads'] for pool in threadpool_info()})"
     )
-    assert in_a_process(code) == "{1}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    environment.pop("MKL_NUM_THREADS", None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["2 2", "{1}"]

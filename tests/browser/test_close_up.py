@@ -50,71 +50,81 @@ def test_closed_views_cost_nothing_and_open_with_a_link(visit: Visit) -> None:
     assert "inside=true" in page.url
 
 
-def test_playing_and_stepping_never_run_the_script_and_the_loop_outlives_a_setting(visit: Visit) -> None:
+def test_the_player_never_runs_the_script_keeps_its_loop_and_is_worked_by_keyboard_alone(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
     player = open_player(visit)
-    page, caption = visit.page, player.get_by_role("status")
-    record = inside.record(compare(Settings()))
-    expect(caption).to_have_text("loop 0 of 50: error 1")
-    before = (visit.asked, visit.started, visit.finished)
-    for _ in range(3):
-        player.get_by_role("button", name="One loop on").click()
-    shown = shows(visit, 3)
-    expect(caption).to_have_text(f"loop 3 of 50: error {record.errors[3]:.2g}")
-    assert shown["iterate"] == pytest.approx(record.queries[3, :10], abs=1e-5)
-    assert shown["scores"] == pytest.approx(record.scores[3], abs=1e-5)
-    assert shown["error"] == pytest.approx(record.errors[3], rel=1e-6)
-    player.get_by_role("button", name="One loop back").click()
-    shows(visit, 2)
-    player.get_by_role("button", name="Last loop").click()
-    shows(visit, 50)
-    expect(player.get_by_role("button", name="One loop on")).to_be_disabled()
-    player.get_by_role("button", name="First loop").click()
-    shows(visit, 0)
+    page, caption, slider = visit.page, player.get_by_role("status"), player.get_by_role("slider", name="Loop")
+    with subtests.test("playing and stepping never run the script, and the loop outlives a setting"):
+        record = inside.record(compare(Settings()))
+        expect(caption).to_have_text("loop 0 of 50: error 1")
+        before = (visit.asked, visit.started, visit.finished)
+        for _ in range(3):
+            player.get_by_role("button", name="One loop on").click()
+        shown = shows(visit, 3)
+        expect(caption).to_have_text(f"loop 3 of 50: error {record.errors[3]:.2g}")
+        assert shown["iterate"] == pytest.approx(record.queries[3, :10], abs=1e-5)
+        assert shown["scores"] == pytest.approx(record.scores[3], abs=1e-5)
+        assert shown["error"] == pytest.approx(record.errors[3], rel=1e-6)
+        player.get_by_role("button", name="One loop back").click()
+        shows(visit, 2)
+        player.get_by_role("button", name="Last loop").click()
+        shows(visit, 50)
+        expect(player.get_by_role("button", name="One loop on")).to_be_disabled()
+        player.get_by_role("button", name="First loop").click()
+        shows(visit, 0)
 
-    player.get_by_role("button", name="Play").click()
-    page.wait_for_function(f"() => {PLOT}._fullData[14].x[0] >= 3")
-    player.get_by_role("button", name="Pause").click()
-    stopped = caption.inner_text()
-    page.wait_for_timeout(900)
-    assert caption.inner_text() == stopped
-    loop = int(re.findall(r"\d+", stopped)[0])
-    assert 3 <= loop < 50
-    old = shows(visit, loop)
-    assert (visit.asked, visit.started, visit.finished) == before
-    assert visit.complaints == []
+        player.get_by_role("button", name="Play").click()
+        page.wait_for_function(f"() => {PLOT}._fullData[14].x[0] >= 3")
+        player.get_by_role("button", name="Pause").click()
+        stopped = caption.inner_text()
+        page.wait_for_timeout(900)
+        assert caption.inner_text() == stopped
+        loop = loop_of(caption)
+        assert 3 <= loop < 50
+        old = shows(visit, loop)
+        assert (visit.asked, visit.started, visit.finished) == before
+        assert visit.complaints == []
 
-    visit.move("kappa")
-    visit.until(lambda: shows(visit, loop)["iterate"] != old["iterate"], "the iterates of another κ")
-    expect(caption).to_contain_text(f"loop {loop} of 50")
-
-
-def test_the_player_is_worked_by_keyboard_alone(visit: Visit) -> None:
-    player = open_player(visit)
-    page, slider = visit.page, player.get_by_role("slider", name="Loop")
-    page.locator("summary", has_text="Inside the loop").focus()
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        if player.get_by_role("button", name="Play").evaluate("button => button.matches(':focus')"):
-            break
-    page.keyboard.press("Enter")
-    expect(player.get_by_role("button", name="Pause")).to_be_focused()
-    page.keyboard.press(" ")
-    expect(player.get_by_role("button", name="Play")).to_be_focused()
-    page.keyboard.press("Home")
-    shows(visit, 0)
-    for key, loop in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", 50), ("Home", 0)):
-        page.keyboard.press(key)
-        shows(visit, loop)
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    shows(visit, 1)
-    assert slider.get_attribute("aria-valuetext") == player.get_by_role("status").inner_text()
-    page.keyboard.press(" ")
-    expect(player.get_by_role("button", name="Pause")).to_be_visible()
-    page.keyboard.press(" ")
-    expect(player.get_by_role("button", name="Play")).to_be_visible()
-    names = [button.get_attribute("aria-label") for button in player.get_by_role("button").all()]
-    assert names == ["First loop", "One loop back", "Play", "One loop on", "Last loop"]
+        visit.move("kappa")
+        visit.until(lambda: shows(visit, loop)["iterate"] != old["iterate"], "the iterates of another κ")
+        expect(caption).to_contain_text(f"loop {loop} of 50")
+    with subtests.test("it is worked by keyboard alone"):
+        page.locator("summary", has_text="Inside the loop").focus()
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if player.get_by_role("button", name="Play").evaluate("button => button.matches(':focus')"):
+                break
+        page.keyboard.press("Enter")
+        expect(player.get_by_role("button", name="Pause")).to_be_focused()
+        page.keyboard.press(" ")
+        expect(player.get_by_role("button", name="Play")).to_be_focused()
+        page.keyboard.press("Home")
+        shows(visit, 0)
+        for key, loop in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", 50), ("Home", 0)):
+            page.keyboard.press(key)
+            shows(visit, loop)
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        shows(visit, 1)
+        assert slider.get_attribute("aria-valuetext") == player.get_by_role("status").inner_text()
+        page.keyboard.press(" ")
+        expect(player.get_by_role("button", name="Pause")).to_be_visible()
+        page.keyboard.press(" ")
+        expect(player.get_by_role("button", name="Play")).to_be_visible()
+        names = [button.get_attribute("aria-label") for button in player.get_by_role("button").all()]
+        assert names == ["First loop", "One loop back", "Play", "One loop on", "Last loop"]
+    with subtests.test("it has the colours of the theme, and plays slower with less motion"):
+        player.get_by_role("button", name="First loop").click()
+        for scheme, expected in (("dark", [True, False]), ("light", [False, True])):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            visit.until(lambda expected=expected: light(player) == expected, f"the {scheme} theme")
+        began = page.evaluate("performance.now()")
+        player.get_by_role("button", name="Play").click()
+        visit.until(lambda: loop_of(caption) >= 2, "two loops")
+        played = loop_of(caption)
+        seconds = (page.evaluate("performance.now()") - began) / 1000
+        assert played <= 1 + seconds  # one a second, and late where the machine is busy
 
 
 def test_a_narrow_page_stacks_the_views_and_never_scrolls_sideways(visit: Visit) -> None:
@@ -134,17 +144,9 @@ def test_a_narrow_page_stacks_the_views_and_never_scrolls_sideways(visit: Visit)
     shows(visit, 1)
 
 
-def test_the_player_has_the_colours_of_the_theme_and_plays_slower_with_less_motion(visit: Visit) -> None:
-    player, page = open_player(visit), visit.page
-    for scheme, expected in (("dark", [True, False]), ("light", [False, True])):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        visit.until(lambda expected=expected: light(player) == expected, f"the {scheme} theme")
-    began = page.evaluate("performance.now()")
-    player.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(1500)
-    text = player.get_by_role("status").inner_text()
-    seconds = (page.evaluate("performance.now()") - began) / 1000
-    assert 1 <= int(text.split()[1]) <= 1 + seconds
+def loop_of(caption: Locator) -> int:
+    """The loop that the caption names."""
+    return int(caption.inner_text().split()[1])
 
 
 def light(player: Locator) -> list[bool]:

@@ -72,16 +72,17 @@ def test_every_main_control_moves_by_keyboard_alone(visit: Visit, width: int) ->
 def test_every_move_is_one_run_and_goes_past_whole_numbers(visit: Visit) -> None:
     """The slider of κ puts kappa=10.0 into the link, where typing puts kappa=10."""
     page = visit.open().page
-    for key in ("kappa", "kappa", "kappa", "kappa", "T", "T", "kappa"):
-        before, asked, started = visit.numbers(), visit.asked, visit.started
+    moves, asked, started = ("kappa", "kappa", "kappa", "kappa", "T", "T", "kappa"), visit.asked, visit.started
+    for key in moves:
+        before = visit.numbers()
         visit.move(key)
-        page.wait_for_timeout(300)  # a second run would have begun by now
-        assert (visit.asked - asked, visit.started - started) == (1, 1), f"{key} at {page.url}"
         after = visit.numbers()
         assert float(after[key]) > float(before[key]), f"{key} at {page.url}"
         assert {**after, key: ""} == {**before, key: ""}
     loops = int(visit.numbers()["T"])
     visit.until(lambda: len(visit.chart()["lines"][LOOPED]["x"]) == loops + 1, "a line of all loops")
+    page.wait_for_timeout(300)  # a further run would have begun by now
+    assert (visit.asked - asked, visit.started - started) == (len(moves), len(moves))
 
     asked, started = visit.asked, visit.started
     with visit.change():
@@ -125,40 +126,23 @@ def test_a_bad_link_is_repaired_and_every_change_is_named(visit: Visit) -> None:
     assert visit.numbers() == {"T": "10000", "n": "40", "d": "10", "kappa": "1"}
 
 
-def test_a_step_typed_above_the_limit_is_announced_and_still_drawn(visit: Visit) -> None:
-    page = visit.open().page
-    expect(page.get_by_test_id("stMetric").first).to_contain_text("converges")
-    verdict = visit.alert("Predicted before running")
-    step = visit.section("Step size").get_by_role("combobox")
-    with visit.change():
-        step.click()
-        step.fill("3")
-        page.keyboard.press("Enter")
-    expect(verdict).to_contain_text(re.compile("diverges", re.IGNORECASE))
-    expect(verdict).to_contain_text("3")
-    expect(step).to_have_value("3")
-    visit.until(lambda: visit.query().get("step") == ["3"], "step=3 in the link")
-    visit.until(lambda: visit.chart()["lines"][LOOPED]["y"][-1] > 1e5, "a line that leaves the chart")
-    chart = visit.chart()
-    assert all(math.isfinite(value) for line in chart["lines"].values() for value in [*line["x"], *line["y"]])
-    assert all(math.isfinite(value) for value in chart["range"])
-    assert chart["range"][0] < 0 < chart["range"][1] < 8
-
-
-@pytest.mark.parametrize("link", ["", "?step=3&noise=1&n=5", "?data=diabetes&T=10000"])
-def test_a_phone_never_scrolls_sideways(visit: Visit, link: str) -> None:
-    page = visit.open(link, width=400).page
-    visit.unfold("What to notice", "Data behind the chart", "Assumptions, limits and sources")
+def test_a_phone_never_scrolls_sideways(visit: Visit, subtests: pytest.Subtests) -> None:
+    page = visit.open("", width=400).page
     main = page.get_by_test_id("stMain")
     words = main.locator("p, li, h1, h2, h3, button, .js-plotly-plot, [data-testid=stMetric]")
-    for scheme in ("light", "dark"):
-        visit.in_theme(scheme)
-        assert not visit.scrolls_sideways()
-        beyond = words.evaluate_all(
-            "all => all.map(e => [e.getBoundingClientRect().right, e.textContent.slice(0, 40)])"
-            ".filter(([right]) => right > innerWidth)"
-        )
-        assert beyond == []
+    for link in ("", "?step=3&noise=1&n=5", "?data=diabetes&T=10000"):
+        if link:
+            visit.go(link)
+        visit.unfold("What to notice", "Data behind the chart", "Assumptions, limits and sources")
+        for scheme in ("light", "dark"):
+            with subtests.test(link=link, scheme=scheme):
+                visit.in_theme(scheme)
+                assert not visit.scrolls_sideways()
+                beyond = words.evaluate_all(
+                    "all => all.map(e => [e.getBoundingClientRect().right, e.textContent.slice(0, 40)])"
+                    ".filter(([right]) => right > innerWidth)"
+                )
+                assert beyond == []
 
 
 def upload(visit: Visit, file: Path) -> None:
@@ -209,6 +193,16 @@ def test_a_csv_shows_its_own_coefficients_and_a_bad_one_is_refused_and_changes_n
             expect(visit.number(key)).to_be_disabled()
         assert visit.complaints == []
     chart, found = visit.chart(), coefficients(visit)
+    with subtests.test("a bad file does not lose the chosen target"):
+        visit.choose("Target column", "x1")
+        expect(page.get_by_text("What it learned about the column “x1”")).to_be_visible()
+        upload(visit, save(tmp_path, "words", BAD["words"]))
+        expect(visit.alert("words.csv")).to_have_count(1)
+        visit.settle()
+        expect(target).to_have_value("x1")
+        expect(page.get_by_text("What it learned about the column “x1”")).to_be_visible()
+        visit.choose("Target column", "y")
+        expect(page.get_by_text("What it learned about the column “y”")).to_be_visible()
     for kind in ("twice", "empty", "words", "empty"):
         with subtests.test("a bad file is refused in one sentence, and the chart stays", kind=kind):
             upload(visit, save(tmp_path, kind, BAD[kind]))
@@ -229,55 +223,67 @@ def test_a_csv_shows_its_own_coefficients_and_a_bad_one_is_refused_and_changes_n
         assert visit.chart() == chart
 
 
-def test_a_bad_csv_does_not_lose_the_chosen_target(visit: Visit, tmp_path: Path) -> None:
-    open_csv(visit, tmp_path)
-    visit.choose("Target column", "x1")
-    expect(visit.page.get_by_text("What it learned about the column “x1”")).to_be_visible()
-    upload(visit, save(tmp_path, "empty", BAD["empty"]))
-    expect(visit.alert("empty.csv")).to_have_count(1)
-    visit.settle()
-    expect(visit.page.get_by_role("combobox", name="Target column")).to_have_value("x1")
-    expect(visit.page.get_by_text("What it learned about the column “x1”")).to_be_visible()
-
-
-def test_the_address_names_the_columns_that_are_shown_and_keeps_the_rest(visit: Visit) -> None:
+def test_the_address_names_the_columns_that_are_shown_and_reset_reaches_a_control_that_is_not_drawn(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
     page = visit.open("?data=diabetes&target=nope&T=30").page
-    expect(page).to_have_url(re.compile("target=target"))
-    visit.move("T")
-    visit.section("Data")
-    visit.choose("Target column", "bmi")
-    expect(page).to_have_url(re.compile("target=bmi"))
-    assert "T=40" in page.url
-    with visit.change():
+    with subtests.test("the address names the columns that are shown, and keeps the rest"):
+        expect(page).to_have_url(re.compile("target=target"))
+        visit.move("T")
+        visit.section("Data")
+        visit.choose("Target column", "bmi")
+        expect(page).to_have_url(re.compile("target=bmi"))
+        assert "T=40" in page.url
+        with visit.change():
+            page.get_by_role("button", name="Reset to defaults").click()
+        expect(page).to_have_url(f"{visit.server}/?v=1")
+    visit.go("?data=diabetes&prompts=6&T=12")
+    with subtests.test("reset reaches a control that is not drawn"):
+        expect(visit.number("T")).to_have_value("12")
+        size = page.get_by_role("spinbutton", name=re.compile("^B"))
+        expect(size).to_have_count(0)
         page.get_by_role("button", name="Reset to defaults").click()
-    expect(page).to_have_url(f"{visit.server}/?v=1")
+        visit.until(lambda: visit.query() == {"v": ["1"]}, "a link without settings")
+        expect(size).to_have_value("64")
 
 
-def test_reset_reaches_a_control_that_is_not_drawn(visit: Visit) -> None:
-    page = visit.open("?data=diabetes&prompts=6&T=12").page
-    page.get_by_role("button", name="Reset to defaults").click()
-    visit.until(lambda: visit.query() == {"v": ["1"]}, "a link without settings")
-    visit.section("Data")
-    expect(page.get_by_role("spinbutton", name=re.compile("^B"))).to_have_value("64")
-
-
-def test_the_chart_has_a_text_and_a_table(visit: Visit) -> None:
+def test_the_chart_has_a_text_and_a_table_and_a_step_above_the_limit_is_announced_and_still_drawn(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
     page = visit.open().page
-    figure = page.get_by_role("figure", name=re.compile("^Relative error against loops"))
-    expect(figure).to_have_count(1)
-    expect(figure).to_be_visible()
-    line = visit.chart()["lines"][LOOPED]
-    assert f"{line['y'][-1]:.2e} at loop 50" in (figure.get_attribute("aria-label") or "")
+    with subtests.test("the chart has a text and a table"):
+        figure = page.get_by_role("figure", name=re.compile("^Relative error against loops"))
+        expect(figure).to_have_count(1)
+        expect(figure).to_be_visible()
+        line = visit.chart()["lines"][LOOPED]
+        assert f"{line['y'][-1]:.2e} at loop 50" in (figure.get_attribute("aria-label") or "")
 
-    summary = page.locator("summary").filter(has_text="Data behind the chart")
-    summary.focus()
-    page.keyboard.press("Enter")
-    table = page.get_by_role("region", name="Relative error after each loop")
-    expect(table).to_be_visible()
-    first_row = table.locator("[role=gridcell]")
-    expect(first_row.nth(0)).to_have_text("0")
-    expect(first_row.nth(1)).to_have_text("1")
-    expect(table.locator("[role=columnheader]").nth(1)).to_have_text("looped transformer")
+        summary = page.locator("summary").filter(has_text="Data behind the chart")
+        summary.focus()
+        page.keyboard.press("Enter")
+        table = page.get_by_role("region", name="Relative error after each loop")
+        expect(table).to_be_visible()
+        first_row = table.locator("[role=gridcell]")
+        expect(first_row.nth(0)).to_have_text("0")
+        expect(first_row.nth(1)).to_have_text("1")
+        expect(table.locator("[role=columnheader]").nth(1)).to_have_text("looped transformer")
+    with subtests.test("a step typed above the limit is announced, and still drawn"):
+        expect(page.get_by_test_id("stMetric").first).to_contain_text("converges")
+        verdict = visit.alert("Predicted before running")
+        step = visit.section("Step size").get_by_role("combobox")
+        with visit.change():
+            step.click()
+            step.fill("3")
+            page.keyboard.press("Enter")
+        expect(verdict).to_contain_text(re.compile("diverges", re.IGNORECASE))
+        expect(verdict).to_contain_text("3")
+        expect(step).to_have_value("3")
+        visit.until(lambda: visit.query().get("step") == ["3"], "step=3 in the link")
+        visit.until(lambda: visit.chart()["lines"][LOOPED]["y"][-1] > 1e5, "a line that leaves the chart")
+        chart = visit.chart()
+        assert all(math.isfinite(value) for line in chart["lines"].values() for value in [*line["x"], *line["y"]])
+        assert all(math.isfinite(value) for value in chart["range"])
+        assert chart["range"][0] < 0 < chart["range"][1] < 8
 
 
 FORMULAS = """() => [...document.querySelectorAll('.katex-display')].map(box => [
@@ -297,21 +303,25 @@ WORDS = """() => {
 RAW = re.compile(r"[A-Za-zα-ωΑ-Ω‖²)\]]_[A-Za-z0-9α-ωΑ-Ω]|\^[({A-Za-z0-9½−]")
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_no_formula_is_cut_off_and_none_stands_there_as_it_is_typed(visit: Visit, algorithm: str) -> None:
-    page = visit.open(f"?algorithm={quote(algorithm)}&alpha=-12.5").page
-    visit.unfold("What the layer needs for this", "What to notice", "Assumptions, limits and sources")
-    for width in (1280, 400):
-        page.set_viewport_size(VIEWPORT | {"width": width})
-        page.evaluate(PAINTED)
-        page.wait_for_function(AT_REST)
-        formulas = page.evaluate(FORMULAS)
-        assert len(formulas) == (1 if algorithm == "gd" else 3)
-        assert max(max(formula) for formula in formulas) <= 1, width
-    assert [text for text in page.evaluate(WORDS) if RAW.search(text)] == []
+def test_no_formula_is_cut_off_and_none_stands_there_as_it_is_typed(visit: Visit, subtests: pytest.Subtests) -> None:
+    page = visit.open().page
+    for algorithm in ALGORITHMS:
+        with subtests.test(algorithm=algorithm):
+            visit.go(f"?algorithm={quote(algorithm)}&alpha=-12.5")
+            visit.unfold("What the layer needs for this", "What to notice", "Assumptions, limits and sources")
+            many = 1 if algorithm == "gd" else 3
+            for width in (1280, 400):
+                page.set_viewport_size(VIEWPORT | {"width": width})
+                visit.until(lambda many=many: len(page.evaluate(FORMULAS)) == many, f"formulas of {algorithm}")
+                page.evaluate(PAINTED)
+                page.wait_for_function(AT_REST)
+                assert max(max(formula) for formula in page.evaluate(FORMULAS)) <= 1, width
+            assert [text for text in page.evaluate(WORDS) if RAW.search(text)] == []
 
 
-def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None:
+def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_with_its_settings(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
     page = visit.open().page
     gaussian = page.get_by_text("With independent Gaussian rows κ is not set")
     visit.choose("Lesson", re.compile("More examples"))
@@ -338,6 +348,18 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset(visit: Visit) -> None
         page.get_by_role("button", name="Reset to defaults").click()
     expect(page.get_by_text("The circles are explicit gradient descent, the line is the transformer")).to_be_visible()
     assert "converges" in visit.metrics().values()
+    visit.go("?lesson=over-the-edge")
+    with subtests.test("a changed setting takes the lesson's text away, and restore brings it back"):
+        assert visit.query()["lesson"] == ["over-the-edge"]
+        expect(page.get_by_text("below −1")).to_be_visible()
+        visit.move("kappa")
+        expect(page.get_by_text("Its text does not hold for these settings")).to_be_visible()
+        expect(page.get_by_text("below −1")).to_have_count(0)
+        expect(page.get_by_text("which mode grows first")).to_have_count(0)
+        with visit.change():
+            page.get_by_role("button", name="Differs from the lesson").click()
+        expect(page.get_by_text("below −1")).to_be_visible()
+        expect(visit.number("kappa")).to_have_value("5")
 
 
 def test_a_lesson_is_one_entry_of_the_history_and_back_opens_the_one_before(other_tab: Visit) -> None:
@@ -353,17 +375,3 @@ def test_a_lesson_is_one_entry_of_the_history_and_back_opens_the_one_before(othe
     expect(page.get_by_text("The step η = 2/")).to_be_visible()
     assert parse_qs(urlparse(page.url).query) == parse_qs(urlparse(addresses[2]).query)
     assert visit.numbers()["kappa"] == "20"
-
-
-def test_a_changed_setting_takes_the_lessons_text_away_and_restore_brings_it_back(visit: Visit) -> None:
-    page = visit.open("?lesson=over-the-edge").page
-    assert visit.query()["lesson"] == ["over-the-edge"]
-    expect(page.get_by_text("below −1")).to_be_visible()
-    visit.move("kappa")
-    expect(page.get_by_text("Its text does not hold for these settings")).to_be_visible()
-    expect(page.get_by_text("below −1")).to_have_count(0)
-    expect(page.get_by_text("which mode grows first")).to_have_count(0)
-    with visit.change():
-        page.get_by_role("button", name="Differs from the lesson").click()
-    expect(page.get_by_text("below −1")).to_be_visible()
-    expect(visit.number("kappa")).to_have_value("5")

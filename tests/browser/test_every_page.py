@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from .conftest import ROOT
-from .visit import Visit
+from .visit import VIEWPORT, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -22,13 +22,17 @@ def violations(visit: Visit) -> list[str]:
 
 
 @pytest.mark.parametrize("link", PAGES)
-def test_a_page_answers_to_its_name_asks_no_other_server_and_can_be_read_by_all(
+def test_a_page_fits_a_phone_answers_to_its_name_asks_no_other_server_and_can_be_read_by_all(
     visit: Visit, subtests: pytest.Subtests, link: str
 ) -> None:
-    page = visit.open(link).page
+    page = visit.open(link, width=400).page
+    with subtests.test("a phone does not scroll sideways"):
+        assert not visit.scrolls_sideways()
     with subtests.test("it answers to its name"):
         assert urlparse(page.url).path == f"/{link.split('?')[0]}"
         expect(page.get_by_text("Page not found")).to_have_count(0)
+    page.set_viewport_size(VIEWPORT)
+    expect(page.get_by_role("button", name="Expand sidebar")).to_have_count(0)  # a wide window has it open
     for scheme in ("light", "dark"):
         with subtests.test(f"axe-core finds nothing serious in the {scheme} theme"):
             visit.in_theme(scheme)
@@ -36,9 +40,3 @@ def test_a_page_answers_to_its_name_asks_no_other_server_and_can_be_read_by_all(
     with subtests.test("it asks no other server"):
         assert visit.outside() == []
         assert len(visit.requests) > 1
-
-
-@pytest.mark.parametrize("link", PAGES)
-def test_a_phone_does_not_scroll_sideways(visit: Visit, link: str) -> None:
-    visit.open(link, width=400)
-    assert not visit.scrolls_sideways()

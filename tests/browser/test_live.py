@@ -25,61 +25,58 @@ def smallest_eigenvalue(page: Page) -> float:
     return float(found[1])
 
 
-def test_a_dragged_slider_moves_the_picture_before_it_is_let_go_and_the_rest_afterwards(visit: Visit) -> None:
+def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
     page = visit.open(LINK).page
-    assert smallest_eigenvalue(page) == pytest.approx(2 / 11, rel=0.02)  # eigenvalues 2κ/(κ+1) and 2/(κ+1)
-    box = visit.slider_box("kappa").bounding_box()
-    assert box is not None
-    share = float(visit.slider("kappa").input_value()) / float(visit.slider("kappa").get_attribute("max") or 1)
-    middle, left, width = box["y"] + box["height"] / 2, box["x"] + 8, box["width"] - 16
-    page.mouse.move(left + share * width, middle)
-    page.mouse.down()
-    page.mouse.move(left + 0.75 * width, middle, steps=4)
-    visit.until(lambda: smallest_eigenvalue(page) < 0.01, "the picture of a larger κ")
-    assert visit.number("kappa").input_value() == "10"  # nothing but the picture has run
-    assert "kappa=10" in page.url
-    with visit.change():
+    with subtests.test("the play bar steps through the loops by mouse and by keys"):
+        bar = page.locator(".st-key-stage").get_by_role("group", name="Step through the loops")
+        said = bar.get_by_role("status")
+        expect(said).to_contain_text("loop 30 of 30")
+        bar.get_by_role("button", name="First loop").click()
+        expect(said).to_contain_text("loop 0 of 30")
+        bar.get_by_role("button", name="One loop on").click()
+        page.keyboard.press("ArrowRight")
+        expect(said).to_contain_text("loop 2 of 30")
+        path = "() => document.querySelector('.st-key-stage .js-plotly-plot').data[5].x.length"
+        visit.until(lambda: page.evaluate(path) == 3, "the path of two loops")
+        runs = visit.asked
+        page.keyboard.press("End")
+        expect(said).to_contain_text("loop 30 of 30")
+        assert visit.asked == runs  # no step asks the server
+    with subtests.test("a dragged slider moves the picture before it is let go, and the rest afterwards"):
+        assert smallest_eigenvalue(page) == pytest.approx(2 / 11, rel=0.02)  # eigenvalues 2κ/(κ+1) and 2/(κ+1)
+        box = visit.slider_box("kappa").bounding_box()
+        assert box is not None
+        share = float(visit.slider("kappa").input_value()) / float(visit.slider("kappa").get_attribute("max") or 1)
+        middle, left, width = box["y"] + box["height"] / 2, box["x"] + 8, box["width"] - 16
+        page.mouse.move(left + share * width, middle)
+        page.mouse.down()
+        page.mouse.move(left + 0.75 * width, middle, steps=4)
+        visit.until(lambda: smallest_eigenvalue(page) < 0.01, "the picture of a larger κ")
+        assert visit.number("kappa").input_value() == "10"  # nothing but the picture has run
+        assert "kappa=10" in page.url
+        with visit.change():
+            page.mouse.up()
+        kappa = float(visit.number("kappa").input_value())
+        assert kappa > 200
+        assert visit.query()["kappa"] == [f"{kappa:g}"]
+        assert smallest_eigenvalue(page) == pytest.approx(2 / (kappa + 1), rel=0.06)
+    with subtests.test("zoom and a hidden curve survive a moved slider"):
+        x, y, width, height = page.evaluate(BOX)
+        page.mouse.move(x + 0.3 * width, y + 0.3 * height)
+        page.mouse.down()
+        page.mouse.move(x + 0.7 * width, y + 0.7 * height, steps=5)
         page.mouse.up()
-    kappa = float(visit.number("kappa").input_value())
-    assert kappa > 200
-    assert visit.query()["kappa"] == [f"{kappa:g}"]
-    assert smallest_eigenvalue(page) == pytest.approx(2 / (kappa + 1), rel=0.06)
-
-
-def test_zoom_and_a_hidden_curve_survive_a_moved_slider(visit: Visit) -> None:
-    page = visit.open(LINK).page
-    x, y, width, height = page.evaluate(BOX)
-    page.mouse.move(x + 0.3 * width, y + 0.3 * height)
-    page.mouse.down()
-    page.mouse.move(x + 0.7 * width, y + 0.7 * height, steps=5)
-    page.mouse.up()
-    visit.until(lambda: page.evaluate(RANGE) != [0, 30], "the zoom")
-    zoomed = page.evaluate(RANGE)
-    page.locator(".st-key-stage .legend .traces").nth(1).locator(".legendtoggle").click()
-    hidden = "() => document.querySelector('.st-key-stage .js-plotly-plot')._fullData.map(t => t.visible)"
-    visit.until(lambda: "legendonly" in page.evaluate(hidden), "the hidden curve")
-    before = page.evaluate(hidden)
-    visit.move("kappa")
-    assert page.evaluate(RANGE) == zoomed
-    assert page.evaluate(hidden) == before
-
-
-def test_the_play_bar_steps_through_the_loops_by_mouse_and_by_keys(visit: Visit) -> None:
-    page = visit.open(LINK).page
-    bar = page.locator(".st-key-stage").get_by_role("group", name="Step through the loops")
-    said = bar.get_by_role("status")
-    expect(said).to_contain_text("loop 30 of 30")
-    bar.get_by_role("button", name="First loop").click()
-    expect(said).to_contain_text("loop 0 of 30")
-    bar.get_by_role("button", name="One loop on").click()
-    page.keyboard.press("ArrowRight")
-    expect(said).to_contain_text("loop 2 of 30")
-    path = "() => document.querySelector('.st-key-stage .js-plotly-plot').data[5].x.length"
-    visit.until(lambda: page.evaluate(path) == 3, "the path of two loops")
-    runs = visit.asked
-    page.keyboard.press("End")
-    expect(said).to_contain_text("loop 30 of 30")
-    assert visit.asked == runs  # no step asks the server
+        visit.until(lambda: page.evaluate(RANGE) != [0, 30], "the zoom")
+        zoomed = page.evaluate(RANGE)
+        page.locator(".st-key-stage .legend .traces").nth(1).locator(".legendtoggle").click()
+        hidden = "() => document.querySelector('.st-key-stage .js-plotly-plot')._fullData.map(t => t.visible)"
+        visit.until(lambda: "legendonly" in page.evaluate(hidden), "the hidden curve")
+        before = page.evaluate(hidden)
+        visit.move("kappa")
+        assert page.evaluate(RANGE) == zoomed
+        assert page.evaluate(hidden) == before
 
 
 def test_without_the_component_the_page_has_streamlits_chart(other_tab: Visit) -> None:

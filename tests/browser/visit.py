@@ -59,6 +59,10 @@ AT_REST = """() => document.getAnimations().every(
 PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 METRICS = """boxes => boxes.map(box => ['stMetricLabel', 'stMetricValue'].map(
     part => box.querySelector(`[data-testid=${part}] p`).textContent))"""
+GO = """link => {
+    history.pushState({}, '', link);
+    dispatchEvent(new PopStateEvent('popstate'));
+}"""
 SIDEWAYS = """() => Math.max(document.documentElement.scrollWidth - innerWidth, ...['stMain', 'stApp'].map(part => {
     const box = document.querySelector(`[data-testid=${part}]`);
     return box.scrollWidth - box.clientWidth;
@@ -114,6 +118,14 @@ class Visit:
         self.page.goto(f"{self.server}/{link}")
         self.idle()
         return self
+
+    def go(self, link: str) -> None:
+        """Show another link in the page that is loaded, as Forward does, and wait for the run: a fifth of a load.
+
+        The session stays the visitor's: what was unfolded or held is so still.
+        """
+        with self.change():
+            self.page.evaluate(GO, f"/{link}")
 
     def idle(self) -> None:
         """Wait until the script has run, the connection stands and the page's charts are drawn."""
@@ -226,10 +238,11 @@ class Visit:
         return found
 
     def unfold(self, *titles: str) -> None:
-        """Open those of the expanders of the page that are there, and wait until they are as high as they become."""
+        """Open those of the closed expanders that are there, and wait until they are as high as they become."""
         for title in titles:
-            if (summary := self.page.locator("summary").get_by_text(title, exact=True)).count():
-                summary.click()
+            closed = self.page.locator("details:not([open]) > summary").get_by_text(title, exact=True)
+            if closed.count():
+                closed.click()
         self.page.wait_for_function(AT_REST)
 
     def choose(self, name: str, option: str | re.Pattern[str]) -> None:
