@@ -348,7 +348,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
         page.get_by_role("button", name="Reset to defaults").click()
     expect(page.get_by_text("The circles are explicit gradient descent, the line is the transformer")).to_be_visible()
     assert "converges" in visit.metrics().values()
-    visit.go("?lesson=over-the-edge")
+    visit.open("?lesson=over-the-edge")
     with subtests.test("a changed setting takes the lesson's text away, and restore brings it back"):
         assert visit.query()["lesson"] == ["over-the-edge"]
         expect(page.get_by_text("below −1")).to_be_visible()
