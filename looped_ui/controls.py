@@ -228,7 +228,7 @@ class Controls(Generic[S]):
         """
         state, given = st.session_state, self._given(without)
         changed, read = state.pop(f"{self.page}.changed", False), state.get(f"{self.page}.read")
-        if changed or given.keys() != read or st.query_params.get("predict") == "1":
+        if changed or self.asked is not None or given.keys() != read or st.query_params.get("predict") == "1":
             return None
         self.shown, _ = self.settings.from_query(given)
         return self.shown
