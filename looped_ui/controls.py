@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.state.session_state_proxy import get_session_state
 
 from looped.fields import READ_AS_POINT, Field
@@ -64,24 +65,30 @@ class Controls(Generic[S]):
         """What the page shows already in this run; None while that is nothing."""
         self.sliders: dict[str, tuple[str, tuple[Any, ...]]] = st.session_state.setdefault(f"{page}.sliders", {})
         """By key of each slider that was drawn: the setting, and its value at every place."""
+        self.places: dict[str, tuple[DeltaGenerator, str]] = {}
+        """By setting: where `show_measured` draws, and why the control has no effect."""
         self.hidden = frozenset(st.query_params.get("hide", "").split(","))
         self.asked: str | None = None
         """The lesson that the address newly asks for, empty if for none; None while it asks for nothing new."""
         self.to_guess = False
         """Whether the question of the lesson on the page waits for a guess."""
 
-    def number(self, name: str, *, unused: str = "") -> None:
+    def number(self, name: str, *, unused: str = "", measured: bool = False) -> None:
         """A number for the setting `name` and, where its range spans decades, a logarithmic slider that only sets it.
 
         Args:
             name: Name of the setting.
             unused: why the number has no effect now; the control is drawn grey with this as its help.
+            measured: Whether the run has another value for it then, which `show_measured` draws in its place.
         """
         field, default = self.fields[name], self.defaults[name]
         if field.key in self.hidden:
             return
+        kept = st.container(key=f"kept_{field.key}" if unused and measured else None)  # out of sight by app.py's style
+        if unused and measured:
+            self.places[name] = st.container(), typeset(unused)
         whole = field.kind == "whole"  # and yet read as a float: an int would make 1 of 1e3 and 2 of 2.5
-        with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
+        with kept, st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
             value = st.number_input(
                 field.label, float(field.low), float(field.high), float(default), key=field.key, bind="query-params",
                 step=1.0 if whole else 0.1, format="%.10g", help=typeset(unused or field.help),
@@ -102,6 +109,14 @@ class Controls(Generic[S]):
                 f"{field.label} (slider)", stops, value, key=key, format_func=lambda stop: f"{stop:g}",
                 label_visibility="collapsed", on_change=_set_from_slider, args=(field.key,), disabled=bool(unused),
             )  # fmt: skip
+
+    def show_measured(self, values: Mapping[str, float]) -> None:
+        """Draw the values of a run, by setting, in place of the controls that do not set them; a dash for the rest."""
+        for name, (place, why) in self.places.items():
+            field, text = self.fields[name], f"{values[name]:.4g}".replace("e+0", "e") if name in values else "–"
+            place.text_input(
+                field.label, text, key=f"{field.key}_measured", help=why, disabled=True, width=NUMBER_WIDTH
+            )
 
     def choice(self, name: str, *, unused: str = "") -> None:
         """A list of choices for the setting `name`; grey, with `unused` as its help, if it has no effect now.
@@ -213,7 +228,7 @@ class Controls(Generic[S]):
         """
         state, given = st.session_state, self._given(without)
         changed, read = state.pop(f"{self.page}.changed", False), state.get(f"{self.page}.read")
-        if changed or given.keys() != read or st.query_params.get("predict") == "1":
+        if changed or self.asked is not None or given.keys() != read or st.query_params.get("predict") == "1":
             return None
         self.shown, _ = self.settings.from_query(given)
         return self.shown

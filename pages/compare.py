@@ -26,14 +26,12 @@ from looped_ui.share import held_back, share
 from looped_ui.table import Chosen, choose_table, set_address
 
 KAPPA_FALLS = (
-    "With Gaussian rows κ depends on the draw; the measured κ stands above the chart. Choose Exact κ under *Data* to "
-    "set it."
+    "With Gaussian rows κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ under "
+    "*Data* to set it."
 )
 MOST_HELD = 4
 BELOW = 84  # pixels of the window below the picture, for the verdict and what is run
-TABLE_BRINGS = (
-    "The table brings its own n, d and κ, so this control has no effect. Choose Exact κ under *Data* to use it."
-)
+TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 
 def sidebar() -> Chosen | None:
@@ -55,9 +53,9 @@ def sidebar() -> Chosen | None:
         with numbers:
             controls.number("loops")
             for name in ("examples", "features"):
-                controls.number(name, unused=TABLE_BRINGS if real else "")
+                controls.number(name, unused=TABLE_BRINGS if real else "", measured=True)
             falls = "" if data in READS_KAPPA else KAPPA_FALLS
-            controls.number("condition_number", unused=TABLE_BRINGS if real else falls)
+            controls.number("condition_number", unused=TABLE_BRINGS if real else falls, measured=True)
             controls.choice("algorithm")
             algorithm = ALGORITHMS[controls.value("algorithm")]
             for name in algorithm.reads:
@@ -265,10 +263,12 @@ def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
     """Draw everything to the right of the controls, but for what is `done`."""
     link = settings.replace(**real.for_file) if real else settings
     if held_back(controls, link, page.top_line):
+        controls.show_measured({})
         return
     if real:
         real.show_notes()
     done = done or first_picture(settings, real.table if real else None)
+    controls.show_measured(done.view.summary.measured() if done else {})
     if done is None:
         return
     asked, view = done.settings, done.view

@@ -1,7 +1,8 @@
-"""Imports: nothing slow is loaded before it is needed."""
+"""Imports: nothing slow is loaded before it is needed, and an installed package has what it reads."""
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,15 @@ def test_the_code_of_charts_is_asked_for_before_pytorch_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_wheel_carries_every_file_that_is_read_beside_the_code():
+    carried = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    listed = {
+        path
+        for package, patterns in carried.items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    read = {path for package in ("looped", "looped_ui") for path in (ROOT / package).rglob("*") if path.is_file()}
+    assert {path for path in read if path.suffix not in (".py", ".pyc")} == listed

@@ -21,7 +21,7 @@ COMPARE = (
         right=2,
         answer="Every pass reads all examples again and leaves them as they are. The score of an example is the error "
         "of w on it, and the scores move w one step down the loss: T passes are T steps of gradient descent.",
-        settings={"loops": 30, "examples": 6, "features": 2, "condition_number": 10.0},
+        settings={"loops": 30, "examples": 6, "features": 2, "condition_number": 10.0, "form": "token"},
         free=(*ANY_PROMPTS, "loops", "examples", "features", "condition_number", "spectrum", "noise", "dtype", "form"),
     ),
     Lesson(

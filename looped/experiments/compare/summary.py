@@ -154,6 +154,11 @@ class Summary:
         plain = asdict(self)
         return plain if self.table is not None else {name: plain[name] for name in plain if name != "table"}
 
+    def measured(self) -> dict[str, float]:
+        """What the run had of settings that its data decide: n, d and the median κ."""
+        sizes, kappa = self.sizes, self.condition_number.median
+        return {"examples": sizes.examples, "features": sizes.features, "condition_number": kappa}
+
     def limit(self, settings: Settings) -> str:
         """The name of w_ref in this run.
 

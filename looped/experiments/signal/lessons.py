@@ -47,7 +47,7 @@ SIGNAL = (
     Lesson(
         key="more-context",
         title="More examples",
-        see="Choose M under Smallest risks, and watch the gap between attention alone and the block.",
+        see="Let the chart *Smallest risks* run over M, and watch the gap between attention alone and the block.",
         question="From M = 5 to M = 40 there are eight times as many examples. How much smaller does the gap become?",
         choices=("About 64 times", "About 8 times", "About 3.5 times", "It stays the same"),
         right=2,

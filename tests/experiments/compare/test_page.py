@@ -13,7 +13,7 @@ from looped.experiments.compare.lessons import COMPARE
 from looped.tables import choose, diabetes
 from looped_ui import backend
 from looped_ui.parts import typeset
-from tests.app import ROOT, alt, lines, metrics, open_page, press, run, spec, texts, upload
+from tests.app import ROOT, alt, lines, metrics, open_page, press, run, set_value, spec, texts, upload
 
 LOOPED, EXPLICIT = "Looped transformer", "Explicit gradient descent"
 TINY = np.finfo(float).eps / 20  # a log axis has no 0: the chart draws at least this
@@ -780,3 +780,32 @@ def test_the_page_says_which_of_the_two_fits_better_and_that_raw_columns_are_tru
         np.testing.assert_allclose(shown[column], [2e-12, 5, 3], rtol=1e-9)
     assert "both fit the examples to rounding" in texts(at, "caption")
     assert "drops 1 of 2 directions here" in texts(at, "caption")
+
+
+def measured(at):
+    """What stands in place of the controls that do not set a value."""
+    return {box.key: box.value for box in at.text_input if box.key.endswith("_measured")}
+
+
+def test_a_table_shows_its_own_sizes_and_condition_number_where_the_controls_were():
+    at = open_page(data="diabetes", T="5", n="17")
+    eigenvalues = np.linalg.eigvalsh(np.corrcoef(choose(diabetes(), "target").X.T))
+    assert measured(at) == {
+        "n_measured": "442", "d_measured": "10", "kappa_measured": f"{eigenvalues[-1] / eigenvalues[0]:.4g}",
+    }  # fmt: skip
+    assert all(box.disabled for box in at.text_input if box.key.endswith("_measured"))
+    set_value(at, "selectbox", "data", "exact")
+    assert measured(at) == {}
+    assert at.number_input(key="n").value == 17  # it was kept
+
+
+def test_gaussian_rows_show_the_condition_number_that_was_measured():
+    at = open_page(data="gaussian", T="5", n="30", d="4", prompts="7", seed="3")
+    drawn = compare(Settings(data="gaussian", loops=5, examples=30, features=4, prompts=7, seed=3)).prompts.X
+    kappa = np.median([np.linalg.cond(X) ** 2 for X in drawn.numpy()])
+    assert measured(at) == {"kappa_measured": f"{kappa:.4g}"}
+
+
+def test_while_a_guess_is_asked_for_nothing_measured_stands_in_a_control():
+    at = open_page(lesson="more-examples", predict="1")
+    assert measured(at) == {"kappa_measured": "–"}
