@@ -189,8 +189,8 @@ def test_a_csv_shows_its_own_coefficients_and_a_bad_one_is_refused_and_changes_n
         assert found["x1"] == pytest.approx([2, 2], abs=1e-9)
         assert found["x2"] == pytest.approx([-1, -1], abs=1e-9)
         assert visit.metrics()["R², the loop"] == "1.0000"
-        for key in ("n", "d", "kappa"):
-            expect(visit.number(key)).to_be_disabled()
+        for label in ("n · examples", "d · features", "κ · condition"):
+            expect(page.get_by_role("textbox", name=label)).to_be_disabled()
         assert visit.complaints == []
     chart, found = visit.chart(), coefficients(visit)
     with subtests.test("a bad file does not lose the chosen target"):

@@ -39,12 +39,15 @@ DRAWN = f"""key => {{
     const plot = ({PLOT})(key);
     return !!plot?._fullData?.length && !!plot.querySelector('.cartesianlayer .subplot .trace, .heatmaplayer image');
 }}"""
-LIVE = """() => {
+LIVE = f"""() => {{
     const live = [...document.querySelectorAll('.looped-live:has(.js-plotly-plot)')];
     const all = document.querySelectorAll('.js-plotly-plot').length;
-    return live.length > 0 && live.length === all && live.every(chart => chart.dataset.pictures && !chart.dataset.busy);
-}"""
-"""Whether the page's own charts have taken the place of Streamlit's, and each shows its latest numbers."""
+    const drawn = live.every(chart => chart.dataset.pictures && !chart.dataset.busy);
+    return live.length > 0 && live.length === all && drawn && !!document.querySelector('{IDLE}');
+}}"""
+"""Whether the page's own charts have taken the place of Streamlit's, each shows its latest numbers, and no run goes on:
+the run of a picture goes on after it is drawn.
+"""
 CHART = f"""key => {{
     const plot = ({PLOT})(key);
     return {{
@@ -204,8 +207,9 @@ class Visit:
         return self.page.get_by_role("spinbutton", name=re.compile(f"^{CONTROLS[key].split()[0]}"))
 
     def numbers(self) -> dict[str, str]:
-        """What the four number inputs show."""
-        return {key: self.number(key).input_value() for key in CONTROLS}
+        """What the number inputs of the main controls show, but for those whose value the data decide."""
+        self.number("T").wait_for()
+        return {key: self.number(key).input_value() for key in CONTROLS if self.number(key).count()}
 
     def metrics(self) -> dict[str, str]:
         """Label to value of the number strip."""
