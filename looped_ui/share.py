@@ -1,9 +1,10 @@
 """Sharing: a link to exactly this view, a link for a class, and the files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlparse
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -32,12 +33,21 @@ def share(
     if not panel.open:
         return
     with panel:
+        base = st.text_input(
+            "Address of the app", (st.context.url or "").split("?")[0], key=f"{controls.page}_base",
+            help="The links begin with it. Write the address under which others reach this app.",
+        )  # fmt: skip
+        if _only_here(base):
+            st.warning("This address works on this computer alone. Write the one under which others reach the app.")
         st.markdown("**Link to exactly this view.** It carries every setting and the version of the links.")
         if note:
             st.caption(plain(note))
         parameters = settings.to_query() | {"lesson": lesson_now(controls.page)} | _display()
-        st.code(_link(parameters), language=None, wrap_lines=True)
-        st.markdown("**Link for a class.** It fixes the lesson and hides the controls you choose.")
+        st.code(_link(base, parameters), language=None, wrap_lines=True)
+        st.markdown(
+            "**Link for a class.** It fixes the lesson and hides the controls you choose. It is short: what stands at "
+            "its default is left out."
+        )
         names = {field.key: field.label for field in controls.fields.values()} | {"lesson": "Choice of the lesson"}
         hide = st.multiselect(
             "Controls to hide", list(names), ["lesson"], key=f"{controls.page}_hide", format_func=names.__getitem__
@@ -46,7 +56,10 @@ def share(
         embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
         extra = {"hide": ",".join(hide), "predict": "1" if guess else "", "embed": "true" if embed else ""}
         extra |= {"guess": ""} if guess else {}
-        st.code(_link(parameters | extra), language=None, wrap_lines=True)
+        link = _link(base, _short(controls, parameters) | extra)
+        st.code(link, language=None, wrap_lines=True)
+        if st.toggle("QR code", key=f"{controls.page}_qr", help="The link for a class, to be read off a screen."):
+            st.image(_qr_code(link), caption="The link for a class", width=260)
         if result is None:
             return
         st.markdown("**Files.** All but the CSV, which holds numbers alone, carry settings, seed and versions.")
@@ -79,6 +92,32 @@ def _display() -> dict[str, str]:
     return {key: text.lower() if text == "True" else text for key, text in texts.items()}
 
 
-def _link(parameters: dict[str, str]) -> str:
-    address = (st.context.url or "").split("?")[0]
-    return f"{address}?{urlencode({key: value for key, value in parameters.items() if value != ''})}"
+def _link(base: str, parameters: Mapping[str, str]) -> str:
+    return f"{base}?{urlencode({key: value for key, value in parameters.items() if value != ''})}"
+
+
+def _short(controls: Controls[Any], parameters: Mapping[str, str]) -> dict[str, str]:
+    """The parameters without settings at their defaults, but for those that the lesson would set otherwise."""
+    kept = controls.lessons.get(parameters["lesson"], {})
+    usual = {
+        field.key: field.to_text(controls.defaults[name]) for name, field in controls.fields.items() if name not in kept
+    }
+    return {key: value for key, value in parameters.items() if value != usual.get(key)}
+
+
+def _only_here(base: str) -> bool:
+    """Whether an address leads to nothing but the computer that asks."""
+    host = urlparse(base).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def _qr_code(link: str) -> str:
+    """The QR code of a link as SVG, black on white in every theme, with the margin that readers need."""
+    import segno  # loaded only when it is asked for
+
+    svg: str = segno.make(link, error="m", micro=False).svg_inline(scale=4, border=4, dark="#000", light="#fff")
+    return svg

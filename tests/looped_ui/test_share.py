@@ -1,0 +1,63 @@
+"""The panel of links: a short link opens the same view, and an address that others cannot reach is named."""
+
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from looped.experiments import EXPERIMENTS
+from looped.lesson import by_key
+from looped_ui import share
+from tests.app import open_page, set_value
+
+LESSONS = [
+    (page, key) for page, experiment in EXPERIMENTS.items() for key in (None, *by_key(experiment.load("lessons")))
+]
+
+
+def links(page, **query):
+    """The page with its panel open, and the parameters of its two links."""
+    at = open_page(page, {f"{page}_share": True}, **query)
+    return at, [
+        {key: values[-1] for key, values in parse_qs(urlparse(link.value).query).items()}
+        for link in at.code
+        if "v=" in link.value
+    ]
+
+
+def settings_of(at, page):
+    """What the page was last read to show."""
+    return at.session_state[f"{page}.last"]
+
+
+@pytest.mark.parametrize(("page", "lesson"), LESSONS)
+def test_the_link_for_a_class_leaves_out_defaults_and_opens_the_same_view(page, lesson):
+    changed = {"T": "7"} if page == "compare" else {"seed": "3"}
+    asked = changed | ({"lesson": lesson} if lesson else {})
+    _, (full, short) = links(page, **asked)
+    assert short.keys() < full.keys() | {"hide"}
+    assert short["v"] == full["v"]
+    opened = [
+        (settings_of(at, page), at.session_state[f"{page}.lesson"])
+        for at in (open_page(page, **full), open_page(page, **short))
+    ]
+    assert opened[0] == opened[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "warned"),
+    [
+        ("http://localhost:8501/", True), ("http://127.0.0.1:8501/context", True), ("http://[::1]:8501", True),
+        ("http://0.0.0.0", True), ("http://192.168.0.7:8501/", False), ("https://looped.example.org/train", False),
+    ],
+)  # fmt: skip
+def test_an_address_that_only_this_computer_reaches_is_named(address, warned):
+    at = set_value(links("compare")[0], "text_input", "compare_base", address)
+    assert any("this computer alone" in box.value for box in at.warning) == warned
+    assert sum(link.value.startswith(f"{address}?") for link in at.code) == 2
+
+
+def test_the_code_to_scan_is_drawn_black_on_white_with_a_margin_of_four():
+    code = share._qr_code("https://looped.example.org/?v=1&T=30")
+    assert code.startswith("<svg")
+    assert '"#fff"' in code
+    assert '"#000"' in code
