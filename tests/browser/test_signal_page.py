@@ -73,7 +73,9 @@ def test_the_files_of_a_result_can_be_taken_along(visit: Visit, tmp_path: Path) 
     page.keyboard.press("Escape")
     train(page, "50")
     opened = visit.share()
-    expect(opened.locator("code").filter(has_text="kappa-Psi=1")).to_have_count(2)
+    full, short = opened.locator("code").filter(has_text="steps=50").all()
+    expect(full).to_contain_text("kappa-Psi=1")
+    expect(short).not_to_contain_text("kappa-Psi=1")  # its default
     assert '"risk_trained"' in visit.download("JSON", tmp_path).read_text()
 
 
