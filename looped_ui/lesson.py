@@ -41,7 +41,7 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
                     _step(controls, lessons, "◀", "Previous", place - 1)
                     state[widget] = state[key]
                     st.selectbox(
-                        "Lesson", list(named), 0 if lesson else None, key=widget, label_visibility="collapsed",
+                        "Lesson", list(named), place if lesson else None, key=widget, label_visibility="collapsed",
                         format_func=lambda name: f"{list(named).index(name) + 1} · {named[name].title}",
                         placeholder="Choose a lesson", on_change=_choose, args=(controls, widget),
                     )  # fmt: skip

@@ -150,12 +150,14 @@ def _columns(sheet: tables.Sheet) -> tuple[str, tuple[str, ...], str]:
     asked, wanted = state.get(TARGET.key), list(state.get(FEATURES.key, []))
     if asked not in numeric:
         state[TARGET.key] = numeric[-1]
-    chosen = st.selectbox(TARGET.label, numeric, key=TARGET.key, help=typeset(TARGET.help))
+    place = numeric.index(state[TARGET.key])  # for a browser that misses what the state says
+    chosen = st.selectbox(TARGET.label, numeric, place, key=TARGET.key, help=typeset(TARGET.help))
     others = [name for name in numeric if name != chosen]
     state[FEATURES.key] = [name for name in dict.fromkeys(wanted) if name in others]
     named = st.multiselect(
-        FEATURES.label, others, key=FEATURES.key, help=typeset(FEATURES.help), placeholder="all others"
-    )
+        FEATURES.label, others, state[FEATURES.key], key=FEATURES.key, help=typeset(FEATURES.help),
+        placeholder="all others",
+    )  # fmt: skip
     reasons = []
     if lost := [name for name in dict.fromkeys((asked, *wanted)) if name and name not in numeric]:
         reasons.append(f"{sheet.name} has no usable column {_quoted(lost)}")
