@@ -4,6 +4,7 @@ import math
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -84,8 +85,9 @@ class Controls(Generic[S]):
         field, default = self.fields[name], self.defaults[name]
         if field.key in self.hidden:
             return
-        kept = st.container(key=f"kept_{field.key}" if unused and measured else None)  # out of sight by app.py's style
+        kept: AbstractContextManager[object] = nullcontext()
         if unused and measured:
+            kept = st.container(key=f"kept_{field.key}")  # out of sight by app.py's style
             self.places[name] = st.container(), typeset(unused)
         whole = field.kind == "whole"  # and yet read as a float: an int would make 1 of 1e3 and 2 of 2.5
         with kept, st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
@@ -113,10 +115,11 @@ class Controls(Generic[S]):
     def show_measured(self, values: Mapping[str, float]) -> None:
         """Draw the values of a run, by setting, in place of the controls that do not set them; a dash for the rest."""
         for name, (place, why) in self.places.items():
-            field, text = self.fields[name], f"{values[name]:.4g}".replace("e+0", "e") if name in values else "–"
-            place.text_input(
-                field.label, text, key=f"{field.key}_measured", help=why, disabled=True, width=NUMBER_WIDTH
-            )
+            field, digits = self.fields[name], 10 if self.fields[name].kind == "whole" else 4
+            text = f"{values[name]:.{digits}g}" if name in values else "–"
+            key = f"{field.key}_measured"
+            st.session_state[key] = text
+            place.text_input(field.label, text, key=key, help=why, disabled=True, width=NUMBER_WIDTH)
 
     def choice(self, name: str, *, unused: str = "") -> None:
         """A list of choices for the setting `name`; grey, with `unused` as its help, if it has no effect now.

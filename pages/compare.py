@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import streamlit as st
@@ -219,22 +220,21 @@ class Run:
     settings: Settings
     identity: tuple[str, ...]
     table: tables.Table | None
-    view: backend.View
 
     def result(self) -> Comparison:
         """The run itself, with all its arrays."""
         return backend.kept_comparison(self.settings, self.identity, self.table)
 
+    @cached_property
+    def view(self) -> backend.View:
+        """What the page shows of it below the picture."""
+        return backend.comparison(self.settings, self.identity, self.table)
+
 
 def run(settings: Settings, table: tables.Table | None) -> Run:
-    """Run the settings on as many prompts as the page can wait for.
-
-    Raises:
-        SettingsError: if they cannot be run.
-    """
+    """The settings on as many prompts as the page can wait for; refused, if at all, when a result is asked for."""
     identity = (table.name, table.digest, table.reading, table.target, *table.columns) if table else ()
-    asked = fewer_prompts(settings, table)
-    return Run(asked, identity, table, backend.comparison(asked, identity, table))
+    return Run(fewer_prompts(settings, table), identity, table)
 
 
 def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
@@ -246,10 +246,10 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
     with page.picture:
         try:
             done = run(settings, table)
+            summary = done.view.summary
         except SettingsError as error:
             st.error(plain(str(error)))
             return None
-        summary = done.view.summary
         if (prediction := summary.verdict.prediction) != "converges":
             box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
             box(f"**Predicted before running.** {typeset(summary.verdict.prediction_sentence)}")

@@ -809,3 +809,14 @@ def test_gaussian_rows_show_the_condition_number_that_was_measured():
 def test_while_a_guess_is_asked_for_nothing_measured_stands_in_a_control():
     at = open_page(lesson="more-examples", predict="1")
     assert measured(at) == {"kappa_measured": "–"}
+
+
+def test_what_is_measured_follows_the_data():
+    at = open_page(data="csv", T="2")
+    rows = "\n".join(["x,y", *(f"{i % 7},{3 * (i % 7) + i % 2}" for i in range(10_000))])
+    upload(at, "long.csv", rows.encode())
+    assert measured(at) == {"n_measured": "10000", "d_measured": "1", "kappa_measured": "1"}
+    set_value(at, "selectbox", "data", "gaussian")
+    before = measured(at)
+    set_value(at, "number_input", "n", 400.0)
+    assert float(measured(at)["kappa_measured"]) < float(before["kappa_measured"])
