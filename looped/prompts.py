@@ -151,7 +151,7 @@ def eigenvalues(shape: str, rank: int, condition_number: float, features: int) -
     return values * (features / values.sum())
 
 
-def draw(settings: Settings) -> Prompts:
+def draw(settings: Settings, first: int | None = None) -> Prompts:
     """Random prompts: y = Xw* + σε with w* uniform on the unit sphere.
 
     `data="exact"`: X = √n·U diag(√λ) Vᵀ with U (n, r) and V (d, r) the orthonormal factors of Gaussian matrices,
@@ -161,9 +161,10 @@ def draw(settings: Settings) -> Prompts:
 
     Args:
         settings: the settings of the run; sizes, spectrum, κ, noise, seed and dtype are read.
+        first: how many of the B prompts to give, the first of them; all if None.
 
     Returns:
-        B prompts, X (B, n, d), y (B, n), w* (B, d).
+        B prompts, X (B, n, d), y (B, n), w* (B, d), or the first of them.
     """
     B, n, d, r = settings.prompts, settings.examples, settings.features, settings.rank
     generator = torch.Generator().manual_seed(settings.seed)
@@ -171,24 +172,28 @@ def draw(settings: Settings) -> Prompts:
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
+    def each(*shape: int) -> Tensor:
+        """Numbers for every prompt: those of the first are the same, however many are wanted."""
+        return normal(B, *shape)[:first]
+
     covariance = None
     if settings.data == "gaussian":
-        X = normal(B, n, d)
+        X = each(n, d)
     elif settings.data == "correlated":
         values = eigenvalues(settings.spectrum, d, settings.condition_number, d)
         V = torch.linalg.qr(normal(d, d)).Q
-        X = (normal(B, n, d) * values.sqrt()) @ V.T
+        X = (each(n, d) * values.sqrt()) @ V.T
         covariance = (V * values) @ V.T
     else:
         values = eigenvalues(settings.spectrum, r, settings.condition_number, d)
-        U = torch.linalg.qr(normal(B, n, r)).Q
-        V = torch.linalg.qr(normal(B, d, r)).Q
+        U = torch.linalg.qr(each(n, r)).Q
+        V = torch.linalg.qr(each(d, r)).Q
         X = (U * (n * values).sqrt()) @ V.mT
-    w_star = normal(B, d)
+    w_star = each(d)
     w_star /= w_star.norm(dim=1, keepdim=True)
     y = torch.einsum("bnd,bd->bn", X, w_star)
     if settings.noise > 0:
-        y = y + settings.noise * normal(B, n)
+        y = y + settings.noise * each(n)
     dtype = getattr(torch, settings.dtype)
     return Prompts(X=X.to(dtype), y=y.to(dtype), w_star=w_star.to(dtype), covariance=covariance)
 

@@ -37,17 +37,21 @@ class View:
 
 
 @st.cache_resource(max_entries=4, ttl=HOUR, show_spinner=False)
-def kept_comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table | None) -> Comparison:
+def kept_comparison(
+    settings: Settings, data: tuple[str, ...], _table: tables.Table | None, first: int | None = None
+) -> Comparison:
     """The result itself with all its arrays, for the close-up and the files; `data` stands for the table."""
     del data
     with AT_ONCE:
-        return compare(settings, _table)
+        return compare(settings, _table, first)
 
 
 @st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
-def comparison(settings: Settings, data: tuple[str, ...], _table: tables.Table | None) -> View:
+def comparison(
+    settings: Settings, data: tuple[str, ...], _table: tables.Table | None, first: int | None = None
+) -> View:
     """Looped transformer next to explicit gradient descent; `data` stands for the table in the cache's key."""
-    result = kept_comparison(settings, data, _table)
+    result = kept_comparison(settings, data, _table, first)
     with AT_ONCE:
         predictions = None
         if result.report is not None and result.report.held_out is not None:
@@ -78,9 +82,11 @@ class Look:
 
 
 @st.cache_resource(max_entries=16, ttl=HOUR, show_spinner=False)
-def look(settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None) -> Look:
+def look(
+    settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None, first: int | None = None
+) -> Look:
     """One prompt of a run in detail, counted from 0: its error by mode, and the loop's inside."""
-    result = kept_comparison(settings, data, _table)
+    result = kept_comparison(settings, data, _table, first)
     with AT_ONCE:
         return Look(modes.split(result, prompt), inside.record(result, prompt))
 
@@ -108,6 +114,6 @@ def sheet(
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
     """Run the default once, after the first page is drawn, so that no slider move waits for PyTorch's start."""
-    comparison(Settings(), (), None)
+    comparison(Settings(), (), None, Settings().prompts)
     gc.collect()
     gc.freeze()

@@ -30,7 +30,7 @@ def close_up(
         settings: Settings as run.
         identity: stands for the table in the cache's key.
         table: the real data, if any.
-        prompts: Number of prompts to choose from.
+        prompts: Number of prompts that were run, to choose from.
     """
     by_mode = st.expander("Eigen-modes: which part of the error is slow?", key="modes", bind="query-params")
     within = st.expander("Inside the loop: what does one pass compute?", key="inside", bind="query-params")
@@ -49,7 +49,7 @@ def close_up(
         tools = st.container(horizontal=True, vertical_alignment="bottom")
         with tools:
             prompt = _choose_prompt(prompts)
-    look = backend.look(settings, identity, prompt, table)
+    look = backend.look(settings, identity, prompt, table, prompts)
     if by_mode.open:
         with by_mode:
             _modes(controls, settings, look, tools)

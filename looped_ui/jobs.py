@@ -4,6 +4,7 @@ A job outlives the run of the script that started it and a move to another page;
 that runs step by step, whatever the steps do.
 """
 
+import atexit
 import logging
 import os
 import sys
@@ -21,6 +22,8 @@ SNAPSHOT_EVERY = 0.4
 """Least seconds between two snapshots of a running job."""
 NICENESS = 10
 """Niceness added to a job's thread, so that threads that answer sliders come first, where the system has it."""
+LAST_STEP = 5.0
+"""Most seconds that the process waits at its end for a step that is being made."""
 BROKEN = "It stopped because of an error in this program, which is in the server's log. The results so far are kept."
 
 Record = TypeVar("Record", covariant=True)
@@ -75,10 +78,17 @@ class Line:
         with self._moved:
             self._moved.notify_all()
 
+    def close(self) -> None:
+        """Stop all jobs and wait for the steps that are being made: the process must not end within one."""
+        for job in list(self.jobs):
+            job.stop()
+            job.join(LAST_STEP)
+
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 LINE = Line(CORES)
 """The line of this server, for all its visitors."""
+atexit.register(LINE.close)
 
 
 class Job(Generic[Record]):

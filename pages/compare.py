@@ -20,6 +20,7 @@ from looped.fields import SettingsError
 from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
 from looped_ui import backend
 from looped_ui.close_up import close_up
+from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
 from looped_ui.live import figure, let_draw, live
 from looped_ui.parts import data_table, plain, show_number, typeset, unbroken
@@ -80,28 +81,6 @@ def sidebar() -> Chosen | None:
         st.button("Reset to defaults", on_click=controls.reset)
     set_address(table)
     return table
-
-
-def fewer_prompts(settings: Settings, table: tables.Table | None) -> Settings:
-    """The settings with so few prompts that the page answers at once, unless this visitor chose to run all of them."""
-    quick = st.session_state.get("all_prompts") != settings
-    most = most_prompts(settings, table, quick)
-    return settings.replace(prompts=most) if 0 < most < settings.prompts and table is None else settings
-
-
-def say_fewer(settings: Settings, asked: Settings) -> None:
-    """Say how many prompts are run, if not all of them, with a button for more."""
-    if asked == settings:
-        return
-    allowed, wanted = most_prompts(settings), settings.prompts
-    with st.container(horizontal=True, vertical_alignment="center"):
-        why = "so that the page answers at once" if asked.prompts < allowed else "as many as the limits allow"
-        st.caption(f"{asked.prompts} of {wanted} prompts are run, {why}.")
-        if asked.prompts < allowed:
-            st.button(
-                f"Run all {wanted}" if allowed == wanted else f"Run {allowed}, the most that fit",
-                on_click=st.session_state.update, args=({"all_prompts": settings},),
-            )  # fmt: skip
 
 
 def verdicts(settings: Settings, summary: Summary) -> None:
@@ -220,21 +199,35 @@ class Run:
     settings: Settings
     identity: tuple[str, ...]
     table: tables.Table | None
+    first: int
+    """How many of the prompts are run so far."""
 
     def result(self) -> Comparison:
         """The run itself, with all its arrays."""
-        return backend.kept_comparison(self.settings, self.identity, self.table)
+        return backend.kept_comparison(self.settings, self.identity, self.table, self.first)
+
+    def all_of_it(self) -> Comparison:
+        """The run on all of its prompts."""
+        return backend.kept_comparison(self.settings, self.identity, self.table, self.settings.prompts)
 
     @cached_property
     def view(self) -> backend.View:
         """What the page shows of it below the picture."""
-        return backend.comparison(self.settings, self.identity, self.table)
+        return backend.comparison(self.settings, self.identity, self.table, self.first)
 
 
 def run(settings: Settings, table: tables.Table | None) -> Run:
-    """The settings on as many prompts as the page can wait for; refused, if at all, when a result is asked for."""
-    identity = (table.name, table.digest, table.reading, table.target, *table.columns) if table else ()
-    return Run(fewer_prompts(settings, table), identity, table)
+    """The settings on as many prompts as the page can wait for; refused, if at all, when a result is asked for.
+
+    The others are run beside the page. Where the limits do not allow as many as are set, as many are drawn as fit.
+    """
+    if table is not None:
+        identity = (table.name, table.digest, table.reading, table.target, *table.columns)
+        return Run(settings, identity, table, settings.prompts)
+    allowed = most_prompts(settings)
+    if 0 < allowed < settings.prompts:
+        settings = settings.replace(prompts=allowed)
+    return Run(settings, (), None, max(1, most_prompts(settings, quick=True), ready(settings)))
 
 
 def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
@@ -274,10 +267,13 @@ def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
     asked, view = done.settings, done.view
     note = "The link does not carry your file; the Python script does." if settings.data == "csv" else ""
     with page.top_line:
-        share(controls, asked.replace(**real.for_file) if real else asked, lambda: export.of(done.result()), note)
+        share(controls, asked.replace(**real.for_file) if real else asked, lambda: export.of(done.all_of_it()), note)
+    if real is None:
+        fill_up(asked, done.first)
     if page.embedded:
         return
-    say_fewer(settings, asked)
+    if asked.prompts < settings.prompts:
+        st.caption(f"{asked.prompts} prompts are drawn, not {settings.prompts}: as many as the limits allow.")
     verdicts(asked, view.summary)
     error_figure(asked, view)
     for note in words.notes(asked, view.summary):

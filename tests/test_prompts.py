@@ -101,3 +101,13 @@ def test_the_spectrum_rebuilds_the_matrix():
         X, V, values = batch.X[b].numpy(), spectrum.eigenvectors[b].numpy(), spectrum.eigenvalues[b].numpy()
         np.testing.assert_allclose(V @ np.diag(values) @ V.T, X.T @ X / 30, atol=1e-13)
         assert (np.diff(values) <= 0).all()
+
+
+@pytest.mark.parametrize("data", ["exact", "gaussian", "correlated"])
+def test_the_first_prompts_of_a_sample_are_the_same_however_many_are_wanted(data):
+    chosen = Settings(prompts=7, examples=9, features=4, noise=0.3, data=data)
+    whole, part = draw(chosen), draw(chosen, first=3)
+    for name in ("X", "y", "w_star"):
+        assert part.shape == (3, 9, 4)
+        np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[:3], rtol=1e-12)
+    np.testing.assert_array_equal(draw(chosen, first=9).X, whole.X)

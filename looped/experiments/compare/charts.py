@@ -22,16 +22,25 @@ def error_chart(result: Comparison) -> Picture:
     settings, batch = result.settings, result.prompts.shape[0]
     loops = drawn_loops(settings.loops)
     rows = [replace(row, values=row.values[loops]) for row in result.series]
-    of = f", median of {batch} prompts" if batch > 1 else ""
-    text = [f"Relative error against loops, log axis{of}.", *said(rows)]
+    of = _sample(result)
+    text = [f"Relative error against loops, log axis{of and f', {of}'}.", *said(rows)]
     if result.ceiling_from is not None:
         text.append(f"Curves are cut at {ERROR_CEILING:.0e}, first reached at loop {result.ceiling_from}.")
     tiny = float(np.finfo(settings.dtype).eps) / 20
     low, high = (np.maximum(result.curves[f"looped_{name}"][loops], tiny) for name in ("p10", "p90"))
-    across = {"title": {"text": "loop t"}, "range": [0, settings.loops], "dtick": 1 if settings.loops <= 10 else None}
+    title = {"text": f"loop t{of and f' · {of}'}"}
+    across = {"title": title, "range": [0, settings.loops], "dtick": 1 if settings.loops <= 10 else None}
     up = log_axis("relative error ‖w<sub>t</sub> − w<sub>ref</sub>‖ / ‖w<sub>ref</sub>‖", ".3e")
     over = band(loops, low, high, "10–90 % of prompts") if batch >= SMALLEST_BAND else ()
     return line_chart(("loop", loops), rows, " ".join(text), across, up, lowest=tiny, over=over, height=430)
+
+
+def _sample(result: Comparison) -> str:
+    """What the curves are the median of; empty for one prompt."""
+    run, drawn = result.prompts.shape[0], result.settings.prompts
+    if result.table is None and run < drawn:
+        return f"median of the first {run} of {drawn} prompts" if run > 1 else f"the first of {drawn} prompts"
+    return f"median of {run} prompts" if run > 1 else ""
 
 
 def keep(picture: Picture, label: str) -> Series:

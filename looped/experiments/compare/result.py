@@ -31,7 +31,7 @@ class Comparison:
     """The iterates of both methods, the gap between them, and what the theory said beforehand. Arrays are NumPy."""
 
     settings: Settings
-    """The settings as given; `prompts` holds the sizes that were run."""
+    """The settings as given; the sizes that were run are those of the field `prompts`."""
     table: tables.Table | None
     """The real data, if any."""
     prompts: prompts.Prompts
@@ -199,12 +199,13 @@ class Comparison:
 
 
 @in_one_thread
-def compare(settings: Settings, table: tables.Table | None = None) -> Comparison:
+def compare(settings: Settings, table: tables.Table | None = None, first: int | None = None) -> Comparison:
     """Run the constructed looped transformer and the explicit algorithm on the same prompts.
 
     Args:
         settings: Settings of the run; `data="diabetes"` loads its table by itself.
         table: the real data for `data="csv"`; its n, d and κ replace those of the settings, and B is 1.
+        first: run only so many of the prompts that are drawn, the first of them; all if None. A table has one.
 
     Returns:
         Iterates of both, the gap between them, errors, predictions and bounds.
@@ -226,12 +227,13 @@ def compare(settings: Settings, table: tables.Table | None = None) -> Comparison
         raise SettingsError("data", f"data = {settings.data} draws its own prompts: choose csv to run a table.")
     else:
         settings = settings.replace(target=table.target, feature_columns=table.columns)
-    cost.check(settings, table)
-    batch = prompts.draw(settings) if table is None else prompts.from_table(table, settings)
+    asked = settings if first is None else settings.replace(prompts=min(first, settings.prompts))
+    cost.check(asked, table)
+    batch = prompts.draw(settings, first) if table is None else prompts.from_table(table, settings)
     algorithm = ALGORITHMS[settings.algorithm](settings, batch)
     prediction = algorithm.prediction
     looped = looped_iterates(algorithm)
-    explicit, yardstick = explicit_iterates(algorithm, cost.sizes(settings, table).gram)
+    explicit, yardstick = explicit_iterates(algorithm, cost.sizes(asked, table).gram)
     held_from = None
     if prediction.kind != "converges" or not (np.isfinite(looped[-1]).all() and np.isfinite(explicit[-1]).all()):
         held_from = _hold(looped, explicit, LARGEST_ITERATE[settings.dtype])

@@ -31,7 +31,8 @@ def what_runs(settings: Settings, summary: Summary) -> str:
     named = {"auto": "set from the data", "optimal": "the optimal one of the data"}
     step = named.get(str(settings.step_size), "set by hand")
     token = settings.form == "token" or not algorithm.has_state
-    prompts = "one prompt" if summary.sizes.prompts == 1 else f"the first of {summary.sizes.prompts} prompts"
+    drawn = settings.prompts if summary.table is None else 1
+    prompts = "one prompt" if drawn == 1 else f"the first of {drawn} prompts"
     return (
         f"Weights written down, not trained · step {size}, {step} · {'token' if token else 'state'} form · "
         f"{prompts} is shown"

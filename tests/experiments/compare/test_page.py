@@ -9,11 +9,12 @@ from sklearn.linear_model import LinearRegression
 from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
 from looped.experiments import EXPERIMENTS
+from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.lessons import COMPARE
 from looped.tables import choose, diabetes
 from looped_ui import backend
 from looped_ui.parts import typeset
-from tests.app import ROOT, alt, lines, metrics, open_page, press, run, set_value, spec, texts, upload
+from tests.app import ROOT, alt, lines, metrics, open_page, press, run, set_value, spec, texts, upload, wait_for
 
 LOOPED, EXPLICIT = "Looped transformer", "Explicit gradient descent"
 TINY = np.finfo(float).eps / 20  # a log axis has no 0: the chart draws at least this
@@ -329,16 +330,26 @@ def test_noise_shows_the_floor_and_the_distance_to_the_task():
     assert_draws(at, Settings(noise=0.3))
 
 
-def test_many_loops_lower_the_prompts_and_a_button_runs_all_of_them():
-    at = open_page(T="10000")
-    assert "of 64 prompts are run" in texts(at, "caption")
-    assert "median of 64 prompts" not in alt(at, "errors")
-    (button,) = (button for button in at.button if button.label == "Run all 64")
-    button.click()
-    run(at)
-    assert "median of 64 prompts" in alt(at, "errors")
-    assert "prompts are run" not in texts(at, "caption")
-    assert not [button for button in at.button if button.label.startswith("Run")]
+def test_a_long_run_shows_the_first_prompts_of_the_same_sample_and_fills_up_by_itself():
+    at, settings = open_page(T="10000"), Settings(loops=10_000)
+    few = most_prompts(settings, quick=True)
+    assert 1 < few < 64
+    assert f"median of the first {few} of 64 prompts" in alt(at, "errors")
+    assert f"{few} of 64 prompts so far; the others follow." in texts(at, "caption")
+    short = compare(settings.replace(loops=50)).errors[50, :few]  # the sample that T = 50 shows
+    loops, errors = traces(at)["Looped transformer"]
+    at_50 = float(np.interp(50, loops, errors))  # between two loops that are drawn
+    assert at_50 == pytest.approx(np.median(short), rel=0.05)
+    wait_for(at, lambda: "median of 64 prompts" in alt(at, "errors"))
+    assert "prompts so far" not in texts(at, "caption")
+    assert_draws(at, settings)
+
+
+def test_a_run_that_the_limits_cut_says_how_many_prompts_are_drawn():
+    at, settings = open_page(T="10000", n="100", d="50"), Settings(loops=10_000, examples=100, features=50)
+    most = most_prompts(settings)
+    assert 1 < most < 64
+    assert f"{most} prompts are drawn, not 64: as many as the limits allow." in texts(at, "caption")
 
 
 def test_a_run_beyond_every_limit_is_refused_in_words():

@@ -1,0 +1,71 @@
+"""The prompts of a run that a slider move did not wait for: run beside the page, which is drawn again with them."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import streamlit as st
+
+from looped import Settings
+from looped_ui import backend, jobs
+
+PAUSE = 0.3
+"""Seconds that the settings rest before the other prompts are run."""
+GROWTH = 4
+"""Times as many prompts in each part as in the one before."""
+NAME = "fill"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The other prompts of a run, a larger part of the same sample in each step."""
+
+    settings: Settings
+    first: int
+    """How many prompts the page has run."""
+
+    def run(self) -> Iterator[int]:
+        """The number of prompts that were run, step by step."""
+        time.sleep(PAUSE)
+        done = self.first
+        yield done
+        while done < self.settings.prompts:
+            done = min(GROWTH * done, self.settings.prompts)
+            backend.comparison(self.settings, (), None, done)
+            yield done
+
+    def snapshot(self) -> None:
+        """Nothing to draw: the results are in the cache."""
+
+
+def ready(settings: Settings) -> int:
+    """How many prompts have been run beside the page for these settings; 0 if none."""
+    job = _of(settings)
+    return job.records[-1] if job and job.records else 0
+
+
+def _of(settings: Settings) -> jobs.Job[int] | None:
+    """The job that runs the rest for these settings."""
+    job = jobs.current(NAME)
+    return job if job and isinstance(job.work, Rest) and job.work.settings == settings else None
+
+
+def fill_up(settings: Settings, first: int) -> None:
+    """Run the prompts that are missing, and draw the page again whenever there are more; say how many there are.
+
+    Args:
+        settings: Settings of the run.
+        first: how many of its prompts the page shows.
+    """
+    if first >= settings.prompts:
+        jobs.forget(NAME)
+        return
+    if _of(settings) is None:
+        jobs.begin(NAME, Rest(settings, first))
+
+    def look(_job: jobs.Job[int] | None) -> None:
+        if ready(settings) > first:
+            st.rerun()
+        st.caption(f"{first} of {settings.prompts} prompts so far; the others follow.")
+
+    jobs.watch(NAME, look, quiet=True)
