@@ -43,10 +43,12 @@ LIVE = f"""() => {{
     const live = [...document.querySelectorAll('.looped-live:has(.js-plotly-plot)')];
     const all = document.querySelectorAll('.js-plotly-plot').length;
     const drawn = live.every(chart => chart.dataset.pictures && !chart.dataset.busy);
-    return live.length > 0 && live.length === all && drawn && !!document.querySelector('{IDLE}');
+    const captions = [...document.querySelectorAll('[data-testid=stCaptionContainer]')];
+    const filled = !captions.some(caption => caption.textContent.includes('prompts so far'));
+    return live.length > 0 && live.length === all && drawn && filled && !!document.querySelector('{IDLE}');
 }}"""
-"""Whether the page's own charts have taken the place of Streamlit's, each shows its latest numbers, and no run goes on:
-the run of a picture goes on after it is drawn.
+"""Whether the page's own charts have taken the place of Streamlit's, each shows its latest numbers, of all prompts, and
+no run goes on: the run of a picture goes on after it is drawn.
 """
 CHART = f"""key => {{
     const plot = ({PLOT})(key);

@@ -186,6 +186,7 @@ def test_work_that_is_refused_shows_its_sentence_and_does_not_begin():
 
 
 def test_a_job_that_waits_shows_its_place_in_the_line(monkeypatch):
+    until(lambda: not jobs.LINE.jobs)  # of pages that other tests have opened
     monkeypatch.setattr(jobs.LINE, "slots", 0)
     app = AppTest.from_function(page, default_timeout=PATIENCE).run()
     app.button[0].click().run()
