@@ -16,6 +16,7 @@ from looped import cli
 from looped.cli import streams
 from tests.app import PATIENCE
 from tests.results import COMMANDS
+from tests.thorough import thorough_but
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["compare", *COMMANDS["compare"].split(), "--out", "o"]
@@ -34,6 +35,7 @@ CASES = {
 }
 """Redirection of a shell, and the exit status."""
 RARE = ("broken output", "full messages", "both closed")
+MARKED = [pytest.param(case, marks=[pytest.mark.slow] * (case in RARE)) for case in CASES]
 
 
 def start(folder, *arguments, redirected="", **options):
@@ -61,7 +63,7 @@ def fixture_done(tmp_path_factory):
     return outcome
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=[pytest.mark.slow] * (case in RARE)) for case in CASES])
+@pytest.mark.parametrize("case", thorough_but(lambda case: case == "closed output", MARKED))
 def test_whatever_becomes_of_the_streams_the_files_are_complete_and_nothing_is_a_traceback(done, case):
     status, out, err, folder = done(case)
     assert status == CASES[case][1]

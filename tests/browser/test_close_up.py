@@ -127,6 +127,7 @@ def test_the_player_never_runs_the_script_keeps_its_loop_and_is_worked_by_keyboa
         assert played <= 1 + seconds  # one a second, and late where the machine is busy
 
 
+@pytest.mark.thorough
 def test_a_narrow_page_stacks_the_views_and_never_scrolls_sideways(visit: Visit) -> None:
     player = open_player(visit, "&modes=true", width=400)
     page, row = visit.page, f"{PLOT}._fullLayout.xaxis5.domain[1]"

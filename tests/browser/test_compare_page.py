@@ -126,6 +126,7 @@ def test_a_bad_link_is_repaired_and_every_change_is_named(visit: Visit) -> None:
     assert visit.numbers() == {"T": "10000", "n": "40", "d": "10", "kappa": "1"}
 
 
+@pytest.mark.thorough
 def test_a_phone_never_scrolls_sideways(visit: Visit, subtests: pytest.Subtests) -> None:
     page = visit.open("", width=400).page
     main = page.get_by_test_id("stMain")
@@ -223,6 +224,7 @@ def test_a_csv_shows_its_own_coefficients_and_a_bad_one_is_refused_and_changes_n
         assert visit.chart() == chart
 
 
+@pytest.mark.thorough
 def test_the_address_names_the_columns_that_are_shown_and_reset_reaches_a_control_that_is_not_drawn(
     visit: Visit, subtests: pytest.Subtests
 ) -> None:
@@ -303,6 +305,7 @@ WORDS = """() => {
 RAW = re.compile(r"[A-Za-zα-ωΑ-Ω‖²)\]]_[A-Za-z0-9α-ωΑ-Ω]|\^[({A-Za-z0-9½−]")
 
 
+@pytest.mark.thorough
 def test_no_formula_is_cut_off_and_none_stands_there_as_it_is_typed(visit: Visit, subtests: pytest.Subtests) -> None:
     page = visit.open().page
     for algorithm in ALGORITHMS:

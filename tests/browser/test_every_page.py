@@ -6,6 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.thorough import thorough_but
+
 from .conftest import ROOT
 from .visit import VIEWPORT, Visit
 
@@ -21,7 +23,7 @@ def violations(visit: Visit) -> list[str]:
     return [f"{v['id']}: {v['help']}; {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in SERIOUS]
 
 
-@pytest.mark.parametrize("link", PAGES)
+@pytest.mark.parametrize("link", thorough_but(lambda link: link in ("compare", "signal"), PAGES))
 def test_a_page_fits_a_phone_answers_to_its_name_asks_no_other_server_and_can_be_read_by_all(
     visit: Visit, subtests: pytest.Subtests, link: str
 ) -> None:

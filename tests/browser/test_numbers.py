@@ -44,6 +44,7 @@ def assert_is(visit: Visit, key: str, text: str) -> None:
         visit.until(lambda: visit.metrics().get("κ measured") == text, f"a measured κ of {text}")
 
 
+@pytest.mark.thorough
 def test_what_is_typed_is_read_as_meant_or_refused_in_a_sentence(visit: Visit, subtests: pytest.Subtests) -> None:
     page = visit.open("?kappa=20").page
     kept, other = "20", "7.5"
@@ -86,6 +87,7 @@ def test_what_is_typed_is_read_as_meant_or_refused_in_a_sentence(visit: Visit, s
         expect(note(visit)).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_whole_numbers_are_read_with_an_exponent_and_rounded_with_a_word(
     visit: Visit, subtests: pytest.Subtests
 ) -> None:

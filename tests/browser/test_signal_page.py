@@ -65,6 +65,7 @@ def test_training_stops_and_resumes_and_both_pictures_follow_s_while_it_is_dragg
     expect(page.get_by_role("spinbutton", name=re.compile("^s ·"))).not_to_have_value("1")
 
 
+@pytest.mark.thorough
 def test_the_files_of_a_result_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
     page = visit.open("signal?d=2&n=3&steps=50&batch=8").page
     visit.share()

@@ -49,6 +49,7 @@ SLOW = ("two numbers, T = 4", "best descent, T = 10", "many examples")
 """Cases beside which a quick one has the same shape and fewer loops or examples."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES])
 def test_the_error_of_the_mean_over_all_prompts_is_honest_over_twelve_seeds(case):
     n, d, a, gamma = CASES[case]
@@ -92,6 +93,7 @@ def test_few_prompts_exceed_the_limit(n, d):
     assert limit.value > (1 + (d / n) ** 0.5) ** 2  # where λ₁ lies for large n and d
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("a", "loops", "draws"), [(0.77, 1, 6), pytest.param(0.554, 10, 40, marks=pytest.mark.slow)])
 def test_the_mean_below_the_limit_is_the_plain_one_and_its_error_is_honest(a, loops, draws):
     # 2.4 million plain draws hold two or three prompts above the limit.

@@ -107,6 +107,7 @@ def test_a_step_tuned_on_draws_has_the_true_risk_that_draws_do_not_show():
     assert wishart.best_descent(10, 10, 5)[1] == pytest.approx(0.348, rel=2e-3)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("loops", "n", "d", "noise"), [(20, 20, 5, 0.0), (30, 20, 5, 0.5), (30, 5, 5, 0.0), (12, 3, 8, 1.0)]
 )

@@ -240,6 +240,7 @@ def test_something_else_than_a_table_is_refused_in_one_sentence():
             compare(Settings(data="csv", target="y"), wrong)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["ridge", "heavy-ball"])
 @pytest.mark.parametrize("form", ["state", "token"])
 def test_many_loops_over_fewer_examples_than_features_pass(name, form):

@@ -77,6 +77,7 @@ def test_the_script_gives_the_same_bytes_in_an_empty_folder(capsys, tmp_path):
     assert json.loads(done.stdout)["learned"]["T"] == [1, 2]
 
 
+@pytest.mark.thorough
 def test_killed_in_the_middle_and_started_again_it_gives_the_same_bytes(capsys, tmp_path):
     options = ["--d", "5", "--ratios", "1,2,4,8", "--T-max", "30", "--prompts", "9", "--learned",
                "--learned-ratios", "2,3,4,6", "--learned-T", "5,10"]  # fmt: skip

@@ -49,6 +49,7 @@ def test_the_first_lesson_is_the_default_and_all_run_at_once():
     assert all(estimate(ContextSettings(**lesson.settings)).seconds < 0.6 for lesson in CONTEXT)
 
 
+@pytest.mark.thorough
 def test_three_per_feature_is_for_half_of_the_prompts_and_nine_of_ten_need_more(default):
     assert needed(default) == pytest.approx(number("three-per-feature", "from about n = #d on"), abs=0.1)
     assert needed(default, 2) == pytest.approx(number("three-per-feature", "9 of 10 from about #d on"), abs=0.1)
@@ -101,6 +102,7 @@ def test_too_few_examples_leave_a_floor_and_kappa_is_worst_at_n_equal_to_d():
         assert kappas[0] == pytest.approx(kappas[1])
 
 
+@pytest.mark.thorough
 def test_heavy_tails_need_more_and_most_prompts_much_more(default, student):
     assert needed(student) == pytest.approx(number("heavy-tails", "About # for half of them"), abs=0.1)
     assert needed(student, 2) == pytest.approx(number("heavy-tails", "about # for 9 of 10"), abs=0.3)
@@ -132,6 +134,7 @@ def test_the_largest_eigenvalue_lies_below_its_limit_in_the_median():
         assert np.median(largest) < (1 + (features / n) ** 0.5) ** 2
 
 
+@pytest.mark.thorough
 def test_correlated_rows_tend_to_the_condition_number_of_their_covariance():
     result = run("correlated", prompts=1000, loops=50)
     below = (result.kappa[-1] < 10).mean()

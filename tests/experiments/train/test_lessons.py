@@ -40,6 +40,7 @@ def test_lessons_have_different_names_and_the_first_is_the_default():
     assert TrainSettings(**TRAIN[0].settings) == TrainSettings()
 
 
+@pytest.mark.thorough
 def test_a_alone_turns_and_is_better_than_any_multiple_of_the_identity():
     trainer = trained("preconditioner")
     A = trainer.model.A[0].detach()
