@@ -20,7 +20,7 @@ from looped_ui.typing import misread
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
 S = TypeVar("S", bound=CheckedSettings)
-OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options")
+OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options", "present")
 """Parameters of a link that are not settings."""
 SWITCH = "true|false"
 DISPLAY = {
@@ -332,7 +332,7 @@ class Controls(Generic[S]):
         before, state["page"] = state.get("page"), self.page
         entering = before != self.page
         link, seen = query.get("lesson", ""), f"{self.page}.lesson_in_link"
-        if entering and before is None and given.keys() <= {"embed", "embed_options"}:
+        if entering and before is None and given.keys() <= {"embed", "embed_options", "present"}:
             link = self.opening
         carried = entering and before is not None and link in ("", state.get(f"{before}.lesson_in_link"))
         if carried and not known.keys() & given.keys():

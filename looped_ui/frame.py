@@ -17,6 +17,7 @@ from looped_ui.glossary import glossary
 from looped_ui.lesson import lesson_panel
 from looped_ui.live import begin
 from looped_ui.parts import plain, typeset
+from looped_ui.present import in_large_type
 
 S = TypeVar("S", bound=CheckedSettings)
 
@@ -62,6 +63,7 @@ class Page(Generic[S]):
             with self.top_line:
                 st.title(self.experiment.title, width="stretch")
                 glossary()
+                in_large_type()
             with self.above:
                 st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
                 lesson_panel(self.controls, self.lessons, self.below)

@@ -14,6 +14,7 @@ from looped.settings import CheckedSettings
 from looped_ui.controls import DISPLAY, Controls
 from looped_ui.lesson import guessed, lesson_now
 from looped_ui.parts import plain
+from looped_ui.present import switch
 
 
 def share(
@@ -60,6 +61,7 @@ def share(
         st.code(link, language=None, wrap_lines=True)
         if st.toggle("QR code", key=f"{controls.page}_qr", help="The link for a class, to be read off a screen."):
             st.image(_qr_code(link), caption="The link for a class", width=260)
+        switch()
         if result is None:
             return
         st.markdown("**Files.** All but the CSV, which holds numbers alone, carry settings, seed and versions.")

@@ -102,8 +102,8 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
 
 def main_picture(job: jobs.Job[Progress | None] | None) -> None:
     """Draw loss and weights of a job so far, or of the stored run, and what the weights became."""
-    default = stored()[0]
-    run: TrainResult = default if job is None else job.snapshot
+    kept = stored(controls.now if job is None else asked_of(job))[0]
+    run: TrainResult = kept if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
         st.error(plain(run.stopped))
     if overflow := run.overflow():
@@ -120,7 +120,7 @@ def main_picture(job: jobs.Job[Progress | None] | None) -> None:
             steps = run.settings.training().steps
             if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
                 steps = job.work.trainer.training.steps
-            known = run if run.best else default
+            known = run if run.best else kept
             figure(stage(run, steps, known, layer), "loss", heights=(250, 430), below=BELOW)
         else:
             figure(figures.weights_chart(run, layer), "weights_chart")
@@ -129,7 +129,7 @@ def main_picture(job: jobs.Job[Progress | None] | None) -> None:
 
 def evaluated(job: jobs.Job[Progress | None] | None) -> None:
     """Draw all else that is known of the run on screen."""
-    run: TrainResult = stored()[0] if job is None else job.snapshot
+    run: TrainResult = stored(controls.now)[0] if job is None else job.snapshot
     numbers(run)
     if compared := run.compared():
         st.markdown(plain(compared))
@@ -149,7 +149,7 @@ def whole(run: TrainResult) -> None:
     """Draw the loss with all levels, and the weights beside all that they are compared with."""
     left, right = st.columns(2)
     with left:
-        known = run if run.best else stored()[0]
+        known = run if run.best else stored(run.settings)[0]
         figure(figures.loss_chart(run.settings, run.history, run.settings.training().steps, known), "levels")
         st.caption(levels_explained(run.settings))
     with right:
@@ -285,16 +285,23 @@ def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
     )
 
 
+def asked_of(job: jobs.Job[Any]) -> TrainSettings:
+    """The settings of a job's run."""
+    assert isinstance(job.work, TrainWork)
+    settings: TrainSettings = job.work.settings
+    return settings
+
+
 def begin_row(settings: TrainSettings, job: jobs.Job[Any] | None) -> TrainSettings:
     """Draw the buttons and say whose numbers are on screen; give the settings of that run."""
-    default, seconds = stored()[0].settings, estimate(settings).seconds
+    kept, seconds = stored(settings)[0].settings, estimate(settings).seconds
     with st.container(horizontal=True, vertical_alignment="center"):
         jobs.buttons(JOB, lambda: TrainWork(settings))
-        asked = job.work.settings if job is not None and isinstance(job.work, TrainWork) else default
+        asked = kept if job is None else asked_of(job)
         differ = plain(differences(asked, settings))
-        if job is None and settings != default:
+        if job is None and settings != kept:
             st.info(
-                f"**These numbers belong to another run**, the stored one: {in_words(default)}. Press Train for the "
+                f"**These numbers belong to another run**, the stored one: {in_words(kept)}. Press Train for the "
                 f"settings on the left: about {seconds:.2g} s on one core, and then the evaluation."
             )
         elif job is not None and differ:
@@ -312,7 +319,7 @@ def draw(settings: TrainSettings) -> None:
     """Draw everything below the lesson."""
     if held_back(controls, settings, page.top_line):
         return
-    default, provenance = stored()
+    kept, provenance = stored(settings)
     job = jobs.current(JOB)
     with page.picture:
         asked = begin_row(settings, job)
@@ -321,7 +328,7 @@ def draw(settings: TrainSettings) -> None:
     if page.embedded:
         return
     jobs.watch(JOB, evaluated, every=CHARTS_EVERY, quiet=True)
-    run: TrainResult = default if job is None else job.snapshot
+    run: TrainResult = kept if job is None else job.snapshot
     differs = asked != settings
     with page.top_line:
         note = "Link and files belong to the run on screen, not to the settings on the left." if differs else ""

@@ -44,7 +44,7 @@ class Live {
     this.say = component.setStateValue
     const { data } = component
     if (!data) return this.announce()
-    const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color")
+    const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color") + typeSize()
     if (this.data?.figure === data.figure && this.theme === theme) {
       this.data = data
       return this.answered(data)
@@ -245,6 +245,9 @@ class Live {
   }
 }
 
+// Pixels of the text of charts, in proportion to the page's: 13 where Streamlit's base is 15.
+const typeSize = () => Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 13 / 15)
+
 // Streamlit's theme, as its own charts read it.
 function palette(root) {
   const style = getComputedStyle(root)
@@ -275,7 +278,7 @@ function template({ text, back, font, lines, sequential, diverging }) {
   return {
     data: { heatmap: filled, contour: filled },
     layout: {
-      paper_bgcolor: back, plot_bgcolor: back, font: { color: text, family: font, size: 13 }, colorway: lines,
+      paper_bgcolor: back, plot_bgcolor: back, font: { color: text, family: font, size: typeSize() }, colorway: lines,
       colorscale: { sequential: scale(sequential), sequentialminus: scale([...sequential].reverse()), diverging: scale(diverging) },
       xaxis: { ...axis, showgrid: false, zeroline: false }, yaxis: axis, hoverlabel: { bgcolor: back, bordercolor: line, font: { color: text } },
     },

@@ -110,3 +110,16 @@ def test_going_to_another_page_and_back_brings_the_settings_back(visit: Visit) -
 
     page.get_by_role("button", name="Glossary").click()
     expect(page.get_by_test_id("stPopoverBody").get_by_text("At 1 all of them are equal")).to_be_visible()
+
+
+@pytest.mark.thorough
+def test_in_large_type_text_and_charts_grow_and_the_verdict_stays_in_the_window(visit: Visit) -> None:
+    size = "() => parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    chart = "() => document.querySelector('.st-key-stage .js-plotly-plot')._fullLayout.font.size"
+    page = visit.open().page
+    before = page.evaluate(size), page.evaluate(chart)
+    page = visit.open("?present=1").page
+    page.wait_for_function(f"() => ({chart})() > {before[1]}")
+    assert page.evaluate(size) == pytest.approx(1.2 * before[0])
+    assert page.evaluate(chart) == pytest.approx(1.2 * before[1], abs=0.5)
+    assert page.get_by_text("Same as explicit gradient descent").bounding_box()["y"] < 720

@@ -7,7 +7,7 @@ import pytest
 from looped.experiments import EXPERIMENTS
 from looped.lesson import by_key
 from looped_ui import share
-from tests.app import open_page, set_value
+from tests.app import open_page, press, set_value
 from tests.thorough import thorough_but
 
 LESSONS = [
@@ -66,3 +66,20 @@ def test_the_code_to_scan_is_drawn_black_on_white_with_a_margin_of_four():
     assert code.startswith("<svg")
     assert '"#fff"' in code
     assert '"#000"' in code
+
+
+@pytest.mark.parametrize("page", EXPERIMENTS)
+def test_large_type_is_in_the_address_and_ends_with_a_press(page):
+    def large(at):
+        return any("font-size: 18px" in part.proto.body for part in at.get("html"))
+
+    at = open_page(page, {f"{page}_share": True})
+    assert not large(at)
+    press(at, "Large type for a talk")
+    assert large(at)
+    assert at.query_params["present"] in ("1", ["1"])
+    assert not [button for button in at.button if button.label == "Large type for a talk"]
+    press(at, "Normal type")
+    assert not large(at)
+    assert "present" not in at.query_params
+    assert large(open_page(page, present="1"))

@@ -1,33 +1,40 @@
-"""The page's first view: the default run, trained and evaluated once and kept in the package.
+"""The first view of every lesson: its run, trained and evaluated once and kept in the package.
 
-`python -m looped.experiments.train.stored` makes the file again.
+`python -m looped.experiments.train.stored` makes the files again.
 """
 
 from functools import cache
 from typing import Any
 
 from looped import provenance
+from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.measure import train
 from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import pack, unpack
 
 COMMAND = "python -m looped.experiments.train.stored"
-NAME = "train.npz"
+FILES = {TrainSettings(**lesson.settings): f"train-{lesson.key}.npz" for lesson in TRAIN}
+"""The file of each run by its settings; the first are the defaults."""
 
 
 @cache
-def stored() -> tuple[TrainResult, dict[str, Any]]:
-    """The stored run, and its provenance: command, versions, date and hardware."""
-    named, origin = provenance.stored(NAME)
+def stored(settings: TrainSettings = TrainSettings()) -> tuple[TrainResult, dict[str, Any]]:  # noqa: B008
+    """A stored run, and its provenance: command, versions, date and hardware.
+
+    Args:
+        settings: Settings of the run; where no lesson has them, the run of the defaults is given.
+    """
+    named, origin = provenance.stored(FILES.get(settings, FILES[TrainSettings()]))
     return unpack(named), origin
 
 
 def main() -> None:
-    """Train and evaluate the default run and write it into the package's folder."""
-    run = train(TrainSettings())
-    frames = {f"frame.{name}": values for name, values in run.frames.items()}
-    provenance.store(provenance.STORED / NAME, pack(run) | frames, provenance.provenance(COMMAND))
+    """Train and evaluate the run of every lesson and write it into the package's folder."""
+    for settings, name in FILES.items():
+        run = train(settings)
+        frames = {f"frame.{part}": values for part, values in run.frames.items()}
+        provenance.store(provenance.STORED / name, pack(run) | frames, provenance.provenance(COMMAND))
 
 
 if __name__ == "__main__":

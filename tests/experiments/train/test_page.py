@@ -10,6 +10,7 @@ import pytest
 from looped.experiments.train import rivals
 from looped.experiments.train.charts import SWEEPS
 from looped.experiments.train.lessons import TRAIN
+from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stored import stored
 from looped.lesson import by_key
 from tests.app import PATIENCE, ROOT, alt, alts, metrics, open_page, press, run, spec, until
@@ -230,9 +231,14 @@ def test_a_file_that_is_no_weights_gets_a_sentence():
 
 
 @pytest.mark.parametrize("lesson", TRAIN, ids=lambda lesson: lesson.key)
-def test_every_lesson_opens(lesson):
+def test_every_lesson_opens_on_its_own_stored_run(lesson):
     app = page(lesson=lesson.key)
     assert not app.error
+    assert any("stored run of exactly these settings" in caption.value for caption in app.caption)
+    run, _ = stored(TrainSettings(**lesson.settings))
+    assert run.settings == TrainSettings(**lesson.settings)
+    assert metrics(app)["median query error"] == f"{run.fresh[0, 1]:.1e}"
+    assert alt(app, "loss").startswith(f"Loss of {run.history['step'][-1]} of ")
     named = by_key(TRAIN)[lesson.key]
     assert any(named.see[:40].split("*")[0] in markdown.value for markdown in app.markdown)
 

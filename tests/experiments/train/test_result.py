@@ -11,7 +11,7 @@ from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.result import STATISTICS, TrainResult, one_layer_optimum
 from looped.experiments.train.rivals import EVALUATION_SEED, best_descent, model_of
 from looped.experiments.train.settings import TrainSettings
-from looped.experiments.train.stored import stored
+from looped.experiments.train.stored import FILES, stored
 from looped.training import gdpp
 from looped.training.evaluate import query_errors
 from looped.training.stream import PromptStream
@@ -207,11 +207,17 @@ def test_the_stored_run_is_the_default_and_what_the_first_lesson_says():
     assert run.alone.risk.mean + 4 * run.alone.risk.error < best_descent(run.settings)[1]  # no multiple of I
 
 
-def test_the_stored_run_is_the_present_code_s():
-    run, _ = stored()
-    steps = TrainWork(TrainSettings()).run()
+@pytest.mark.parametrize("settings", FILES, ids=FILES.values())
+def test_a_stored_run_is_the_present_code_s(settings):
+    run, _ = stored(settings)
+    assert run.settings == settings
+    steps = TrainWork(settings).run()
     losses = [next(steps).loss for _ in range(15)]  # past the first growth
     np.testing.assert_allclose(losses, run.history["loss"][:15], rtol=1e-6)
+
+
+def test_the_stored_weights_of_the_defaults_have_the_stored_error():
+    run, _ = stored()
     again = model_of(run.settings, run.P, run.Q).predictions
     errors = query_errors(again, PromptStream(examples=20, features=5), EVALUATION_SEED, 4_000)
     assert errors.median[-1] == pytest.approx(run.fresh[0, 1], rel=0.2)

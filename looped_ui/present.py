@@ -1,0 +1,36 @@
+"""The switch for a talk: large type, and the picture with its verdict rather than text about it."""
+
+import streamlit as st
+
+LARGE = """<style>
+html { font-size: 18px }
+.stMain [data-testid="stCaptionContainer"], .stMain [data-testid="stExpander"], .stMain .katex-display { display: none }
+</style>"""
+"""Everything that has a size in rem grows, and the charts read the size of the type from the page."""
+KEY = "present"
+
+
+def presenting() -> bool:
+    """Whether the address asks for large type."""
+    return st.query_params.get(KEY) == "1"
+
+
+def in_large_type() -> None:
+    """Draw the page in large type if the address asks for it, and a button that ends it; for the line of the title."""
+    if presenting():
+        st.html(LARGE)
+        st.button("Normal type", on_click=_stop)
+
+
+def switch() -> None:
+    """The button that begins it."""
+    if not presenting():
+        st.button("Large type for a talk", on_click=_start, help="Captions and panels are out of sight until it ends.")
+
+
+def _start() -> None:
+    st.query_params[KEY] = "1"
+
+
+def _stop() -> None:
+    del st.query_params[KEY]
