@@ -355,7 +355,7 @@ def short(values: np.ndarray) -> np.ndarray:
 
 def symmetric_range(values: np.ndarray) -> list[float]:
     """A range around 0 that holds all frames (F, …), or what a diverging run starts with."""
-    each = np.abs(values).max(axis=1)
+    each = np.abs(values).max(axis=1, initial=0)
     start = each[each > 0][:1]
     largest = 1.1 * float(min(each.max(), MOST_TIMES * start[0])) if start.size else 1.0
     return [-largest, largest]

@@ -8,6 +8,7 @@ from looped.chart import Motion, Picture, colour, log_range, short, symmetric_ra
 from looped.experiments.compare import player_layout as stage
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import Inside
+from looped.experiments.compare.modes import require_steady
 from looped.experiments.compare.player_layout import AXES
 
 ORDER = (
@@ -19,6 +20,7 @@ ORDER = (
 
 def player(inside: Inside) -> Picture:
     """Everything one pass computes, a step for each shown loop; one figure, so that a step moves all eight views."""
+    require_steady(inside.algorithm)
     motion = Motion(
         captions=captions(inside),
         grown=[ORDER.index("path"), ORDER.index("explicit path")],
@@ -63,7 +65,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
     on_plane = {**stage.on("plane"), "showlegend": False, "hoverinfo": "skip"}
     solution = {**points, "name": "limit w<sub>ref</sub>",
                 "marker": {"symbol": "x-thin-open", "size": 11, "line": {"width": 2}}}  # fmt: skip
-    explicit = {**points, "name": inside.twin}
+    explicit = {**points, "name": f"explicit {inside.algorithm.twin}"}
     return {
         "iterate": {
             **points, "name": "transformer", "y": w, "marker": {"size": 9}, **stage.on("iterate"),
@@ -155,10 +157,11 @@ def _describe(inside: Inside) -> str:
     return (
         f"Prompt {inside.prompt + 1} inside the loop, {len(inside.loops)} of its loops from 0 to {inside.last:,} to "
         f"step through: the {n:,} example tokens, which stay, and the query, which moves; the attention score of every "
-        f"example; the update of the query; the iterate beside {inside.twin} and where it is heading; both paths "
-        f"on the contours of the loss; the error; the blocks of P and Q for d = {d}. From the first to the last loop "
-        f"the error goes from {inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest score from {score[0]:.2g} "
-        f"to {score[-1]:.2g} and the length of the update from {update[0]:.2g} to {update[-1]:.2g}. {inside.cut}"
+        f"example; the update of the query; the iterate beside explicit {inside.algorithm.twin} and where it is "
+        f"heading; both paths on the contours of the loss; the error; the blocks of P and Q for d = {d}. From the "
+        f"first to the last loop the error goes from {inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest "
+        f"score from {score[0]:.2g} to {score[-1]:.2g} and the length of the update from {update[0]:.2g} to "
+        f"{update[-1]:.2g}. {inside.cut}"
     ).strip()
 
 
