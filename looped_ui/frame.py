@@ -33,7 +33,7 @@ class Page(Generic[S]):
     def __init__(self, name: str, script: str, opening: str = "") -> None:
         through_app()
         self.experiment = EXPERIMENTS[name]
-        self.prose = Path(script).with_suffix(".md")
+        self.markdown = Path(script).with_suffix(".md")
         self.lessons = self.experiment.load("lessons")
         presets = {key: lesson.settings for key, lesson in by_key(self.lessons).items()}
         self.controls: Controls[S] = Controls(name, self.experiment.load("settings"), presets, opening)
@@ -93,13 +93,17 @@ class Page(Generic[S]):
             values: What stands in the Markdown for `[[name]]`.
         """
         with st.expander("Assumptions, limits and sources"):
-            text = self._section("Assumptions") if sentences is None else bullets(sentences)
-            for name, value in values.items():
-                text = text.replace(f"[[{name}]]", str(value))
-            st.markdown(typeset(text))
+            st.markdown(typeset(self._section("Assumptions", **values) if sentences is None else bullets(sentences)))
 
-    def _section(self, heading: str) -> str:
-        return _sections(self.prose)[heading]
+    def words(self, heading: str, **values: object) -> str:
+        """One paragraph of the page's Markdown, with the values in place of each `[[name]]`."""
+        return self._section(heading, **values).replace("\n", " ")
+
+    def _section(self, heading: str, **values: object) -> str:
+        text = _sections(self.markdown)[heading]
+        for name, value in values.items():
+            text = text.replace(f"[[{name}]]", str(value))
+        return text
 
 
 def bullets(sentences: Iterable[str]) -> str:

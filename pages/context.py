@@ -127,8 +127,7 @@ def numbers(result: ContextResult) -> None:
             words.ratio_text(constructed[T], result.ratio[0]),
             f"construction, {settings.prompts} prompts"
             + (f"; 9 of 10 of them: {most}" if settings.prompts >= words.TENTHS else ""),
-            f"Smallest n/d from which on the median error after T loops is at most {target:g}, measured on the same "
-            "number of prompts for each n and interpolated between the measured n/d on logarithmic axes.",
+            page.words("Need", target=f"{target:g}"),
         )
         if (grid := result.learned) is not None:
             place = grid.nearest(T)
@@ -140,32 +139,27 @@ def numbers(result: ContextResult) -> None:
                 f"n/d, learned, T = {trained}",
                 words.ratio_text(result.learned_needed_ratio(target)[place], result.learned_ratio[0]),
                 f"A trained at the nearest T of its grid{beside}",
-                "The same for the trained preconditioner A: prompts of the same seed, the same error, the same "
-                "median. One A serves all prompts; the construction's step is the one chosen under *Step size*.",
+                page.words("Learned need"),
             )
         show_number(
             "exponential n",
             words.decades(theory.exponential_requirement(T, settings.features)),
             f"64 T²d⁴8⁴ᵀ at T = {T}",
-            "Derived here from a theorem about weights that minimise the loss over normal rows (Gatmiry et al.): "
-            "enough in theory for 0 ⪯ A ⪯ 2Σ⁻¹. It is not about the construction.",
+            page.words("Exponential n"),
         )
         place = result.nearest(4)
         show_number(
             f"κ at n = {result.ratio[place]:.3g} d",
             f"{result.median_kappa[place]:.3g}",
             words.edge_words(result, place),
-            "Median condition number of XᵀX/n, on its non-zero eigenvalues. Marchenko and Pastur's formula is for "
-            "independent rows in the limit of large d.",
+            page.words("Median κ"),
         )
         if (largest := result.largest_of_bound) is not None:
             show_number(
                 "error / bound",
                 f"{largest:.3g}",
                 "largest ratio found; the bound holds where it is at most 1",
-                "The error after T loops over its bound $e^{-T/(2κ)}$, with each prompt's own measured κ. This is the "
-                "largest such ratio over all prompts and all T from 1 on, at every n/d where all prompts determine "
-                "w\\*, and where the bound is above 1e-12.",
+                page.words("Error over bound"),
                 passed=largest <= 1,
             )
 
