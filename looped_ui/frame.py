@@ -75,7 +75,7 @@ class Page(Generic[S]):
     def notice(self, sentences: Iterable[str] | None = None) -> None:
         """Draw what to look for: the sentences as a list, or else what the page's Markdown says."""
         with st.expander("What to notice"):
-            st.markdown(typeset(self._section("Notice") if sentences is None else bullets(sentences)))
+            st.markdown(typeset(self.section("Notice") if sentences is None else bullets(sentences)))
 
     @contextmanager
     def data(self, title: str) -> Iterator[bool]:
@@ -93,13 +93,14 @@ class Page(Generic[S]):
             values: What stands in the Markdown for `[[name]]`.
         """
         with st.expander("Assumptions, limits and sources"):
-            st.markdown(typeset(self._section("Assumptions", **values) if sentences is None else bullets(sentences)))
+            st.markdown(typeset(self.section("Assumptions", **values) if sentences is None else bullets(sentences)))
 
     def words(self, heading: str, **values: object) -> str:
-        """One paragraph of the page's Markdown, with the values in place of each `[[name]]`."""
-        return self._section(heading, **values).replace("\n", " ")
+        """A section of one paragraph, on one line."""
+        return self.section(heading, **values).replace("\n", " ")
 
-    def _section(self, heading: str, **values: object) -> str:
+    def section(self, heading: str, **values: object) -> str:
+        """A section of the page's Markdown, with the values in place of each `[[name]]`."""
         text = _sections(self.markdown)[heading]
         for name, value in values.items():
             text = text.replace(f"[[{name}]]", str(value))

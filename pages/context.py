@@ -277,7 +277,7 @@ def views(result: ContextResult) -> None:
             assert picture is not None
             figure(picture, f"chart{heading}")
             if heading == REQUIREMENTS:
-                st.markdown(words.CLAIMS)
+                st.markdown(page.section("Claims"))
             if heading in (REQUIREMENTS, NEED) and (learned := words.learned_note(result)) is not None:
                 st.caption(typeset(learned))
 
