@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.pages_manager import PagesManager
 
 from looped.experiments import EXPERIMENTS
+from looped.glossary import GLOSSARY
 from looped.lesson import by_key
 from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
-from looped_ui.entry import through_app
-from looped_ui.glossary import glossary
 from looped_ui.lesson import lesson_panel
 from looped_ui.live import begin
 from looped_ui.parts import plain, typeset
@@ -31,7 +32,7 @@ class Page(Generic[S]):
     """
 
     def __init__(self, name: str, script: str, opening: str = "") -> None:
-        through_app()
+        _through_app()
         self.experiment = EXPERIMENTS[name]
         self.markdown = Path(script).with_suffix(".md")
         self.lessons = self.experiment.load("lessons")
@@ -61,7 +62,7 @@ class Page(Generic[S]):
         if not self.embedded:
             with self.top_line:
                 st.title(self.experiment.title, width="stretch")
-                glossary()
+                _glossary()
             with self.above:
                 st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
                 lesson_panel(self.controls, self.lessons, self.below)
@@ -105,6 +106,25 @@ class Page(Generic[S]):
         for name, value in values.items():
             text = text.replace(f"[[{name}]]", str(value))
         return text
+
+
+def _through_app() -> None:
+    """Start over with app.py if Streamlit runs this page file alone.
+
+    It does so, with file names for a menu, when the first visit to a new server is a link to a page, because there is
+    a folder called pages and nothing has told it about `st.navigation` yet.
+    """
+    if PagesManager.uses_pages_directory and runtime.exists():
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def _glossary() -> None:
+    """A panel with every symbol, its name and what it means, one click away."""
+    panel = st.popover("Glossary", key="glossary", on_change="rerun")
+    if panel.open:
+        with panel:
+            st.markdown(bullets(f"**{typeset(name)}** · {typeset(what)}" for name, what in GLOSSARY.items()))
 
 
 def bullets(sentences: Iterable[str]) -> str:
