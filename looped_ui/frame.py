@@ -1,6 +1,6 @@
 """The frame of every page: its controls and link, its title and lessons above, the closing panels below."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.pages_manager import PagesManager
 
+from looped.chart import Picture
 from looped.experiments import EXPERIMENTS
 from looped.glossary import GLOSSARY
 from looped.lesson import by_key
@@ -17,7 +18,7 @@ from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
 from looped_ui.lesson import lesson_panel
 from looped_ui.live import begin
-from looped_ui.parts import plain, typeset
+from looped_ui.parts import data_table, plain, typeset
 
 S = TypeVar("S", bound=CheckedSettings)
 
@@ -47,11 +48,13 @@ class Page(Generic[S]):
         self.picture = st.container(key="picture", gap="small")
         self.below = st.container()
 
-    def begin(self, caption: str | Callable[[S], str], without: tuple[str, ...] = (), refused: Iterable[str] = ()) -> S:
+    def begin(
+        self, caption: Callable[[S], str] | None = None, without: tuple[str, ...] = (), refused: Iterable[str] = ()
+    ) -> S:
         """Draw the title, the glossary, the lessons, and the values of the link that could not be used.
 
         Args:
-            caption: What the page shows, one or two sentences, or how to say it of the settings.
+            caption: How to say of the settings what the page shows; without it that stands in the Markdown.
             without: Settings that stay at their defaults.
             refused: Sentences about files that cannot be used.
 
@@ -64,7 +67,7 @@ class Page(Generic[S]):
                 st.title(self.experiment.title, width="stretch")
                 _glossary()
             with self.above:
-                st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
+                st.caption(typeset(caption(settings) if caption else self.words("Caption")))
                 lesson_panel(self.controls, self.lessons, self.below)
         self.controls.show_repairs(settings)
         for sentence in refused:
@@ -85,6 +88,14 @@ class Page(Generic[S]):
         panel = st.expander(title, key="behind" if name == "compare" else f"behind_{name}", on_change="rerun")
         with panel:
             yield bool(panel.open)
+
+    def tables(self, title: str, charts: Callable[[], Mapping[str, Picture]]) -> None:
+        """The panel of the numbers behind several charts, which are made when it is open."""
+        with self.data(title) as opened:
+            if opened:
+                pictures = charts()
+                heading = st.selectbox("Chart", list(pictures))
+                data_table(pictures[heading].table, heading)
 
     def assumptions(self, sentences: Iterable[str] | None = None, **values: object) -> None:
         """Draw the sources of the numbers, and what they do not say, in a closed panel.

@@ -19,7 +19,7 @@ from looped_ui.guess import drawn as drawn_curve
 from looped_ui.guess import guess, hide, reveal, shown, sliders
 from looped_ui.lesson import answered, guessed
 from looped_ui.live import figure, live_row
-from looped_ui.parts import data_table, made_by, plain, show_number, typeset
+from looped_ui.parts import made_by, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 JOB = "context"
@@ -164,10 +164,10 @@ def numbers(result: ContextResult) -> None:
             )
 
 
-def pictures(result: ContextResult) -> list[tuple[str, Picture]]:
-    """All charts by heading, each drawn again only if something it reads has changed."""
-    drawn = ((heading, chart(heading, result)) for heading in CHARTS)
-    return [(heading, picture) for heading, picture in drawn if picture is not None]
+def pictures(result: ContextResult) -> dict[str, Picture]:
+    """Heading to picture of every chart that this result has."""
+    drawn = {heading: chart(heading, result) for heading in CHARTS}
+    return {heading: picture for heading, picture in drawn.items() if picture is not None}
 
 
 def chart(heading: str, result: ContextResult) -> Picture | None:
@@ -255,11 +255,7 @@ def draw(settings: ContextSettings) -> None:
         st.caption(typeset(note))
     views(result)
     page.notice(words.notice(result))
-    with page.data("Data behind the charts") as opened:
-        if opened:
-            charts = pictures(result)
-            heading = st.selectbox("Chart", [heading for heading, _ in charts])
-            data_table(dict(charts)[heading].table, heading)
+    page.tables("Data behind the charts", lambda: pictures(result))
     page.assumptions(largest_trained_d=MAX_LEARNED_FEATURES)
     made_by(stored()[1])
 
@@ -285,8 +281,4 @@ def views(result: ContextResult) -> None:
 page: Page[ContextSettings] = Page("context", __file__)
 controls = page.controls
 sidebar()
-chosen = page.begin(
-    "T loops are T steps of gradient descent, and κ of the examples bounds their error. How many examples for each "
-    "feature, n/d, do they need?"
-)
-draw(chosen)
+draw(page.begin())

@@ -22,7 +22,7 @@ from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.live import figure, live_row
-from looped_ui.parts import data_table, made_by, show_number
+from looped_ui.parts import made_by, show_number
 from looped_ui.risks import Matrices
 from looped_ui.share import held_back, share
 
@@ -253,14 +253,10 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
     flow_section(settings, matrices, identity)
     bound_section()
     page.notice()
-    with page.data("Data behind the charts") as opened:
-        if opened:
-            charts = {
-                "Smallest risks": figures.risk_chart(sweep),
-                "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
-            }
-            heading = st.selectbox("Chart", list(charts))
-            data_table(charts[heading].table, heading)
+    page.tables("Data behind the charts", lambda: {
+        "Smallest risks": figures.risk_chart(sweep),
+        "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
+    })  # fmt: skip
     page.assumptions()
     made_by(stored_runs()[1], "stored trainings were")
 
@@ -275,9 +271,4 @@ def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | No
 page: Page[SignalSettings] = Page("signal", __file__)
 controls = page.controls
 chosen_matrices, refused_files = sidebar()
-chosen = page.begin(
-    "When tasks share a signal β\\*, linear attention alone can use it only in part; with a linear MLP it can be one "
-    "step of gradient descent from a learned start.",
-    refused=refused_files,
-)
-draw(chosen, chosen_matrices)
+draw(page.begin(refused=refused_files), chosen_matrices)

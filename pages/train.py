@@ -19,7 +19,7 @@ from looped.training.trainer import Progress
 from looped_ui import jobs
 from looped_ui.frame import Page
 from looped_ui.live import figure
-from looped_ui.parts import data_table, made_by, plain, show_number, typeset
+from looped_ui.parts import made_by, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 JOB = "train"
@@ -277,11 +277,8 @@ def draw(settings: TrainSettings) -> None:
         note = "Link and files belong to the run on screen, not to the settings on the left." if differs else ""
         share(controls, asked, lambda: export.of(run), note)
     page.notice(plain(sentence) for sentence in [*notice(run.settings), *run.noticed()])
-    with page.data("Data behind the charts") as opened:
-        if opened:
-            charts = figures.pictures(run, st.session_state.get("statistic", "median"))
-            heading = st.selectbox("Chart", list(charts))
-            data_table(charts[heading].table, heading)
+    statistic = st.session_state.get("statistic", "median")
+    page.tables("Data behind the charts", lambda: figures.pictures(run, statistic))
     page.assumptions()
     made_by(provenance)
 
@@ -311,8 +308,4 @@ def notice(settings: TrainSettings) -> list[str]:
 page: Page[TrainSettings] = Page("train", __file__)
 controls = page.controls
 sidebar()
-chosen = page.begin(
-    "Start from random weights, train on fresh prompts, and see which algorithm comes out: gradient descent, or "
-    "something better."
-)
-draw(chosen)
+draw(page.begin())
