@@ -80,7 +80,7 @@ def levels(settings: TrainSettings, run: TrainResult | None = None) -> dict[str,
     """
     if run is not None and not _same_prompts(run.settings, settings):
         run = None
-    named = level_medians(settings, run)
+    named = level_medians(settings, None if run is None else run.best)
     if run is not None and run.alone is not None and settings.loops > 1:
         named = {**named, "A alone, trained": np.array([run.alone.median])}
     return named
