@@ -10,6 +10,7 @@ from torch import Tensor
 
 from looped import attention, prompts
 from looped.algorithms.base import Algorithm
+from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.plane import Plane, plane
 from looped.experiments.compare.result import Comparison
 from looped.prompts import relative_distance
@@ -85,6 +86,11 @@ class Inside:
     @cached_property
     def _passes(self) -> np.ndarray:
         return self.passes()
+
+    @property
+    def drawn_errors(self) -> np.ndarray:
+        """The errors, cut to what a log axis can show."""
+        return np.clip(self.errors, np.finfo(self.queries.dtype).eps / 20, ERROR_CEILING)
 
     @property
     def last(self) -> int:

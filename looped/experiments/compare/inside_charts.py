@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Motion, Picture, colour, log_range, short, symmetric_range
+from looped.chart import Motion, Picture, colour, short
 from looped.experiments.compare import player_layout as stage
-from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import Inside
 from looped.experiments.compare.modes import require_steady
-from looped.experiments.compare.player_layout import AXES
 
 ORDER = (
     "iterate", "explicit", "solution", "scores", "examples", "query", "update", "loss", "P", "Q",
@@ -25,10 +23,10 @@ def player(inside: Inside) -> Picture:
         captions=captions(inside),
         grown=[ORDER.index("path"), ORDER.index("explicit path")],
         moved={(ORDER.index(name), attribute): values for (name, attribute), values in _moved(inside).items()},
-        narrow=stage.layout(inside, _axes(inside), narrow=True),
+        narrow=stage.layout(inside, narrow=True),
     )
     traces = _styles(inside)
-    spec = {"data": [traces[name] for name in ORDER], "layout": stage.layout(inside, _axes(inside), narrow=False)}
+    spec = {"data": [traces[name] for name in ORDER], "layout": stage.layout(inside, narrow=False)}
     return Picture(spec, _describe(inside), _table(inside), motion=motion)
 
 
@@ -52,7 +50,7 @@ def _moved(inside: Inside) -> dict[tuple[str, str], np.ndarray]:
         ("here", "x"): path[:, :1],
         ("here", "y"): path[:, 1:],
         ("error now", "x"): inside.loops[:, None],
-        ("error now", "y"): _errors(inside)[:, None],
+        ("error now", "y"): inside.drawn_errors[:, None],
     }
 
 
@@ -109,7 +107,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
         "here": {**points, "marker": {"size": 11, "color": colour("model")}, **on_plane},
         "goal": {**solution, "x": short(plane.center[:1]), "y": short(plane.center[1:]), **on_plane},
         "errors": {
-            "type": "scatter", "mode": "lines", "x": inside.loops, "y": _errors(inside), "showlegend": False,
+            "type": "scatter", "mode": "lines", "x": inside.loops, "y": inside.drawn_errors, "showlegend": False,
             **stage.on("error"), "hovertemplate": "loop %{x}: %{y:.2e}<extra></extra>",
         },
         "error now": {**points, "showlegend": False, "marker": {"size": 12}, **stage.on("error"), "hoverinfo": "skip"},
@@ -129,26 +127,6 @@ def _matrix(inside: Inside, name: str) -> dict[str, Any]:
         "showscale": False, "autocolorscale": True, "xgap": 1, "ygap": 1, "text": alone, "texttemplate": "%{text}",
         "hovertemplate": "%{z:.4g}<extra></extra>", "hoverongaps": False, **stage.on(name),
     }  # fmt: skip
-
-
-def _axes(inside: Inside) -> dict[str, dict[str, Any]]:
-    """The ranges of the axes, which hold every frame, and their names."""
-    across, up = inside.plane.ranges()
-    both = np.c_[inside.queries[:, inside.iterate_rows], np.tile(inside.solution, (len(inside.loops), 1))]
-    return {
-        f"yaxis{AXES['scores']}": {"range": symmetric_range(inside.scores), "nticks": 4},
-        f"xaxis{AXES['update']}": {"range": symmetric_range(inside.updates), "nticks": 3},
-        f"xaxis{AXES['iterate']}": {"range": symmetric_range(both), "nticks": 5},
-        f"xaxis{AXES['plane']}": {"title": {"text": inside.plane.names[0], "standoff": 4}, "range": across},
-        f"yaxis{AXES['plane']}": {"title": {"text": inside.plane.names[1], "standoff": 2}, "range": up},
-        f"xaxis{AXES['error']}": {"range": [0, inside.last]},
-        f"yaxis{AXES['error']}": {"range": log_range(_errors(inside))[0]},
-    }
-
-
-def _errors(inside: Inside) -> np.ndarray:
-    """The errors, cut to what a log axis can show."""
-    return np.clip(inside.errors, np.finfo(inside.queries.dtype).eps / 20, ERROR_CEILING)
 
 
 def _describe(inside: Inside) -> str:

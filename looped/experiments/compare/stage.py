@@ -7,7 +7,7 @@ import numpy as np
 from looped.chart import Motion, Picture, colour, log_range, short, symmetric_range
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
-from looped.experiments.compare.player_layout import Box, query_edges, row_names
+from looped.experiments.compare.player_layout import Box, placed, query_edges, row_names
 from looped.experiments.compare.result import Comparison
 
 HEIGHT = 400
@@ -199,7 +199,7 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     largest = float(np.abs(shown.examples).max()) or 1.0
     layout: dict[str, Any] = {
         "height": HEIGHT, "margin": MARGIN if places is WIDE else MARGIN | {"t": 84}, "hovermode": "closest",
-        "bargap": 0.25, "annotations": [],
+        "bargap": 0.25,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
         "coloraxis": {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
@@ -208,16 +208,8 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
         "plane": "The loss, and the path of w",
         "error": "Error per loop",
     }
-    for view, (left, right, bottom, top) in places.items():
-        number, (x, y) = AXES[view], axes[view]
-        layout[f"xaxis{number}"] = x | {"domain": [left, right], "anchor": f"y{number}", "automargin": False}
-        layout[f"yaxis{number}"] = y | {"domain": [bottom, top], "anchor": f"x{number}", "automargin": False}
-        if view in titles:
-            layout["annotations"].append(
-                {"text": f"<b>{titles[view]}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top, "yshift": 3,
-                 "xanchor": "left", "yanchor": "bottom", "showarrow": False}
-            )  # fmt: skip
-    return layout
+    fixed = {"automargin": False}  # a margin that fits itself would be measured at every picture
+    return layout | placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
 
 
 def _caption(shown: Inside, place: int) -> str:
