@@ -45,7 +45,7 @@ def main(seeds: int) -> None:
             fits = run.fits()
             line += ", a = " + " ".join(f"{fit.a:.3g}" for fit in fits)
             line += ", γ = " + " ".join(f"{fit.gamma:.3g}" for fit in fits)
-            line += f", unexplained {max(fit.unexplained for fit in fits):.1%}"
+            line += f", unexplained {max(max(fit.unexplained_p, fit.unexplained_q) for fit in fits):.1%}"
             if settings.weights == "preconditioner":
                 A = trainer.model.A[0].detach()
                 line += f", antisymmetric {float((A - A.T).norm() / 2 / A.norm()):.1%} of the length of A"
