@@ -145,10 +145,10 @@ class Picture:
         """The figure as Plotly's object, at its last step; it checks every value, when it is first asked for."""
         import plotly.graph_objects as go
 
-        moved = (
-            {} if self.motion is None else {"data": self.motion.at(len(self.motion.captions) - 1, self.spec["data"])}
-        )
-        return go.Figure(self.spec | moved)
+        spec = dict(self.spec)
+        if self.motion is not None:
+            spec["data"] = self.motion.at(len(self.motion.captions) - 1, spec["data"])
+        return go.Figure(spec)
 
     def standing_alone(self) -> "go.Figure":
         """A copy of the figure in `TEMPLATE`, for a file or a notebook.

@@ -136,7 +136,8 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
     if result.algorithm.steady:
         queries = np.tile(tokens[0, :, -1], (len(loops), 1))
         queries[:, weights.w] = looped
-        scores = np.stack([examples.mT @ (weights.Q @ query) for query in torch.from_numpy(queries)])
+        asked = torch.from_numpy(queries) @ weights.Q.mT
+        scores = np.stack([torch.mv(examples.mT, one).numpy() for one in asked])
     iterate_rows = np.flatnonzero((rows >= weights.w.start) & (rows < weights.w.stop))
     new_x = np.random.default_rng([result.settings.seed, prompt]).standard_normal(d)
     return Inside(
@@ -166,7 +167,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
 
 def _passes(tokens: Tensor, weights: attention.Weights, step_size: Tensor, queries: np.ndarray) -> np.ndarray:
     """What one application of `LinearAttention` adds to each query, (F, D); the tokens are one prompt's."""
-    layer, updates = attention.LinearAttention(), np.empty_like(queries)
+    layer, tokens, updates = attention.LinearAttention(), tokens.clone(), np.empty_like(queries)
     with torch.inference_mode():
         for place, query in enumerate(torch.from_numpy(queries)):
             tokens[0, :, -1] = query
