@@ -129,7 +129,8 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         raise IndexError(f"There is no prompt {prompt}: the run has {B}, counted from 0.")
     weights, loops, w_ref = result.weights, shown_loops(result.settings.loops), result.w_ref[prompt]
     looped, explicit = result.looped[loops, prompt], result.explicit[loops, prompt]
-    one = prompts.Prompts(X=result.prompts.X[[prompt]], y=result.prompts.y[[prompt]], w_star=None)
+    only = slice(prompt, prompt + 1)
+    one = prompts.Prompts(X=result.prompts.X[only], y=result.prompts.y[only], w_star=None)
     tokens = weights.embed(one, result.settings.label_scale)
     examples, rows = tokens[0, :, :n], shown_rows(weights)
     scores, queries = np.empty((2, len(loops), 0))
@@ -137,7 +138,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         queries = np.tile(tokens[0, :, -1], (len(loops), 1))
         queries[:, weights.w] = looped
         asked = torch.from_numpy(queries) @ weights.Q.mT
-        scores = np.stack([torch.mv(examples.mT, one).numpy() for one in asked])
+        scores = torch.bmm(asked[:, None], examples.expand(len(loops), -1, -1))[:, 0].numpy()
     iterate_rows = np.flatnonzero((rows >= weights.w.start) & (rows < weights.w.stop))
     new_x = np.random.default_rng([result.settings.seed, prompt]).standard_normal(d)
     return Inside(
@@ -151,7 +152,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         queries=queries[:, rows] if result.algorithm.steady else queries,
         scores=scores[:, :MOST_EXAMPLES],
         largest_score=np.abs(scores).max(axis=1, initial=0),
-        passes=partial(_passes, tokens, weights, torch.from_numpy(result.step_size[[prompt]]), queries),
+        passes=partial(_passes, tokens, weights, torch.from_numpy(result.step_size[only]), queries),
         iterate_rows=iterate_rows,
         explicit=explicit[:, : len(iterate_rows)],
         solution=w_ref[: len(iterate_rows)],
