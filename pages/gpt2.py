@@ -95,7 +95,7 @@ def train_here(settings: GPT2Settings) -> None:
 
 def picture(curves: list[Curve], settings: GPT2Settings) -> Picture:
     """The curves with the levels of their task."""
-    return curves_chart(curves, settings, risks.gpt2_levels(settings))
+    return curves_chart(curves, settings, risks.levels(settings))
 
 
 def kept(group: words.Group, asked: GPT2Settings) -> None:

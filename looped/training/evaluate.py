@@ -83,10 +83,7 @@ def _far(stream: PromptStream, seed: int, count: int) -> Iterator[tuple[Batch, T
     """Batches of `PromptStream.draw_far`, `count` prompts in all, with their weights and λ₁."""
     generator = torch.Generator().manual_seed(seed)
     for first in range(0, count, CHUNK):
-        batch = stream.draw_far(min(CHUNK, count - first), generator)
-        assert batch.weight is not None
-        assert batch.largest is not None
-        yield batch, batch.weight, batch.largest
+        yield stream.draw_far(min(CHUNK, count - first), generator)
 
 
 def spectra(examples: int, features: int, count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,6 @@
 import io
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
@@ -18,7 +17,6 @@ from looped.files import NOT_AN_ARRAY, read_npy
 from looped.training import gdpp
 from looped.training.evaluate import Limit, Risk
 
-BROKEN = (zipfile.BadZipFile, zlib.error, MemoryError)
 MOST_ARRAY_BYTES = 1024**2
 """Largest array in it: 30 layers of 41 × 41 numbers, the most that is allowed here, take 400 kB."""
 LARGEST_WEIGHT = 1e50
@@ -122,7 +120,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> TrainRes
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             P, Q = _member(archive, "P"), _member(archive, "Q")
             said = str(_member(archive, "settings")) if "settings.npy" in archive.namelist() else ""
-    except (*NOT_AN_ARRAY, *BROKEN):
+    except (*NOT_AN_ARRAY, MemoryError):
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
     if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2 or not P.size:
         raise refused(name, f"holds P {P.shape} and Q {Q.shape}, not two of (d+1, d+1) or (L, d+1, d+1)")

@@ -100,7 +100,7 @@ def test_large_tasks_do_not_dominate_the_mean_of_three_untied_layers(stretch):
     for seed in range(4):
         generator = torch.Generator().manual_seed(seed)
         for _ in range(10):
-            batch = stream.draw_far(B, generator)
+            batch, drawn, _ = stream.draw_far(B, generator)
             factor = torch.ones(B, dtype=torch.float64)
             factor[(torch.arange(B) // 2) % 2 == 1] = stretch
             labels = torch.ones(B, d + 1, dtype=torch.float64)
@@ -108,8 +108,8 @@ def test_large_tasks_do_not_dominate_the_mean_of_three_untied_layers(stretch):
             w_star = batch.w_star * factor[:, None]
             density = (w_star.square().sum(1) * (1 - stretch**-2) / 2).exp() * stretch**-d
             for scale, task, weight, into in (
-                (torch.ones_like(labels), batch.w_star, batch.weight, plain),
-                (labels, w_star, batch.weight * 2 / (1 + density), far),
+                (torch.ones_like(labels), batch.w_star, drawn, plain),
+                (labels, w_star, drawn * 2 / (1 + density), far),
             ):
                 state = batch.state * scale[:, :, None] * scale[:, None]
                 with torch.no_grad():
