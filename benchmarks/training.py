@@ -40,12 +40,12 @@ def main(seeds: int) -> None:
             errors = query_errors(trainer.model.predictions, stream, rivals.EVALUATION_SEED, PROMPTS)
             below, whole = rivals.mean_errors(settings, trainer.model, stream, PROMPTS)
             line = f"{name}, seed {seed}: {seconds:.1f} s, {history[-1].skipped} steps skipped"
-            line += f", median {written(float(errors.median[-1]))}, mean below the limit {measured(below)}"
+            line += f", median {written(float(errors[1, -1]))}, mean below the limit {measured(below)}"
             line += "" if whole is None else f", mean {whole.mean:.5f} ± {whole.error:.5f}"
             fits = run.fits()
             line += ", a = " + " ".join(f"{fit.a:.3g}" for fit in fits)
             line += ", γ = " + " ".join(f"{fit.gamma:.3g}" for fit in fits)
-            line += f", unexplained {max(fit.unexplained for fit in fits):.1%}"
+            line += f", unexplained {max(max(fit.unexplained_p, fit.unexplained_q) for fit in fits):.1%}"
             if settings.weights == "preconditioner":
                 A = trainer.model.A[0].detach()
                 line += f", antisymmetric {float((A - A.T).norm() / 2 / A.norm()):.1%} of the length of A"

@@ -145,10 +145,10 @@ class Picture:
         """The figure as Plotly's object, at its last step; it checks every value, when it is first asked for."""
         import plotly.graph_objects as go
 
-        moved = (
-            {} if self.motion is None else {"data": self.motion.at(len(self.motion.captions) - 1, self.spec["data"])}
-        )
-        return go.Figure(self.spec | moved)
+        spec = dict(self.spec)
+        if self.motion is not None:
+            spec["data"] = self.motion.at(len(self.motion.captions) - 1, spec["data"])
+        return go.Figure(spec)
 
     def standing_alone(self) -> "go.Figure":
         """A copy of the figure in `TEMPLATE`, for a file or a notebook.
@@ -355,7 +355,7 @@ def short(values: np.ndarray) -> np.ndarray:
 
 def symmetric_range(values: np.ndarray) -> list[float]:
     """A range around 0 that holds all frames (F, …), or what a diverging run starts with."""
-    each = np.abs(values).max(axis=1)
+    each = np.abs(values).max(axis=1, initial=0)
     start = each[each > 0][:1]
     largest = 1.1 * float(min(each.max(), MOST_TIMES * start[0])) if start.size else 1.0
     return [-largest, largest]

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-NOT_AN_ARRAY = (OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, TokenError)
-"""The errors that NumPy raises for bytes that are no .npy file."""
+NOT_AN_ARRAY = (
+    OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, TokenError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
+"""The errors that NumPy raises for bytes that are no .npy or .npz file."""
 
 
 @contextmanager

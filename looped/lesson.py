@@ -1,7 +1,14 @@
-"""Lessons: named settings with something to see, a question to guess at, and the answer."""
+"""Lessons: named settings with something to see, a question to guess at, and the answer.
 
+They are written in Markdown, a section each, its parts between empty lines: a list of key, settings and those that are
+free, what to see, the question as a heading, the choices with the right one ticked, and the answer.
+"""
+
+import re
+from ast import literal_eval
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from looped.settings import CheckedSettings
@@ -37,6 +44,29 @@ class Lesson:
     def holds(self, settings: CheckedSettings) -> bool:
         """True where every sentence of the lesson is true under these settings."""
         return set(self.changed(settings)) <= set(self.free)
+
+
+def lessons_beside(module: str) -> tuple[Lesson, ...]:
+    """The lessons in the file lessons.md beside a module."""
+    _, *sections = Path(module).with_name("lessons.md").read_text(encoding="utf-8").split("\n## ")
+    return tuple(map(_lesson, sections))
+
+
+def _lesson(section: str) -> Lesson:
+    title, about, see, question, choices, answer = section.strip().split("\n\n")
+    told = dict(re.findall(r"^- (\w+): `(.*)`$", about, re.MULTILINE))
+    ticks, answers = zip(*re.findall(r"^- \[([ x])\] (.*)$", choices, re.MULTILINE), strict=True)
+    return Lesson(
+        key=told["key"],
+        title=title,
+        see=see.replace("\n", " "),
+        question=question.removeprefix("### "),
+        choices=answers,
+        right=ticks.index("x"),
+        answer=answer.replace("\n", " "),
+        settings=literal_eval(told.get("settings", "{}")),
+        free=tuple(re.findall(r"\w+", told.get("free", ""))),
+    )
 
 
 def by_key(lessons: tuple[Lesson, ...]) -> dict[str, Lesson]:

@@ -1,22 +1,24 @@
 """The frame of every page: its controls and link, its title and lessons above, the closing panels below."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.pages_manager import PagesManager
 
+from looped.chart import Picture
 from looped.experiments import EXPERIMENTS
+from looped.glossary import GLOSSARY
 from looped.lesson import by_key
 from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
-from looped_ui.entry import through_app
-from looped_ui.glossary import glossary
 from looped_ui.lesson import lesson_panel
 from looped_ui.live import begin
-from looped_ui.parts import plain, typeset
+from looped_ui.parts import data_table, plain, typeset
 from looped_ui.present import in_large_type
 
 S = TypeVar("S", bound=CheckedSettings)
@@ -32,9 +34,9 @@ class Page(Generic[S]):
     """
 
     def __init__(self, name: str, script: str, opening: str = "") -> None:
-        through_app()
+        _through_app()
         self.experiment = EXPERIMENTS[name]
-        self.prose = Path(script).with_suffix(".md")
+        self.markdown = Path(script).with_suffix(".md")
         self.lessons = self.experiment.load("lessons")
         presets = {key: lesson.settings for key, lesson in by_key(self.lessons).items()}
         self.controls: Controls[S] = Controls(name, self.experiment.load("settings"), presets, opening)
@@ -47,11 +49,13 @@ class Page(Generic[S]):
         self.picture = st.container(key="picture", gap="small")
         self.below = st.container()
 
-    def begin(self, caption: str | Callable[[S], str], without: tuple[str, ...] = (), refused: Iterable[str] = ()) -> S:
+    def begin(
+        self, caption: Callable[[S], str] | None = None, without: tuple[str, ...] = (), refused: Iterable[str] = ()
+    ) -> S:
         """Draw the title, the glossary, the lessons, and the values of the link that could not be used.
 
         Args:
-            caption: What the page shows, one or two sentences, or how to say it of the settings.
+            caption: How to say of the settings what the page shows; without it that stands in the Markdown.
             without: Settings that stay at their defaults.
             refused: Sentences about files that cannot be used.
 
@@ -62,10 +66,10 @@ class Page(Generic[S]):
         if not self.embedded:
             with self.top_line:
                 st.title(self.experiment.title, width="stretch")
-                glossary()
+                _glossary()
                 in_large_type()
             with self.above:
-                st.caption(typeset(caption if isinstance(caption, str) else caption(settings)))
+                st.caption(typeset(caption(settings) if caption else self.words("Caption")))
                 lesson_panel(self.controls, self.lessons, self.below)
         self.controls.show_repairs(settings)
         for sentence in refused:
@@ -77,7 +81,7 @@ class Page(Generic[S]):
     def notice(self, sentences: Iterable[str] | None = None) -> None:
         """Draw what to look for: the sentences as a list, or else what the page's Markdown says."""
         with st.expander("What to notice"):
-            st.markdown(typeset(self._section("Notice") if sentences is None else bullets(sentences)))
+            st.markdown(typeset(self.section("Notice") if sentences is None else bullets(sentences)))
 
     @contextmanager
     def data(self, title: str) -> Iterator[bool]:
@@ -87,6 +91,14 @@ class Page(Generic[S]):
         with panel:
             yield bool(panel.open)
 
+    def tables(self, title: str, charts: Callable[[], Mapping[str, Picture]]) -> None:
+        """The panel of the numbers behind several charts, which are made when it is open."""
+        with self.data(title) as opened:
+            if opened:
+                pictures = charts()
+                heading = st.selectbox("Chart", list(pictures))
+                data_table(pictures[heading].table, heading)
+
     def assumptions(self, sentences: Iterable[str] | None = None, **values: object) -> None:
         """Draw the sources of the numbers, and what they do not say, in a closed panel.
 
@@ -95,13 +107,37 @@ class Page(Generic[S]):
             values: What stands in the Markdown for `[[name]]`.
         """
         with st.expander("Assumptions, limits and sources"):
-            text = self._section("Assumptions") if sentences is None else bullets(sentences)
-            for name, value in values.items():
-                text = text.replace(f"[[{name}]]", str(value))
-            st.markdown(typeset(text))
+            st.markdown(typeset(self.section("Assumptions", **values) if sentences is None else bullets(sentences)))
 
-    def _section(self, heading: str) -> str:
-        return _sections(self.prose)[heading]
+    def words(self, heading: str, **values: object) -> str:
+        """A section of one paragraph, on one line."""
+        return self.section(heading, **values).replace("\n", " ")
+
+    def section(self, heading: str, **values: object) -> str:
+        """A section of the page's Markdown, with the values in place of each `[[name]]`."""
+        text = _sections(self.markdown)[heading]
+        for name, value in values.items():
+            text = text.replace(f"[[{name}]]", str(value))
+        return text
+
+
+def _through_app() -> None:
+    """Start over with app.py if Streamlit runs this page file alone.
+
+    It does so, with file names for a menu, when the first visit to a new server is a link to a page, because there is
+    a folder called pages and nothing has told it about `st.navigation` yet.
+    """
+    if PagesManager.uses_pages_directory and runtime.exists():
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def _glossary() -> None:
+    """A panel with every symbol, its name and what it means, one click away."""
+    panel = st.popover("Glossary", key="glossary", on_change="rerun")
+    if panel.open:
+        with panel:
+            st.markdown(bullets(f"**{typeset(name)}** · {typeset(what)}" for name, what in GLOSSARY.items()))
 
 
 def bullets(sentences: Iterable[str]) -> str:

@@ -29,8 +29,8 @@ def digest(*matrices: Tensor | None) -> str:
 
 
 @st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
-def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> Levels:
-    """The smallest risks."""
+def levels(settings: SignalSettings | GPT2Settings, identity: str = "", _matrices: Matrices | tuple[()] = ()) -> Levels:
+    """The smallest risks on the task of these settings."""
     del identity
     with AT_ONCE:
         return smallest_risks(settings.task(*_matrices), settings.seed)
@@ -52,13 +52,6 @@ def flow(settings: SignalSettings, identity: str, _matrices: Matrices) -> Flow:
         task = settings.task(*_matrices)
         start = torch.zeros(task.features, task.features, dtype=torch.float64)
         return gradient_flow(task, start[0], start, FLOW_UNTIL / max(flow_rate(task), 1e-12), points=61)
-
-
-@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
-def gpt2_levels(settings: GPT2Settings) -> Levels:
-    """The smallest risks of one linear layer on the task of a GPT-2."""
-    with AT_ONCE:
-        return smallest_risks(settings.task(), settings.seed)
 
 
 @st.cache_resource(show_spinner=False)

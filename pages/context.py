@@ -19,7 +19,7 @@ from looped_ui.guess import drawn as drawn_curve
 from looped_ui.guess import guess, hide, reveal, shown, sliders
 from looped_ui.lesson import answered, guessed
 from looped_ui.live import figure, live_row
-from looped_ui.parts import data_table, made_by, plain, show_number, typeset
+from looped_ui.parts import made_by, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 JOB = "context"
@@ -127,8 +127,7 @@ def numbers(result: ContextResult) -> None:
             words.ratio_text(constructed[T], result.ratio[0]),
             f"construction, {settings.prompts} prompts"
             + (f"; 9 of 10 of them: {most}" if settings.prompts >= words.TENTHS else ""),
-            f"Smallest n/d from which on the median error after T loops is at most {target:g}, measured on the same "
-            "number of prompts for each n and interpolated between the measured n/d on logarithmic axes.",
+            page.words("Need", target=f"{target:g}"),
         )
         if (grid := result.learned) is not None:
             place = grid.nearest(T)
@@ -140,40 +139,35 @@ def numbers(result: ContextResult) -> None:
                 f"n/d, learned, T = {trained}",
                 words.ratio_text(result.learned_needed_ratio(target)[place], result.learned_ratio[0]),
                 f"A trained at the nearest T of its grid{beside}",
-                "The same for the trained preconditioner A: prompts of the same seed, the same error, the same "
-                "median. One A serves all prompts; the construction's step is the one chosen under *Step size*.",
+                page.words("Learned need"),
             )
         show_number(
             "exponential n",
             words.decades(theory.exponential_requirement(T, settings.features)),
             f"64 T²d⁴8⁴ᵀ at T = {T}",
-            "Derived here from a theorem about weights that minimise the loss over normal rows (Gatmiry et al.): "
-            "enough in theory for 0 ⪯ A ⪯ 2Σ⁻¹. It is not about the construction.",
+            page.words("Exponential n"),
         )
         place = result.nearest(4)
         show_number(
             f"κ at n = {result.ratio[place]:.3g} d",
             f"{result.median_kappa[place]:.3g}",
             words.edge_words(result, place),
-            "Median condition number of XᵀX/n, on its non-zero eigenvalues. Marchenko and Pastur's formula is for "
-            "independent rows in the limit of large d.",
+            page.words("Median κ"),
         )
         if (largest := result.largest_of_bound) is not None:
             show_number(
                 "error / bound",
                 f"{largest:.3g}",
                 "largest ratio found; the bound holds where it is at most 1",
-                "The error after T loops over its bound $e^{-T/(2κ)}$, with each prompt's own measured κ. This is the "
-                "largest such ratio over all prompts and all T from 1 on, at every n/d where all prompts determine "
-                "w\\*, and where the bound is above 1e-12.",
+                page.words("Error over bound"),
                 passed=largest <= 1,
             )
 
 
-def pictures(result: ContextResult) -> list[tuple[str, Picture]]:
-    """All charts by heading, each drawn again only if something it reads has changed."""
-    drawn = ((heading, chart(heading, result)) for heading in CHARTS)
-    return [(heading, picture) for heading, picture in drawn if picture is not None]
+def pictures(result: ContextResult) -> dict[str, Picture]:
+    """Heading to picture of every chart that this result has."""
+    drawn = {heading: chart(heading, result) for heading in CHARTS}
+    return {heading: picture for heading, picture in drawn.items() if picture is not None}
 
 
 def chart(heading: str, result: ContextResult) -> Picture | None:
@@ -261,11 +255,7 @@ def draw(settings: ContextSettings) -> None:
         st.caption(typeset(note))
     views(result)
     page.notice(words.notice(result))
-    with page.data("Data behind the charts") as opened:
-        if opened:
-            charts = pictures(result)
-            heading = st.selectbox("Chart", [heading for heading, _ in charts])
-            data_table(dict(charts)[heading].table, heading)
+    page.tables("Data behind the charts", lambda: pictures(result))
     page.assumptions(largest_trained_d=MAX_LEARNED_FEATURES)
     made_by(stored()[1])
 
@@ -283,7 +273,7 @@ def views(result: ContextResult) -> None:
             assert picture is not None
             figure(picture, f"chart{heading}")
             if heading == REQUIREMENTS:
-                st.markdown(words.CLAIMS)
+                st.markdown(page.section("Claims"))
             if heading in (REQUIREMENTS, NEED) and (learned := words.learned_note(result)) is not None:
                 st.caption(typeset(learned))
 
@@ -291,8 +281,4 @@ def views(result: ContextResult) -> None:
 page: Page[ContextSettings] = Page("context", __file__)
 controls = page.controls
 sidebar()
-chosen = page.begin(
-    "T loops are T steps of gradient descent, and κ of the examples bounds their error. How many examples for each "
-    "feature, n/d, do they need?"
-)
-draw(chosen)
+draw(page.begin())

@@ -53,16 +53,13 @@ def numbers(curves: list[Curve]) -> None:
     """The final risks of the models that are trained here, or their last records."""
     with st.container(horizontal=True):
         for curve in curves:
-            if curve.risk is not None:
-                show_number(f"GPT-2 {NAMES[curve.settings.mlp]}", f"{curve.risk.mean:.3g}",
-                            f"± {curve.risk.standard_error:.1g}, {curve.risk.draws:,} fresh prompts",
-                            "Squared error after the last step, on prompts that both models share and neither has "
-                            "seen.", width=235)  # fmt: skip
+            name = f"GPT-2 {NAMES[curve.settings.mlp]}"
+            if (risk := curve.risk) is not None:
+                below = f"± {risk.standard_error:.1g}, {risk.draws:,} fresh prompts"
+                show_number(name, f"{risk.mean:.3g}", below, page.words("Final error"), width=235)
             elif curve.history:
-                show_number(f"GPT-2 {NAMES[curve.settings.mlp]}", f"{curve.history[-1].loss:.3g}",
-                            f"step {curve.steps:,} of {curve.settings.steps:,}, last record",
-                            "Squared error on the prompts of the steps since the record before; all are fresh.",
-                            width=235)  # fmt: skip
+                below = f"step {curve.steps:,} of {curve.settings.steps:,}, last record"
+                show_number(name, f"{curve.history[-1].loss:.3g}", below, page.words("Last record"), width=235)
 
 
 def train_here(settings: GPT2Settings) -> None:
@@ -78,11 +75,8 @@ def train_here(settings: GPT2Settings) -> None:
 
     jobs.buttons(JOB, begin)
     cost = estimate(settings).seconds
-    st.caption(
-        f"Both models in turn, on the same prompts: about {cost:.0f} s on one core."
-        if cost < 90
-        else f"Both models in turn, on the same prompts: about {cost / 60:.1f} minutes on one core."
-    )
+    time = f"{cost:.0f} s" if cost < 90 else f"{cost / 60:.1f} minutes"
+    st.caption(f"Both models in turn, on the same prompts: about {time} on one core.")
 
     def show(job: jobs.Job[list[Progress]] | None) -> None:
         work = job.work if job is not None and isinstance(job.work, GPT2Training) else None
@@ -101,7 +95,7 @@ def train_here(settings: GPT2Settings) -> None:
 
 def picture(curves: list[Curve], settings: GPT2Settings) -> Picture:
     """The curves with the levels of their task."""
-    return curves_chart(curves, settings, risks.gpt2_levels(settings))
+    return curves_chart(curves, settings, risks.levels(settings))
 
 
 def kept(group: words.Group, asked: GPT2Settings) -> None:
@@ -110,19 +104,14 @@ def kept(group: words.Group, asked: GPT2Settings) -> None:
     figure(picture(group.curves, group.settings), "kept", heights=(270, 420), below=BELOW)
     other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
     seeds = ", ".join(map(str, group.seeds))
-    st.caption(
-        f"{other}Stored curves of seeds {seeds}: the line is the middle one, the band goes from the lowest to the "
-        "highest. Measured at this size, not proved; the paper's size was not run."
-    )
+    st.caption(other + page.words("Stored curves", seeds=seeds))
 
 
 def beside(group: words.Group, all_groups: list[words.Group]) -> None:
     """Draw every number behind the headline, and what came out at the other settings."""
     st.markdown(words.leads(group))
     st.markdown(words.models_table(group))
-    st.caption(in_words(group.settings).rpartition(",")[0] + ". Squared error on 20,000 fresh prompts ± its standard "
-               "error. The models without MLP at as many weights are wider or deeper, at the size that comes "
-               "nearest.")  # fmt: skip
+    st.caption(f"{in_words(group.settings).rpartition(',')[0]}. {page.words('Models')}")
     st.markdown("##### At other settings, also where the lead is small or absent")
     st.markdown(words.table(all_groups))
     with st.expander("How each curve was made"):
@@ -164,8 +153,4 @@ def draw(settings: GPT2Settings) -> None:
 page: Page[GPT2Settings] = Page("gpt2", __file__)
 controls = page.controls
 sidebar()
-chosen = page.begin(
-    "GPT-2 models are trained on tasks that share a signal, with and without MLP sub-layers, on the same prompts.",
-    without=("mlp",),
-)
-draw(chosen)
+draw(page.begin(without=("mlp",)))

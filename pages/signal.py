@@ -22,7 +22,8 @@ from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.live import figure, live_row
-from looped_ui.parts import data_table, made_by, show_number
+from looped_ui.parts import made_by, show_number
+from looped_ui.risks import Matrices
 from looped_ui.share import held_back, share
 
 JOB = "signal"
@@ -35,7 +36,7 @@ FILE_RULES = (
 )
 
 
-def sidebar() -> tuple[tuple[Tensor | None, Tensor | None], list[str]]:
+def sidebar() -> tuple[Matrices, list[str]]:
     """Draw the controls; give H and Ψ where files are chosen, and a sentence for each file that cannot be used."""
     with st.sidebar:
         for name in ("signal", "examples", "features", "noise"):
@@ -77,31 +78,17 @@ def _upload(name: str, label: str, what: str) -> Tensor | None:
 
 def numbers(task: SignalTask, best: Levels) -> None:
     """The smallest risks and the gap in a strip."""
-    written = best.written
+    written, bayes = best.written, best.bayes
     with st.container(horizontal=True):
-        show_number("LTB, with MLP", written["gd"], "smallest risk = best GD-β, closed form",
-                    r"$\sigma^2 + \mathrm{tr}(H\Psi) - \mathrm{tr}(S^2\Omega^{-1})$: the smallest risk of one gradient "
-                    "step from a learned start, and of the linear transformer block.")  # fmt: skip
-        show_number("LSA, no MLP", written["lsa"],
-                    f"smallest found; proved to be at least {written['lsa_bound']}",
-                    r"Linear self-attention has no closed form for $\beta^* \neq 0$: its exact risk is minimised "
-                    f"numerically, here from {best.lsa.starts} starts. Weights reach the value; that none go lower is "
-                    "not proved. A training that ends lower replaces it.")  # fmt: skip
+        show_number("LTB, with MLP", written["gd"], "smallest risk = best GD-β, closed form", page.words("LTB"))
+        below = f"smallest found; proved to be at least {written['lsa_bound']}"
+        show_number("LSA, no MLP", written["lsa"], below, page.words("LSA", starts=best.lsa.starts))
         show_number("gap", written["gap"], f"at least {written['bound']} by the bound",
-                    "How much more risk attention alone has, at its smallest found, than the block. The bound is "
-                    r"$\left[\frac{1}{M+1} - \frac{c^2}{(M+1)^2K}\right]\|\beta^*\|_H^2$ with $K = "
-                    r"2\,\mathrm{tr}((H\Psi)^2) + \frac{(3M+2)c^2}{M(M+1)}$ and $c = \mathrm{tr}(H\Psi) + \sigma^2$, "
-                    r"the larger of the two that hold; the simpler one, $\frac{2}{3(M+1)}\|\beta^*\|_H^2$, is "
-                    f"{best.bounds.first:.4g}.",
+                    page.words("Gap", first=f"{best.bounds.first:.4g}"),
                     passed=best.gap >= best.bounds.valid * (1 - 1e-9) - 1e-9 * best.gd.risk)  # fmt: skip
-        show_number("GD-0", written["gd0"], "one step from 0, closed form",
-                    "The best single gradient step that starts at 0 instead of at β\\*.")  # fmt: skip
-        exact = best.bayes.standard_error == 0
-        show_number("Bayes", written["bayes"],
-                    "exact" if exact else f"± {best.bayes.standard_error:.1g}, {best.bayes.draws:,} draws",
-                    "Risk of ridge regression centred at β\\*: no function of the prompt does better. Only the "
-                    r"examples' features are sampled. If $\mathrm{tr}(H\Psi) \le \sigma^2$, the best GD-β is near it "
-                    "(at most 10 % above in 278 random settings); it can be near it otherwise too.")  # fmt: skip
+        show_number("GD-0", written["gd0"], "one step from 0, closed form", page.words("GD-0"))
+        sampled = f"± {bayes.standard_error:.1g}, {bayes.draws:,} draws"
+        show_number("Bayes", written["bayes"], sampled if bayes.standard_error else "exact", page.words("Bayes"))
         if not float(task.beta_star.norm()):
             show_number("β\\* = 0", "no gap", "nothing is shared", "Without a shared signal an MLP adds nothing here.")
 
@@ -110,20 +97,13 @@ def notes(task: SignalTask) -> list[str]:
     """Sentences that a reader needs for these numbers."""
     lines = [f"**Rank.** {note}" for note in task.notes]
     if task.rank_S < 2:
-        lines.append(
-            r"**Rank below 2.** $H^{1/2}\Psi^{1/2}$ has rank below 2. The paper proves for rank 2 and more that "
-            "no block is better than the best GD-β; below, it is derived for this project (see the assumptions)."
-        )
+        lines.append(page.words("Rank below 2"))
     if task.sigma == 0 and task.features <= task.examples:
-        lines.append(
-            "**Bayes is 0.** Without noise, M ≥ d examples determine the task; one linear step cannot use that."
-        )
+        lines.append(page.words("Bayes is 0"))
     return lines
 
 
-def levels_section(
-    settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], identity: str, best: Levels
-) -> Sweep:
+def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> Sweep:
     """Smallest risks against one setting, with the levels of the strip at the present one."""
     st.subheader("Smallest risks")
     against = st.segmented_control("Against", list(AGAINST), default="s", required=True, key="signal_against",
@@ -133,9 +113,7 @@ def levels_section(
     return sweep
 
 
-def first_screen(
-    settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], identity: str, best: Levels
-) -> None:
+def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> None:
     """The tasks with what the best models take some of them for, beside the training of both models."""
 
     def at(changes: Mapping[str, Any]) -> tuple[SignalSettings, Levels]:
@@ -187,9 +165,7 @@ def stored(settings: SignalSettings, identity: str) -> dict[Kind, StoredRun]:
     return {} if run is None else dict.fromkeys(settings.models, run)
 
 
-def training_section(
-    settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], identity: str, best: Levels
-) -> None:
+def training_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> None:
     """Where the training stands, and the step that the block has learned."""
     st.subheader("What the block has learned")
     task = settings.task(*matrices)
@@ -223,7 +199,7 @@ def _same(one: SignalTask, other: SignalTask) -> bool:
     return bool((one.H == other.H).all() and (one.Psi == other.Psi).all()) if one.H.shape == other.H.shape else False
 
 
-def flow_section(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None], identity: str) -> None:
+def flow_section(settings: SignalSettings, matrices: Matrices, identity: str) -> None:
     """Gradient flow of GD-β, computed when opened."""
     panel = st.expander("Gradient flow reaches β*, and how fast", key="flow", on_change="rerun")
     if not panel.open:
@@ -231,27 +207,9 @@ def flow_section(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor
     with panel:
         flow = risks.flow(settings.of_task, identity, matrices)
         figure(figures.flow_chart(flow, settings.task(*matrices)), "flow_chart")
-        st.caption(flow_text(outside_range(settings.task(*matrices), flow.beta[0])))
-
-
-def flow_text(outside: float) -> str:
-    """The text on what is proved of the flow, and whether it applies.
-
-    Args:
-        outside: share of β(0) − β* outside the range of H.
-    """
-    text = (
-        r"Gradient flow of $\frac12 R$ in $\beta$ and $\Gamma$ together, from $\beta = 0$ and $\Gamma = 0$. The "
-        r"problem is not convex. If $\beta(0) - \beta^*$ is in the range of $H$, then $\|\beta(t) - \beta^*\|^2 \le "
-        r"e^{-2\lambda^+_{\min}(H)\,t/(M+1)}\,\|\beta(0) - \beta^*\|^2$, whatever $\Gamma$ does "
-        "([Zhang, Wu, Bartlett 2024](https://arxiv.org/abs/2402.14951)). "
-    )
-    if outside:
-        return text + (
-            f"**Here it is not, and no bound is drawn:** {outside:.2g} of its length is outside, and the flow never "
-            "moves that part."
-        )
-    return text + "Here it is."
+        outside = outside_range(settings.task(*matrices), flow.beta[0])
+        applies = page.words("Outside the range", share=f"{outside:.2g}") if outside else "Here it is."
+        st.caption(f"{page.words('Flow')} {applies}")
 
 
 def bound_section() -> None:
@@ -261,19 +219,14 @@ def bound_section() -> None:
         return
     with panel:
         task, best = risks.failing_bound()
-        st.markdown(
-            r"The paper's second lower bound on the gap, $\frac{c^2}{(M+1)^2\,\mathrm{tr}((H\Psi)^2)}\|\beta^*\|_H^2$, "
-            f"does not hold for small M. With H = Ψ = I, σ = 0, d = {task.features}, M = {task.examples} and "
-            f"‖β\\*‖² = {task.features} it claims a gap of **{best.bounds.paper_second:.2f}**, but weights of linear "
-            f"self-attention with the exact risk {best.written['lsa']} are only **{best.written['gap']}** above the "
-            f"best block ({best.written['gd']}). What its "
-            r"proof gives is $\left[\frac{1}{M+1} - \frac{c^2}{(M+1)^2K}\right]\|\beta^*\|_H^2$ with "
-            r"$K = 2\,\mathrm{tr}((H\Psi)^2) + \frac{(3M+2)c^2}{M(M+1)}$, here "
-            f"{best.bounds.valid:.2f} (derived for this project). That one is drawn."
-        )
+        bounds, written = best.bounds, best.written
+        st.markdown(page.words(
+            "Failing bound", d=task.features, M=task.examples, claimed=f"{bounds.paper_second:.2f}", gap=written["gap"],
+            lsa=written["lsa"], gd=written["gd"], valid=f"{bounds.valid:.2f}",
+        ))  # fmt: skip
 
 
-def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]) -> None:
+def draw(settings: SignalSettings, matrices: Matrices) -> None:
     """Draw everything to the right of the controls."""
     if held_back(controls, settings, page.top_line):
         return
@@ -300,14 +253,10 @@ def draw(settings: SignalSettings, matrices: tuple[Tensor | None, Tensor | None]
     flow_section(settings, matrices, identity)
     bound_section()
     page.notice()
-    with page.data("Data behind the charts") as opened:
-        if opened:
-            charts = {
-                "Smallest risks": figures.risk_chart(sweep),
-                "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
-            }
-            heading = st.selectbox("Chart", list(charts))
-            data_table(charts[heading].table, heading)
+    page.tables("Data behind the charts", lambda: {
+        "Smallest risks": figures.risk_chart(sweep),
+        "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
+    })  # fmt: skip
     page.assumptions()
     made_by(stored_runs()[1], "stored trainings were")
 
@@ -322,9 +271,4 @@ def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | No
 page: Page[SignalSettings] = Page("signal", __file__)
 controls = page.controls
 chosen_matrices, refused_files = sidebar()
-chosen = page.begin(
-    "When tasks share a signal β\\*, linear attention alone can use it only in part; with a linear MLP it can be one "
-    "step of gradient descent from a learned start.",
-    refused=refused_files,
-)
-draw(chosen, chosen_matrices)
+draw(page.begin(refused=refused_files), chosen_matrices)

@@ -19,7 +19,7 @@ from looped.training.trainer import Progress
 from looped_ui import jobs
 from looped_ui.frame import Page
 from looped_ui.live import figure
-from looped_ui.parts import data_table, made_by, plain, show_number, typeset
+from looped_ui.parts import made_by, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 JOB = "train"
@@ -159,57 +159,32 @@ def whole(run: TrainResult) -> None:
 
 def numbers(run: TrainResult) -> None:
     """Draw the strip of numbers above the charts."""
-    settings, fits = run.settings, run.fits()
+    settings, fits, best = run.settings, run.fits(), run.best
     with st.container(horizontal=True):
         if len(run.fresh):
             others = " and ".join(map(written, run.fresh[1:, 1]))
-            show_number(
-                "median query error", written(run.fresh[0, 1]),
-                f"{run.fresh_prompts:,} fresh prompts" + (f"; on as many others {others}" if others else "")
-                + f"; 99.9 % point {written(run.fresh[0, 2])}",
-                "The query error is the squared error of the query's prediction after T loops. It is heavy-tailed: "
-                "rare prompts whose examples have a large eigenvalue dominate its mean, so the median stands first. "
-                "The other medians are of as many other prompts each.",
-                width=225,
-            )  # fmt: skip
+            below = f"{run.fresh_prompts:,} fresh prompts" + (f"; on as many others {others}" if others else "")
+            below += f"; 99.9 % point {written(run.fresh[0, 2])}"
+            show_number("median query error", written(run.fresh[0, 1]), below, page.words("Median"), width=225)
         if run.limit is not None and "trained" in run.below:
-            show_number(
-                typeset(f"mean where λ_1 < {run.limit.value:g}"), measured(run.below["trained"]),
-                typeset(f"λ_1 is larger with probability {run.limit.above:.0e}"),
-                typeset("The mean query error over the prompts whose largest eigenvalue λ_1 of XᵀX/n is below this "
-                        "value, by importance sampling, with its standard error."),
-                width=200,
-            )  # fmt: skip
+            mean, rare = measured(run.below["trained"]), f"λ_1 is larger with probability {run.limit.above:.0e}"
+            show_number(f"mean where λ_1 < {run.limit.value:g}", mean, rare, page.words("Mean below"), width=200)
         if "trained" in run.whole:
-            show_number(
-                "mean over all prompts", measured(run.whole["trained"]), "by importance sampling",
-                typeset("In half of the prompts λ_1 is multiplied by up to 5, and the prompts are weighted back. The "
-                        "mean is shown only where this reaches the prompts that dominate it: for many loops that "
-                        "move the inputs it does not."),
-                width=200,
-            )  # fmt: skip
+            mean = measured(run.whole["trained"])
+            show_number("mean over all prompts", mean, "by importance sampling", page.words("Mean"), width=200)
         if len(fits) == 1:
             fit = fits[0]
             shares = f"{fit.unexplained_p:.2%} of P, {fit.unexplained_q:.2%} of Q unexplained"
             moves = settings.task == "prediction" and fit.gamma != 0
-            show_number(
-                "a, γ learned" if moves else "a learned", f"{fit.a:.3g}, {fit.gamma:.3g}" if moves else f"{fit.a:.3g}",
-                shares, "The nearest gradient descent, or GD++, in the gauge P[d, d] = 1 (Q[d, d] = −1 where w is "
-                "generated); squared Frobenius norms of what is left.", width=205,
-            )  # fmt: skip
-        if run.best is not None and settings.loops > 1:
-            show_number(
-                "best two numbers", f"{run.best.a:.3g}, {run.best.gamma:.3g}",
-                f"median query error {written(run.medians['best two numbers'])}"
-                if "best two numbers" in run.medians
-                else "",
-                typeset("a and γ of GD++ with the smallest mean that a local search found at these T, n and d, over "
-                        "the prompts whose λ_1 is below its limit: the best found here, not a proof."), width=165,
-            )  # fmt: skip
+            name, found = ("a, γ learned", f"{fit.a:.3g}, {fit.gamma:.3g}") if moves else ("a learned", f"{fit.a:.3g}")
+            show_number(name, found, shares, page.words("Learned numbers"), width=205)
+        if best is not None and settings.loops > 1:
+            median = run.medians.get("best two numbers")
+            below = "" if median is None else f"median query error {written(median)}"
+            pair = f"{best.a:.3g}, {best.gamma:.3g}"
+            show_number("best two numbers", pair, below, page.words("Best two numbers"), width=165)
         if (distance := run.distance_to_optimum()) is not None:
-            show_number("from the optimum", f"{distance:.2%}", "of its length",
-                        "How far the matrix step is from the optimum of one layer, n/(n + 1 + d + σ²) times the "
-                        "identity, relative to the length of that optimum.")  # fmt: skip
+            show_number("from the optimum", f"{distance:.2%}", "of its length", page.words("Optimum"))
 
 
 def beyond(run: TrainResult) -> None:
@@ -229,44 +204,19 @@ def beyond(run: TrainResult) -> None:
                 st.caption(typeset(explained(run, kind)))
 
 
-EXPLAINED = {
-    "examples": "With fewer examples the eigenvalues of XᵀX/n spread wider, and a step that suits the trained n can be "
-    "too large. GD's step is tuned again at every n.",
-    "covariance": r"Inputs with a covariance of trace d and condition number $\kappa_\Sigma$, $w^*$ scaled so that "
-    r"labels keep their size. Trained on $\kappa_\Sigma = 1$ only.",
-    "scale": r"All inputs times a factor, $w^*$ divided by it. A factor of s multiplies every eigenvalue by s².",
-    "noise": "Noise on the examples' labels; the query is judged without noise.",
-}
-
-
 def explained(run: TrainResult, kind: str) -> str:
     """The caption of one chart of the evaluation."""
-    if kind != "loops":
-        return f"{EXPLAINED[kind]} {run.sweeps[kind].prompts:,} prompts at each point."
-    past = (
-        "Untied layers end with the last one: no layer can be applied more often than in training."
-        if run.settings.untied
-        else "Shared weights can be applied more often than they were trained for."
-    )
-    return (
-        f"{past} GD tuned here has the single step with the smallest mean error after T loops over exactly these "
-        f"{run.sweeps['loops'].prompts:,} prompts."
-    )
+    heading = "loops, untied" if kind == "loops" and run.settings.untied else kind
+    return page.words(heading, prompts=f"{run.sweeps[kind].prompts:,}")
 
 
 def levels_explained(settings: TrainSettings) -> str:
     """Sentences on the levels of the loss chart."""
-    text = (
-        r"The error of w is $\lVert w_{T} - w^*\rVert^2$, which is not the query error. A point is its median over the "
-        f"prompts of one step that are not stretched, a level the middle of its medians over {LEVEL_SETS} sets of "
-        f"{LEVEL_PROMPTS:,} fresh prompts, with the lowest and the highest in brackets. A click in the legend draws a "
-        "level."
-    )
+    text = page.words("Levels", sets=LEVEL_SETS, prompts=f"{LEVEL_PROMPTS:,}")
     if settings.loops == 1:
         return text
     step, risk = best_descent(settings)
-    smallest = f"a = {step:.3g}, mean {risk:.3g}, exact"
-    return f"{text} Constructed GD has the single step with the smallest mean error of w: {smallest}."
+    return f"{text} {page.words('Constructed GD', step=f'{step:.3g}', risk=f'{risk:.3g}')}"
 
 
 def in_words(settings: TrainSettings) -> str:
@@ -334,11 +284,8 @@ def draw(settings: TrainSettings) -> None:
         note = "Link and files belong to the run on screen, not to the settings on the left." if differs else ""
         share(controls, asked, lambda: export.of(run), note)
     page.notice(plain(sentence) for sentence in [*notice(run.settings), *run.noticed()])
-    with page.data("Data behind the charts") as opened:
-        if opened:
-            charts = figures.pictures(run, st.session_state.get("statistic", "median"))
-            heading = st.selectbox("Chart", list(charts))
-            data_table(charts[heading].table, heading)
+    statistic = st.session_state.get("statistic", "median")
+    page.tables("Data behind the charts", lambda: figures.pictures(run, statistic))
     page.assumptions()
     made_by(provenance)
 
@@ -368,8 +315,4 @@ def notice(settings: TrainSettings) -> list[str]:
 page: Page[TrainSettings] = Page("train", __file__)
 controls = page.controls
 sidebar()
-chosen = page.begin(
-    "Start from random weights, train on fresh prompts, and see which algorithm comes out: gradient descent, or "
-    "something better."
-)
-draw(chosen)
+draw(page.begin())

@@ -64,5 +64,9 @@ def test_a_wheel_carries_every_file_that_is_read_beside_the_code():
         for pattern in patterns
         for path in (ROOT / package.replace(".", "/")).glob(pattern)
     }
+    for line in (ROOT / "MANIFEST.in").read_text().splitlines():  # a wheel takes what it includes from a package, too
+        kind, folder, *patterns = line.split()
+        if kind == "recursive-include" and folder in carried:
+            listed |= {path for pattern in patterns for path in (ROOT / folder).rglob(pattern)}
     read = {path for package in ("looped", "looped_ui") for path in (ROOT / package).rglob("*") if path.is_file()}
     assert {path for path in read if path.suffix not in (".py", ".pyc")} == listed

@@ -3,21 +3,20 @@
 from dataclasses import replace
 from functools import cached_property
 
-import numpy as np
 from torch import Tensor
 
 from looped import theory
-from looped.algorithms.base import Algorithm
-from looped.algorithms.gd import construction, descend
-from looped.attention import Weights
+from looped.algorithms.gd import GradientDescent
+from looped.settings import Settings
 
 
-class Softmax(Algorithm):
-    """w ← w − η Σ_i x_i softmax_i(⟨x_i, w⟩ − αy_i); its explicit counterpart is gradient descent at the same step."""
+class Softmax(GradientDescent):
+    """w ← w − η Σ_i x_i softmax_i(⟨x_i, w⟩ − αy_i); its explicit counterpart is gradient descent at the same step.
+
+    P and Q are those of gradient descent.
+    """
 
     name = "softmax"
-    twin = "gradient descent"
-    gap_name = "GD"
     loop_name = "Softmax attention"
     equation = r"w \leftarrow w - \eta \sum_i x_i\, \mathrm{softmax}_i\big(\langle x_i, w\rangle - \alpha y_i\big)"
     layer = r"Z \leftarrow Z - \eta\, P Z M\, \mathrm{softmax}(Z^\top Q Z)\, R"
@@ -33,16 +32,7 @@ class Softmax(Algorithm):
     ends_elsewhere = "softmax attention takes other steps, so more loops need not bring them together"
     has_state = False
     softmax = True
-    has_rival = False
-
-    @property
-    def weights(self) -> Weights:
-        """P and Q of gradient descent."""
-        return construction(self.batch.shape[2], self.settings.layout, self.batch.X.dtype)
-
-    def explicit(self, X: np.ndarray, y: np.ndarray, eta: np.ndarray, gram: bool) -> np.ndarray:
-        """T steps of gradient descent on the squared error."""
-        return descend(X, y, eta, self.settings.loops, self.settings.label_scale, gram)
+    steady = False
 
     @cached_property
     def errors(self) -> Tensor | None:
@@ -61,6 +51,16 @@ class Softmax(Algorithm):
     def rounding_floor(self) -> Tensor | None:
         """None: no estimate."""
         return None
+
+    @classmethod
+    def filled(cls, eta: str, examples: int, label_scale: str) -> str:  # noqa: ARG003
+        """Nothing: the sum over the examples is that of `equation`."""
+        return ""
+
+    @classmethod
+    def hints(cls, settings: Settings, kappa: float) -> list[str]:  # noqa: ARG003
+        """None: κ says nothing about its speed."""
+        return []
 
     @classmethod
     def subtitle(cls) -> str:

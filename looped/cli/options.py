@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
@@ -138,12 +139,28 @@ def make(folder: Path | None) -> None:
     """
     if folder is None:
         return
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@contextmanager
+def writing(folder: Path | None, continues: str = "") -> Iterator[None]:
+    """Refuse a folder that cannot be written to, in a sentence, and let an interruption say how the run continues.
+
+    Raises:
+        SettingsError: for an error of the system.
+    """
+    try:
+        yield
     except OSError as error:
-        raise cannot_write(folder, error) from None
+        why = f"--out = {folder} cannot be written to ({error.strerror}): choose another folder."
+        raise SettingsError("out", why) from None
+    except KeyboardInterrupt as stop:
+        if folder is not None and continues:
+            stop.add_note(continues)
+        raise
 
 
 def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None = None) -> str:
@@ -165,15 +182,7 @@ def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None 
     made = export.of(result)
     summary = made.summary_json()
     if folder is not None:
-        try:
+        with writing(folder):
             written = files.write({**made.files(), **(more or {})}, folder)
-        except OSError as error:
-            raise cannot_write(folder, error) from None
         say(f"wrote {', '.join(path.name for path in written)} to {folder}")
     return summary
-
-
-def cannot_write(folder: Path | None, error: OSError) -> SettingsError:
-    """The sentence for a folder that cannot be written to."""
-    why = f"--out = {folder} cannot be written to ({error.strerror}): choose another folder."
-    return SettingsError("out", why)

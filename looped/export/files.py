@@ -5,8 +5,6 @@ import html
 import io
 import json
 import sys
-import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ import numpy as np
 from looped import provenance
 from looped.chart import Picture
 from looped.experiments import EXPERIMENTS
-from looped.files import npz, utf8, write
+from looped.files import NOT_AN_ARRAY, npz, utf8, write
 from looped.settings import CheckedSettings
 
 RESULTS_VERSION = 2
@@ -231,7 +229,7 @@ def compared(arrays: Mapping[str, np.ndarray], path: Path) -> str:
             old = dict(stored)
     except FileNotFoundError:
         return f"there is no {path.name} here to compare with"
-    except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error):
+    except NOT_AN_ARRAY:
         return f"the {path.name} here cannot be read"
     pairs = ((name, arrays.get(name), old.get(name)) for name in dict.fromkeys((*arrays, *old)))
     differing = [f"{name} ({how})" for name, new, kept in pairs if (how := _difference(new, kept))]

@@ -81,12 +81,7 @@ def gradient_flow(task: SignalTask, beta: Tensor, Gamma: Tensor, until: float, p
     )
 
 
-def _follow(
-    move: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]],
-    now: tuple[Tensor, Tensor],
-    until: float,
-    points: int,
-) -> list[tuple[Tensor, Tensor]]:
+def _follow(move: Callable[[Tensor, Tensor, float], State], now: State, until: float, points: int) -> list[State]:
     """The path from `now`, at evenly spaced times, in steps whose length follows their error.
 
     Strang's splitting errs by h³ in a step.

@@ -63,13 +63,7 @@ class Levels:
 
     def optimum(self, kind: Kind) -> float:
         """The smallest risk of a model."""
-        match kind:
-            case "lsa":
-                return self.lsa.risk
-            case "gd-0":
-                return self.gd0.risk
-            case _:
-                return self.gd.risk
+        return {"lsa": self.lsa.risk, "gd-0": self.gd0.risk}.get(kind, self.gd.risk)
 
 
 def _in_digits(value: float, decimals: int) -> str:

@@ -77,9 +77,10 @@ def exact_risk(task: SignalTask, model: Effective) -> float:
     return float(whitened_risk(task, root @ (task.beta_star - model.g), torch.cat([b, u[None]]), whitened))
 
 
-def moments(task: SignalTask, delta: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
-    """Q = E[GrrᵀG] and L = E[Gr(β̃ − g)ᵀ] for examples (H^{-½}x; y′) and r = (b̃; u), (d+1, d+1) and (d+1, d).
+def whitened_risk(task: SignalTask, delta: Tensor, r: Tensor, U: Tensor) -> Tensor:
+    """R for whitened δ̃ (d,), r = (b̃; u) (d+1,) and U (d+1, d), for examples (H^{-½}x; y′).
 
+    R = c + ‖δ̃‖² − 2⟨L, U⟩ + ⟨U, QU⟩, Q = E[GrrᵀG] and L = E[Gr(β̃ − g)ᵀ]:
     Q = [[u²Ω + (‖b̃‖²I + (M+1)b̃b̃ᵀ)/M, u(Ω + 2S/M + cI)b̃],
          [·, b̃ᵀΩb̃ + u²(2(M+2)tr(S²) + (M+2)c²)/M]],  L = [uS + b̃δ̃ᵀ; b̃ᵀS + cuδ̃ᵀ].
     """
@@ -91,10 +92,4 @@ def moments(task: SignalTask, delta: Tensor, r: Tensor) -> tuple[Tensor, Tensor]
     last = b @ Omega @ b + u.square() * (M + 2) / M * (2 * S.square().sum() + c**2)
     Q = torch.cat([torch.cat([corner, side[:, None]], dim=1), torch.cat([side, last[None]])[None]])
     L = torch.cat([u * S + torch.outer(b, delta), (b @ S + c * u * delta)[None]])
-    return Q, L
-
-
-def whitened_risk(task: SignalTask, delta: Tensor, r: Tensor, U: Tensor) -> Tensor:
-    """R for whitened δ̃ (d,), r (d+1,) and U (d+1, d)."""
-    Q, L = moments(task, delta, r)
     return task.c + delta @ delta - 2 * (L * U).sum() + (U * (Q @ U)).sum()

@@ -245,29 +245,22 @@ def _covariance(matrix: Tensor, name: str, label: str, d: int, eps: float | None
         raise _wrong_shape(name, label, tuple(matrix.shape), d)
     if eps is None:
         eps = torch.finfo(matrix.dtype).eps if matrix.is_floating_point() else 0.0
-    rounding = max(ROUNDING, UNITS * eps)
-    matrix = matrix.double()
+    rounding, matrix = max(ROUNDING, UNITS * eps), matrix.double()
+    size, apart = float(matrix.abs().max()), float((matrix - matrix.mT).abs().max())
     if not matrix.isfinite().all():
         raise SettingsError(name, f"{label} holds a value that is not finite: a covariance needs numbers.")
-    size = float(matrix.abs().max())
     if size > LARGEST or 0 < size < SMALLEST:
-        raise SettingsError(
-            name,
-            f"{label} has {size:.3g} as its largest entry: give it in other units, so that this is from {SMALLEST:.0e} "
-            f"to {LARGEST:.0e}.",
-        )
-    difference = float((matrix - matrix.mT).abs().max())
-    if difference > rounding * size:
-        raise SettingsError(
-            name, f"{label} is not symmetric, two entries differ by {difference:.2g}: give a covariance matrix."
-        )
+        units = f"give it in other units, so that this is from {SMALLEST:.0e} to {LARGEST:.0e}"
+        raise SettingsError(name, f"{label} has {size:.3g} as its largest entry: {units}.")
+    if apart > rounding * size:
+        why = f"is not symmetric, two entries differ by {apart:.2g}"
+        raise SettingsError(name, f"{label} {why}: give a covariance matrix.")
     matrix = (matrix + matrix.mT) / 2
     values, vectors = torch.linalg.eigh(matrix)
     smallest = float(values[0])
     if smallest < -rounding * size:
-        raise SettingsError(
-            name, f"{label} has the negative eigenvalue {smallest:.2g}: a covariance is positive semi-definite."
-        )
+        why = f"has the negative eigenvalue {smallest:.2g}"
+        raise SettingsError(name, f"{label} {why}: a covariance is positive semi-definite.")
     if smallest < -ROUNDING * size:  # rounding of the file: eigenvalues as small as that are 0
         matrix = (vectors * torch.where(values > rounding * size, values, 0.0)) @ vectors.mT
         matrix = (matrix + matrix.mT) / 2

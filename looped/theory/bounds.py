@@ -20,8 +20,6 @@ class Bound:
     """Name in files."""
     label: str
     """Formula, as the legend shows it."""
-    source: str
-    """The source, and how this project knows it."""
     values: Tensor | None
     """The bound after each loop, (T+1,), or None where it does not apply."""
     why_not: str = ""
@@ -48,7 +46,7 @@ def bounds(
     general = _no_bound(settings, spectrum, exact_labels, loop)
     contracted = {"auto": spectrum.largest, "optimal": (spectrum.largest + spectrum.smallest) / 2}
 
-    def bound(key: str, label: str, source: str, values: Tensor, *steps: str) -> Bound:
+    def bound(key: str, label: str, values: Tensor, *steps: str) -> Bound:
         why = general
         if not why and settings.step_size not in steps:
             why = f"it belongs to the step {' or '.join(STEPS[step] for step in steps)}"
@@ -56,32 +54,15 @@ def bounds(
             product = step_size * contracted[str(settings.step_size)]
             if not torch.allclose(product, torch.ones_like(product), rtol=1e-9):
                 why = "one η for all prompts is not each prompt's own step"
-        return Bound(key, label, source, None if why else values, why)
+        return Bound(key, label, None if why else values, why)
 
+    # The first is |α|e^(−T/(2κ)) on ‖w_T − αw*‖ with ‖w*‖ = 1, as a stored summary of arXiv 2410.11268 gives it,
+    # divided by |α|; the paper's text was not read, and it follows from the other two, derived for this project.
+    auto, optimal = (torch.tensor(left, dtype=torch.float64) for left in (1 - 1 / kappa, (kappa - 1) / (kappa + 1)))
     return [
-        bound(
-            "bound_paper",
-            "e^(−t/(2κ))",
-            "|α|e^(−T/(2κ)) on ‖w_T − αw*‖ with ‖w*‖ = 1, as a stored summary of arXiv 2410.11268 gives it, divided by "
-            "|α|; the paper's text was not read, the bound follows from the derived rates for both steps",
-            torch.exp(-t / (2 * kappa)),
-            "auto",
-            "optimal",
-        ),
-        bound(
-            "bound_auto",
-            "(1 − 1/κ)ᵗ",
-            "derived for this project, η = 1/λ₁",
-            torch.tensor(1 - 1 / kappa, dtype=torch.float64) ** t,
-            "auto",
-        ),
-        bound(
-            "bound_optimal",
-            "((κ−1)/(κ+1))ᵗ",
-            "derived for this project, η = 2/(λ₁+λ_d)",
-            torch.tensor((kappa - 1) / (kappa + 1), dtype=torch.float64) ** t,
-            "optimal",
-        ),
+        bound("bound_paper", "e^(−t/(2κ))", torch.exp(-t / (2 * kappa)), "auto", "optimal"),
+        bound("bound_auto", "(1 − 1/κ)ᵗ", auto**t, "auto"),
+        bound("bound_optimal", "((κ−1)/(κ+1))ᵗ", optimal**t, "optimal"),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from looped.files import in_one_move
+from looped.files import NOT_AN_ARRAY, in_one_move
 
 FORMAT = "looped training 2"
 
@@ -46,14 +46,5 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        pickle.PickleError,
-    ) as error:
+    except (*NOT_AN_ARRAY, AttributeError, pickle.PickleError) as error:
         raise CheckpointError(f"{path} is damaged or was not written by this version's training.") from error

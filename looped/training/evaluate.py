@@ -28,24 +28,17 @@ Predictor = Callable[[Tensor, Tensor], Tensor]
 """States (B, d+1, d+1) and queries (B, d) to predictions after 0, 1, …, T loops, (T+1, B)."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryErrors:
-    """(prediction − x_qᵀw*)² on fresh prompts after 0, 1, …, T loops; each array (T+1,), infinite after an overflow."""
-
-    mean: np.ndarray
-    median: np.ndarray
-    tail: np.ndarray
-    """The 99.9 % point."""
-
-
-def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: int = PROMPTS) -> QueryErrors:
-    """Squared errors of any predictor; the same seed gives the same prompts.
+def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: int = PROMPTS) -> np.ndarray:
+    """(prediction − x_qᵀw*)² of any predictor on fresh prompts; the same seed gives the same prompts.
 
     Args:
         predict: the predictor; for a model `m`, `lambda state, queries: m.predictions(state, queries, loops)`.
         stream: the source of the prompts.
         seed: the seed of the prompts.
         prompts: the number of prompts, drawn `CHUNK` at a time.
+
+    Returns:
+        Mean, median and 99.9 % point after 0, 1, …, T loops, (3, T+1), infinite after an overflow.
     """
     generator = torch.Generator().manual_seed(seed)
     chunks = []
@@ -54,7 +47,7 @@ def query_errors(predict: Predictor, stream: PromptStream, seed: int, prompts: i
         batch, queries = stream.draw(count, generator), stream.queries(count, generator)
         answer = torch.einsum("bd,bd->b", queries, batch.w_star)
         chunks.append((predict(batch.state, queries) - answer).square())
-    return QueryErrors(*statistics(torch.cat(chunks, dim=1)))
+    return statistics(torch.cat(chunks, dim=1))
 
 
 def statistics(errors: Tensor) -> np.ndarray:
@@ -90,10 +83,7 @@ def _far(stream: PromptStream, seed: int, count: int) -> Iterator[tuple[Batch, T
     """Batches of `PromptStream.draw_far`, `count` prompts in all, with their weights and λ₁."""
     generator = torch.Generator().manual_seed(seed)
     for first in range(0, count, CHUNK):
-        batch = stream.draw_far(min(CHUNK, count - first), generator)
-        assert batch.weight is not None
-        assert batch.largest is not None
-        yield batch, batch.weight, batch.largest
+        yield stream.draw_far(min(CHUNK, count - first), generator)
 
 
 def spectra(examples: int, features: int, count: int, seed: int) -> tuple[Tensor, Tensor]:

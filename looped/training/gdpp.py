@@ -38,44 +38,28 @@ class Fit:
     unexplained_q: float
     """‖Q − diag(a·I, 0)‖²/‖Q‖²."""
 
-    @property
-    def unexplained(self) -> float:
-        """The larger share of the two."""
-        return max(self.unexplained_p, self.unexplained_q)
 
-
-def fit(P: Tensor, Q: Tensor) -> Fit:
+def fit(P: Tensor, Q: Tensor, generates: bool = False) -> Fit:
     """Least-squares fit of one layer, P and Q (d+1, d+1), which P → cP, Q → Q/c leaves unchanged.
 
+    One that predicts has P[d, d] = 1. One that generates w has Q[d, d] = −1, P = diag(a·I, 0), Q = diag(I, −1); its
+    write mask keeps the examples where they are, so γ is 0.
+
     Raises:
-        ValueError: if P[d, d] is 0, since these weights then predict 0 for every prompt and have no such gauge, or
-            so near 0 that the weights overflow in it.
+        ValueError: if that corner is 0, since the weights then predict 0 for every prompt or never see the labels, and
+            have no such gauge; or so near 0 that the weights overflow in it.
     """
     d = len(P) - 1
-    corner = float(P[d, d])
+    corner = -float(Q[d, d]) if generates else float(P[d, d])
     if corner == 0:
-        raise ValueError("P[d, d] is 0, so these weights have no gauge in which it is 1.")
-    P, Q = P.double().cpu() / corner, Q.double().cpu() * corner
+        name, fixed = ("Q", "−1") if generates else ("P", "1")
+        raise ValueError(f"{name}[d, d] is 0, so these weights have no gauge in which it is {fixed}.")
+    P, Q = P.double().cpu(), Q.double().cpu()
+    P, Q = (P * corner, Q / corner) if generates else (P / corner, Q * corner)
     p, a = float(P.diagonal()[:d].mean()), float(Q.diagonal()[:d].mean())
+    if generates:
+        return _measured(P, Q, [p] * d + [0.0], [1.0] * d + [-1.0], p, 0.0)
     return _measured(P, Q, [p] * d + [1.0], [a] * d + [0.0], a, a * p)
-
-
-def fit_generation(P: Tensor, Q: Tensor) -> Fit:
-    """The gradient descent P = diag(a·I, 0), Q = diag(I, −1) nearest to one layer that generates w, Q[d, d] = −1.
-
-    Its write mask keeps the examples where they are, so γ is 0.
-
-    Raises:
-        ValueError: if Q[d, d] is 0, since these weights never see the labels and have no such gauge, or so near 0 that
-            the weights overflow in it.
-    """
-    d = len(P) - 1
-    corner = -float(Q[d, d])
-    if corner == 0:
-        raise ValueError("Q[d, d] is 0, so these weights have no gauge in which it is −1.")
-    P, Q = P.double().cpu() * corner, Q.double().cpu() / corner
-    a = float(P.diagonal()[:d].mean())
-    return _measured(P, Q, [a] * d + [0.0], [1.0] * d + [-1.0], a, 0.0)
 
 
 def _measured(P: Tensor, Q: Tensor, near_P: list[float], near_Q: list[float], a: float, gamma: float) -> Fit:

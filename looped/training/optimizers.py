@@ -4,7 +4,7 @@ All lower the mean over fresh prompts of ‖Σ^{1/2}(w_T − w*)‖², which is 
 out: the same gradient in expectation, with less noise.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,24 +14,6 @@ from looped.training.stream import Batch
 
 PROMPTS_TOGETHER = 512
 """Prompts whose derivatives are held at once; more would leave the processor's cache."""
-
-
-class Optimizer(Protocol):
-    """One way to move the weights of a model."""
-
-    def step(self, batch: Batch, loops: int, rate: float) -> Tensor | None:
-        """Move the weights once.
-
-        Returns:
-            The squared error of each prompt before the step, (B,); None if the loss or a derivative is not finite,
-            and then the weights are as they were.
-        """
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that must be kept to resume later."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from such a state."""
 
 
 class FirstOrder:
@@ -49,7 +31,12 @@ class FirstOrder:
         self.inner: torch.optim.Optimizer = kind(model.parameters())
 
     def step(self, batch: Batch, loops: int, rate: float) -> Tensor | None:
-        """One step of length `rate`."""
+        """One step of length `rate`.
+
+        Returns:
+            The squared error of each prompt before the step, (B,); None if the loss or a derivative is not finite,
+            and then the weights are as they were.
+        """
         self.inner.zero_grad()
         errors = batch.residual(self.model(batch.state, loops)).square().sum(1)
         errors.mean().backward()  # type: ignore[no-untyped-call]

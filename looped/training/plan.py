@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import torch
 
@@ -84,14 +84,9 @@ class Training:
         for name in ("rate", "clip", "stretch"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0 and finite.")
-        choices = {
-            "task": ("prediction", "generation"),
-            "weights": ("preconditioner", "sparse", "full"),
-            "optimizer": ("gauss-newton", "adam", "sgd"),
-            "dtype": ("float64", "float32"),
-        }
-        for name, values in choices.items():
-            if getattr(self, name) not in values:
+        hints = get_type_hints(Training)
+        for name in ("task", "weights", "optimizer", "dtype"):
+            if getattr(self, name) not in (values := get_args(hints[name])):
                 raise ValueError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(values)}.")
 
     @classmethod

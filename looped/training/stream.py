@@ -23,10 +23,6 @@ class Batch:
     """(B, d)."""
     root: Tensor | None
     """Σ^{1/2}, (d, d); None where Σ = I."""
-    weight: Tensor | None = None
-    """(B,): the density of a prompt over that of the distribution it was drawn from. None where all are 1."""
-    largest: Tensor | None = None
-    """λ₁ of XᵀX/n before Σ^{1/2} is applied, (B,); known where it was multiplied."""
 
     def residual(self, iterate: Tensor) -> Tensor:
         """Σ^{1/2}(w − w*) for iterates (…, B, d); its squared length is E(x_qᵀw − x_qᵀw*)² over the query x_q."""
@@ -34,7 +30,7 @@ class Batch:
         return difference if self.root is None else difference @ self.root
 
     def split(self, prompts: int) -> "list[Batch]":
-        """The same prompts, at most this many at a time, without weights."""
+        """The same prompts, at most this many at a time."""
         starts = range(0, len(self.state), prompts)
         return [Batch(self.state[i : i + prompts], self.w_star[i : i + prompts], self.root) for i in starts]
 
@@ -72,17 +68,21 @@ class PromptStream:
         scale[1::2] = stretch**0.5
         return self._batch(scale * R[..., : self.features], R, generator)
 
-    def draw_far(self, prompts: int, generator: torch.Generator) -> Batch:
+    def draw_far(self, prompts: int, generator: torch.Generator) -> tuple[Batch, Tensor, Tensor]:
         """Draw B prompts, in every second one λ₁ multiplied by one of `STRETCHES`, with the weights that undo it.
 
         The eigenvectors, the other eigenvalues, w* and the noise stay as they were drawn. A weighted mean over these
         prompts estimates the mean over the stated distribution; no weight is above 2.
 
+        Returns:
+            The prompts; the density of each over that of the distribution it was drawn from, (B,); and its λ₁ before
+            Σ^{1/2} is applied, (B,).
+
         Source: importance sampling with a defensive mixture, Hesterberg (1995).
         """
         R = self._factor(prompts, generator)
         x, weight, largest = _multiply_largest(R[..., : self.features], self.examples)
-        return self._batch(x, R, generator, weight, largest)
+        return self._batch(x, R, generator), weight, largest
 
     def _factor(self, prompts: int, generator: torch.Generator) -> Tensor:
         """R of B prompts, (B, min(n, k), k): the factor of x alone, k = d, or with a last column for the noise."""
@@ -95,10 +95,7 @@ class PromptStream:
         R.diagonal(dim1=1, dim2=2).copy_(chi_squared.sqrt())
         return R
 
-    def _batch(
-        self, x: Tensor, R: Tensor, generator: torch.Generator,
-        weight: Tensor | None = None, largest: Tensor | None = None,
-    ) -> Batch:  # fmt: skip
+    def _batch(self, x: Tensor, R: Tensor, generator: torch.Generator) -> Batch:
         """Prompts with the rows x, (B, r, d), before Σ^{1/2} is applied, and tasks that are drawn here."""
         (B, r, d), n = x.shape, self.examples
         whitened = torch.randn(B, d, generator=generator, dtype=x.dtype, device=x.device)  # Σ^{1/2} w*
@@ -108,10 +105,10 @@ class PromptStream:
             rows[..., d] += self.noise * R[..., d]
         if self.root is None:
             rows[..., :d] = x
-            return Batch(rows.mT @ rows / n, whitened, None, weight, largest)
+            return Batch(rows.mT @ rows / n, whitened, None)
         root = self.root.to(x)
         rows[..., :d] = x @ root
-        return Batch(rows.mT @ rows / n, torch.linalg.solve(root, whitened.T).T, root, weight, largest)
+        return Batch(rows.mT @ rows / n, torch.linalg.solve(root, whitened.T).T, root)
 
     def queries(self, prompts: int, generator: torch.Generator) -> Tensor:
         """x_q ~ N(0, Σ), (B, d)."""

@@ -14,7 +14,7 @@ import torch
 from looped.threads import in_one_thread
 from looped.training import checkpoint
 from looped.training.models import LoopedGenerator, LoopedModel, LoopedPredictor
-from looped.training.optimizers import FirstOrder, GaussNewton, Optimizer
+from looped.training.optimizers import FirstOrder, GaussNewton
 from looped.training.plan import Training
 
 PATIENCE_GAIN = 0.01
@@ -125,7 +125,7 @@ class Trainer:
             dtype=getattr(torch, training.dtype),
             device=training.device,
         )
-        self.optimizer: Optimizer
+        self.optimizer: FirstOrder | GaussNewton
         if training.optimizer == "gauss-newton":
             self.optimizer = GaussNewton(self.model)
         else:

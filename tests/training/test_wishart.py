@@ -114,11 +114,11 @@ def test_a_step_tuned_on_draws_has_the_true_risk_that_draws_do_not_show():
 def test_importance_sampling_finds_the_same_risk(loops, n, d, noise):
     # Only λ₁ is multiplied; w* and the noise are integrated out: Σ_k (1 − aλ)^{2T} + σ²/n (1 − (1 − aλ)^T)²/λ.
     step, risk = wishart.best_descent(loops, n, d, noise)
-    batch = PromptStream(examples=n, features=d).draw_far(80_000, torch.Generator().manual_seed(2))
+    batch, weight, _ = PromptStream(examples=n, features=d).draw_far(80_000, torch.Generator().manual_seed(2))
     eigenvalues = torch.linalg.eigvalsh(batch.state[:, :d, :d])[:, -min(n, d) :]
     left = (1 - step * eigenvalues) ** loops
     loss = (left.square() + noise**2 / n * (1 - left).square() / eigenvalues).sum(1) + max(0, d - n)
-    values = batch.weight * loss
+    values = weight * loss
     assert abs(float(values.mean()) - risk) < 4 * float(values.std()) / 80_000**0.5 < 0.1 * risk
 
 

@@ -74,17 +74,12 @@ class Sizes:
         B, n, d, T, D = self.B, self.n, self.d, self.T, self.D
         if not self.algorithm.has_state and not self.algorithm.softmax:  # every token is written
             operations = self.algorithm.layer_operations(n, d)
-            return T * (3e-4 + B * (3e-6 + 5e-11 * operations + 1e-8 * D * (n + self.queries)))
+            return T * (3e-4 + B * (3e-6 + 5e-11 * operations + 1e-8 * D * (n + self.algorithm.queries(d))))
         maps = self.algorithm.maps  # token-wise maps beside attention, (D, D) for each prompt
         if self.token_form or (maps and n <= d):
             return T * (2e-5 + B * (2e-7 + 7e-10 * n * D + (2.5e-9 * D * D if maps else 0)))
         k = D if n > d else n
         return B * (1e-10 * n * D * D + 2e-9 * k**3 + T * (2e-8 + 6e-9 * D + 3e-10 * k * D)) + 2e-5 * T**0.5
-
-    @property
-    def queries(self) -> int:
-        """Query tokens of a prompt."""
-        return self.algorithm.queries(self.d)
 
     @property
     def _more(self) -> bool:
@@ -94,15 +89,16 @@ class Sizes:
     @property
     def bytes(self) -> int:
         """Estimated memory of the arrays, in bytes, all counted as float64."""
-        data = 7 * self.n * self.d + 6 * (self.D**2 if self.n > self.d else self.n**2)
-        loop = self.D * self.queries + self.d
-        if self.n <= self.d and not self.token_form:
-            loop = max(loop, 2 * self.D + 3 * self.n)
-        history = (self.T + 1) * (max(loop, 4 * self.d) + self.d + 12)
+        n, d, D, queries = self.n, self.d, self.D, self.algorithm.queries(self.d)
+        data = 7 * n * d + 6 * (D**2 if n > d else n**2)
+        loop = D * queries + d
+        if n <= d and not self.token_form:
+            loop = max(loop, 2 * D + 3 * n)
+        history = max(loop, 4 * d) + d + 12
         if self._more:
-            data += 4 * self.D * (self.n + self.queries) + 2 * self.D**2
-            history += (self.T + 1) * (self.d + 3 * min(self.n, self.d))
-        return 8 * self.B * (data + history)
+            data += 4 * D * (n + queries) + 2 * D**2
+            history += d + 3 * min(n, d)
+        return 8 * self.B * (data + (self.T + 1) * history)
 
     @property
     def cost(self) -> Cost:
@@ -114,10 +110,6 @@ class Sizes:
         """True where the run keeps within the limits of time and memory, and of the token form."""
         reads = self.B * self.n * self.d * self.T
         return BUDGET.allows(self.cost) and not (self.token_form and reads > TOKEN_CAP)
-
-    def with_prompts(self, B: int) -> "Sizes":
-        """The same run with B prompts."""
-        return replace(self, B=B)
 
 
 def sizes(settings: Settings, table: Table | None = None) -> Sizes:
@@ -152,10 +144,10 @@ def most_prompts(settings: Settings, table: Table | None = None, quick: bool = F
         quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
     """
     run = sizes(settings, table)
-    seconds = max(QUICK_SECONDS, 1.25 * run.with_prompts(1).seconds)
+    seconds = max(QUICK_SECONDS, 1.25 * replace(run, B=1).seconds)
 
     def too_many(B: int) -> bool:
-        smaller = run.with_prompts(B)
+        smaller = replace(run, B=B)
         return not smaller.allowed or (quick and smaller.seconds > seconds)
 
     return bisect_left(range(1, run.B + 1), True, key=too_many)
@@ -171,18 +163,16 @@ def check(settings: Settings, table: Table | None = None) -> None:
     if run.allowed:
         return
     what = f"T = {run.T}, n = {run.n}, d = {run.d}"
-    state = run.token_form and run.algorithm.has_state
-    most = most_prompts(settings, table)
-    if most:
-        raise SettingsError(
-            "prompts",
+    if most := most_prompts(settings, table):
+        field, why = "prompts", (
             f"prompts = {run.B} needs about {run.seconds:.1f} s and {run.bytes / 1024**2:,.0f} MiB at {what}, more "
             f"than {BUDGET.seconds:g} s, {BUDGET.bytes // 1024**2:,} MiB or the cap of the token form allow: "
-            f"choose at most {most} prompts, or smaller sizes.",
-        )
-    raise SettingsError(
-        "form" if state else "loops",
-        f"form = token at {what} would take about {run.seconds:.0f} s: choose the state form, or smaller sizes."
-        if state
-        else f"{what} would take about {run.seconds:.1f} s: choose a smaller T, or fewer rows and columns.",
-    )
+            f"choose at most {most} prompts, or smaller sizes."
+        )  # fmt: skip
+    elif run.token_form and run.algorithm.has_state:
+        long = f"form = token at {what} would take about {run.seconds:.0f} s"
+        field, why = "form", f"{long}: choose the state form, or smaller sizes."
+    else:
+        long = f"{what} would take about {run.seconds:.1f} s"
+        field, why = "loops", f"{long}: choose a smaller T, or fewer rows and columns."
+    raise SettingsError(field, why)

@@ -1,13 +1,16 @@
 """The inside of the loop: one prompt's tokens, attention scores, update and iterate, loop by loop."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from looped import attention, prompts
-from looped.experiments.compare.modes import require_steady
+from looped.algorithms.base import Algorithm
+from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.plane import Plane, plane
 from looped.experiments.compare.result import Comparison
 from looped.prompts import relative_distance
@@ -25,9 +28,10 @@ class Inside:
     """One prompt in the constructed transformer, at F of its loops. Arrays are NumPy, in the run's dtype.
 
     At loop t the query z_t is scored against every example, s_i = z_iᵀ Q z_t, and one pass adds
-    Δ_t = −(η/n) P Z M (Zᵀ Q z_t) to it.
+    Δ_t = −(η/n) P Z M (Zᵀ Q z_t) to it. Where no single query holds the iterate, `queries` and `scores` are empty.
     """
 
+    algorithm: type[Algorithm]
     prompt: int
     """Which prompt of the run, counted from 0."""
     sizes: tuple[int, int]
@@ -36,22 +40,18 @@ class Inside:
     """Which loops, (F,), from 0 to T."""
     weights: attention.Weights
     """P, Q and the rows of a token."""
-    twin: str
-    """Name of the explicit algorithm."""
     rows: np.ndarray
     """Rows of a token that are shown, (R,)."""
     examples: np.ndarray
-    """Tokens of the shown examples, which no loop moves, (R, C)."""
+    """Tokens of the shown examples before the first loop, (R, C)."""
     queries: np.ndarray
     """The query token, (F, R)."""
     scores: np.ndarray
     """Attention scores s of the shown examples, (F, C)."""
-    updates: np.ndarray
-    """What the next pass adds to the query, (F, R)."""
     largest_score: np.ndarray
     """max |s_i| over all n examples, (F,)."""
-    update_length: np.ndarray
-    """‖Δ_t‖ over all rows, (F,)."""
+    passes: Callable[[], np.ndarray]
+    """Gives Δ_t, all rows of what the next pass adds to the query, (F, D)."""
     iterate_rows: np.ndarray
     """Which of the shown rows hold the iterate, (K,)."""
     explicit: np.ndarray
@@ -59,8 +59,38 @@ class Inside:
     solution: np.ndarray
     """w_ref there, (K,)."""
     errors: np.ndarray
-    """‖w_t − w_ref‖/‖w_ref‖, (F,)."""
+    """‖w_t − w_ref‖/‖w_ref‖ of the transformer, (F,)."""
+    explicit_errors: np.ndarray
+    """The same of the explicit algorithm, (F,)."""
     plane: Plane
+    """Both paths in the plane of the flattest and the steepest direction of the loss."""
+    new_x: np.ndarray
+    """An example that is not in the prompt, (d,), standard normal."""
+    new_y: float
+    """Its label by the task αw*, or by w_ref where the task is unknown."""
+    task_known: bool
+    """Whether `new_y` is by the task."""
+    predictions: np.ndarray
+    """⟨w_t, new_x⟩, (F,)."""
+
+    @cached_property
+    def updates(self) -> np.ndarray:
+        """What the next pass adds to the query, (F, R)."""
+        return self._passes[:, self.rows]
+
+    @property
+    def update_length(self) -> np.ndarray:
+        """‖Δ_t‖ over all rows, (F,)."""
+        return np.linalg.norm(self._passes.astype(float), axis=1)
+
+    @cached_property
+    def _passes(self) -> np.ndarray:
+        return self.passes()
+
+    @property
+    def drawn_errors(self) -> np.ndarray:
+        """The errors, cut to what a log axis can show."""
+        return np.clip(self.errors, np.finfo(self.queries.dtype).eps / 20, ERROR_CEILING)
 
     @property
     def last(self) -> int:
@@ -85,9 +115,7 @@ class Inside:
 
 
 def record(result: Comparison, prompt: int = 0) -> Inside:
-    """Record the transformer's tokens and scores for one prompt.
-
-    Every shown loop is one application of `LinearAttention` to that loop's tokens.
+    """Record one prompt of a comparison.
 
     Args:
         result: A comparison.
@@ -95,49 +123,57 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
 
     Raises:
         IndexError: if the run has no such prompt.
-        ValueError: if the algorithm moves more than one query by linear attention.
     """
-    require_steady(result)
     B, n, d = result.prompts.shape
     if not 0 <= prompt < B:
         raise IndexError(f"There is no prompt {prompt}: the run has {B}, counted from 0.")
-    construction, loops = result.weights, shown_loops(result.settings.loops)
-    one = prompts.Prompts(X=result.prompts.X[prompt : prompt + 1], y=result.prompts.y[prompt : prompt + 1], w_star=None)
-    tokens = construction.embed(one, result.settings.label_scale)
-    step_size = torch.from_numpy(result.step_size[prompt : prompt + 1])
-    layer = attention.LinearAttention()
-    examples = tokens[0, :, :-1]
-    queries, updates = np.empty((2, len(loops), construction.width), tokens.numpy().dtype)
-    scores = np.empty((len(loops), n), queries.dtype)
-    with torch.inference_mode():
-        for place, loop in enumerate(loops):
-            tokens[0, construction.w, -1] = torch.from_numpy(result.looped[loop, prompt])
-            query = tokens[0, :, -1]
-            scores[place] = examples.mT @ (construction.Q @ query)
-            queries[place] = query
-            updates[place] = (layer(tokens, construction, step_size)[0, :, -1] - query).numpy()
-    rows = shown_rows(construction)
-    w_ref = result.w_ref[prompt]
-    iterate_rows = np.flatnonzero((rows >= construction.w.start) & (rows < construction.w.stop))
+    weights, loops, w_ref = result.weights, shown_loops(result.settings.loops), result.w_ref[prompt]
+    looped, explicit = result.looped[loops, prompt], result.explicit[loops, prompt]
+    only = slice(prompt, prompt + 1)
+    one = prompts.Prompts(X=result.prompts.X[only], y=result.prompts.y[only], w_star=None)
+    tokens = weights.embed(one, result.settings.label_scale)
+    examples, rows = tokens[0, :, :n], shown_rows(weights)
+    scores, queries = np.empty((2, len(loops), 0))
+    if result.algorithm.steady:
+        queries = np.tile(tokens[0, :, -1], (len(loops), 1))
+        queries[:, weights.w] = looped
+        asked = torch.from_numpy(queries) @ weights.Q.mT
+        scores = torch.bmm(asked[:, None], examples.expand(len(loops), -1, -1))[:, 0].numpy()
+    iterate_rows = np.flatnonzero((rows >= weights.w.start) & (rows < weights.w.stop))
+    new_x = np.random.default_rng([result.settings.seed, prompt]).standard_normal(d)
     return Inside(
+        algorithm=type(result.algorithm),
         prompt=prompt,
         sizes=(n, d),
         loops=loops,
-        weights=construction,
-        twin=f"explicit {result.algorithm.twin}",
+        weights=weights,
         rows=rows,
         examples=examples.numpy()[rows, :MOST_EXAMPLES],
-        queries=queries[:, rows],
+        queries=queries[:, rows] if result.algorithm.steady else queries,
         scores=scores[:, :MOST_EXAMPLES],
-        updates=updates[:, rows],
-        largest_score=np.abs(scores).max(axis=1),
-        update_length=np.linalg.norm(updates.astype(float), axis=1),
+        largest_score=np.abs(scores).max(axis=1, initial=0),
+        passes=partial(_passes, tokens, weights, torch.from_numpy(result.step_size[only]), queries),
         iterate_rows=iterate_rows,
-        explicit=result.explicit[loops, prompt, : len(iterate_rows)],
+        explicit=explicit[:, : len(iterate_rows)],
         solution=w_ref[: len(iterate_rows)],
-        errors=relative_distance(result.looped[loops, prompt : prompt + 1], w_ref[None])[:, 0],
+        errors=relative_distance(looped[:, None], w_ref[None])[:, 0],
+        explicit_errors=relative_distance(explicit[:, None], w_ref[None])[:, 0],
         plane=plane(result, prompt, loops),
+        new_x=new_x,
+        new_y=float((w_ref if result.task is None else result.task[prompt]) @ new_x),
+        task_known=result.task is not None,
+        predictions=looped.astype(float) @ new_x,
     )
+
+
+def _passes(tokens: Tensor, weights: attention.Weights, step_size: Tensor, queries: np.ndarray) -> np.ndarray:
+    """What one application of `LinearAttention` adds to each query, (F, D); the tokens are one prompt's."""
+    layer, tokens, updates = attention.LinearAttention(), tokens.clone(), np.empty_like(queries)
+    with torch.inference_mode():
+        for place, query in enumerate(torch.from_numpy(queries)):
+            tokens[0, :, -1] = query
+            updates[place] = layer(tokens, weights, step_size)[0, :, -1] - query
+    return updates
 
 
 def shown_loops(loops: int) -> np.ndarray:

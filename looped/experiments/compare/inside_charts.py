@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Motion, Picture, colour, log_range, short, symmetric_range
+from looped.chart import Motion, Picture, colour, short
 from looped.experiments.compare import player_layout as stage
-from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import Inside
-from looped.experiments.compare.player_layout import AXES
+from looped.experiments.compare.modes import require_steady
 
 ORDER = (
     "iterate", "explicit", "solution", "scores", "examples", "query", "update", "loss", "P", "Q",
@@ -19,14 +18,15 @@ ORDER = (
 
 def player(inside: Inside) -> Picture:
     """Everything one pass computes, a step for each shown loop; one figure, so that a step moves all eight views."""
+    require_steady(inside.algorithm)
     motion = Motion(
         captions=captions(inside),
         grown=[ORDER.index("path"), ORDER.index("explicit path")],
         moved={(ORDER.index(name), attribute): values for (name, attribute), values in _moved(inside).items()},
-        narrow=stage.layout(inside, _axes(inside), narrow=True),
+        narrow=stage.layout(inside, narrow=True),
     )
     traces = _styles(inside)
-    spec = {"data": [traces[name] for name in ORDER], "layout": stage.layout(inside, _axes(inside), narrow=False)}
+    spec = {"data": [traces[name] for name in ORDER], "layout": stage.layout(inside, narrow=False)}
     return Picture(spec, _describe(inside), _table(inside), motion=motion)
 
 
@@ -50,7 +50,7 @@ def _moved(inside: Inside) -> dict[tuple[str, str], np.ndarray]:
         ("here", "x"): path[:, :1],
         ("here", "y"): path[:, 1:],
         ("error now", "x"): inside.loops[:, None],
-        ("error now", "y"): _errors(inside)[:, None],
+        ("error now", "y"): inside.drawn_errors[:, None],
     }
 
 
@@ -63,7 +63,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
     on_plane = {**stage.on("plane"), "showlegend": False, "hoverinfo": "skip"}
     solution = {**points, "name": "limit w<sub>ref</sub>",
                 "marker": {"symbol": "x-thin-open", "size": 11, "line": {"width": 2}}}  # fmt: skip
-    explicit = {**points, "name": inside.twin}
+    explicit = {**points, "name": f"explicit {inside.algorithm.twin}"}
     return {
         "iterate": {
             **points, "name": "transformer", "y": w, "marker": {"size": 9}, **stage.on("iterate"),
@@ -107,7 +107,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
         "here": {**points, "marker": {"size": 11, "color": colour("model")}, **on_plane},
         "goal": {**solution, "x": short(plane.center[:1]), "y": short(plane.center[1:]), **on_plane},
         "errors": {
-            "type": "scatter", "mode": "lines", "x": inside.loops, "y": _errors(inside), "showlegend": False,
+            "type": "scatter", "mode": "lines", "x": inside.loops, "y": inside.drawn_errors, "showlegend": False,
             **stage.on("error"), "hovertemplate": "loop %{x}: %{y:.2e}<extra></extra>",
         },
         "error now": {**points, "showlegend": False, "marker": {"size": 12}, **stage.on("error"), "hoverinfo": "skip"},
@@ -129,36 +129,17 @@ def _matrix(inside: Inside, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _axes(inside: Inside) -> dict[str, dict[str, Any]]:
-    """The ranges of the axes, which hold every frame, and their names."""
-    across, up = inside.plane.ranges()
-    both = np.c_[inside.queries[:, inside.iterate_rows], np.tile(inside.solution, (len(inside.loops), 1))]
-    return {
-        f"yaxis{AXES['scores']}": {"range": symmetric_range(inside.scores), "nticks": 4},
-        f"xaxis{AXES['update']}": {"range": symmetric_range(inside.updates), "nticks": 3},
-        f"xaxis{AXES['iterate']}": {"range": symmetric_range(both), "nticks": 5},
-        f"xaxis{AXES['plane']}": {"title": {"text": inside.plane.names[0], "standoff": 4}, "range": across},
-        f"yaxis{AXES['plane']}": {"title": {"text": inside.plane.names[1], "standoff": 2}, "range": up},
-        f"xaxis{AXES['error']}": {"range": [0, inside.last]},
-        f"yaxis{AXES['error']}": {"range": log_range(_errors(inside))[0]},
-    }
-
-
-def _errors(inside: Inside) -> np.ndarray:
-    """The errors, cut to what a log axis can show."""
-    return np.clip(inside.errors, np.finfo(inside.queries.dtype).eps / 20, ERROR_CEILING)
-
-
 def _describe(inside: Inside) -> str:
     n, d = inside.sizes
     score, update = inside.largest_score, inside.update_length
     return (
         f"Prompt {inside.prompt + 1} inside the loop, {len(inside.loops)} of its loops from 0 to {inside.last:,} to "
         f"step through: the {n:,} example tokens, which stay, and the query, which moves; the attention score of every "
-        f"example; the update of the query; the iterate beside {inside.twin} and where it is heading; both paths "
-        f"on the contours of the loss; the error; the blocks of P and Q for d = {d}. From the first to the last loop "
-        f"the error goes from {inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest score from {score[0]:.2g} "
-        f"to {score[-1]:.2g} and the length of the update from {update[0]:.2g} to {update[-1]:.2g}. {inside.cut}"
+        f"example; the update of the query; the iterate beside explicit {inside.algorithm.twin} and where it is "
+        f"heading; both paths on the contours of the loss; the error; the blocks of P and Q for d = {d}. From the "
+        f"first to the last loop the error goes from {inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest "
+        f"score from {score[0]:.2g} to {score[-1]:.2g} and the length of the update from {update[0]:.2g} to "
+        f"{update[-1]:.2g}. {inside.cut}"
     ).strip()
 
 

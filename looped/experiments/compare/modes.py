@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from looped.algorithms import ALGORITHMS
+from looped.algorithms.base import Algorithm
 from looped.experiments.compare.result import Comparison
 from looped.theory import MODE_PRESENT
 
@@ -103,7 +104,7 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
         IndexError: if the run has no such prompt.
         ValueError: if the algorithm is not steady.
     """
-    require_steady(result)
+    require_steady(type(result.algorithm))
     algorithm, step_size = result.algorithm, float(result.step_size[prompt])
     exists = algorithm.spectrum.nonzero[prompt].numpy()
     eigenvalues = algorithm.spectrum.eigenvalues[prompt].numpy()[exists]
@@ -131,14 +132,14 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
     )
 
 
-def require_steady(result: Comparison) -> None:
+def require_steady(algorithm: type[Algorithm]) -> None:
     """Refuse algorithms that these views do not support.
 
     Raises:
         ValueError: if the algorithm is not steady.
     """
-    if not result.algorithm.steady:
-        raise ValueError(f"This view knows {', '.join(steady_names())}, not {result.algorithm.name}.")
+    if not algorithm.steady:
+        raise ValueError(f"This view knows {', '.join(steady_names())}, not {algorithm.name}.")
 
 
 def steady_names() -> list[str]:

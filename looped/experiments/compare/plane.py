@@ -37,11 +37,15 @@ class Plane:
 
         A direction along which the loss does not change makes it as long as any picture is wide.
         """
-        values, vectors = np.linalg.eigh(self.curvature)
-        values = np.maximum(values, 1e-12 * max(values[-1], np.finfo(float).tiny))
+        values, vectors = self._ellipse
         angle = np.linspace(0, 2 * np.pi, points)
         circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         return self.center + np.sqrt(2 * excess / values) * circle @ vectors.T
+
+    @cached_property
+    def _ellipse(self) -> tuple[np.ndarray, np.ndarray]:
+        values, vectors = np.linalg.eigh(self.curvature)
+        return np.maximum(values, 1e-12 * max(values[-1], np.finfo(float).tiny)), vectors
 
     @cached_property
     def radius(self) -> float:

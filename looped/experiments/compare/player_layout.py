@@ -1,11 +1,12 @@
 """The places of the views of one pass in their figure, wide or narrow, and the axes, titles and labels they have."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from looped.attention import Weights
+from looped.chart import log_range, symmetric_range
 from looped.experiments.compare.inside import Inside
 
 TITLES = {
@@ -22,6 +23,8 @@ AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(TITLE
 """Number of each view's axes, as Plotly writes them."""
 Box = tuple[float, float, float, float]
 """Left, right, bottom and top of a view, as shares of the figure."""
+Axes = Mapping[str, tuple[dict[str, Any], dict[str, Any]]]
+"""The x axis and the y axis of every view, in the order of their numbers."""
 MARGIN = {"l": 56, "r": 12, "t": 8, "b": 8}
 WEIGHTS_HEIGHT = 140
 """Height of P and Q in pixels."""
@@ -60,63 +63,74 @@ def places(rows: int, *, narrow: bool) -> tuple[int, dict[str, Box]]:
     return total + MARGIN["t"] + MARGIN["b"], boxes
 
 
-def layout(inside: Inside, axes: dict[str, dict[str, Any]], *, narrow: bool) -> dict[str, Any]:
-    """The layout of the figure.
+def placed(axes: Axes, boxes: Mapping[str, Box], titles: Mapping[str, str], **style: Any) -> dict[str, Any]:
+    """The axes of every view at its place, and its title above it where it has one."""
+    layout: dict[str, Any] = {"annotations": []}
+    for place, (view, (x, y)) in enumerate(axes.items(), 1):
+        k, (left, right, bottom, top) = str(place) if place > 1 else "", boxes[view]
+        layout[f"xaxis{k}"] = x | {"anchor": f"y{k}", "domain": [left, right]}
+        layout[f"yaxis{k}"] = y | {"anchor": f"x{k}", "domain": [bottom, top]}
+        if view in titles:
+            layout["annotations"].append({
+                "text": f"<b>{titles[view]}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top,
+                "xanchor": "left", "yanchor": "bottom", "showarrow": False, **style,
+            })  # fmt: skip
+    return layout
 
-    Args:
-        inside: one prompt's record.
-        axes: Ranges and names of single axes, from its numbers.
-        narrow: True for a page too narrow for three columns.
-    """
+
+def layout(inside: Inside, *, narrow: bool) -> dict[str, Any]:
+    """The layout of the figure, wide or for a page too narrow for three columns; the ranges hold every frame."""
     tall, boxes = places(len(inside.rows), narrow=narrow)
     R, C = inside.examples.shape
-    still = {"fixedrange": True, "zeroline": False, "showgrid": False}
+    fixed: dict[str, Any] = {"fixedrange": True}
+    still = {**fixed, "zeroline": False, "showgrid": False}
     rows = {"range": [R - 0.5, -0.5], **still}
     named = {"tickvals": list(range(R)), "ticktext": row_names(inside.weights, inside.rows)}
     edges, ticks = query_edges(C), [1, *range(10, C - 1, 10), C] if C > 12 else list(range(1, C + 1))
     columns = {"range": [0.4, edges[1] + 0.1], **still}
-    base: dict[str, dict[str, Any]] = {
-        "xaxis": {**columns, "showticklabels": False},
-        "yaxis": {"fixedrange": True},
-        "xaxis2": {
-            **columns, "tickvals": [*ticks, sum(edges) / 2], "ticktext": [*map(str, ticks), "<b>query</b>"],
-            "tickangle": 0, "title": {"text": "example i", "standoff": 4},
-        },
-        "yaxis2": {**rows, **named},
-        "xaxis3": {"fixedrange": True},
-        "yaxis3": {**rows, **named},
-        "xaxis4": {"fixedrange": True},
-        "yaxis4": {**rows, "showticklabels": False, "showgrid": True, "tickvals": inside.iterate_rows.tolist()},
-        "xaxis5": {"nticks": 6, "zeroline": False},
-        "yaxis5": {"nticks": 6, "zeroline": False, "scaleanchor": "x5"},
-        "xaxis8": {"title": {"text": "loop t", "standoff": 2}, "nticks": 6, "fixedrange": True},
-        "yaxis8": {"type": "log", "nticks": 4, "exponentformat": "power", "fixedrange": True},
-    }  # fmt: skip
+    iterates = np.c_[inside.queries[:, inside.iterate_rows], np.tile(inside.solution, (len(inside.loops), 1))]
+    (across, up), names, level = inside.plane.ranges(), inside.plane.names, {"nticks": 6, "zeroline": False}
     groups = slots(inside.weights, inside.rows)
     centred = {
         "tickvals": [(start + stop - 1) / 2 for _, start, stop in groups], "ticktext": [name for name, *_ in groups],
         "ticks": "", "tickangle": 0,
     }  # fmt: skip
-    for name in ("P", "Q"):
-        base |= {f"xaxis{AXES[name]}": {"range": [-0.5, R - 0.5], **still, **centred}}
-        base |= {f"yaxis{AXES[name]}": {**rows, **centred}}
-    base[f"yaxis{AXES['update']}"]["showticklabels"] = narrow
-    for view, (left, right, bottom, top) in boxes.items():
-        k = AXES[view]
-        base[f"xaxis{k}"] |= {"anchor": f"y{k}", "domain": [left, right]}
-        base[f"yaxis{k}"] |= {"anchor": f"x{k}", "domain": [bottom, top]}
-    titles = [
-        {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": boxes[view][0], "y": boxes[view][3],
-         "yshift": 4, "xanchor": "left", "yanchor": "bottom", "showarrow": False, "align": "left",
-         "font": {"size": 13}}
-        for view, title in TITLES.items()
-    ]  # fmt: skip
-    return {
+    weights = {"range": [-0.5, R - 0.5], **still, **centred}, {**rows, **centred}
+    axes = {
+        "scores": (
+            {**columns, "showticklabels": False}, {**fixed, "range": symmetric_range(inside.scores), "nticks": 4},
+        ),
+        "tokens": (
+            {**columns, "tickvals": [*ticks, sum(edges) / 2], "ticktext": [*map(str, ticks), "<b>query</b>"],
+             "tickangle": 0, "title": {"text": "example i", "standoff": 4}},
+            {**rows, **named},
+        ),
+        "update": (
+            {**fixed, "range": symmetric_range(inside.updates), "nticks": 3},
+            {**rows, **named, "showticklabels": narrow},
+        ),
+        "iterate": (
+            {**fixed, "range": symmetric_range(iterates), "nticks": 5},
+            {**rows, "showticklabels": False, "showgrid": True, "tickvals": inside.iterate_rows.tolist()},
+        ),
+        "plane": (
+            {**level, "range": across, "title": {"text": names[0], "standoff": 4}},
+            {**level, "range": up, "title": {"text": names[1], "standoff": 2}, "scaleanchor": f"x{AXES['plane']}"},
+        ),
+        "P": weights,
+        "Q": weights,
+        "error": (
+            {**fixed, "range": [0, inside.last], "title": {"text": "loop t", "standoff": 2}, "nticks": 6},
+            {**fixed, "type": "log", "range": log_range(inside.drawn_errors)[0], "nticks": 4,
+             "exponentformat": "power"},
+        ),
+    }  # fmt: skip
+    made = placed(axes, boxes, TITLES, yshift=4, align="left", font={"size": 13})
+    made["annotations"] += [label for name in ("P", "Q") for label in _labels(inside, name)]
+    return made | {
         "height": tall, "margin": MARGIN, "bargap": 0.25, "hovermode": "closest",
         "legend": {"x": 0 if narrow else 0.65, "y": 1, "yanchor": "top"},
         "coloraxis": {"autocolorscale": True, "showscale": False, "cmin": -2, "cmax": 2},
-        **{axis: base[axis] | axes.get(axis, {}) for axis in base},
-        "annotations": titles + [label for name in ("P", "Q") for label in _labels(inside, name)],
         "shapes": [edge for name in ("P", "Q") for edge in _edges(name, groups, R)],
     }  # fmt: skip
 

@@ -6,10 +6,9 @@ import numpy as np
 
 from looped.chart import Motion, Picture, colour, log_range, short, symmetric_range
 from looped.experiments.compare.curves import ERROR_CEILING
-from looped.experiments.compare.inside import MOST_FEATURES
-from looped.experiments.compare.player_layout import Box, query_edges
+from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
+from looped.experiments.compare.player_layout import Box, placed, query_edges, row_names
 from looped.experiments.compare.result import Comparison
-from looped.experiments.compare.scene import Scene, scene
 
 HEIGHT = 400
 """Pixels, where nothing else is known."""
@@ -40,8 +39,8 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
         result: A comparison.
         prompt: which of its B prompts, from 0.
     """
-    shown = scene(result, prompt)
-    traces = _traces(shown, result.algorithm.loop_name, f"Explicit {result.algorithm.twin}")
+    shown = record(result, prompt)
+    traces = _traces(shown)
     names = list(traces)
     motion = Motion(
         captions=[_caption(shown, place) for place in range(len(shown.loops))],
@@ -59,10 +58,10 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
     return Picture(spec, _describe(shown), table, motion=motion)
 
 
-def _describe(shown: Scene) -> str:
+def _describe(shown: Inside) -> str:
     n, d = shown.sizes
     tokens = "Its tokens before the first pass, one column for each example"
-    if shown.scores is not None:
+    if shown.algorithm.steady:
         tokens = (
             "Its tokens, one column for each example and one for the query, which holds the iterate w; the attention "
         )
@@ -75,7 +74,7 @@ def _describe(shown: Scene) -> str:
     )
 
 
-def _cut(shown: Scene) -> str:
+def _cut(shown: Inside) -> str:
     """A part of a sentence on the examples and features that are left out; empty where there are none."""
     n, d = shown.sizes
     columns = shown.examples.shape[1]
@@ -83,7 +82,7 @@ def _cut(shown: Scene) -> str:
     return f", the first {' and '.join(parts)} shown" if parts else ""
 
 
-def _moves(shown: Scene) -> dict[tuple[str, str], Any]:
+def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
     """What changes from loop to loop: by trace and attribute, a value for each loop."""
     path, errors = short(shown.plane.looped), _errors(shown.errors)
     moves: dict[tuple[str, str], Any] = {
@@ -93,7 +92,7 @@ def _moves(shown: Scene) -> dict[tuple[str, str], Any]:
         ("now", "x"): shown.loops[:, None],
         ("now", "y"): errors[:, None],
     }
-    if shown.queries is not None and shown.scores is not None:
+    if shown.algorithm.steady:
         moves["query", "z"] = short(shown.queries[..., None])
         moves["scores", "y"] = short(shown.scores)
         if _written(shown):
@@ -101,20 +100,30 @@ def _moves(shown: Scene) -> dict[tuple[str, str], Any]:
     return moves
 
 
-def _pass(shown: Scene, place: int) -> str:
+def _pass(shown: Inside, place: int) -> str:
     return "before its first pass" if place == 0 else f"pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
 
 
-def _traces(shown: Scene, loop: str, twin: str) -> dict[str, dict[str, Any]]:
+def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     """Every trace with what does not change."""
     columns = shown.examples.shape[1]
     model, counterpart = colour("model"), colour("counterpart")
     cells = {"type": "heatmap", "coloraxis": "coloraxis", "xgap": 1, "ygap": 1, "texttemplate": "%{text}"}
     cells |= _on("tokens")
     silent = {"showlegend": False, "hoverinfo": "skip"}
-    curve: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": loop, "legendgroup": "loop"}
+    curve: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": shown.algorithm.loop_name,
+        "legendgroup": "loop",
+    }
     curve |= {"line": {"width": 4, "color": model}}
-    ring: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": twin, "legendgroup": "twin"}
+    ring: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"Explicit {shown.algorithm.twin}",
+        "legendgroup": "twin",
+    }
     ring |= {"marker": {"symbol": "circle-open", "size": 9, "color": counterpart, "maxdisplayed": 18}}
     dot = {"type": "scatter", "mode": "markers", "marker": {"size": 11, "color": model}, **silent}
     valley, path, rings = (short(v) for v in (shown.plane.valley(), shown.plane.looped, shown.plane.explicit))
@@ -149,31 +158,30 @@ def _traces(shown: Scene, loop: str, twin: str) -> dict[str, dict[str, Any]]:
         "explicit errors": ring | {"x": shown.loops, "y": _errors(shown.explicit_errors)} | _on("error"),
         "now": dot | {"cliponaxis": False} | _on("error"),
     }  # fmt: skip
-    hidden = () if shown.scores is not None else ("query", "scores")
+    hidden = () if shown.algorithm.steady else ("query", "scores")
     return {name: trace for name, trace in traces.items() if name not in hidden}
 
 
-def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
+def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     rows, columns = shown.examples.shape
-    scored = shown.scores is not None
+    scored, names = shown.algorithm.steady, row_names(shown.weights, shown.rows)
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
     edges = query_edges(columns)
     ticks = [1, *range(10, columns - 4, 10)] if columns > 12 else list(range(1, columns + 1))
     across = {"range": [0.4, edges[1] + 0.1], **still}
     plane, ranges = shown.plane, shown.plane.ranges()
     limits, tick = log_range(_errors(np.concatenate([shown.errors, shown.explicit_errors])))
-    scores = np.zeros((1, 1)) if shown.scores is None else shown.scores
     query = {"tickvals": [*ticks, sum(edges) / 2], "ticktext": [*map(str, ticks), "<b>query</b>"]}
     named = list(range(rows)) if rows <= MOST_NAMED else [0, rows - 1]
     level = {"zeroline": False, "showgrid": False, "nticks": 5}
     axes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "tokens": (
             across | {"tickangle": 0, **(query if scored else {"tickvals": ticks})},
-            {"range": [rows - 0.5, -0.5], "tickvals": named, "ticktext": [shown.names[row] for row in named], **still},
+            {"range": [rows - 0.5, -0.5], "tickvals": named, "ticktext": [names[row] for row in named], **still},
         ),
         "scores": (
             across | {"showticklabels": False},
-            {"range": symmetric_range(scores), "nticks": 4, "fixedrange": True, "visible": scored,
+            {"range": symmetric_range(shown.scores), "nticks": 4, "fixedrange": True, "visible": scored,
              "title": {"text": "score"}},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
@@ -191,7 +199,7 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
     largest = float(np.abs(shown.examples).max()) or 1.0
     layout: dict[str, Any] = {
         "height": HEIGHT, "margin": MARGIN if places is WIDE else MARGIN | {"t": 84}, "hovermode": "closest",
-        "bargap": 0.25, "annotations": [],
+        "bargap": 0.25,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
         "coloraxis": {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
@@ -200,19 +208,11 @@ def _layout(shown: Scene, places: dict[str, Box]) -> dict[str, Any]:
         "plane": "The loss, and the path of w",
         "error": "Error per loop",
     }
-    for view, (left, right, bottom, top) in places.items():
-        number, (x, y) = AXES[view], axes[view]
-        layout[f"xaxis{number}"] = x | {"domain": [left, right], "anchor": f"y{number}", "automargin": False}
-        layout[f"yaxis{number}"] = y | {"domain": [bottom, top], "anchor": f"x{number}", "automargin": False}
-        if view in titles:
-            layout["annotations"].append(
-                {"text": f"<b>{titles[view]}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top, "yshift": 3,
-                 "xanchor": "left", "yanchor": "bottom", "showarrow": False}
-            )  # fmt: skip
-    return layout
+    fixed = {"automargin": False}  # a margin that fits itself would be measured at every picture
+    return layout | placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
 
 
-def _caption(shown: Scene, place: int) -> str:
+def _caption(shown: Inside, place: int) -> str:
     return (
         f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · a new x: it predicts "
         f"y = {shown.predictions[place]:.3g}, {'the task' if shown.task_known else 'w_ref'} gives {shown.new_y:.3g}"
@@ -223,7 +223,7 @@ def _on(view: str) -> dict[str, str]:
     return {"xaxis": f"x{AXES[view]}", "yaxis": f"y{AXES[view]}"}
 
 
-def _written(shown: Scene) -> bool:
+def _written(shown: Inside) -> bool:
     rows, columns = shown.examples.shape
     return rows <= MOST_ROWS and columns <= MOST_COLUMNS
 

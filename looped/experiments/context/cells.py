@@ -113,10 +113,5 @@ def run_group(settings: ContextSettings, n: int, which: range) -> Cell:
 
 
 def join(parts: list[Cell]) -> Cell:
-    """A whole cell from its groups."""
-    return Cell(
-        error=np.concatenate([part.error for part in parts], axis=1),
-        floor=np.concatenate([part.floor for part in parts]),
-        kappa=np.concatenate([part.kappa for part in parts]),
-        growth=np.concatenate([part.growth for part in parts]),
-    )
+    """A whole cell from its groups; the prompts are the last axis."""
+    return Cell(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in Cell.__slots__))

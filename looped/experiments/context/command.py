@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from looped.cli.options import cannot_write, command, refuse_unread, write
+from looped.cli.options import command, refuse_unread, write, writing
 from looped.cli.progress import bar
 from looped.cli.streams import give, say
 from looped.experiments.context import ContextSettings, Sweep, words
@@ -26,18 +26,12 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
             f"--T = {settings.shown_loops} is more than the {settings.loops} loops that are run: choose --T up to "
             f"{settings.loops}, or --T-max from {settings.shown_loops} on.",
         )
-    try:
+    with writing(out, "the same command continues from here"):
         work = Sweep(settings, out)
         say(f"about {work.seconds:.3g} s on one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
         with bar() as tell:
             for progress in work.run():
                 tell(progress.share, progress.doing)
-    except KeyboardInterrupt as stop:
-        if out is not None:
-            stop.add_note("the same command continues from here")
-        raise
-    except OSError as error:
-        raise cannot_write(out, error) from None
     result = work.snapshot()
     assert result is not None
     summary = write(result, out)

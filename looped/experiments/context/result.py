@@ -212,11 +212,7 @@ def collect(settings: ContextSettings, cells: list[Cell], learned: dict[tuple[in
         cells: One cell for each ratio, in that order.
         learned: Trained cells by (n, T).
     """
-    bands, mean = [], []
-    for cell in cells:
-        task_error = cell.task_error
-        bands.append(np.quantile(task_error, [0.1, 0.5, 0.9], axis=1))
-        mean.append(task_error.mean(axis=1))
+    errors = [cell.task_error for cell in cells]
     grid = None
     if settings.learned:
         n, loops = sorted({n for n, _ in learned}), sorted({loops for _, loops in learned})
@@ -229,14 +225,11 @@ def collect(settings: ContextSettings, cells: list[Cell], learned: dict[tuple[in
     return ContextResult(
         settings=settings,
         n=np.array(settings.examples),
-        bands=np.stack(bands, axis=1),
-        mean=np.stack(mean),
-        floor=np.stack([cell.floor for cell in cells]),
-        kappa=np.stack([cell.kappa for cell in cells]),
-        growth=np.stack([cell.growth for cell in cells]),
+        bands=np.stack([np.quantile(error, [0.1, 0.5, 0.9], axis=1) for error in errors], axis=1),
+        mean=np.stack([error.mean(axis=1) for error in errors]),
         of_bound=np.array([_of_bound(settings, cell) for cell in cells]),
         learned=grid,
-        error=np.stack([cell.error for cell in cells]),
+        **{name: np.stack([getattr(cell, name) for cell in cells]) for name in Cell.__slots__},
     )
 
 

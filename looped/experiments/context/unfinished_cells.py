@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from looped.experiments.context.cells import Cell
 from looped.experiments.context.learned import LearnedCell
 from looped.experiments.context.settings import ContextSettings
 from looped.fields import SettingsError
-from looped.files import npz, write
+from looped.files import NOT_AN_ARRAY, npz, write
 from looped.provenance import versions
 
 SUBFOLDER = "unfinished"
@@ -77,7 +76,7 @@ class Keeper:
                         learned[int(n), int(loops)] = LearnedCell(**arrays)
                     else:
                         cells[int(n)] = Cell(**arrays)
-            except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+            except NOT_AN_ARRAY:
                 continue
         return cells, learned
 

@@ -184,23 +184,6 @@ def _learned(result: ContextResult) -> str | None:
     )
 
 
-CLAIMS = """
-| | n > 64 T²d⁴8⁴ᵀ | n = c·d |
-|---|---|---|
-| about | **learned** weights: those that minimise the training loss over normal rows | a **construction**: weights \
-written down |
-| says | at that n the minimiser has 0 ⪯ A ⪯ 2Σ⁻¹, no more; for A within a tenth of Σ⁻¹ it takes 10⁴ᵀ times as many | \
-κ of independent rows stays bounded as d grows, and T loops with η = 1/λ₁ leave at most (1 − 1/κ)ᵀ of the distance |
-| kind | enough in theory; not said to be necessary | the rate holds at any κ; κ as a \
-function of n/d is a limit of large d |
-| known | derived here from c₀ < 1 of Gatmiry et al. 2024, read in third-party notes | the claim from the abstract of \
-Chen et al. 2025; rate and c derived here and checked |
-| measured | the trained A, one matrix for all prompts | the constructed transformer, with the step chosen under *Step \
-size* |
-"""
-"""The two requirements, and what each one claims."""
-
-
 def learned_note(result: ContextResult) -> str | None:
     """Sentences on how learned and constructed weights are compared, and what was learned; None without trained A."""
     if (grid := result.learned) is None:

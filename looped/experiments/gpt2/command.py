@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from looped.cli.options import cannot_write, command, make, write
+from looped.cli.options import command, make, write, writing
 from looped.cli.steps import train
 from looped.cli.streams import give, say
 from looped.experiments.gpt2.curves import CHECKPOINT, SAVE_EVERY, keep
@@ -36,14 +36,8 @@ def run(asked: dict[str, Any], out: Path | None, device: str, resume: bool) -> N
     settings = trainer.settings
     make(out)
     say(f"GPT-2 {'with' if settings.mlp else 'without'} MLP on {trainer.device}, from step {trainer.steps}")
-    try:
+    with writing(out, "--resume continues from here"):
         _train(trainer, out)
-    except OSError as error:
-        raise cannot_write(out, error) from None
-    except KeyboardInterrupt as stop:
-        if out is not None:
-            stop.add_note("--resume continues from here")
-        raise
     if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
         say("plotly is not installed: the curve and the checkpoint are the only files")
         return

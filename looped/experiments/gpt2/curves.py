@@ -1,7 +1,7 @@
 """Training curves of GPT-2 with where they come from: made here and now, or stored with the package."""
 
 import json
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,16 +63,8 @@ class Curve:
 
     def to_json(self) -> str:
         """One JSON object, a record of the history on each line."""
-        values = {
-            "format": FORMAT,
-            "command": command(self.settings),
-            "settings": self.settings.to_dict(),
-            "risk": None if self.risk is None else asdict(self.risk),
-            "device": self.device,
-            "seconds": self.seconds,
-            "date": self.date,
-            "versions": self.versions,
-        }
+        values = {"format": FORMAT, "command": command(self.settings), **asdict(self)}
+        del values["history"]
         rows = ",\n".join(json.dumps(astuple(record)) for record in self.history)
         return json.dumps(values, indent=1).removesuffix("\n}") + f',\n "history": [\n{rows}\n]}}\n'
 
@@ -80,15 +72,10 @@ class Curve:
     def from_json(cls, text: str) -> Self:
         """The inverse of `to_json`."""
         values: dict[str, Any] = json.loads(text)
-        return cls(
-            settings=GPT2Settings.from_dict(values["settings"]),
-            history=[Progress(*record) for record in values["history"]],
-            risk=None if values["risk"] is None else SampledRisk(**values["risk"]),
-            device=values["device"],
-            seconds=values["seconds"],
-            date=values["date"],
-            versions=values["versions"],
-        )
+        values["settings"] = GPT2Settings.from_dict(values["settings"])
+        values["history"] = [Progress(*record) for record in values["history"]]
+        values["risk"] = None if values["risk"] is None else SampledRisk(**values["risk"])
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
 def command(settings: GPT2Settings) -> str:

@@ -174,18 +174,9 @@ def training_chart(
     rows, at = [], np.array([0])
     for kind, run in (stored or {}).items():
         name, symbol, role = MODELS[kind]
+        look = role, "solid", f"{symbol}-open"
         rows += [
-            Series(
-                run.risks[kind],
-                "",
-                f"{name}: stored run",
-                role,
-                "solid",
-                f"{symbol}-open",
-                opacity=0.5,
-                x=run.steps,
-                scales=False,
-            ),
+            Series(run.risks[kind], "", f"{name}: stored run", *look, opacity=0.5, x=run.steps, scales=False),
             Series(run.risks[kind][1:]),
         ]
     for kind, records in history.items():

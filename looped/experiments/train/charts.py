@@ -80,7 +80,7 @@ def levels(settings: TrainSettings, run: TrainResult | None = None) -> dict[str,
     """
     if run is not None and not _same_prompts(run.settings, settings):
         run = None
-    named = level_medians(settings, run)
+    named = level_medians(settings, None if run is None else run.best)
     if run is not None and run.alone is not None and settings.loops > 1:
         named = {**named, "A alone, trained": np.array([run.alone.median])}
     return named
@@ -179,6 +179,15 @@ def ideals(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, tuple[n
     return known
 
 
+def cells(values: np.ndarray, column: int, panel: int, name: str = "") -> dict[str, Any]:
+    """The heat map of a P (column 0) or a Q (column 1) in the axes of that number."""
+    return {
+        "type": "heatmap", "z": values, "coloraxis": ("coloraxis", "coloraxis2")[column], "xgap": 1, "ygap": 1,
+        "xaxis": f"x{panel}", "yaxis": f"y{panel}",
+        "hovertemplate": f"{'PQ'[column]}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
+    }  # fmt: skip
+
+
 def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     """P and Q of a layer above the constructed ones and the best two numbers, in the gauge that has a fixed corner."""
     settings, d = run.settings, run.settings.features
@@ -207,16 +216,9 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
             },
         }  # fmt: skip
         for row, (name, pair) in enumerate(rows.items()):
-            number = 2 * row + column + 1
-            trace = {
-                "type": "heatmap", "z": pair[column], "coloraxis": scale, "xgap": 1, "ygap": 1,
-                "xaxis": f"x{number}", "yaxis": f"y{number}",
-                "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
-            }  # fmt: skip
+            trace = cells(pair[column], column, 2 * row + column + 1, name)
             if d < MOST_CELLS:  # as large as the cells allow
-                text = [
-                    [f"{value:.2g}" if abs(value) >= SHOWN * most else "" for value in cells] for cells in pair[column]
-                ]
+                text = [[f"{v:.2g}" if abs(v) >= SHOWN * most else "" for v in line] for line in pair[column]]
                 trace |= {"text": text, "texttemplate": "%{text}"}
             data.append(trace)
     fits = run.fits()

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from looped.cli.options import cannot_write, command, make, write
+from looped.cli.options import command, make, write, writing
 from looped.cli.progress import bar
 from looped.cli.steps import train
 from looped.cli.streams import give, say
@@ -43,17 +43,11 @@ def run(asked: dict[str, Any], out: Path | None, resume: bool, weights_from: Pat
     """`looped train`: summary to standard output, files to `--out`."""
     if weights_from and resume:
         raise click.UsageError("--weights-from evaluates weights and --resume trains: leave one of them out.")
-    try:
+    with writing(out, "" if weights_from else "--resume continues from here"):
         begun = _from_file(weights_from, asked) if weights_from else _train(asked, out, resume)
         with bar() as tell:
             for piece, found in enumerate(evaluation(begun), start=1):
                 tell(min(1.0, piece / _pieces(found)), "evaluation")
-    except KeyboardInterrupt as stop:
-        if out is not None and not weights_from:
-            stop.add_note("--resume continues from here")
-        raise
-    except OSError as error:
-        raise cannot_write(out, error) from None
     summary = write(found, out, {"history.csv": utf8(history_csv(found))})
     for _, median, tail in found.fresh:
         say(f"query error on {found.fresh_prompts:,} fresh prompts: median {written(median)}, 99.9 % point "

@@ -66,10 +66,9 @@ def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
     T, stream = settings.loops, rivals.stream_of(settings)
     prompts = rivals.affordable(settings, T, 200_000, share)
     predict = rivals.model_of(settings, run.P, run.Q).predictions
-    fresh: list[tuple[float, ...]] = []
+    fresh = []
     for seed in range(rivals.EVALUATION_SEED, rivals.EVALUATION_SEED + EVALUATION_SEEDS):
-        errors = query_errors(predict, stream, seed, prompts)
-        fresh.append((float(errors.mean[-1]), float(errors.median[-1]), float(errors.tail[-1])))
+        fresh.append(query_errors(predict, stream, seed, prompts)[:, -1])
         run = replace(run, fresh=np.array(fresh), fresh_prompts=prompts)
         yield run
     run = replace(run, limit=largest_eigenvalue(settings.examples, settings.features))
@@ -81,13 +80,13 @@ def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
     models = rivals.models_of(run)
     count = rivals.affordable(settings, T, 40_000, share)
     for name, model in models.items():
-        errors = query_errors(model.predictions, stream, rivals.EVALUATION_SEED, prompts)
+        _, median, _ = query_errors(model.predictions, stream, rivals.EVALUATION_SEED, prompts)
         below, whole = rivals.mean_errors(settings, model, stream, count)
         if name == "constructed GD":
             whole = Risk(rivals.best_descent(settings)[1], 0.0)
         run = replace(
             run,
-            medians={**run.medians, name: float(errors.median[-1])},
+            medians={**run.medians, name: float(median[-1])},
             below={**run.below, name: below},
             whole=run.whole if whole is None else {**run.whole, name: whole},
         )

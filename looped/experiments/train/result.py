@@ -86,9 +86,9 @@ class TrainResult:
         P = self.P.astype(float)
         if self.settings.task == "prediction" and len(P) == self.settings.loops:
             P[-1, :-1] = 0.0
-        how = gdpp.fit if self.settings.task == "prediction" else gdpp.fit_generation
+        layers = zip(map(torch.from_numpy, P), map(torch.from_numpy, self.Q), strict=True)
         try:
-            return [how(torch.from_numpy(one), torch.from_numpy(two)) for one, two in zip(P, self.Q, strict=True)]
+            return [gdpp.fit(*layer, generates=self.settings.task == "generation") for layer in layers]
         except ValueError:
             return []
 

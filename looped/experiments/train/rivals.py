@@ -96,13 +96,9 @@ def train_alone(settings: TrainSettings, share: float) -> Iterator[Alone | None]
     yield Alone(_typical(trainer.model, stream), whole)
 
 
-def level_medians(settings: TrainSettings, run: TrainResult | None = None) -> dict[str, np.ndarray]:
-    """Medians of ‖w_T − w*‖² by name, to stand beside the loss of a batch: ascending, on the same sets of prompts."""
-    return _level_medians(settings, None if run is None else run.best)
-
-
 @cache
-def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, np.ndarray]:
+def level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, np.ndarray]:
+    """Medians of ‖w_T − w*‖² by name, to stand beside the loss of a batch: ascending, on the same sets of prompts."""
     stream, d, T = stream_of(settings), settings.features, settings.loops
     models: dict[str, LoopedModel] = {
         "answering 0": descent(0.0, d, 1),

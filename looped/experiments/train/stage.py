@@ -48,7 +48,12 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
         largest = float(np.abs(ideal_one).max())
         most.append(float(np.clip(np.abs(trained).max(), largest, 2 * largest)))
     written = settings.features < charts.MOST_CELLS
-    cells = [_cells(place, goal[place % 2], most[place % 2], written) for place in range(4)]
+    cells = []
+    for place, values in enumerate((*final, *goal)):
+        shown = short(values) if place < 2 else values
+        cells.append(charts.cells(shown, place % 2, place + 2))
+        if written:
+            cells[-1] |= {"text": _numbers(values, most[place % 2]), "texttemplate": "%{text}"}
     reached = [_reached(run, step) for step, _ in states]
     now = {
         "type": "scatter", "mode": "markers", "marker": {"size": 11, "color": colour("model")}, "hoverinfo": "skip",
@@ -62,8 +67,6 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
         moved[first + column, "z"] = [short(pair[column]) for _, pair in states]
         if written:
             moved[first + column, "text"] = [_numbers(pair[column], most[column]) for _, pair in states]
-    for place, attribute in ((0, "z"), (1, "z"), *(((0, "text"), (1, "text")) if written else ())):
-        cells[place][attribute] = moved[first + place, attribute][-1]
     captions = [_caption(step, steps, T, value) for (step, _), (_, value, T) in zip(states, reached, strict=True)]
     scales = {
         name: {"cmin": -value, "cmax": value, "autocolorscale": True, "showscale": False}
@@ -103,17 +106,6 @@ def _reached(run: TrainResult, step: int) -> tuple[int, float | None, int]:
 def _caption(step: int, steps: int, loops: int, value: float | None) -> str:
     after = f"after {step:,} of {steps:,} steps, T = {loops}"
     return after if value is None else f"{after}: median {value:.2g}"
-
-
-def _cells(place: int, goal: np.ndarray, most: float, written: bool) -> dict[str, Any]:
-    """The heat map at one of the four places, that of the ideal."""
-    matrix = "PQ"[place % 2]
-    trace: dict[str, Any] = {
-        "type": "heatmap", "z": goal, "coloraxis": ("coloraxis", "coloraxis2")[place % 2], "xgap": 1, "ygap": 1,
-        "xaxis": f"x{place + 2}", "yaxis": f"y{place + 2}",
-        "hovertemplate": f"{matrix}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra></extra>",
-    }  # fmt: skip
-    return trace | ({"text": _numbers(goal, most), "texttemplate": "%{text}"} if written else {})
 
 
 def _numbers(cells: np.ndarray, most: float) -> list[list[str]]:

@@ -3,8 +3,8 @@
 import io
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -17,7 +17,6 @@ from looped.files import NOT_AN_ARRAY, read_npy
 from looped.training import gdpp
 from looped.training.evaluate import Limit, Risk
 
-BROKEN = (zipfile.BadZipFile, zlib.error, MemoryError)
 MOST_ARRAY_BYTES = 1024**2
 """Largest array in it: 30 layers of 41 × 41 numbers, the most that is allowed here, take 400 kB."""
 LARGEST_WEIGHT = 1e50
@@ -44,51 +43,51 @@ def pack(run: TrainResult) -> dict[str, np.ndarray]:
         named |= {f"sweep.{kind}.series.{name}": values for name, values in sweep.series.items()}
     named |= {f"median.{name}": np.array(value) for name, value in run.medians.items()}
     for kind, means in (("below", run.below), ("whole", run.whole)):
-        named |= {f"{kind}.{name}": np.array([risk.mean, risk.error]) for name, risk in means.items()}
+        named |= {f"{kind}.{name}": np.array(astuple(risk)) for name, risk in means.items()}
     if run.limit is not None:
-        named["limit"] = np.array([run.limit.value, run.limit.above])
+        named["limit"] = np.array(astuple(run.limit))
     if run.alone is not None:
-        risk = run.alone.risk
-        named["alone"] = np.array([run.alone.median] + ([risk.mean, risk.error] if risk else []))
+        named["alone"] = np.array([run.alone.median, *(astuple(run.alone.risk) if run.alone.risk else ())])
     if run.best is not None:
-        named["best"] = np.array([run.best.a, run.best.gamma, run.best.risk])
+        named["best"] = np.array(astuple(run.best))
     return named
+
+
+def _under(named: Mapping[str, np.ndarray], start: str) -> dict[str, np.ndarray]:
+    """What stands under names that begin so, by the rest of its name."""
+    return {name.removeprefix(start): values for name, values in named.items() if name.startswith(start)}
 
 
 def unpack(named: Mapping[str, np.ndarray]) -> TrainResult:
     """The inverse of `pack`."""
     settings = TrainSettings.from_json(str(named["settings"]))
     kinds = [name.split(".")[1] for name in named if name.startswith("sweep.") and name.endswith(".x")]
-    sweeps = {}
-    for kind in kinds:
-        start = f"sweep.{kind}.series."
-        series = {name.removeprefix(start): values for name, values in named.items() if name.startswith(start)}
-        sweeps[kind] = Sweep(named[f"sweep.{kind}.x"], series, int(named[f"sweep.{kind}.prompts"]))
+    sweeps = {
+        kind: Sweep(sweep["x"], _under(sweep, "series."), int(sweep["prompts"]))
+        for kind in kinds
+        for sweep in [_under(named, f"sweep.{kind}.")]
+    }
     below, whole = (
-        {name.removeprefix(kind): Risk(*map(float, named[name])) for name in named if name.startswith(kind)}
-        for kind in ("below.", "whole.")
+        {name: Risk(*map(float, risk)) for name, risk in _under(named, kind).items()} for kind in ("below.", "whole.")
     )
-    medians = {name.removeprefix("median."): float(named[name]) for name in named if name.startswith("median.")}
     alone = list(map(float, named["alone"])) if "alone" in named else []
     P, Q = (named[name] if settings.untied else named[name][None] for name in ("P", "Q"))
-    history = {name.removeprefix("history."): named[name] for name in named if name.startswith("history.")}
-    frames = {name.removeprefix("frame."): named[name] for name in named if name.startswith("frame.")}
     return TrainResult(
         settings=settings,
         P=P,
         Q=Q,
-        history=history,
+        history=_under(named, "history."),
         stopped=str(named["stopped"]),
         name=str(named["name"]),
         fresh=named["fresh"],
         fresh_prompts=int(named["fresh_prompts"]),
         sweeps=sweeps,
-        medians=medians,
+        medians={name: float(value) for name, value in _under(named, "median.").items()},
         limit=Limit(*map(float, named["limit"])) if "limit" in named else None,
         below=below,
         whole=whole,
         alone=Alone(alone[0], Risk(*alone[1:]) if alone[1:] else None) if alone else None,
-        frames=frames,
+        frames=_under(named, "frame."),
         best=gdpp.Best(*map(float, named["best"])) if "best" in named else None,
     )
 
@@ -121,7 +120,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> TrainRes
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             P, Q = _member(archive, "P"), _member(archive, "Q")
             said = str(_member(archive, "settings")) if "settings.npy" in archive.namelist() else ""
-    except (*NOT_AN_ARRAY, *BROKEN):
+    except (*NOT_AN_ARRAY, MemoryError):
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
     if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2 or not P.size:
         raise refused(name, f"holds P {P.shape} and Q {Q.shape}, not two of (d+1, d+1) or (L, d+1, d+1)")

@@ -98,7 +98,7 @@ def test_ridge_descends_its_penalised_loss():
 
 def test_an_algorithm_that_moves_more_than_a_query_is_refused():
     with pytest.raises(ValueError, match="knows gd, ridge, preconditioned, not gd"):
-        record(compare(Settings(prompts=1, algorithm="gd++")))
+        player(record(compare(Settings(prompts=1, algorithm="gd++"))))
 
 
 def test_scores_are_the_residuals_and_the_errors_those_of_the_run():

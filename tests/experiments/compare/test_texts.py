@@ -266,9 +266,9 @@ def test_softmax_pushes_examples_that_are_predicted_too_low_as_well():
 
 
 def strings():
-    """File, line and value of every string of the program, joined as Python joins them, and of prose beside a page."""
-    for path in ROOT.glob("pages/*.md"):
-        yield path, 1, path.read_text(encoding="utf-8")
+    """File, line and value of every string of the program, joined as Python joins them, and of prose in Markdown."""
+    for path in (*ROOT.glob("pages/*.md"), *ROOT.glob("looped/experiments/*/lessons.md")):
+        yield path, 1, path.read_text(encoding="utf-8").replace("\n", " ")
     for path in itertools.chain(*(ROOT.glob(f"{folder}/**/*.py") for folder in ("pages", "looped_ui", "looped"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):

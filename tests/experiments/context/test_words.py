@@ -11,6 +11,7 @@ from looped.experiments.context import ContextSettings, LearnedGrid, sweep, word
 from looped.experiments.context import charts as figures
 from looped.experiments.context.cells import draw_prompts
 from looped.experiments.context.stored import stored
+from tests.app import ROOT
 
 ROWS = ("gaussian", "student", "rademacher", "correlated")
 STEPS = ("auto", "optimal", 0.6, 3.0)
@@ -192,9 +193,10 @@ def test_the_theorem_is_quoted_with_what_it_says_at_its_n():
         log_n = theory.exponential_requirement(loops, features) + 4 * loops
         delta = (8 * loops * features / 10 ** (log_n / 2)) ** (1 / (2 * loops))
         assert 8 * delta * features ** (1 / (2 * loops)) == pytest.approx(0.1)
-    assert "0 ⪯ A ⪯ 2Σ⁻¹" in words.CLAIMS
-    assert "a tenth of Σ⁻¹ it takes 10⁴ᵀ times as many" in words.CLAIMS
-    assert "A ≈" not in words.CLAIMS
+    claims = (ROOT / "pages" / "context.md").read_text(encoding="utf-8")
+    assert "0 ⪯ A ⪯ 2Σ⁻¹" in claims
+    assert "a tenth of Σ⁻¹ it takes 10⁴ᵀ times as many" in claims
+    assert "A ≈" not in claims
 
 
 def test_powers_of_ten_are_rounded_exponents():
