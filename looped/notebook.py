@@ -56,6 +56,7 @@ def explore(settings: Settings | None = None, table: Table | None = None) -> wid
     widgets.jslink((play, "value"), (loop, "value"))
     picture, said = _run(settings, table)
     figure = go.FigureWidget(picture.still())
+    figure.layout.autosize = True  # as wide as the notebook
     show = _updater(figure)
 
     def draw() -> None:

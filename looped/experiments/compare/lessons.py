@@ -170,14 +170,14 @@ COMPARE = (
         key="momentum",
         title="With momentum √κ replaces κ",
         see="One more slot holds the previous iterate, and a loop becomes a step of heavy-ball momentum, here with "
-        "the best η and β. The curve with crosses is plain gradient descent. Compare their slopes.",
+        "the best η and μ. The curve with crosses is plain gradient descent. Compare their slopes.",
         question="At κ = 100, in the long run, gradient descent with η = 1/λ₁ needs about 230 loops to divide the "
         "error by 10. How many does momentum need?",
         choices=("About 2.3", "About 11.5", "About 115", "About 230 as well"),
         right=1,
-        answer="With the best η and β a loop leaves (√κ−1)/(√κ+1) = 9/11 of the error in the long run, and (9/11)ᵗ = "
+        answer="With the best η and μ a loop leaves (√κ−1)/(√κ+1) = 9/11 of the error in the long run, and (9/11)ᵗ = "
         "1/10 at t = 11.5. The first tenfold fall takes 22 to 24 loops (medians of 64 prompts, seeds 0 to 19), "
-        "because at the best β the two roots of the slowest mode are equal, and it falls like t·(9/11)ᵗ.",
+        "because at the best μ the two roots of the slowest mode are equal, and it falls like t·(9/11)ᵗ.",
         settings={"algorithm": "heavy-ball", "condition_number": 100.0, "step_size": "optimal", "loops": 150},
         free=(*ANY_PROMPTS, "loops"),
     ),
