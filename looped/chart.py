@@ -150,24 +150,41 @@ class Picture:
             spec["data"] = self.motion.at(len(self.motion.captions) - 1, spec["data"])
         return go.Figure(spec)
 
+    def still(self, step: int = -1) -> dict[str, Any]:
+        """Data and layout at one of its steps, from the end where below 0, in `TEMPLATE` and with its colours."""
+        data = self.spec["data"]
+        if self.motion is not None:
+            data = self.motion.at(range(len(self.motion.captions))[step], data)
+        shown: dict[str, Any] = _with_own_colours({**self.spec, "data": data})
+        return {**shown, "layout": {**shown["layout"], "template": TEMPLATE}}
+
     def standing_alone(self) -> "go.Figure":
         """A copy of the figure in `TEMPLATE`, for a file or a notebook.
 
         A figure carries the template that was Plotly's default when it was made. Under Streamlit that is one of
         placeholders, which only Streamlit's own pages replace with the colours of their theme.
         """
-        figure = type(self.figure)(self.figure)
+        import plotly.graph_objects as go
+
+        figure = go.Figure(self.still())
         if self.motion is not None:
             figure.frames = self.motion.frames(self.spec["data"])
             figure.update_layout(self.motion.controls())
             figure.update_layout(height=figure.layout.height + 90, margin={"l": 56, "b": 98})
-        figure.layout.template = TEMPLATE  # an update would leave what is in the old one
-        own = dict(zip(map(colour, ROLES), COLOURS, strict=True))
-        for trace in figure.data:
-            for part in (trace, getattr(trace, "line", None), getattr(trace, "marker", None)):
-                if part is not None and getattr(part, "color", None) in own:
-                    part.color = own[part.color]
         return figure
+
+
+def _with_own_colours(value: Any) -> Any:
+    """A copy of plain values with a colour of `COLOURS` in place of each role's placeholder."""
+    match value:
+        case dict():
+            return {name: _with_own_colours(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_with_own_colours(part) for part in value]
+        case str():
+            return _OWN_COLOURS.get(value, value)
+        case _:
+            return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +338,9 @@ def colour(role: Role) -> str:
     `Picture.standing_alone` puts one of `COLOURS` in its place.
     """
     return f"#{ROLES.index(role) + 1:06d}"
+
+
+_OWN_COLOURS = dict(zip(map(colour, ROLES), COLOURS, strict=True))
 
 
 def band(

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 SMALLEST = 1e-3
@@ -13,6 +14,9 @@ SMALLEST = 1e-3
 
 READ_AS_POINT = "its comma was read as a decimal point"
 """Note about a number with a decimal comma."""
+
+MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+"""Places of a logarithmic slider in every decade."""
 
 _DECIMAL_COMMA = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}$)[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 """A number with a decimal comma; not one such as 1,000, which may be a thousand."""
@@ -234,3 +238,12 @@ def _float(value: object) -> float:
     if "_" in text or not text.isascii():  # 1_000 and digits of other scripts are numbers in Python alone
         raise ValueError(text)
     return float(text)
+
+
+@cache
+def stops(low: float, high: float, default: float, whole: bool) -> tuple[float, ...]:
+    """Round numbers from low to high, the default among them; from 0 on, those of the last three decades."""
+    decades = range(math.floor(math.log10(low or high / 1000)), math.ceil(math.log10(high)) + 1)
+    round_numbers = (float(f"{mantissa}e{decade}") for decade in decades for mantissa in MANTISSAS)
+    inside = {number for number in round_numbers if low <= number <= high and (not whole or number == int(number))}
+    return tuple(sorted({float(number) for number in (*inside, low, high, default)}))

@@ -20,7 +20,7 @@ GLOSSARY: dict[str, str] = {
     "Z": "the tokens as columns: n examples and one query at the end.",
     "P, Q": "the weights of linear attention: Q joins key and query, P value and projection.",
     "M, R": "masks: M keeps the query from being a key, R lets only the query be written.",
-    "linear attention": "attention without softmax: Z ← Z − (η/n) P Z M (Zᵀ Q Z) R.",
+    "linear attention": "attention without softmax: Z ← Z − (η/n) P Z 𝓜 (Zᵀ Q Z) R.",
     "A, u": "what sparse weights learn: A, a matrix in place of the step size, and u, how inputs add to labels.",
     "GD++": "gradient descent whose examples move too: every loop changes the eigenvalues of XᵀX/n.",
     "ρ": "ridge strength: ρ‖w‖²/2 is added to half the mean squared error, and a loop takes the share ηρ of w away.",

@@ -17,7 +17,7 @@ from looped.tables import Table
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Eigen-decomposition of H = XᵀX/n on its range, from the singular values of X (float64).
+    """Eigen-decomposition of Σ̂ = XᵀX/n on its range, from the singular values of X (float64).
 
     Only the `rank` largest modes of a prompt are non-zero; the rest carry eigenvalue 0.
     """

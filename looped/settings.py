@@ -216,14 +216,14 @@ class Settings(CheckedSettings):
         "presses w to nearly 0. Ridge only.",
     )  # fmt: skip
     momentum: float | Literal["auto"] = setting(
-        "auto", key="momentum", label="β · momentum", kind="step", high=0.9999, choices=named("auto"),
-        help="The share of the last move that is added to the next. auto is max (1−√(ηλ))², the smallest β at which "
-        "no mode falls more slowly than √β per loop in the long run. Above 0, up to 0.9999: at 1 nothing is damped. "
+        "auto", key="momentum", label="μ · momentum", kind="step", high=0.9999, choices=named("auto"),
+        help="The share of the last move that is added to the next. auto is max (1−√(ηλ))², the smallest μ at which "
+        "no mode falls more slowly than √μ per loop in the long run. Above 0, up to 0.9999: at 1 nothing is damped. "
         "Heavy ball only.",
     )  # fmt: skip
     gamma: float | Literal["auto"] = setting(
         "auto", key="gamma", label="γ · contraction", kind="step", high=1e6, choices=named("auto"),
-        help="How far every loop moves the examples, x ← (I − γH)x. auto follows η: 1/(2λ₁), or the value from the "
+        help="How far every loop moves the examples, x ← (I − γΣ̂)x. auto follows η: 1/(2λ₁), or the value from the "
         "grid that gave η. A number is above 0, up to 1,000,000; above 2/λ₁ the examples diverge. Where η differs "
         "between prompts, γ is the one for the largest η, and γ/η is the same for all, since it stands in P. GD++ "
         "only.",

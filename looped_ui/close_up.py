@@ -111,7 +111,7 @@ def _inside(look: backend.Look) -> None:
     decay = "" if inside.weights.decay is None else " − ηKz"
     st.caption(
         "At loop t the query z scores every example, zᵢᵀQz, and their sum, weighted by the scores, moves it: "
-        f"Δ = −(η/n) P Z M (ZᵀQz){decay}. Play, or step with the arrow keys."
+        f"Δ = −(η/n) P Z 𝓜 (ZᵀQz){decay}. Play, or step with the arrow keys."
     )
     views = inside_figures.player(inside)
     figure(views, "player")

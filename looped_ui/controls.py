@@ -1,11 +1,9 @@
 """One widget for each setting, bound to the link, and the repair of links with unusable values."""
 
-import math
 import re
 import secrets
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
@@ -13,12 +11,12 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.state.session_state_proxy import get_session_state
 
 from looped.fields import READ_AS_POINT, Field
+from looped.fields import stops as _stops
 from looped.settings import LINK_VERSION, CheckedSettings
 from looped_ui.parts import plain, typeset
 from looped_ui.typing import misread
 
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
-MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # places of a logarithmic slider in every decade
 S = TypeVar("S", bound=CheckedSettings)
 OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options", "present")
 """Parameters of a link that are not settings."""
@@ -406,15 +404,6 @@ class Controls(Generic[S]):
 def _forget_repairs() -> None:
     for key in ("repairs", "repairs_at"):
         st.session_state.pop(key, None)
-
-
-@cache
-def _stops(low: float, high: float, default: float, whole: bool) -> tuple[float, ...]:
-    """Round numbers from low to high, the default among them; from 0 on, those of the last three decades."""
-    decades = range(math.floor(math.log10(low or high / 1000)), math.ceil(math.log10(high)) + 1)
-    round_numbers = (float(f"{mantissa}e{decade}") for decade in decades for mantissa in MANTISSAS)
-    inside = {number for number in round_numbers if low <= number <= high and (not whole or number == int(number))}
-    return tuple(sorted({float(number) for number in (*inside, low, high, default)}))
 
 
 def _set_from_slider(key: str) -> None:

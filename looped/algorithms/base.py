@@ -13,7 +13,7 @@ from looped.attention import Weights
 from looped.prompts import Prompts, Spectrum
 from looped.settings import Settings
 
-LINEAR = r"Z \leftarrow Z - \tfrac{\eta}{n}\, P Z M (Z^\top Q Z)\, R"
+LINEAR = r"Z \leftarrow Z - \tfrac{\eta}{n}\, P Z \mathcal M (Z^\top Q Z)\, R"
 """One loop of linear attention, TeX."""
 MODE_LINE = (
     "In the long run the modes with the largest {} dominate the error of a prompt: every loop multiplies it by that "
@@ -25,7 +25,7 @@ MODE_LINE = (
 class Algorithm(ABC):
     """One algorithm on given prompts: the numbers of the run, and the theory that follows from them.
 
-    In the modes of H = XᵀX/n every algorithm but softmax attention is a recurrence of numbers. With w_0 = 0 mode k of
+    In the modes of Σ̂ = XᵀX/n every algorithm but softmax attention is a recurrence of numbers. With w_0 = 0 mode k of
     w_t − w_ref is f_t(λ_k) times that of −w_ref, f_0 = 1.
 
     Args:
@@ -86,7 +86,7 @@ class Algorithm(ABC):
     """True where plain gradient descent is another algorithm, worth a curve beside it."""
 
     momentum: float = 0.0
-    """β, the same for all prompts."""
+    """μ, the same for all prompts."""
     penalty: float = 0.0
     """ρ, by which the loss is curved in every direction beside its own curvature."""
     recurrence_rounding: float = 0.0
@@ -121,7 +121,7 @@ class Algorithm(ABC):
 
     @cached_property
     def spectrum(self) -> Spectrum:
-        """Eigenvalues and eigenvectors of what one step contracts; H unless an algorithm says otherwise."""
+        """Eigenvalues and eigenvectors of what one step contracts; Σ̂ unless an algorithm says otherwise."""
         return self.batch.spectrum
 
     @cached_property

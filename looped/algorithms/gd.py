@@ -64,7 +64,7 @@ def descend(
         step_size: η for each prompt, (B,).
         loops: T, at least 0.
         label_scale: α, not 0.
-        gram: Read the examples once into H = XᵀX/n and step with ∇L = Hw − αXᵀy/n: O(d²) a step instead of O(n·d).
+        gram: Read the examples once into Σ̂ = XᵀX/n and step with ∇L = Σ̂w − αXᵀy/n: O(d²) a step instead of O(n·d).
 
     Returns:
         The iterates, loop 0 first, (T+1, B, d), in the dtype of X.

@@ -20,16 +20,16 @@ SEARCHED_LOOPS = 64
 
 
 class GDPlusPlus(Algorithm):
-    """w ← w − (a/n) C² Xᵀ(Xw − αy), C ← C − γ C H C², with a = η: every token is written, and the queries predict."""
+    """w ← w − (a/n) J² Xᵀ(Xw − αy), J ← J − γ J Σ̂ J², with a = η: every token is written, and the queries predict."""
 
     name = "gd++"
     twin = "GD++"
     equation = (
-        r"w \leftarrow w - \tfrac{a}{n}\, C^2 X^\top (Xw - \alpha y),\quad\allowbreak "
-        r"{C \leftarrow C - \gamma\, C H C^2},\quad\allowbreak {a = \eta}"
+        r"w \leftarrow w - \tfrac{a}{n}\, J^2 X^\top (Xw - \alpha y),\quad\allowbreak "
+        r"{J \leftarrow J - \gamma\, J \hat\Sigma J^2},\quad\allowbreak {a = \eta}"
     )
     layer = (
-        r"Z \leftarrow Z - \tfrac{a}{n}\, P Z M (Z^\top Q Z),\quad P = \mathrm{diag}(\tfrac{\gamma}{a} I, 1),"
+        r"Z \leftarrow Z - \tfrac{a}{n}\, P Z \mathcal M (Z^\top Q Z),\quad P = \mathrm{diag}(\tfrac{\gamma}{a} I, 1),"
         r"\ Q = \mathrm{diag}(I, 0)"
     )
     needs = (
@@ -94,17 +94,17 @@ class GDPlusPlus(Algorithm):
         return Weights(P=P, Q=Q, writes="all", x=slice(0, d), y=d, w=slice(d, d + 1), alpha=None, predicts=True)
 
     def explicit(self, X: np.ndarray, y: np.ndarray, eta: np.ndarray, gram: bool) -> np.ndarray:  # noqa: ARG002
-        """T steps of w ← w − aC²∇L(w), C ← C − γCHC² from w = 0, C = I, with H = XᵀX/n and γ = pa."""
+        """T steps of w ← w − aJ²∇L(w), J ← J − γJΣ̂J² from w = 0, J = I, with Σ̂ = XᵀX/n and γ = pa."""
         slope = gradient(X, y, self.settings.label_scale, gram=False)
         H = X.transpose(0, 2, 1) @ X / X.shape[1]
         a = eta[:, None, None]
         gamma = X.dtype.type(self.contraction) * a
-        C = np.broadcast_to(np.eye(X.shape[2], dtype=X.dtype), H.shape)
+        J = np.broadcast_to(np.eye(X.shape[2], dtype=X.dtype), H.shape)
 
         def step(w: np.ndarray, _before: np.ndarray) -> np.ndarray:
-            nonlocal C
-            w = w - a * (C @ (C @ slope(w)))
-            C = C - gamma * (C @ H @ C @ C)
+            nonlocal J
+            w = w - a * (J @ (J @ slope(w)))
+            J = J - gamma * (J @ H @ J @ J)
             return w
 
         return iterate(X, self.settings.loops, step)
@@ -196,7 +196,7 @@ class GDPlusPlus(Algorithm):
 
     @property
     def condition_number(self) -> float:
-        """κ of H, or aλ₁ where that is larger: rounding errors are multiplied by it."""
+        """κ of Σ̂, or aλ₁ where that is larger: rounding errors are multiplied by it."""
         return max(super().condition_number, float((self.step_size * self.spectrum.largest).max()))
 
     @cached_property

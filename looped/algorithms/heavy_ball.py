@@ -1,4 +1,4 @@
-"""Polyak's heavy ball: gradient descent that adds a share β of its last move to the next."""
+"""Polyak's heavy ball: gradient descent that adds a share μ of its last move to the next."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -14,27 +14,27 @@ from looped.attention import Weights
 
 
 class HeavyBall(Algorithm):
-    """w_{t+1} = w_t − η∇L(w_t) + β(w_t − w_{t−1}), with the previous iterate in a slot of its own."""
+    """w_{t+1} = w_t − η∇L(w_t) + μ(w_t − w_{t−1}), with the previous iterate in a slot of its own."""
 
     name = "heavy-ball"
     twin = "heavy-ball momentum"
-    equation = r"w_{t+1} = w_t - \tfrac{\eta}{n} X^\top (Xw_t - \alpha y) + \beta\,(w_t - w_{t-1})"
+    equation = r"w_{t+1} = w_t - \tfrac{\eta}{n} X^\top (Xw_t - \alpha y) + \mu\,(w_t - w_{t-1})"
     layer = (
-        r"Z \leftarrow Z + \big((A - I) Z - \tfrac{\eta}{n}\, P Z M (Z^\top Q Z)\big) R,\quad "
-        r"A_{ww} = (1+\beta) I,\ A_{wv} = -\beta I,\ A_{vw} = I,\ A_{vv} = 0"
+        r"Z \leftarrow Z + \big((\mathcal A - I) Z - \tfrac{\eta}{n}\, P Z \mathcal M (Z^\top Q Z)\big) R,\quad "
+        r"\mathcal A_{ww} = (1+\mu) I,\ \mathcal A_{wv} = -\mu I,\ \mathcal A_{vw} = I,\ \mathcal A_{vv} = 0"
     )
     needs = (
         "A slot of d more rows that holds the previous iterate, and a linear skip map that shifts w into it; P and Q "
         "stay those of gradient descent."
     )
-    curve = "two-term recurrence in 1+β−ηλ"
+    curve = "two-term recurrence in 1+μ−ηλ"
     notice = (
-        "With momentum the error of a mode is made of powers of two numbers, the roots of r² − (1+β−ηλ)r + β, and may "
+        "With momentum the error of a mode is made of powers of two numbers, the roots of r² − (1+μ−ηλ)r + μ, and may "
         "oscillate: the line need not fall in every loop."
     )
     source = "Polyak's heavy ball; the construction is derived for this project and checked numerically."
-    step_limit = "2(1+β)/λ₁"
-    symbols = (("momentum", r"\beta"),)
+    step_limit = "2(1+μ)/λ₁"
+    symbols = (("momentum", r"\mu"),)
     reads = ("momentum",)
     maps = True
 
@@ -45,20 +45,20 @@ class HeavyBall(Algorithm):
 
     @cached_property
     def momentum(self) -> float:  # type: ignore[override]
-        """β: the given one, or `best_momentum`."""
+        """μ: the given one, or `best_momentum`."""
         asked = self.settings.momentum
         return best_momentum(self.change, self.spectrum.nonzero) if asked == "auto" else asked
 
     @property
     def parameters(self) -> dict[str, float]:
-        """β."""
+        """μ."""
         return {"momentum": self.momentum}
 
     @property
     def weights(self) -> Weights:
-        """Weights whose loop is w ← w − (η/n) Xᵀ(Xw − αy) + β(w − v), v ← w, with v_0 = w_0 = 0.
+        """Weights whose loop is w ← w − (η/n) Xᵀ(Xw − αy) + μ(w − v), v ← w, with v_0 = w_0 = 0.
 
-        A slot of d more rows, the last ones, holds the previous iterate: A[w, w] = (1+β)I, A[w, v] = −βI, A[v, w] = I,
+        A slot of d more rows, the last ones, holds the previous iterate: 𝓐[w, w] = (1+μ)I, 𝓐[w, v] = −μI, 𝓐[v, w] = I,
         A[v, v] = 0. Attention is that of gradient descent.
         """
         d, dtype = self.batch.shape[2], self.batch.X.dtype
@@ -73,14 +73,14 @@ class HeavyBall(Algorithm):
         return replace(plain, P=P, Q=Q, skip=A)
 
     def explicit(self, X: np.ndarray, y: np.ndarray, eta: np.ndarray, gram: bool) -> np.ndarray:
-        """T steps of w_{t+1} = w_t − η∇L(w_t) + β(w_t − w_{t−1}), w_{−1} = w_0 = 0."""
+        """T steps of w_{t+1} = w_t − η∇L(w_t) + μ(w_t − w_{t−1}), w_{−1} = w_0 = 0."""
         slope, beta = gradient(X, y, self.settings.label_scale, gram), X.dtype.type(self.momentum)
         loops = self.settings.loops
         return iterate(X, loops, lambda w, before: w - eta[:, None, None] * slope(w) + beta * (w - before))
 
     @cached_property
     def factors(self) -> Tensor:
-        """f_{t+1} = (1 + β − ηλ) f_t − β f_{t−1}, f_{−1} = f_0 = 1: (T+1, B, r)."""
+        """f_{t+1} = (1 + μ − ηλ) f_t − μ f_{t−1}, f_{−1} = f_0 = 1: (T+1, B, r)."""
         factors = torch.ones(self.settings.loops + 1, *self.change.shape, dtype=torch.float64)
         left = before = factors[0]
         for t in range(self.settings.loops):
@@ -90,7 +90,7 @@ class HeavyBall(Algorithm):
 
     @property
     def slowest_factor(self) -> float | None:
-        """The largest root of r² − (1+β−ηλ)r + β in size over all modes."""
+        """The largest root of r² − (1+μ−ηλ)r + μ in size over all modes."""
         beta, change = self.momentum, self.change[self.spectrum.nonzero].tolist()
         return max(float(np.abs(np.roots([1.0, -(1 + beta - eta_h), beta])).max()) for eta_h in change)
 
@@ -101,7 +101,7 @@ class HeavyBall(Algorithm):
 
 
 def best_momentum(change: Tensor, nonzero: Tensor) -> float:
-    """The smallest β with which every mode of every prompt falls as √β: max (1 − √(ηλ))², at most 0.9999.
+    """The smallest μ with which every mode of every prompt falls as √μ: max (1 − √(ηλ))², at most 0.9999.
 
     At the best step 4/(√λ₁+√λ_d)² it is Polyak's ((√κ−1)/(√κ+1))², at 1/λ₁ it is (1 − 1/√κ)².
 
@@ -109,6 +109,6 @@ def best_momentum(change: Tensor, nonzero: Tensor) -> float:
         change: ηλ, (B, r).
         nonzero: True where a mode exists, (B, r).
 
-    Source: roots of r² − (1+β−ηλ)r + β, a complex pair iff (1−√β)² < ηλ < (1+√β)².
+    Source: roots of r² − (1+μ−ηλ)r + μ, a complex pair iff (1−√μ)² < ηλ < (1+√μ)².
     """
     return min(float(torch.where(nonzero, (1 - change.sqrt()).square(), 0.0).max()), 0.9999)

@@ -14,14 +14,18 @@ from looped.attention import Weights
 
 
 class Newton(Algorithm):
-    """w ← M Xᵀαy, M ← 2M − M S M, with S = XᵀX and M_0 = (η/n)I, from two heads that rewrite every example."""
+    """w ← (η/n) N Xᵀαy, N ← 2N − (η/n) N XᵀX N, N_0 = I, from two heads that rewrite every example."""
 
     name = "newton"
     twin = "iterative Newton"
     equation = (
-        r"w \leftarrow M X^\top \alpha y,\quad M \leftarrow 2M - M S M,\quad S = X^\top X,\ M_0 = \tfrac{\eta}{n} I"
+        r"w \leftarrow \tfrac{\eta}{n} N X^\top \alpha y,\quad "
+        r"N \leftarrow 2N - \tfrac{\eta}{n} N X^\top X N,\quad N_0 = I"
     )
-    layer = r"Z \leftarrow A Z - \tfrac{\eta}{n} \sum_{h=1}^{2} P_h Z M (Z^\top Q_h Z),\quad A_{uu} = 2I,\ A_{ww} = 0"
+    layer = (
+        r"Z \leftarrow \mathcal A Z - \tfrac{\eta}{n} \sum_{h=1}^{2} P_h Z \mathcal M (Z^\top Q_h Z),\quad "
+        r"\mathcal A_{uu} = 2I,\ \mathcal A_{ww} = 0"
+    )
     needs = (
         "A slot u in which every example is rewritten, hence no constant state; a skip map, 2 on u and 0 on w; and a "
         "second head: with one head the move of the examples would also be written into the query."
@@ -37,12 +41,11 @@ class Newton(Algorithm):
 
     @property
     def weights(self) -> Weights:
-        """Weights whose loop is N ← 2N − ηNHN, H = XᵀX/n, N_0 = I, and w ← ηNXᵀαy/n with N as it was before.
+        """Weights whose loop is N ← 2N − ηNΣ̂N, Σ̂ = XᵀX/n, N_0 = I, and w ← ηNXᵀαy/n with N as it was before.
 
-        ηN tends to H⁻¹: with S = XᵀX and M = ηN/n it is M ← 2M − MSM from M_0 = (η/n)I. Rows (x; y; u; w; α),
-        D = 3d+2: an example carries u_i = N x_i. Two heads and a skip map: the first moves the examples, P[u, u] = I,
-        Q[x, u] = I, A[u, u] = 2I: u_j ← 2u_j − (η/n) Σ_i u_i ⟨x_i, u_j⟩; the second writes the query, P[w, u] = −I,
-        Q[y, α] = 1, A[w, w] = 0: w ← (η/n) Σ_i u_i αy_i.
+        ηN tends to Σ̂⁻¹. Rows (x; y; u; w; α), D = 3d+2: an example carries u_i = N x_i. Two heads and a skip map: the
+        first moves the examples, P[u, u] = I, Q[x, u] = I, 𝓐[u, u] = 2I: u_j ← 2u_j − (η/n) Σ_i u_i ⟨x_i, u_j⟩; the
+        second writes the query, P[w, u] = −I, Q[y, α] = 1, 𝓐[w, w] = 0: w ← (η/n) Σ_i u_i αy_i.
         """
         d, dtype = self.batch.shape[2], self.batch.X.dtype
         D = self.width(d, self.settings.layout)
@@ -59,21 +62,21 @@ class Newton(Algorithm):
         return Weights(P=P, Q=Q, writes="all", x=x, y=y, w=w, alpha=alpha, skip=A, copy=u)
 
     def explicit(self, X: np.ndarray, y: np.ndarray, eta: np.ndarray, gram: bool) -> np.ndarray:  # noqa: ARG002
-        """w_{t+1} = M_t Xᵀαy, M_{t+1} = 2M_t − M_t S M_t, from w_0 = 0, M_0 = (η/n) I, with S = XᵀX.
+        """w_{t+1} = V_t Xᵀαy, V_{t+1} = 2V_t − V_t S V_t, from w_0 = 0, V_0 = (η/n) I, with S = XᵀX; V is ηN/n.
 
-        For n < d the same iteration runs on the n × n matrix XXᵀ, w = Xᵀ M αy: M would double without end in the
+        For n < d the same iteration runs on the n × n matrix XXᵀ, w = Xᵀ V αy: V would double without end in the
         directions that no example has.
         """
         _, n, d = X.shape
         Xt = X.transpose(0, 2, 1)
         target = self.settings.label_scale * y[..., None]
         S, after, before = (Xt @ X, None, Xt @ target) if n >= d else (X @ Xt, Xt, target)
-        M = eta[:, None, None] / n * np.eye(len(S[0]), dtype=X.dtype)
+        V = eta[:, None, None] / n * np.eye(len(S[0]), dtype=X.dtype)
 
         def step(_w: np.ndarray, _before: np.ndarray) -> np.ndarray:
-            nonlocal M
-            w = M @ before
-            M = 2 * M - M @ S @ M
+            nonlocal V
+            w = V @ before
+            V = 2 * V - V @ S @ V
             return w if after is None else after @ w
 
         return iterate(X, self.settings.loops, step)

@@ -26,12 +26,12 @@ class Preconditioned(Algorithm):
     layer = LINEAR + r",\quad P_{wx} = C"
     needs = (
         "Nothing: C stands in P. But P is shared by all prompts, so C can only know what prompts have in common: Σ⁻¹ "
-        "for rows of covariance Σ, after which H acts as C^½HC^½ with eigenvalues μ. Where Σ = I (exact and Gaussian "
+        "for rows of covariance Σ, after which Σ̂ acts as C^½Σ̂C^½ with eigenvalues ν. Where Σ = I (exact and Gaussian "
         "prompts, and taken so for tables, which are standardised) it is gradient descent."
     )
-    curve = "(1−ημ)ᵗ"
+    curve = "(1−ην)ᵗ"
     notice = (
-        "In the long run the modes with the largest |1 − ημ_k| dominate the error of a prompt: every loop multiplies "
+        "In the long run the modes with the largest |1 − ην_k| dominate the error of a prompt: every loop multiplies "
         "each of them by that number, up to its sign."
     )
     source = (
@@ -39,7 +39,7 @@ class Preconditioned(Algorithm):
         "read in notes. What training reaches is measured on the training page."
     )
     limit = "the least-squares solution for the labels αy that is shortest in C^−½w"
-    step_limit = "2/μ₁"
+    step_limit = "2/ν₁"
     steady = True
 
     @cached_property
@@ -64,7 +64,7 @@ class Preconditioned(Algorithm):
 
     @cached_property
     def spectrum(self) -> Spectrum:
-        """Spectrum of C^½ H C^½."""
+        """Spectrum of C^½ Σ̂ C^½."""
         return self.batch.spectrum if self.root is None else self._seen.spectrum
 
     @cached_property
@@ -98,7 +98,7 @@ class Preconditioned(Algorithm):
 
     @property
     def condition_number(self) -> float:
-        """The larger of κ(H), which the rounding of H costs, and κ(C^½HC^½)·√κ(C).
+        """The larger of κ(Σ̂), which the rounding of Σ̂ costs, and κ(C^½Σ̂C^½)·√κ(C).
 
         The loop is gradient descent in C^−½w, and what is rounded there may be √κ(C) times as large in w.
         """
@@ -111,7 +111,7 @@ class Preconditioned(Algorithm):
     def kappa_of(self) -> str:  # type: ignore[override]
         """The κ in the tolerance, in words."""
         plain = "of XᵀX/n"
-        return plain if self.root is None else "the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n"
+        return plain if self.root is None else "the larger of κ(Σ̂) and κ(C^½Σ̂C^½)·√κ(C), Σ̂ = XᵀX/n"
 
     @property
     def recurrence_rounding(self) -> float:  # type: ignore[override]

@@ -21,7 +21,9 @@ class Ridge(Algorithm):
     name = "ridge"
     twin = "ridge descent"
     equation = r"w \leftarrow (1 - \eta\rho)\, w - \tfrac{\eta}{n} X^\top (Xw - \alpha y)"
-    layer = r"Z \leftarrow Z - \big(\eta K Z + \tfrac{\eta}{n}\, P Z M (Z^\top Q Z)\big) R,\quad K_{ww} = \rho I"
+    layer = (
+        r"Z \leftarrow Z - \big(\eta K Z + \tfrac{\eta}{n}\, P Z \mathcal M (Z^\top Q Z)\big) R,\quad K_{ww} = \rho I"
+    )
     needs = (
         "A token-wise linear map beside attention, which takes ηρ of w in every loop; P and Q stay those of gradient "
         "descent."
@@ -51,13 +53,13 @@ class Ridge(Algorithm):
 
     @cached_property
     def spectrum(self) -> Spectrum:
-        """Spectrum of H + ρI on the range of H."""
+        """Spectrum of Σ̂ + ρI on the range of Σ̂."""
         plain = self.batch.spectrum
         return replace(plain, eigenvalues=torch.where(plain.nonzero, plain.eigenvalues + self.penalty, 0.0))
 
     @cached_property
     def w_ref(self) -> Tensor:
-        """(H + ρI)⁻¹ Xᵀαy/n: each mode of least squares times λ/(λ + ρ)."""
+        """(Σ̂ + ρI)⁻¹ Xᵀαy/n: each mode of least squares times λ/(λ + ρ)."""
         plain, lifted = self.batch.spectrum, self.spectrum.eigenvalues
         shrink = torch.where(plain.nonzero, plain.eigenvalues / torch.where(plain.nonzero, lifted, 1.0), 0.0)
         least_squares = self.batch.least_squares(self.settings.label_scale)

@@ -19,7 +19,7 @@ class Softmax(GradientDescent):
     name = "softmax"
     loop_name = "Softmax attention"
     equation = r"w \leftarrow w - \eta \sum_i x_i\, \mathrm{softmax}_i\big(\langle x_i, w\rangle - \alpha y_i\big)"
-    layer = r"Z \leftarrow Z - \eta\, P Z M\, \mathrm{softmax}(Z^\top Q Z)\, R"
+    layer = r"Z \leftarrow Z - \eta\, P Z \mathcal M\, \mathrm{softmax}(Z^\top Q Z)\, R"
     needs = (
         "A softmax over the examples, with the same P and Q. It is not a gradient step on the squared error: the "
         "weights are positive and add up to 1, so the prediction of every example is pushed down, even one that is "

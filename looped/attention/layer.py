@@ -12,10 +12,10 @@ BLOCK = 512
 
 
 class LinearAttention(nn.Module):
-    """One layer without softmax: Z ← Z + ((A − I) Z − η K Z − (η/n) P Z M (Zᵀ Q Z)) R.
+    """One layer without softmax: Z ← Z + ((𝓐 − I) Z − η K Z − (η/n) P Z 𝓜 (Zᵀ Q Z)) R.
 
-    The n × n scores are never formed: a written column z needs P (Z M Zᵀ) Q z, evaluated from the right for the
-    query alone, O(n·D), and through the (D, D) matrix Z M Zᵀ when every token is written, O(n·D²).
+    The n × n scores are never formed: a written column z needs P (Z 𝓜 Zᵀ) Q z, evaluated from the right for the
+    query alone, O(n·D), and through the (D, D) matrix Z 𝓜 Zᵀ when every token is written, O(n·D²).
     """
 
     def forward(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class LinearAttention(nn.Module):
         return self.attend(written, examples, tokens, weights, -scale)
 
     def attend(self, written: Tensor, examples: Tensor, tokens: Tensor, weights: Weights, scale: Tensor) -> Tensor:
-        """Add scale · Σ_heads P Z M (Zᵀ Q Z) to `written`, all tokens; `scale` is −η/n, (B, 1, 1)."""
+        """Add scale · Σ_heads P Z 𝓜 (Zᵀ Q Z) to `written`, all tokens; `scale` is −η/n, (B, 1, 1)."""
         D = weights.width
         for P, Q in zip(weights.P.reshape(-1, D, D), weights.Q.reshape(-1, D, D), strict=True):
             # Rows and columns outside the blocks that hold anything are left out.
@@ -83,14 +83,14 @@ class LinearAttention(nn.Module):
 
 
 class SoftmaxAttention(LinearAttention):
-    """The same layer with a softmax over the examples: Z ← Z − η P Z M softmax(Zᵀ Q Z) R.
+    """The same layer with a softmax over the examples: Z ← Z − η P Z 𝓜 softmax(Zᵀ Q Z) R.
 
     Weights are positive and add up to 1, so the step no longer follows the size and sign of the scores. With the
     weights of gradient descent it is w ← w − η Σ_i x_i softmax_i(⟨x_i, w⟩ − αy_i).
     """
 
     def attend(self, written: Tensor, examples: Tensor, tokens: Tensor, weights: Weights, scale: Tensor) -> Tensor:
-        """Add scale · n · P Z M softmax(Zᵀ Q Z) to `written`, all tokens."""
+        """Add scale · n · P Z 𝓜 softmax(Zᵀ Q Z) to `written`, all tokens."""
         scores = self.weigh((tokens.mT @ weights.Q.mT) @ examples)
         return written + scale * (weights.P @ (examples @ scores.mT))
 

@@ -18,7 +18,7 @@ class LoopedTransformer(nn.Module):
     Args:
         loops: T, at least 1.
         form: `token` keeps all n+1 tokens and attends to them in every loop. `state` uses that linear attention is
-            associative: the examples do not move, so G = Z M Zᵀ is a constant and the query follows the linear
+            associative: the examples do not move, so G = Z 𝓜 Zᵀ is a constant and the query follows the linear
             recurrence z ← (I − (η/n) P G Q) z, whose powers give all T states in few batched products.
         powers: Whether the state form may multiply its recurrence out. Rounding grows with T then, which is harmless
             where the recurrence contracts; without it the state form goes loop by loop.

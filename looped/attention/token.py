@@ -13,8 +13,8 @@ from looped.prompts import Prompts
 class Weights:
     """The weights of one attention layer and where they find things in a token.
 
-    One layer is Z ← Z − (η/n) P Z M (Zᵀ Q Z) R with the key mask M = diag(I_n, 0): a query is never a key. Some
-    algorithms need token-wise linear maps beside attention: Z ← Z + ((A − I) Z − η K Z − (η/n) P Z M (Zᵀ Q Z)) R.
+    One layer is Z ← Z − (η/n) P Z 𝓜 (Zᵀ Q Z) R with the key mask 𝓜 = diag(I_n, 0): a query is never a key. Some
+    algorithms need token-wise linear maps beside attention: Z ← Z + ((𝓐 − I) Z − η K Z − (η/n) P Z 𝓜 (Zᵀ Q Z)) R.
     """
 
     P: Tensor

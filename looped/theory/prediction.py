@@ -33,7 +33,7 @@ class Prediction:
     away: float = 0.0
     """|1 − factor|, with all its digits."""
     momentum: float = 0.0
-    """β."""
+    """μ."""
     precision: str = "float64"
     """dtype of the run, to whose rounding η may equal the limit."""
     words: str = ""
@@ -68,7 +68,7 @@ class Prediction:
                 )
             case "oscillates":
                 grown = (1 + self.momentum) / (1 - self.momentum)
-                grows = f"grows to (1+β)/(1−β) = {grown:.3g} times its start and then " if self.momentum else ""
+                grows = f"grows to (1+μ)/(1−μ) = {grown:.3g} times its start and then " if self.momentum else ""
                 return (
                     f"Oscillates without end{who}: η = {self.limit_name} = {self.limit:.6g} up to the rounding of "
                     f"{self.precision}; mode {self.mode} {grows}only changes its sign."
@@ -89,8 +89,8 @@ def predict(
 ) -> Prediction:
     """Convergence from η against 2/λ₁: mode k is multiplied by 1 − ηλ_k in every loop.
 
-    With momentum β the limit is 2(1+β)/λ₁, and what a mode is multiplied by in the long run is the size of the larger
-    root of r² − (1+β−ηλ)r + β. At the limit the roots are −1 and −β, and the mode grows to (1+β)/(1−β) times its
+    With momentum μ the limit is 2(1+μ)/λ₁, and what a mode is multiplied by in the long run is the size of the larger
+    root of r² − (1+μ−ηλ)r + μ. At the limit the roots are −1 and −μ, and the mode grows to (1+μ)/(1−μ) times its
     start before it only changes its sign.
 
     A mode that w_ref does not have starts at zero error. It stays there unless it grows: rounding wakes it.
@@ -100,7 +100,7 @@ def predict(
         step_size: η, (B,), float64.
         w_ref: The limit of the loop, (B, d), float64.
         dtype: Type of the run; η equals 2/λ₁ if it does so to the rounding of this type.
-        momentum: β, from 0 to below 1.
+        momentum: μ, from 0 to below 1.
         limit_name: Formula of the limit.
 
     Returns:

@@ -1,6 +1,6 @@
 """Step sizes, and the effect of a step on each eigen-mode: its factor, the closed-form error, the rounding floor.
 
-Everything follows from the eigenvalues λ of H = XᵀX/n: along eigenvector v_k gradient descent multiplies the distance
+Everything follows from the eigenvalues λ of Σ̂ = XᵀX/n: along eigenvector v_k gradient descent multiplies the distance
 to the solution by 1 − ηλ_k in every loop.
 """
 
@@ -53,11 +53,11 @@ def step_sizes(
 
 
 def asymptotic_factor(change: Tensor, momentum: float = 0.0) -> Tensor:
-    """The factor of a mode in the long run: |1 − ηλ|, or with momentum β the larger of two roots.
+    """The factor of a mode in the long run: |1 − ηλ|, or with momentum μ the larger of two roots.
 
     Args:
         change: ηλ, any shape.
-        momentum: β.
+        momentum: μ.
     """
     return _roots(change, momentum)[0]
 
@@ -65,12 +65,12 @@ def asymptotic_factor(change: Tensor, momentum: float = 0.0) -> Tensor:
 def away_from_one(change: Tensor, momentum: float = 0.0) -> Tensor:
     """|1 − factor| of `asymptotic_factor`, without the cancellation in its difference from 1.
 
-    1 − r for the root r of r² − (1+β−ηλ)r + β near 1 solves s² − (1−β+ηλ)s + ηλ = 0; near −1 it is the same with
-    2(1+β) − ηλ in place of ηλ. A complex pair has the size √β.
+    1 − r for the root r of r² − (1+μ−ηλ)r + μ near 1 solves s² − (1−μ+ηλ)s + ηλ = 0; near −1 it is the same with
+    2(1+μ) − ηλ in place of ηλ. A complex pair has the size √μ.
 
     Args:
         change: ηλ, any shape.
-        momentum: β.
+        momentum: μ.
     """
     near = torch.minimum(change, 2 * (1 + momentum) - change)  # below 0 where the mode grows
     sum_of_roots = 1 - momentum + near
@@ -80,7 +80,7 @@ def away_from_one(change: Tensor, momentum: float = 0.0) -> Tensor:
 
 
 def _roots(change: Tensor, momentum: float) -> tuple[Tensor, Tensor]:
-    # Sizes of the roots of r² − (1+β−ηλ)r + β: the larger, and β over it. A complex pair has the size √β.
+    # Sizes of the roots of r² − (1+μ−ηλ)r + μ: the larger, and μ over it. A complex pair has the size √μ.
     if momentum == 0:
         return (1 - change).abs(), torch.zeros_like(change)
     middle = (1 + momentum - change).abs()
@@ -140,7 +140,7 @@ def rounding_floor(
         step_size: η, (B,), float64.
         share: |⟨v_k, w_ref⟩|/‖w_ref‖, (B, r).
         terms: u, (B,).
-        momentum: β.
+        momentum: μ.
 
     Returns:
         (B,), float64; inf where a mode does not contract.

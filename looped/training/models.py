@@ -113,10 +113,10 @@ class LoopedModel(nn.Module):
 
 
 class LoopedPredictor(LoopedModel):
-    """Z ← Z − (1/n) P Z M (Zᵀ Q Z) with M = diag(I_n, 0), T times; the prediction is −Z[d, n].
+    """Z ← Z − (1/n) P Z 𝓜 (Zᵀ Q Z) with 𝓜 = diag(I_n, 0), T times; the prediction is −Z[d, n].
 
-    Tokens only ever change by a right factor: with tokens as rows one loop is z ← z C, C = I − Qᵀ G Pᵀ, and then
-    G ← Cᵀ G C, O(d³) a loop. The prediction is linear in the query, −Z[d, n] = x_qᵀ w_t.
+    Tokens only ever change by a right factor: with tokens as rows one loop is z ← z F, F = I − Qᵀ G Pᵀ, and then
+    G ← Fᵀ G F, O(d³) a loop. The prediction is linear in the query, −Z[d, n] = x_qᵀ w_t.
 
     preconditioner: Q = diag(A, 0), P = diag(0, 1) · sparse: Q = diag(A, 0), P = [[0, 0], [uᵀ, 1]] · full: P, Q free.
 
@@ -176,7 +176,7 @@ class LoopedPredictor(LoopedModel):
 
 
 class LoopedGenerator(LoopedModel):
-    """Z ← Z − (1/n) P Z M (Zᵀ Q Z) R on Z = [[Xᵀ, w_t], [yᵀ, α]], w_0 = 0, α = 1: the query's first d rows are w_t.
+    """Z ← Z − (1/n) P Z 𝓜 (Zᵀ Q Z) R on Z = [[Xᵀ, w_t], [yᵀ, α]], w_0 = 0, α = 1: the query's first d rows are w_t.
 
     R lets only the query be written, so the examples and with them G never change, and one loop is q ← q − P G Q q,
     O(d²). `looped.algorithms.gd.construction` with its step size is P = diag(ηI, 0), Q = diag(I, −1) here.

@@ -242,8 +242,8 @@ def test_the_best_momentum_is_polyaks_and_no_other_is_faster(kappa):
 
 LIMITS = {
     "ridge": ("2/(λ₁+ρ)", lambda high: 2 / (high + 0.1)),
-    "heavy-ball": ("2(1+β)/λ₁", lambda high: 2 * 1.5 / high),
-    "preconditioned": ("2/μ₁", lambda high: 2 / high),
+    "heavy-ball": ("2(1+μ)/λ₁", lambda high: 2 * 1.5 / high),
+    "preconditioned": ("2/ν₁", lambda high: 2 / high),
 }
 """Name and formula of the largest step size where it is not 2/λ₁. GD++ has two limits, and tests of its own."""
 

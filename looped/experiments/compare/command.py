@@ -22,13 +22,14 @@ KAPPA_ONLY = ("condition_number", "spectrum")
 ABOUT = (
     "The verdict: max |looped − explicit|, relative to the largest iterate, passes up to 16·eps·(κ + √T), "
     "at most 1e-3. κ is the measured one of XᵀX/n; of XᵀX/n + ρI for ridge; for rows of one covariance with a "
-    "preconditioner C, the larger of κ(H) and κ(C^½HC^½)·√κ(C), H = XᵀX/n; at least aλ₁ for GD++. T replaces √T where "
+    "preconditioner C, the larger of κ(Σ̂) and κ(C^½Σ̂C^½)·√κ(C), Σ̂ = XᵀX/n; at least aλ₁ for GD++. T replaces √T where "
     "columns are collinear and every loop reads all tokens, and for ridge and heavy ball at a rank below d. Where "
     "labels are so nearly orthogonal to the features that the terms of the first update are more than four times as "
-    "large as every iterate, the gap is relative to a quarter of them. arrays.npz determines every loop: Z ← Z + ((A − "
-    "I) Z − η K Z − (η/n) Σ P Z M (ZᵀQZ)) R from Z0, η = step_size, with the diagonals of the masks M (read) and R "
-    "(written), A = I and K = 0 where they are not in the file, and the sum over heads; where softmax is 1, ZᵀQZ is n "
-    "times the softmax over the examples. w is the matrix read times the columns that M leaves out."
+    "large as every iterate, the gap is relative to a quarter of them. arrays.npz determines every loop: Z ← Z + ((𝓐 − "
+    "I) Z − η K Z − (η/n) Σ P Z 𝓜 (ZᵀQZ)) R from Z0, η = step_size; M and R hold the diagonals of the masks 𝓜 (read) "
+    "and R (written), A holds 𝓐, 𝓐 = I and K = 0 where they are not in the file, and the sum over heads; where "
+    "softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the columns that 𝓜 "
+    "leaves out."
 )
 """The text below the options."""
 

@@ -28,7 +28,7 @@ class Inside:
     """One prompt in the constructed transformer, at F of its loops. Arrays are NumPy, in the run's dtype.
 
     At loop t the query z_t is scored against every example, s_i = z_iᵀ Q z_t, and one pass adds
-    Δ_t = −(η/n) P Z M (Zᵀ Q z_t) to it. Where no single query holds the iterate, `queries` and `scores` are empty.
+    Δ_t = −(η/n) P Z 𝓜 (Zᵀ Q z_t) to it. Where no single query holds the iterate, `queries` and `scores` are empty.
     """
 
     algorithm: type[Algorithm]

@@ -17,11 +17,11 @@ MOST_MODES = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Modes:
-    """The error of one prompt along eigenvectors v_k of H = XᵀX/n, K of them shown. Arrays are NumPy, float64.
+    """The error of one prompt along eigenvectors v_k of Σ̂ = XᵀX/n, K of them shown. Arrays are NumPy, float64.
 
     Along v_k gradient descent multiplies the distance to w_ref by 1 − ηλ_k in every loop, so with w_0 = 0
-    |⟨v_k, w_t − w_ref⟩| = |1 − ηλ_k|ᵗ |⟨v_k, w_ref⟩|. For ridge λ_k is that of H + ρI; with a preconditioner C, λ_k and
-    v_k are those of C^½HC^½ and all distances are measured in C^−½w.
+    |⟨v_k, w_t − w_ref⟩| = |1 − ηλ_k|ᵗ |⟨v_k, w_ref⟩|. For ridge λ_k is that of Σ̂ + ρI; with a preconditioner C, λ_k and
+    v_k are those of C^½Σ̂C^½ and all distances are measured in C^−½w.
     """
 
     prompt: int

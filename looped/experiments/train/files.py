@@ -88,7 +88,7 @@ class TrainExport(Export[TrainResult]):
                         yield kind, name, statistic, x, value
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """P and Q (d+1, d+1), or (L, d+1, d+1) untied, for Z ← Z − (1/n) P Z M (Zᵀ Q Z), and all that is drawn."""
+        """P and Q (d+1, d+1), or (L, d+1, d+1) untied, for Z ← Z − (1/n) P Z 𝓜 (Zᵀ Q Z), and all that is drawn."""
         return pack(self.result)
 
     def pictures(self) -> Mapping[str, Picture]:

@@ -8,13 +8,13 @@ from looped.experiments.signal.lessons import SIGNAL
 from looped.experiments.signal.result import SignalTraining
 from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.signal.stored import stored, stored_run
+from looped.fields import stops
 from looped.shared_signal.levels import levels
-from looped_ui.controls import _stops
 
 
 def test_every_lesson_and_every_stop_of_s_has_a_stored_training():
     field = SignalSettings.table["signal"]
-    wanted = [SignalSettings(signal=s) for s in _stops(field.low, field.high, 1.0, False)]
+    wanted = [SignalSettings(signal=s) for s in stops(field.low, field.high, 1.0, False)]
     wanted += [SignalSettings(**lesson.settings) for lesson in SIGNAL]
     assert set(stored()[0]) == set(wanted)
 
