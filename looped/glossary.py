@@ -1,40 +1,144 @@
-"""Every symbol that the pages use, in one line each."""
+"""The words and symbols of the pages in one line each, and on which pages they stand."""
 
-GLOSSARY: dict[str, str] = {
-    "T, t": "number of loops, and the index of one. The same layer is applied T times; t = 0 is the start.",
-    "n": "number of examples (x, y) in the prompt, the context length.",
-    "d": "number of features, the length of x and of w.",
-    "B": "number of prompts that are run side by side, each with its own task.",
-    "x_i, y_i": "one example: d features and the label y_i = ⟨w\\*, x_i⟩ + noise.",
-    "X, y": "the n examples of a prompt as a matrix (n × d) and a vector (n).",
-    "w\\*": "the task: the weights that made the labels.",
-    "w_t": "the iterate after t loops, read from the query token.",
-    "w_ref": "where the loop is heading: the shortest least-squares solution for the labels αy; for ridge the "
-    "minimiser with the penalty, with a preconditioner the solution shortest in C^−½w.",
-    "α": "label scale: all labels are multiplied by it, and w_ref with them.",
-    "σ": "standard deviation of the noise on the labels.",
-    "η": "step size of gradient descent.",
-    "λ_k": "eigenvalues of XᵀX/n, λ₁ the largest, λ_d the smallest that is not 0. Every loop of gradient descent "
-    "multiplies the error in mode k by 1 − ηλ_k.",
-    "κ": "condition number λ₁/λ_d, on the eigenvalues that are not 0. At 1 all of them are equal.",
-    "Z": "the tokens as columns: n examples and one query at the end.",
-    "P, Q": "the weights of linear attention: Q joins key and query, P value and projection.",
-    "M, R": "masks: M keeps the query from being a key, R lets only the query be written.",
-    "linear attention": "attention without softmax: Z ← Z − (η/n) P Z 𝓜 (Zᵀ Q Z) R.",
-    "A, u": "what sparse weights learn: A, a matrix in place of the step size, and u, how inputs add to labels.",
-    "GD++": "gradient descent whose examples move too: every loop changes the eigenvalues of XᵀX/n.",
-    "ρ": "ridge strength: ρ‖w‖²/2 is added to half the mean squared error, and a loop takes the share ηρ of w away.",
-    "β (momentum)": "share of the last move that heavy ball adds to the next.",
-    "γ, a": "GD++: how far a loop moves the examples, x ← (I − γXᵀX/n)x, and its step size.",
-    "C, Σ, μ": "preconditioner C = Σ⁻¹, covariance Σ of the rows, and μ the eigenvalues of C^½(XᵀX/n)C^½.",
-    "rounding floor": "relative error below which rounding dominates; an estimate, mostly within a factor of 4.",
-    "κ of Σ": "condition number of the covariance Σ that correlated rows are drawn with.",
-    "A": "preconditioner: a matrix, one for all prompts, that multiplies the gradient in place of the step size.",
-    "Marchenko–Pastur": "how the eigenvalues of XᵀX/n spread for independent rows, in the limit of large n and d.",
-    "H": "covariance of the features of an example, where tasks share a signal.",
-    "β̃, β\\*, Ψ": "a task drawn from N(β\\*, Ψ): β\\* is what all tasks have in common, Ψ how they differ.",
-    "M (signal page)": "number of examples in the prompt there, as in its source.",
-    "LSA, LTB": "linear self-attention, and the linear transformer block: linear self-attention with an MLP.",
-    "GD-β, GD-0": "one step of gradient descent that starts from a learned β, or from 0, with a learned matrix step Γ.",
+from dataclasses import dataclass
+
+EVERY = ("compare", "context", "train", "signal", "gpt2")
+FIRST, MLP = EVERY[:2], EVERY[3:]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a word or a symbol means."""
+
+    meaning: str
+    """In Markdown."""
+    pages: tuple[str, ...]
+    """The experiments on whose pages it stands; none for a symbol of the documentation alone."""
+
+
+WORDS: dict[str, Entry] = {
+    "prompt": Entry("the input of the transformer: solved examples (x, y), and a query at the end.", EVERY),
+    "token": Entry("one column of the input: the numbers of one example, or those of the query.", EVERY),
+    "query": Entry(
+        "the last token, which asks: it reads the examples and is not read. With constructed weights it holds the "
+        "iterate w_t; with trained weights a new x, whose y is predicted.",
+        EVERY,
+    ),
+    "loop": Entry("one pass of all tokens through the same attention layer.", EVERY[:3]),
+    "task": Entry("the weights that made the labels of one prompt, y = ⟨w\\*, x⟩ + noise.", EVERY),
+    "linear attention": Entry(
+        "attention without softmax: a token is changed by a sum of examples, each times its score.",
+        ("compare", "signal", "gpt2"),
+    ),
+    "softmax": Entry("turns the scores into positive shares that add up to 1.", ("compare", "signal", "gpt2")),
+    "MLP": Entry(
+        "multi-layer perceptron: the part of a block that changes every token by itself, after attention. A linear MLP "
+        "is two matrices with nothing between them.",
+        MLP,
+    ),
+    "LSA": Entry("linear self-attention, alone.", ("signal",)),
+    "LTB": Entry("linear transformer block: linear self-attention with a linear MLP.", ("signal",)),
+    "GD-β": Entry("one step of gradient descent from a learned start β, with a learned matrix step Γ.", ("signal",)),
+    "GD-0": Entry("the same from 0.", ("signal",)),
+    "Bayes": Entry(
+        "the best prediction for someone who knows how tasks and examples are drawn; no model has a smaller risk.",
+        MLP,
+    ),
+    "risk": Entry("mean squared error of a prediction over all prompts.", ("context", *MLP)),
+    "mode": Entry(
+        "an eigenvector of XᵀX/n: a direction in which the error shrinks by a factor of its own.", ("compare",)
+    ),
+    "condition number": Entry(
+        "largest over smallest eigenvalue: how unequal the modes are, and how slow the slowest is.", EVERY[:3]
+    ),
+    "preconditioner": Entry("a matrix that multiplies the gradient in place of the step size.", EVERY[:3]),
+    "GD++": Entry(
+        "gradient descent whose examples move too: every loop changes the eigenvalues of XᵀX/n.", ("compare", "train")
+    ),
+    "rounding floor": Entry(
+        "relative error below which rounding dominates; an estimate, mostly within a factor of 4.", ("compare",)
+    ),
+    "Marchenko and Pastur": Entry(
+        "their law says how the eigenvalues of XᵀX/n spread for independent rows, in the limit of large n and d.",
+        ("context",),
+    ),
 }
-"""Symbol to meaning, both in Markdown."""
+"""What is explained in words, the first words first."""
+
+SYMBOLS: dict[str, Entry] = {
+    "T, t": Entry("number of loops, and the index of one; t = 0 is the start.", EVERY[:3]),
+    "n": Entry("number of examples in the prompt.", EVERY[:3]),
+    "M": Entry("the same where tasks share a signal, as in Zhang, Wu and Bartlett.", MLP),
+    "d": Entry("number of features, the length of x and of w.", EVERY),
+    "B": Entry("number of prompts that are run side by side.", ("compare",)),
+    "x_i, y_i": Entry("one example: d features and the label y_i.", ()),
+    "X, y": Entry("the examples of a prompt as a matrix, one in each row, and their labels as a vector.", EVERY),
+    "w\\*": Entry("the task: the weights that made the labels.", EVERY[:3]),
+    "w_t": Entry("the iterate after t loops, read from the query.", ("compare",)),
+    "w_ref": Entry(
+        "where the loop is heading: the shortest least-squares solution for the labels αy; for ridge the minimiser "
+        "with the penalty, with a preconditioner the solution shortest in C^−½w.",
+        FIRST,
+    ),
+    "α": Entry("label scale: all labels are multiplied by it, and w_ref with them.", ("compare", "train")),
+    "σ": Entry("standard deviation of the noise on the labels.", ("compare", "train", "signal")),
+    "η": Entry("step size of gradient descent.", EVERY[:3]),
+    "Σ̂": Entry("XᵀX/n, the covariance of the examples of one prompt.", ("compare",)),
+    "λ_k": Entry(
+        "eigenvalues of XᵀX/n, λ₁ the largest, λ_d the smallest that is not 0. Every loop of gradient descent "
+        "multiplies the error in mode k by 1 − ηλ_k.",
+        EVERY[:3],
+    ),
+    "κ": Entry(
+        "condition number λ₁/λ_d, on the eigenvalues that are not 0: at 1 all are equal, and about κ loops divide the "
+        "error by e.",
+        FIRST,
+    ),
+    "Σ": Entry("covariance that correlated rows are drawn with.", FIRST),
+    "Z": Entry("the tokens as columns, the query last.", ("compare", "train")),
+    "P, Q": Entry("the weights of linear attention: Q joins key and query, P value and projection.", EVERY[:3]),
+    "𝓜, R": Entry(
+        "masks: 𝓜 keeps the query from being read, R lets only the query be written.", ("compare", "train", "signal")
+    ),
+    "𝓐, K": Entry(
+        "maps of each token beside attention: what a loop keeps of it, and what it takes away.", ("compare",)
+    ),
+    "ρ": Entry(
+        "ridge strength: ρ‖w‖²/2 is added to half the mean squared error, and a loop takes the share ηρ of w away.",
+        ("compare",),
+    ),
+    "μ": Entry("momentum: share of the last move that heavy ball adds to the next.", ("compare",)),
+    "C, ν": Entry("preconditioner C = Σ⁻¹, and the eigenvalues ν of C^½(XᵀX/n)C^½.", ("compare",)),
+    "γ, a": Entry(
+        "GD++: how far a loop moves the examples, x ← (I − γXᵀX/n)x, and its step size.", ("compare", "train")
+    ),
+    "J": Entry("GD++: what the loops so far have made of an example, x ↦ Jx.", ("compare",)),
+    "V": Entry("iterative Newton: ηV comes near the inverse of XᵀX/n.", ("compare",)),
+    "A, u": Entry(
+        "what sparse weights learn: a matrix in place of the step size, and how inputs add to labels.", EVERY[1:3]
+    ),
+    "G": Entry("the tokens of the examples read once, Z𝓜Zᵀ or the same over n.", ()),
+    "s": Entry("size of the shared signal, β\\* = s·(1, …, 1).", MLP),
+    "H": Entry("covariance of the features of an example, where tasks share a signal.", MLP),
+    "β̃, β\\*, Ψ": Entry("a task drawn from N(β\\*, Ψ): β\\* is what all tasks share, Ψ how they differ.", MLP),
+    "β, Γ": Entry("start and matrix step of one gradient step.", ("signal",)),
+    "E": Entry("the tokens as columns, as in Zhang, Wu and Bartlett.", MLP),
+    "W_P, W_V, W_K, W_Q": Entry("projection, value, key and query weights of attention.", ("signal",)),
+    "g, U, v": Entry(
+        "read from trained weights: the last row of the MLP, W_KᵀW_Q, and the last entry of gᵀW_PᵀW_V.", ("signal",)
+    ),
+    "S, Ω, c": Entry("H^½ΨH^½, ((M + 1)S + cI)/M and tr(HΨ) + σ².", ()),
+}
+"""The one table of notation: no letter in it has two meanings."""
+
+
+def of_page(page: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Words and symbols of a page, each with its meaning, in the order of the lists.
+
+    Args:
+        page: name of its experiment.
+    """
+    words, symbols = (
+        {name: entry.meaning for name, entry in part.items() if page in entry.pages} for part in (WORDS, SYMBOLS)
+    )
+    return words, symbols

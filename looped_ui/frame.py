@@ -12,7 +12,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from looped.chart import Picture
 from looped.experiments import EXPERIMENTS
-from looped.glossary import GLOSSARY
+from looped.glossary import of_page
 from looped.lesson import by_key
 from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
@@ -66,7 +66,7 @@ class Page(Generic[S]):
         if not self.embedded:
             with self.top_line:
                 st.title(self.experiment.title, width="stretch")
-                _glossary()
+                _glossary(self.experiment.name)
                 in_large_type()
             with self.above:
                 st.caption(typeset(caption(settings) if caption else self.words("Caption")))
@@ -132,12 +132,14 @@ def _through_app() -> None:
         st.rerun()
 
 
-def _glossary() -> None:
-    """A panel with every symbol, its name and what it means, one click away."""
+def _glossary(page: str) -> None:
+    """A panel with the words of a page, then its symbols, and what each means, one click away."""
     panel = st.popover("Glossary", key="glossary", on_change="rerun")
     if panel.open:
         with panel:
-            st.markdown(bullets(f"**{typeset(name)}** · {typeset(what)}" for name, what in GLOSSARY.items()))
+            for heading, entries in zip(("Words", "Symbols"), of_page(page), strict=True):
+                st.markdown(f"**{heading}**")
+                st.markdown(bullets(f"**{typeset(name)}** · {typeset(what)}" for name, what in entries.items()))
 
 
 def bullets(sentences: Iterable[str]) -> str:

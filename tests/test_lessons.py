@@ -10,7 +10,6 @@ from looped import Settings, compare, prompts
 from looped.algorithms.gd import GradientDescent
 from looped.attention import LinearAttention
 from looped.experiments.compare.lessons import COMPARE, OPENING
-from looped.glossary import GLOSSARY
 from looped.lesson import by_key
 from looped.tables import diabetes
 from looped.theory import marchenko_pastur_condition_number
@@ -243,9 +242,3 @@ def test_real_data_the_small_eigenvalue_belongs_to_s1_against_s2_s3_and_s5():
     assert 1 - left @ left / (s1 @ s1) == pytest.approx(0.98, abs=0.005)
     assert np.corrcoef(s1, others[:, 0])[0, 1] == pytest.approx(0.90, abs=0.005)
     assert np.log(1e-5) / np.log(469 / 471) == pytest.approx(2700, abs=20)
-
-
-def test_the_glossary_explains_every_symbol_of_the_main_controls():
-    symbols = " ".join(GLOSSARY)
-    for symbol in ("T", "n", "d", "κ", "η", "λ_k", "w_t", "w_ref", "α", "σ", "P, Q"):
-        assert symbol in symbols
