@@ -45,7 +45,7 @@ class Live {
     const { data } = component
     if (!data) return this.announce()
     const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color") + typeSize()
-    if (this.data?.figure === data.figure && this.theme === theme) {
+    if (this.sketching || (this.data?.figure === data.figure && this.theme === theme)) { // nothing moves under the pointer
       this.data = data
       return this.answered(data)
     }
@@ -174,9 +174,6 @@ class Live {
     if (event.type === "pointerdown") {
       this.sketching = true
       this.chart.setPointerCapture(event.pointerId)
-    } else if (event.type !== "pointermove") {
-      this.sketching = false
-      return this.say("drawn", { values: y, number: (this.sketches = (this.sketches ?? 0) + 1) })
     }
     const box = area.getBoundingClientRect()
     const at = ([low, high], share) => low + Math.max(0, Math.min(1, share)) * (high - low)
@@ -185,6 +182,10 @@ class Live {
     const point = nearest(x, at(this.layout.xaxis.range, (event.clientX - box.left) / box.width))
     y[point] = drawn.stops[nearest(drawn.stops, at(this.layout.yaxis.range, (box.bottom - event.clientY) / box.height))]
     this.draw()
+    if (event.type === "pointerup" || event.type === "pointercancel") {
+      this.sketching = false
+      this.say("drawn", { values: y, number: (this.sketches = (this.sketches ?? 0) + 1) })
+    }
   }
 
   next() {

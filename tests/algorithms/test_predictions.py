@@ -107,7 +107,7 @@ def test_heavy_ball_at_its_limit_grows_to_the_number_it_names_and_then_changes_i
     assert result.prediction.kind == "oscillates"
     measured = modes(result)[:, 0]
     assert measured[-1] / measured[0] == pytest.approx((1 + beta) / (1 - beta), rel=2e-2)
-    named = number(result.prediction.sentence, r"grows to \(1\+β\)/\(1−β\) = ([\d.]+) times its start")
+    named = number(result.prediction.sentence, r"grows to \(1\+μ\)/\(1−μ\) = ([\d.]+) times its start")
     assert named == pytest.approx((1 + beta) / (1 - beta), rel=5e-3)
     signs = np.sign((result.looped[-9:, 0] - result.w_ref[0]) @ result.algorithm.spectrum.eigenvectors[0, :, 0].numpy())
     np.testing.assert_array_equal(signs[1:], -signs[:-1])
