@@ -115,7 +115,7 @@ def test_a_scheduler_that_is_killed_is_said_in_one_sentence_and_the_sweep_contin
             if finished:
                 process.kill()
 
-        with pytest.raises(SettingsError, match="The scheduler at .* was lost"):
+        with pytest.raises(SettingsError, match=r"The scheduler at .* was lost"):
             sweep(Settings, GRID, scheduler=address, out=tmp_path, tell=kill, **FEW)
     kept = len((tmp_path / LOG).read_text().splitlines())
     assert 0 < kept < len(whole)
@@ -147,7 +147,7 @@ def test_a_command_that_is_killed_continues_with_the_same_table(whole, tmp_path,
 
 
 def test_no_scheduler_and_another_version_are_one_sentence_each(scheduler, tmp_path):
-    with pytest.raises(SettingsError, match="No scheduler answers at tcp://127.0.0.1:1 "):
+    with pytest.raises(SettingsError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 "):
         sweep(Settings, GRID, scheduler="tcp://127.0.0.1:1", **FEW)
     (tmp_path / "looped").mkdir()
     (tmp_path / "looped" / "__init__.py").write_text('__version__ = "0.0.9"\n')

@@ -1,5 +1,6 @@
 """A sweep in this process: its table is that of single runs, and it continues where it was left."""
 
+import itertools
 import json
 
 import pandas as pd
@@ -54,7 +55,7 @@ def test_every_experiment_can_be_swept_and_its_headline_is_a_number(name):
     options = COMMANDS[name].replace("--no-", "--").split()
     keys = {field.flag: field.name for field in settings.table.values()}
     fixed = {
-        keys[flag]: value for flag, value in zip(options, options[1:], strict=False)
+        keys[flag]: value for flag, value in itertools.pairwise(options)
         if flag in keys and not value.startswith("--")
     }  # fmt: skip
     table = run_here(settings, {"seed": [0]}, **fixed)
@@ -121,9 +122,10 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_down_stays(tmp_path, m
     def full(_self, _finished):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as limited, pytest.raises(SettingsError, match="No space left on device"):
+    with monkeypatch.context() as limited:
         limited.setattr(Folder, "add", full)
-        run_here(Settings, GRID, out=tmp_path, **FEW)
+        with pytest.raises(SettingsError, match="No space left on device"):
+            run_here(Settings, GRID, out=tmp_path, **FEW)
     assert len(run_here(Settings, GRID, out=tmp_path, **FEW)) == 6
 
 
