@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from looped.experiments.train.weights_file import weights_from
     from looped.fields import SettingsError
     from looped.settings import Settings
+    from looped.sweeps import sweep
     from looped.tables import Table
 
 __version__ = "0.1.0"
@@ -56,6 +57,7 @@ __all__ = [
     "export",
     "gpt2",
     "signal",
+    "sweep",
     "train",
     "weights_from",
 ]
@@ -65,6 +67,7 @@ _HOMES = {
     "SettingsError": "looped.fields",
     "Table": "looped.tables",
     "evaluate": "looped.experiments.train.measure",
+    "sweep": "looped.sweeps",
     "weights_from": "looped.experiments.train.weights_file",
 }
 _PARTS = {

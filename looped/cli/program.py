@@ -9,9 +9,11 @@ from looped import __version__, cli
 from looped.cli.streams import give, show
 from looped.experiments import EXPERIMENTS
 
-COMMANDS = {"app": ("start the web demo", "looped.cli.app")} | {
-    name: (experiment.about, experiment.command) for name, experiment in EXPERIMENTS.items()
-}
+COMMANDS = (
+    {"app": ("start the web demo", "looped.cli.app")}
+    | {name: (experiment.about, experiment.command) for name, experiment in EXPERIMENTS.items()}
+    | {"sweep": ("one of these over a grid of settings, on all cores or a cluster", "looped.cli.sweep")}
+)
 """For each command what it does, and the module that has it as `run`."""
 
 

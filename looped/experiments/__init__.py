@@ -23,10 +23,15 @@ class Experiment:
     result: str
     export: str
     lessons: str
+    headline: str
+    """The number of its result.json that says most, by its path."""
 
     def load(self, part: str) -> Any:
         """A part by the name of its field, imported on first use: most need PyTorch or Plotly."""
-        module, _, name = getattr(self, part).partition(":")
+        return self.load_from(*getattr(self, part).split(":"))
+
+    def load_from(self, module: str, name: str) -> Any:
+        """What a module of its package calls by that name."""
         return getattr(importlib.import_module(f"{__name__}.{self.name}.{module}"), name)
 
     @property
@@ -47,6 +52,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             result="result:Comparison",
             export="files:ComparisonExport",
             lessons="lessons:COMPARE",
+            headline="error_after_T.median",
         ),
         Experiment(
             name="context",
@@ -57,6 +63,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             result="result:ContextResult",
             export="files:ContextExport",
             lessons="lessons:CONTEXT",
+            headline="needed_ratio_at_T.construction_median",
         ),
         Experiment(
             name="train",
@@ -67,6 +74,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             result="result:TrainResult",
             export="files:TrainExport",
             lessons="lessons:TRAIN",
+            headline="query_squared_error.medians.trained",
         ),
         Experiment(
             name="signal",
@@ -77,6 +85,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             result="result:SignalResult",
             export="files:SignalExport",
             lessons="lessons:SIGNAL",
+            headline="trained.ltb.risk_trained",
         ),
         Experiment(
             name="gpt2",
@@ -87,6 +96,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             result="result:GPT2Result",
             export="files:GPT2Export",
             lessons="lessons:GPT2",
+            headline="models.with MLP.risk.mean",
         ),
     )
 }

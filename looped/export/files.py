@@ -103,21 +103,7 @@ class Export(ABC, Generic[R]):
 
     def figure_html(self) -> str:
         """The charts as one interactive page that needs no network."""
-        parts = []
-        for place, (heading, picture) in enumerate(self.pictures().items()):
-            chart = picture.standing_alone().to_html(
-                full_html=False, include_plotlyjs=place == 0, div_id=f"chart{place}", auto_play=False
-            )
-            parts.append(f"<h2>{html.escape(heading)}</h2>\n{chart}\n<p>{html.escape(picture.alt)}</p>\n")
-        return (
-            '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>Looped: {html.escape(self.title)}</title>\n"
-            "<style>body { font-family: sans-serif; margin: 1rem; background: white; color: #1B1F24 }</style>\n"
-            f"<h1>{html.escape(self.title)}</h1>\n{''.join(parts)}"
-            "<details><summary>Settings, results and versions</summary>"
-            f"<pre>{html.escape(self.summary_json())}</pre></details>\n</html>\n"
-        )
+        return charts_html(self.title, self.pictures(), self.summary_json())
 
     def files(self) -> dict[str, bytes]:
         """Content by file name."""
@@ -132,6 +118,31 @@ class Export(ABC, Generic[R]):
         if name not in FORMATS:
             raise ValueError(f"There is no file {name}: the files are {', '.join(FORMATS)}.")
         return FORMATS[name].content(self)
+
+
+def charts_html(title: str, pictures: Mapping[str, Picture], details: str) -> str:
+    """Charts as one interactive page that needs no network.
+
+    Args:
+        title: its heading.
+        pictures: the charts by heading.
+        details: text in a panel that is closed at first.
+    """
+    parts = []
+    for place, (heading, picture) in enumerate(pictures.items()):
+        chart = picture.standing_alone().to_html(
+            full_html=False, include_plotlyjs=place == 0, div_id=f"chart{place}", auto_play=False
+        )
+        parts.append(f"<h2>{html.escape(heading)}</h2>\n{chart}\n<p>{html.escape(picture.alt)}</p>\n")
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Looped: {html.escape(title)}</title>\n"
+        "<style>body { font-family: sans-serif; margin: 1rem; background: white; color: #1B1F24 }</style>\n"
+        f"<h1>{html.escape(title)}</h1>\n{''.join(parts)}"
+        "<details><summary>Settings, results and versions</summary>"
+        f"<pre>{html.escape(details)}</pre></details>\n</html>\n"
+    )
 
 
 @dataclass(frozen=True, slots=True)

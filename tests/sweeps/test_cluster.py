@@ -1,0 +1,160 @@
+"""A sweep on processes of its own: the same table, whatever is killed on the way."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from looped import Settings, SettingsError, sweep
+from looped.sweeps.folder import LOG
+from tests.app import PATIENCE, ROOT, until
+
+pytestmark = pytest.mark.thorough
+pytest.importorskip("distributed")
+
+GRID = {"loops": [20, 5000], "seed": range(30)}
+FEW = {"prompts": 16, "examples": 20, "features": 5}
+TEXT = "T=20,5000; seed=0:29"
+COMMAND = [
+    sys.executable, "-m", "looped", "sweep", "compare", "--grid", TEXT, "--prompts", "16", "--n", "20", "--d", "5",
+]  # fmt: skip
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def same(one, other):
+    pd.testing.assert_frame_equal(one.drop(columns="seconds"), other.drop(columns="seconds"))
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The table as this process makes it."""
+    return sweep(Settings, GRID, workers=0, **FEW)
+
+
+@contextlib.contextmanager
+def running(*arguments, environment=ENVIRONMENT, folder=ROOT):
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def scheduler():
+    """The address of a scheduler in a process of its own, and that process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    with running("distributed.cli.dask_scheduler", *options) as process:
+        yield f"tcp://127.0.0.1:{port}", process
+
+
+@contextlib.contextmanager
+def worker(address, environment=ENVIRONMENT, folder=ROOT):
+    """A worker in a process of its own."""
+    options = [address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    with running("distributed.cli.dask_worker", *options, environment=environment, folder=folder) as process:
+        yield process
+
+
+def test_two_processes_of_this_machine_make_the_same_table(whole):
+    same(sweep(Settings, GRID, workers=2, **FEW), whole)
+
+
+def test_a_script_needs_no_guard_round_its_call(tmp_path):
+    script = tmp_path / "plain.py"
+    script.write_text(
+        "from looped import Settings, sweep\n"
+        'print(len(sweep(Settings, {"seed": range(4)}, workers=2, prompts=4)))\n'
+    )  # fmt: skip
+    done = subprocess.run([sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.stdout, done.returncode) == ("4\n", 0), done.stderr
+
+
+def test_a_cluster_that_is_there_makes_the_same_table(whole, scheduler):
+    address, _ = scheduler
+    with worker(address), worker(address):
+        same(sweep(Settings, GRID, scheduler=address, **FEW), whole)
+
+
+def test_a_worker_that_is_killed_costs_nothing(whole, scheduler, tmp_path):
+    address, _ = scheduler
+    with worker(address) as lost, worker(address):
+        told = []
+
+        def kill_once(finished, _total):
+            told.append(finished)
+            if finished and lost.poll() is None:
+                lost.kill()
+
+        same(sweep(Settings, GRID, scheduler=address, out=tmp_path, tell=kill_once, **FEW), whole)
+        assert lost.poll() is not None
+        assert told[-1] == len(whole)
+
+
+def test_a_scheduler_that_is_killed_is_said_in_one_sentence_and_the_sweep_continues(whole, scheduler, tmp_path):
+    address, process = scheduler
+    with worker(address):
+
+        def kill(finished, _total):
+            if finished:
+                process.kill()
+
+        with pytest.raises(SettingsError, match=r"The scheduler at .* was lost"):
+            sweep(Settings, GRID, scheduler=address, out=tmp_path, tell=kill, **FEW)
+    kept = len((tmp_path / LOG).read_text().splitlines())
+    assert 0 < kept < len(whole)
+    same(sweep(Settings, GRID, out=tmp_path, workers=0, **FEW), whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_command_that_is_killed_continues_with_the_same_table(whole, tmp_path, number):
+    log = tmp_path / LOG
+    with subprocess.Popen([*COMMAND, "--workers", "2", "--out", tmp_path], env=ENVIRONMENT, text=True,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:  # fmt: skip
+        until(lambda: log.exists() and log.stat().st_size > 0)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in said
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "the same command continues from here" in said
+    kept = len(log.read_bytes().splitlines())
+    assert kept < len(whole)
+    done = subprocess.run([*COMMAND, "--workers", "0", "--out", tmp_path], env=ENVIRONMENT, capture_output=True,
+                          text=True, timeout=PATIENCE)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["runs"] == len(whole)
+    table = pd.read_parquet(tmp_path / "results.parquet")
+    pd.testing.assert_frame_equal(
+        table.drop(columns="seconds"), whole.drop(columns="seconds"), check_dtype=False, check_column_type=False
+    )
+
+
+def test_no_scheduler_and_another_version_are_one_sentence_each(scheduler, tmp_path):
+    with pytest.raises(SettingsError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 "):
+        sweep(Settings, GRID, scheduler="tcp://127.0.0.1:1", **FEW)
+    (tmp_path / "looped").mkdir()
+    (tmp_path / "looped" / "__init__.py").write_text('__version__ = "0.0.9"\n')
+    address, _ = scheduler
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    with (
+        worker(address, environment, tmp_path),
+        pytest.raises(SettingsError, match=r"have looped 0\.0\.9, and this is"),
+    ):
+        sweep(Settings, GRID, scheduler=address, **FEW)
