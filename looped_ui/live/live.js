@@ -175,13 +175,15 @@ class Live {
       this.sketching = true
       this.chart.setPointerCapture(event.pointerId)
     }
-    const box = area.getBoundingClientRect()
-    const at = ([low, high], share) => low + Math.max(0, Math.min(1, share)) * (high - low)
-    const nearest = (values, place) => values.reduce((best, value, k) =>
-      Math.abs(Math.log10(value) - place) < Math.abs(Math.log10(values[best]) - place) ? k : best, 0)
-    const point = nearest(x, at(this.layout.xaxis.range, (event.clientX - box.left) / box.width))
-    y[point] = drawn.stops[nearest(drawn.stops, at(this.layout.yaxis.range, (box.bottom - event.clientY) / box.height))]
-    this.draw()
+    if (event.type !== "pointercancel") {
+      const box = area.getBoundingClientRect()
+      const at = ([low, high], share) => low + Math.max(0, Math.min(1, share)) * (high - low)
+      const nearest = (values, place) => values.reduce((best, value, k) =>
+        Math.abs(Math.log10(value) - place) < Math.abs(Math.log10(values[best]) - place) ? k : best, 0)
+      const point = nearest(x, at(this.layout.xaxis.range, (event.clientX - box.left) / box.width))
+      y[point] = drawn.stops[nearest(drawn.stops, at(this.layout.yaxis.range, (box.bottom - event.clientY) / box.height))]
+      this.draw()
+    }
     if (event.type === "pointerup" || event.type === "pointercancel") {
       this.sketching = false
       this.say("drawn", { values: y, number: (this.sketches = (this.sketches ?? 0) + 1) })
