@@ -40,10 +40,11 @@ def main() -> None:
         wall = time.perf_counter() - began
     work = float(table["seconds"].sum())
     added = (2 * wall - work) / runs
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{runs:,} compare runs on two workers: {wall:.1f} s; {1e3 * work / runs:.1f} ms a run, and {1e3 * added:.1f} ms "
-        f"beside it; largest memory of the client {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB"
+        f"{runs:,} compare runs on two workers: {wall:.1f} s; {1e3 * work / runs:.1f} ms a run and {1e3 * added:.1f} ms"
     )
+    print(f"beside it; largest memory of the client {memory:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from looped.cli.options import Command, cannot_write, command
+from looped.cli.options import Command, command, writing
 from looped.cli.program import HELP
 from looped.cli.progress import bar
 from looped.cli.streams import give, say
@@ -101,19 +101,15 @@ def _run(
     say(f"{len(plan.runs):,} runs, about {seconds:.2g} s of one core")
     if seconds > engine.SHORT and not places.dask_is_there():
         say(f"all of them in this process: several {places.NEEDS}")
-    try:
-        with bar() as tell:
+    with writing(out, "the same command continues from here"), bar() as tell:
 
-            def told(finished: int, total: int) -> None:
-                tell(finished / total, f"{finished:,} of {total:,} runs")
+        def told(finished: int, total: int) -> None:
+            tell(finished / total, f"{finished:,} of {total:,} runs")
 
-            table = engine.sweep(
-                settings, grid, together=together, rows=rows, out=out, scheduler=scheduler, workers=workers,
-                keep=keep == "arrays", tell=told, **asked,
-            )  # fmt: skip
-    except KeyboardInterrupt as stop:
-        stop.add_note("the same command continues from here")
-        raise
+        table = engine.sweep(
+            settings, grid, together=together, rows=rows, out=out, scheduler=scheduler, workers=workers,
+            keep=keep == "arrays", tell=told, **asked,
+        )  # fmt: skip
     shown = choose(plan, table, **view)
     refused = table[table["refused"] != ""]
     summary = {
@@ -129,10 +125,8 @@ def _run(
         "results.csv": table.to_csv(index=False).encode(),
         "figure.html": charts_html(title, {heading: chart(plan, table, shown)}, text).encode(),
     }
-    try:
+    with writing(out):
         written = files.write(contents, out)
-    except OSError as error:
-        raise cannot_write(out, error) from None
     for sentence, number in refused["refused"].value_counts().head(5).items():
         say(f"{number} without numbers: {sentence}")
     say(f"wrote {', '.join(path.name for path in written)} to {out}")
