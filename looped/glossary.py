@@ -39,7 +39,7 @@ WORDS: dict[str, Entry] = {
     "LSA": Entry("linear self-attention, alone.", ("signal",)),
     "LTB": Entry("linear transformer block: linear self-attention with a linear MLP.", ("signal",)),
     "GD-β": Entry("one step of gradient descent from a learned start β, with a learned matrix step Γ.", ("signal",)),
-    "GD-0": Entry("the same from 0.", ("signal",)),
+    "GD-0": Entry("one step of gradient descent from 0, with a learned matrix step.", ("signal",)),
     "Bayes": Entry(
         "the best prediction for someone who knows how tasks and examples are drawn; no model has a smaller risk.",
         MLP,
@@ -67,8 +67,8 @@ WORDS: dict[str, Entry] = {
 
 SYMBOLS: dict[str, Entry] = {
     "T, t": Entry("number of loops, and the index of one; t = 0 is the start.", EVERY[:3]),
-    "n": Entry("number of examples in the prompt.", EVERY[:3]),
-    "M": Entry("the same where tasks share a signal, as in Zhang, Wu and Bartlett.", MLP),
+    "n": Entry("number of examples in the prompt.", EVERY),
+    "M": Entry("the letter for n in Zhang, Wu and Bartlett, where tasks share a signal.", MLP),
     "d": Entry("number of features, the length of x and of w.", EVERY),
     "B": Entry("number of prompts that are run side by side.", ("compare",)),
     "x_i, y_i": Entry("one example: d features and the label y_i.", ()),
