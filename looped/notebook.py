@@ -30,7 +30,7 @@ def explore(settings: Settings | None = None, table: Table | None = None) -> wid
     """The picture of the first page with sliders for T, n, d and κ, a box for η and a list of algorithms.
 
     The figure is a `FigureWidget` that is updated in place, so that a zoom stays. A value that cannot be used gives a
-    sentence below it and leaves the picture as it is. Of many prompts as few are run as the page would run at once.
+    sentence below it and leaves the picture as it is. Where a run is slow, the first prompts of the sample are run.
 
     Args:
         settings: where to start; None for the example that the page opens with.
@@ -124,10 +124,8 @@ def _slider(name: str, settings: Settings) -> Any:
 
 def _run(settings: Settings, table: Table | None) -> tuple[Picture, str]:
     """The picture of a run, and the sentences below it as HTML."""
-    fewer = most_prompts(settings, table, quick=True)
-    if settings.data not in TABLES and 0 < fewer < settings.prompts:
-        settings = settings.replace(prompts=fewer)
-    result = compare(settings, table)
+    first = None if settings.data in TABLES else max(1, most_prompts(settings, quick=True))
+    result = compare(settings, table, first)
     summary = summarise(result)
     said = [words.verdict(result.settings, summary), words.what_runs(result.settings, summary)]
     if summary.verdict.prediction != "converges":
