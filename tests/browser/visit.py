@@ -214,7 +214,8 @@ class Visit:
         return {key: self.number(key).input_value() for key in CONTROLS if self.number(key).count()}
 
     def metrics(self) -> dict[str, str]:
-        """Label to value of the number strip."""
+        """Label to value of the number strip, once it is there: it comes after the first chart."""
+        self.page.get_by_test_id("stMetric").first.wait_for()
         return dict(self.page.get_by_test_id("stMetric").evaluate_all(METRICS))
 
     def error_after(self) -> str:
