@@ -180,6 +180,7 @@ def open_csv(visit: Visit, folder: Path, content: str = GOOD) -> None:
     visit.settle()
 
 
+@pytest.mark.thorough
 def test_a_csv_shows_its_own_coefficients_and_a_bad_one_is_refused_and_changes_nothing(
     visit: Visit, subtests: pytest.Subtests, tmp_path: Path
 ) -> None:
@@ -365,6 +366,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
         expect(visit.number("kappa")).to_have_value("5")
 
 
+@pytest.mark.thorough
 def test_a_lesson_is_one_entry_of_the_history_and_back_opens_the_one_before(other_tab: Visit) -> None:
     visit = other_tab  # a history ends at 50 entries
     page = visit.open("?lesson=conditioning").page

@@ -23,7 +23,7 @@ def violations(visit: Visit) -> list[str]:
     return [f"{v['id']}: {v['help']}; {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in SERIOUS]
 
 
-@pytest.mark.parametrize("link", thorough_but(lambda link: link in ("compare", "signal"), PAGES))
+@pytest.mark.parametrize("link", thorough_but(lambda link: link == "compare", PAGES))
 def test_a_page_fits_a_phone_answers_to_its_name_asks_no_other_server_and_can_be_read_by_all(
     visit: Visit, subtests: pytest.Subtests, link: str
 ) -> None:

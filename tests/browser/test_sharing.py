@@ -84,6 +84,7 @@ def test_the_files_are_those_of_what_is_on_the_screen(visit: Visit, tmp_path: Pa
     assert contents["NPZ"].stat().st_size > 1000
 
 
+@pytest.mark.thorough
 def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server(visit: Visit, tmp_path: Path) -> None:
     """Streamlit would run the page's file alone, without the app around it."""
     page = visit.page
