@@ -113,7 +113,7 @@ SYMBOLS: dict[str, Entry] = {
         "GD++: how far a loop moves the examples, x ← (I − γXᵀX/n)x, and its step size.", ("compare", "train")
     ),
     "J": Entry("GD++: what the loops so far have made of an example, x ↦ Jx.", ("compare",)),
-    "V": Entry("iterative Newton: ηV comes near the inverse of XᵀX/n.", ("compare",)),
+    "N": Entry("iterative Newton: ηN comes near the inverse of XᵀX/n.", ("compare",)),
     "A, u": Entry(
         "what sparse weights learn: a matrix in place of the step size, and how inputs add to labels.", EVERY[1:3]
     ),
