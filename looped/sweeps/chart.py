@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from looped.chart import COLOURS, LEGEND_BELOW, Picture, Series, band, line_chart, log_axis
+from looped.chart import COLOURS, LEGEND_BELOW, Picture, Series, band, line_chart, log_axis, said
 from looped.fields import SettingsError
 from looped.sweeps.engine import Plan
 from looped.sweeps.grid import NUMBERS, field_of
@@ -71,7 +71,7 @@ def chart(plan: Plan, table: "pd.DataFrame", view: View) -> Picture:
     places = list(dict.fromkeys(whole.sort_values(view.x)[view.x])) if len(whole) else []
     numeric = fields[view.x].kind in ("whole", "real")
     x = np.array(places, float) if numeric else np.arange(len(places))
-    groups = [("", whole)] if not view.colour else list(whole.groupby(view.colour, sort=True))
+    groups = list(whole.groupby(view.colour, sort=True)) if view.colour else [("", whole)] * (not whole.empty)
     evenly = np.linspace(0, len(groups) - 1, min(len(groups), MOST_COLOURS)).round().astype(int)
     shown = [groups[place] for place in evenly]
     rows, bands = [], []
@@ -108,8 +108,3 @@ def chart(plan: Plan, table: "pd.DataFrame", view: View) -> Picture:
     legend = LEGEND_BELOW | {"traceorder": "normal"}
     text = " ".join([*alt, *said(rows)])
     return line_chart((fields[view.x].label, x), rows, text, across, up, over=bands, height=460, legend=legend)
-
-
-def said(rows: list[Series]) -> list[str]:
-    """Where each curve ends, in words."""
-    return [row.text.format(row.values[-1]) for row in rows if len(row.values)]

@@ -10,7 +10,7 @@ from looped.fields import Field, SettingsError
 from looped.settings import CheckedSettings
 
 MOST_RUNS = 1_000_000
-"""Runs of one sweep: the process that asks for them holds a row for each, some 6 kB."""
+"""Runs of one sweep: the process that asks for them holds a row for each, some 9 kB at its peak."""
 NUMBERS = ("whole", "real", "step")
 LISTS = ("numbers", "list", "text")
 """Kinds of settings whose one value may hold commas: several of them are written with | between."""
