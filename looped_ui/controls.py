@@ -22,10 +22,12 @@ OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options", "p
 """Parameters of a link that are not settings."""
 SWITCH = "true|false"
 DISPLAY = {
-    "log_t": SWITCH, "modes": SWITCH, "inside": SWITCH, "prompt": "[1-9][0-9]{0,3}", "tolerance": "1e-(0?[1-9]|1[0-2])",
-    "statistic": "mean|median|99.9 %", "guess": r"\d{1,4}(\.\d)?(,\d{1,4}(\.\d)?){0,2}",
+    "log_t": (SWITCH, ""), "modes": (SWITCH, ""), "inside": (SWITCH, ""), "prompt": ("[1-9][0-9]{0,3}", "1"),
+    "tolerance": ("1e-(0?[1-9]|1[0-2])", "1e-03"), "statistic": ("mean|median|99.9 %", "median"),
+    "guess": (r"\d{1,4}(\.\d)?(,\d{1,4}(\.\d)?){0,2}", ""), "hold": (r"[\w.&=;+%-]{1,600}", ""),
+    "view": (r"[\w/κ ]{1,60}", "Error against n/d"), "against": ("s|M|σ", "s"), "layer": ("Layer [1-9]", "Layer 1"),
 }  # fmt: skip
-"""Parameters that change what is shown of a result and not the result, and what each may be."""
+"""Parameters that change what is shown of a result and not the result: what each may be, and what it usually is."""
 MISREAD = {
     "comma": f"{READ_AS_POINT}. Using",
     "no number": "what was typed is not a number. Keeping",
@@ -381,7 +383,7 @@ class Controls(Generic[S]):
             notes.append(f"v = {version} differs from the link version {ours}: some values may mean something else.")
         if lesson and lesson not in self.lessons:
             notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
-        for key, pattern in DISPLAY.items():
+        for key, (pattern, _) in DISPLAY.items():
             if key in texts and not re.fullmatch(pattern, texts[key]):
                 notes.append(f"{key} = {texts[key]} cannot be used. Its usual value is shown.")
         keys = {field.key for field in self.fields.values()} | {"lesson", ""}

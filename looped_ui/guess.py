@@ -23,7 +23,7 @@ def guess(page: str, count: int) -> Curve:
     A guess in the link is one that the measurement was shown for, unless the link asks for a guess first.
     """
     state, query = st.session_state, st.query_params
-    usable = re.fullmatch(DISPLAY[KEY], query.get(KEY, ""))
+    usable = re.fullmatch(DISPLAY[KEY][0], query.get(KEY, ""))
     if usable and not state.get(TEXT) and query.get("predict") != "1":
         state[CURVE] = tuple(nearest_stop(float(value)) for value in query[KEY].split(",") if float(value) > 0)
         _show(page)

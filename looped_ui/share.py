@@ -16,6 +16,9 @@ from looped_ui.lesson import guessed, lesson_now
 from looped_ui.parts import plain
 from looped_ui.present import switch
 
+IN_LINK = ("guess", "hold")
+"""Display parameters that no widget holds."""
+
 
 def share(
     controls: Controls[Any], settings: CheckedSettings, result: Callable[[], Export[Any]] | None, note: str = ""
@@ -89,9 +92,11 @@ def _content(result: Callable[[], Export[Any]], name: str) -> bytes:
 
 def _display() -> dict[str, str]:
     """The display parameters that differ from their defaults."""
-    now = {key: st.session_state.get(key) for key in DISPLAY} | {"guess": st.query_params.get("guess")}
+    state, query = st.session_state, st.query_params
+    now = {key: query.get(key) if key in IN_LINK else state.get(key) for key in DISPLAY}
     texts = {key: f"{value:.0e}" if isinstance(value, float) else str(value) for key, value in now.items() if value}
-    return {key: text.lower() if text == "True" else text for key, text in texts.items()}
+    texts = {key: text.lower() if text == "True" else text for key, text in texts.items()}
+    return {key: text for key, text in texts.items() if text != DISPLAY[key][1]}
 
 
 def _link(base: str, parameters: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from looped import export, tables
 from looped.algorithms import ALGORITHMS
-from looped.chart import SMALLEST_BAND, Picture, Series
+from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts, words
 from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.lessons import OPENING
@@ -22,6 +22,7 @@ from looped_ui import backend
 from looped_ui.close_up import close_up
 from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
+from looped_ui.held import MOST, held, hold, let_go
 from looped_ui.live import figure, let_draw, live
 from looped_ui.parts import data_table, plain, show_number, typeset, unbroken
 from looped_ui.share import held_back, share
@@ -31,7 +32,6 @@ KAPPA_FALLS = (
     "With Gaussian rows κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ under "
     "*Data* to set it."
 )
-MOST_HELD = 4
 BELOW = 84  # pixels of the window below the picture, for the verdict and what is run
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
@@ -146,23 +146,18 @@ def equation(settings: Settings, summary: Summary) -> None:
 
 def error_figure(settings: Settings, view: backend.View) -> None:
     """Draw the main chart and the held curves; a display switch changes the drawing alone."""
-    state = st.session_state
-    held: list[Series] = state.setdefault("held", [])
+    curves = held(lambda settings: run(settings, None).whole.errors)
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Hold this curve", on_click=_hold, args=(settings, view.errors), disabled=len(held) >= MOST_HELD,
+        st.button("Hold this curve", on_click=hold, args=(settings, view.errors), disabled=len(curves) >= MOST,
                   help="Keep the transformer's error on the chart while you change settings.")  # fmt: skip
-        if held:
-            st.button("Let go", on_click=held.clear, help="Remove the held curves.")
+        if curves:
+            st.button("Let go", on_click=let_go, help="Remove the held curves.")
         log = st.toggle("Log loop axis", key="log_t", bind="query-params",
                         help="Shows the early loops of a long run; it starts at loop 1.")  # fmt: skip
-    picture = charts.hold(view.errors, held) if held else view.errors
+    picture = charts.hold(view.errors, curves) if curves else view.errors
     with place:
         figure(charts.log_loops(picture) if log else picture, "errors")
-
-
-def _hold(settings: Settings, picture: Picture) -> None:
-    st.session_state["held"].append(charts.keep(picture, settings.changes()))
 
 
 def real_data(table: TableSummary, predictions: Picture | None) -> None:
@@ -209,6 +204,11 @@ class Run:
     def all_of_it(self) -> Comparison:
         """The run on all of its prompts."""
         return backend.kept_comparison(self.settings, self.identity, self.table, self.settings.prompts)
+
+    @property
+    def whole(self) -> backend.View:
+        """The same of all of its prompts."""
+        return backend.comparison(self.settings, self.identity, self.table, self.settings.prompts)
 
     @cached_property
     def view(self) -> backend.View:

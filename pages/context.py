@@ -116,20 +116,21 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
 
 
-def numbers(result: ContextResult) -> None:
-    """The answer in a strip: measured need, learned need, requirement, κ and bound."""
+def numbers(result: ContextResult, revealed: bool) -> None:
+    """The answer in a strip: measured need and learned need, once they are shown, requirement, κ and bound."""
     settings, T, target = result.settings, result.settings.shown, result.settings.target_error
     constructed = result.needed_ratio(target)
     with st.container(horizontal=True):
-        most = words.ratio_text(result.needed_ratio(target, 2)[T], result.ratio[0])
-        show_number(
-            f"n/d for T = {T}",
-            words.ratio_text(constructed[T], result.ratio[0]),
-            f"construction, {settings.prompts} prompts"
-            + (f"; 9 of 10 of them: {most}" if settings.prompts >= words.TENTHS else ""),
-            page.words("Need", target=f"{target:g}"),
-        )
-        if (grid := result.learned) is not None:
+        if revealed:
+            most = words.ratio_text(result.needed_ratio(target, 2)[T], result.ratio[0])
+            show_number(
+                f"n/d for T = {T}",
+                words.ratio_text(constructed[T], result.ratio[0]),
+                f"construction, {settings.prompts} prompts"
+                + (f"; 9 of 10 of them: {most}" if settings.prompts >= words.TENTHS else ""),
+                page.words("Need", target=f"{target:g}"),
+            )
+        if revealed and (grid := result.learned) is not None:
             place = grid.nearest(T)
             trained = int(grid.loops[place])
             beside = ""
@@ -250,7 +251,7 @@ def draw(settings: ContextSettings) -> None:
         first_screen(settings, result)
     if st.query_params.get("predict") == "1" and not shown(page.experiment.name):
         return
-    numbers(result)
+    numbers(result, shown(page.experiment.name))
     for note in words.notes(result):
         st.caption(typeset(note))
     views(result)
@@ -265,7 +266,9 @@ def views(result: ContextResult) -> None:
     headings = [heading for heading in CHARTS if heading != CONDITION]
     if result.largest_of_bound is None:
         headings.remove(BOUND)
-    for heading, tab in zip(headings, st.tabs(headings, key="context_view", on_change="rerun"), strict=True):
+    for heading, tab in zip(
+        headings, st.tabs(headings, key="view", on_change="rerun", bind="query-params"), strict=True
+    ):
         if not tab.open:
             continue
         with tab:

@@ -1,5 +1,7 @@
 """Page 5: the same in a real GPT-2, with and without its MLP sub-layers."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from looped import export
@@ -7,9 +9,9 @@ from looped.chart import Picture
 from looped.experiments.gpt2 import words
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.cost import check, estimate
-from looped.experiments.gpt2.curves import NAMES, Curve, command, stored
+from looped.experiments.gpt2.curves import Curve, command, named, stored
 from looped.experiments.gpt2.result import GPT2Result, GPT2Training
-from looped.experiments.gpt2.settings import PAPER, GPT2Settings
+from looped.experiments.gpt2.settings import PAPER, GPT2Settings, Variant
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
@@ -19,6 +21,7 @@ from looped_ui.parts import data_table, plain, show_number
 from looped_ui.share import held_back, share
 
 JOB = "gpt2"
+VARIANTS: tuple[Variant, ...] = (True, False, "wider")
 BELOW = 60  # pixels of the window below the chart, for what the lines and bands are
 
 
@@ -53,7 +56,7 @@ def numbers(curves: list[Curve]) -> None:
     """The final risks of the models that are trained here, or their last records."""
     with st.container(horizontal=True):
         for curve in curves:
-            name = f"GPT-2 {NAMES[curve.settings.mlp]}"
+            name = f"GPT-2 {named(curve.settings, curves[0].settings)}"
             if (risk := curve.risk) is not None:
                 below = f"± {risk.standard_error:.1g}, {risk.draws:,} fresh prompts"
                 show_number(name, f"{risk.mean:.3g}", below, page.words("Final error"), width=235)
@@ -63,20 +66,23 @@ def numbers(curves: list[Curve]) -> None:
 
 
 def train_here(settings: GPT2Settings) -> None:
-    """Train both models here and now."""
-    st.subheader("Train both here")
+    """Train the models here and now."""
+    st.subheader("Train them here")
     if why := missing():
         st.info(plain(why) + " The stored curves do not need it.")
         return
 
     def begin() -> GPT2Training:
-        check(settings)
-        return GPT2Training(settings)
+        check(settings, VARIANTS)
+        return GPT2Training(settings, VARIANTS)
 
     jobs.buttons(JOB, begin)
-    cost = estimate(settings).seconds
+    cost = estimate(settings, VARIANTS).seconds
     time = f"{cost:.0f} s" if cost < 90 else f"{cost / 60:.1f} minutes"
-    st.caption(f"Both models in turn, on the same prompts: about {time} on one core.")
+    st.caption(
+        f"With MLP, without, and without at about as many weights ({named(settings.variant('wider'), settings)}), in "
+        f"turn on the same prompts: about {time} on one core."
+    )
 
     def show(job: jobs.Job[list[Progress]] | None) -> None:
         work = job.work if job is not None and isinstance(job.work, GPT2Training) else None
@@ -96,6 +102,12 @@ def train_here(settings: GPT2Settings) -> None:
 def picture(curves: list[Curve], settings: GPT2Settings) -> Picture:
     """The curves with the levels of their task."""
     return curves_chart(curves, settings, risks.levels(settings))
+
+
+def choose(groups: Mapping[str, words.Group]) -> None:
+    """Set the controls to the stored training that was chosen, so that the link carries it."""
+    chosen = groups[st.session_state["stored"]].settings
+    controls.set({name: getattr(chosen, name) for name in controls.fields if name != "mlp"})
 
 
 def kept(group: words.Group, asked: GPT2Settings) -> None:
@@ -131,10 +143,12 @@ def draw(settings: GPT2Settings) -> None:
                   wanted.signal, group.settings.learning_rate != wanted.learning_rate))  # fmt: skip
     with page.picture:
         above = st.container()
-        names = [words.label(group.settings) for group in found]
-        name = st.selectbox("Stored training", names, found.index(nearest), label_visibility="collapsed")
+        named_groups = {words.label(group.settings): group for group in found}
+        st.session_state["stored"] = words.label(nearest.settings)
+        st.selectbox("Stored training", named_groups, key="stored", label_visibility="collapsed", on_change=choose,
+                     args=(named_groups,))  # fmt: skip
         with above:
-            kept(group := found[names.index(name)], settings)
+            kept(group := nearest, settings)
     if page.embedded:
         return
     beside(group, found)
@@ -143,7 +157,7 @@ def draw(settings: GPT2Settings) -> None:
     work = job.work if job is not None and job.state == "finished" else None
     with page.top_line:
         if isinstance(work, GPT2Training) and same_task(work.settings) == same_task(settings):
-            share(controls, settings, lambda: export.of(GPT2Result(work.settings, work.trainers)))
+            share(controls, settings, lambda: export.of(GPT2Result(work.settings, work.trainers, work.variants)))
         else:
             share(controls, settings, None, "Files come with a finished training of these settings: press Train.")
     page.notice(words.notice(stored()))

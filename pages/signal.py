@@ -106,8 +106,8 @@ def notes(task: SignalTask) -> list[str]:
 def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> Sweep:
     """Smallest risks against one setting, with the levels of the strip at the present one."""
     st.subheader("Smallest risks")
-    against = st.segmented_control("Against", list(AGAINST), default="s", required=True, key="signal_against",
-                                   label_visibility="collapsed")  # fmt: skip
+    against = st.segmented_control("Against", list(AGAINST), default="s", required=True, key="against",
+                                   label_visibility="collapsed", bind="query-params")  # fmt: skip
     sweep = risks.sweep(settings.of_task, AGAINST[against or "s"], identity, matrices).holding(settings, best)
     figure(figures.risk_chart(sweep), "risks")
     return sweep

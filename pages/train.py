@@ -110,11 +110,11 @@ def main_picture(job: jobs.Job[Progress | None] | None) -> None:
         st.error(plain(overflow))
     above, layer = st.container(), 0
     if len(run.P) > 1:
-        layer = st.segmented_control(
-            "Layer", range(len(run.P)), default=0, format_func=lambda place: f"Layer {place + 1}", key="layer",
-            required=True, label_visibility="collapsed",
-        )  # fmt: skip
-    layer = min(layer or 0, len(run.P) - 1)
+        layers = [f"Layer {place}" for place, _ in enumerate(run.P, 1)]
+        layer = layers.index(st.segmented_control(
+            "Layer", layers, default=layers[0], key="layer", required=True, label_visibility="collapsed",
+            bind="query-params",
+        ) or layers[0])  # fmt: skip
     with above:
         if len(run.history.get("step", ())) or job is None or job.active:
             steps = run.settings.training().steps
@@ -153,7 +153,8 @@ def whole(run: TrainResult) -> None:
         figure(figures.loss_chart(run.settings, run.history, run.settings.training().steps, known), "levels")
         st.caption(levels_explained(run.settings))
     with right:
-        layer = min(st.session_state.get("layer") or 0, len(run.P) - 1)
+        shown = st.session_state.get("layer", "Layer 1")  # chosen beside the main picture
+        layer = min(int(shown.removeprefix("Layer ")), len(run.P)) - 1
         figure(figures.weights_chart(run, layer), "weights_chart")
 
 

@@ -64,8 +64,8 @@ class Live {
       this.range.max = this.last
       this.name(this.figure.unit)
     }
+    this.answered(data) // the next is worked out while this one is drawn
     await this.show(this.at)
-    this.answered(data)
   }
 
   // What the bar calls one of its steps.

@@ -20,11 +20,12 @@ def needed(visit: Visit) -> str:
 
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_first_view_is_drawn_and_moves_by_keyboard_and_the_link_says_how(visit: Visit, width: int) -> None:
-    page = visit.open("context", width=width).page
+    page = visit.open("context?guess=8,8,8", width=width).page
     expect(page.get_by_role("heading", name="How many examples?")).to_be_visible()
     assert {"T = 50", "target 0.001"} <= visit.lines(ERROR).keys()
     page.get_by_role("tab", name="Smallest n/d").click()
     assert "Learned A, median prompt" in visit.lines(NEED)
+    assert "view" in visit.query()
     page.get_by_role("tab", name="Error against n/d").click()
     assert 2.5 < float(needed(visit)) < 3
     if width == 1280:

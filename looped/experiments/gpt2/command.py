@@ -41,7 +41,7 @@ def run(asked: dict[str, Any], out: Path | None, device: str, resume: bool) -> N
     if importlib.util.find_spec("plotly") is None:  # a machine with an accelerator may hold little else
         say("plotly is not installed: the curve and the checkpoint are the only files")
         return
-    give(write(GPT2Result(settings, [trainer]), out))
+    give(write(GPT2Result(settings, [trainer], (settings.mlp,)), out))
 
 
 def _train(trainer: GPT2Trainer, folder: Path | None) -> None:

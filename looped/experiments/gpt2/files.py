@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from looped.chart import Picture
-from looped.experiments.gpt2.curves import NAMES
+from looped.experiments.gpt2.curves import named
 from looped.experiments.gpt2.result import GPT2Result
+from looped.experiments.gpt2.settings import Variant
 from looped.export.files import Export, script
 
 
 class GPT2Export(Export[GPT2Result]):
-    """GPT-2 with or without MLP sub-layers, or both."""
+    """GPT-2 with MLP sub-layers, without, or several of them."""
 
     title = "GPT-2 with and without MLP"
 
@@ -23,13 +24,13 @@ class GPT2Export(Export[GPT2Result]):
         """Final risks with their standard errors, parameters, and what simpler models reach."""
         best = self.result.levels
         models = {
-            NAMES[curve.settings.mlp]: {
+            name: {
                 "steps": curve.steps,
                 "loss": curve.history[-1].loss if curve.history else None,
                 "risk": None if curve.risk is None else asdict(curve.risk),
                 "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
             }
-            for curve, trainer in zip(self.result.curves, self.result.trainers, strict=True)
+            for name, curve, trainer in zip(self.names, self.result.curves, self.result.trainers, strict=True)
         }
         return {
             "models": models,
@@ -40,21 +41,27 @@ class GPT2Export(Export[GPT2Result]):
             "bayes": asdict(best.bayes),
         }
 
+    @property
+    def names(self) -> list[str]:
+        """What each model is called."""
+        return [named(curve.settings, self.result.settings) for curve in self.result.curves]
+
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
         """The loss of each model."""
         rows = (
-            (NAMES[curve.settings.mlp], record.step, record.loss)
-            for curve in self.result.curves
+            (name, record.step, record.loss)
+            for name, curve in zip(self.names, self.result.curves, strict=True)
             for record in curve.history
         )
         return ("series", "step", "loss"), rows
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The trained weights by their names in the model; where both were trained, after mlp. or no_mlp."""
-        both = len(self.result.trainers) > 1
+        """The trained weights by their names in the model; of several models, after mlp., no_mlp., wider. or deeper."""
+        before: dict[Variant, str] = {True: "mlp.", False: "no_mlp."}
+        several = len(self.result.trainers) > 1
         return {
-            (("mlp." if trainer.settings.mlp else "no_mlp.") if both else "") + name: weight.detach().cpu().numpy()
-            for trainer in self.result.trainers
+            (before.get(variant, f"{variant}.") if several else "") + name: weight.detach().cpu().numpy()
+            for variant, trainer in zip(self.result.variants, self.result.trainers, strict=True)
             for name, weight in trainer.model.named_parameters()
         }
 
@@ -66,5 +73,4 @@ class GPT2Export(Export[GPT2Result]):
 
     def script(self) -> str:
         """Settings written out."""
-        variants = tuple(trainer.settings.mlp for trainer in self.result.trainers)
-        return script(f"gpt2(settings, {variants})", self.result.settings, "gpt2")
+        return script(f"gpt2(settings, {self.result.variants})", self.result.settings, "gpt2")

@@ -5,30 +5,32 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from looped.experiments.gpt2.curves import Curve
-from looped.experiments.gpt2.settings import GPT2Settings
+from looped.experiments.gpt2.settings import GPT2Settings, Variant
 from looped.experiments.gpt2.training import GPT2Trainer, Progress
 from looped.shared_signal.levels import Levels, levels
 
 
 class GPT2Training:
-    """GPT-2 with MLP, without, or both side by side on the same prompts.
+    """GPT-2 with MLP, without, and without at about as many weights, side by side on the same prompts.
 
     Nothing slow happens before the first record: importing transformers alone takes seconds.
 
     Args:
-        settings: Settings of the run; their `mlp` is replaced by each of the variants.
-        variants: Models with MLP (True), without (False), or both.
+        settings: Settings of the run, of the model with MLP where there is one.
+        variants: The models, as `GPT2Settings.variant` names them.
         device: cpu, cuda or auto.
     """
 
-    def __init__(self, settings: GPT2Settings, variants: tuple[bool, ...] = (True, False), device: str = "cpu") -> None:
+    def __init__(
+        self, settings: GPT2Settings, variants: tuple[Variant, ...] = (True, False), device: str = "cpu"
+    ) -> None:
         self.settings, self.variants, self.device = settings, variants, device
         self.trainers: list[GPT2Trainer] = []
 
     def run(self) -> Iterator[list[Progress]]:
         """Continue to the end, one record per variant at a time. Dropping the iterator pauses; a new one continues."""
         if not self.trainers:
-            self.trainers = [GPT2Trainer(self.settings.replace(mlp=mlp), self.device) for mlp in self.variants]
+            self.trainers = [GPT2Trainer(self.settings.variant(name), self.device) for name in self.variants]
         while not self.trainers[0].finished:
             yield [next(trainer.run()) for trainer in self.trainers]
 
@@ -43,6 +45,8 @@ class GPT2Result:
 
     settings: GPT2Settings
     trainers: list[GPT2Trainer]
+    variants: tuple[Variant, ...]
+    """The model of each trainer, as `GPT2Settings.variant` names it."""
 
     @cached_property
     def curves(self) -> list[Curve]:
@@ -55,12 +59,12 @@ class GPT2Result:
         return levels(self.settings.task(), self.settings.seed)
 
 
-def gpt2(settings: GPT2Settings, variants: tuple[bool, ...] | None = None, device: str = "cpu") -> GPT2Result:
+def gpt2(settings: GPT2Settings, variants: tuple[Variant, ...] | None = None, device: str = "cpu") -> GPT2Result:
     """Train to the end.
 
     Args:
         settings: Settings of the run.
-        variants: Models with MLP (True) and without (False); the one of the settings by default.
+        variants: The models, as `GPT2Settings.variant` names them; the one of the settings by default.
         device: cpu, cuda or auto.
 
     Raises:
@@ -69,4 +73,4 @@ def gpt2(settings: GPT2Settings, variants: tuple[bool, ...] | None = None, devic
     training = GPT2Training(settings, variants or (settings.mlp,), device)
     for _ in training.run():
         pass
-    return GPT2Result(settings, training.trainers)
+    return GPT2Result(settings, training.trainers, training.variants)

@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from looped.settings import CheckedSettings, Settings, setting
 from looped.shared_signal.fields import TASK_FIELDS
 from looped.shared_signal.tasks import SignalTask
 from looped.training.schedule import warmed_up
 
+Variant = bool | Literal["wider", "deeper"]
+"""A model that is trained: with MLP (True), without (False), or without and with about as many weights as with."""
 WARM_UP = 100
 """Steps of warm-up before a falling rate falls."""
 
@@ -56,7 +58,7 @@ class GPT2Settings(CheckedSettings):
     )  # fmt: skip
     steps: int = setting(
         5000, key="steps", label="Steps", kind="whole", low=1, high=1_000_000, log=True,
-        help="Training steps, as many for both models. The paper has 200,000. 1 to 1,000,000.",
+        help="Training steps, as many for each model. The paper has 200,000. 1 to 1,000,000.",
     )  # fmt: skip
     learning_rate: float = setting(
         5e-3, key="rate", label="Learning rate", kind="real", low=1e-6, high=0.1, log=True,
@@ -94,6 +96,10 @@ class GPT2Settings(CheckedSettings):
             "deeper": [bare.replace(layers=layers) for layers in range(1, 13)],
         }
         return {name: min(some, key=lambda one: abs(one.weights - self.weights)) for name, some in sizes.items()}
+
+    def variant(self, name: Variant) -> Self:
+        """The settings of one of the models that are compared at these settings."""
+        return self.replace(mlp=name) if isinstance(name, bool) else self.replace(mlp=True).as_many_weights()[name]
 
     def task(self) -> SignalTask:
         """The task that the model is trained on: H = Ψ = I."""

@@ -564,6 +564,30 @@ def test_a_held_curve_stays_while_the_settings_change():
     assert not any(name.startswith("Held") for name in traces(at))
 
 
+def test_held_curves_are_in_the_link():
+    at = open_page(T="20")
+    press(at, "Hold this curve")
+    at.number_input(key="kappa").set_value(50.0)
+    run(at)
+    press(at, "Hold this curve")
+    at.number_input(key="T").set_value(30)
+    run(at)
+    held = {name: curve for name, curve in traces(at).items() if name.startswith("Held")}
+    assert list(held) == ["Held: T = 20", "Held: T = 20, kappa = 50"]
+    link = at.query_params["hold"]
+    there = open_page(T="30", kappa="50", hold=link if isinstance(link, str) else link[0])
+    for name, curve in held.items():
+        np.testing.assert_array_equal(traces(there)[name], curve)
+    press(there, "Let go")
+    assert "hold" not in there.query_params
+
+
+def test_a_link_whose_held_curve_cannot_be_run_says_so_and_shows_the_rest():
+    at = open_page(hold="T=0;kappa=20;data=csv")
+    assert [name for name in traces(at) if name.startswith("Held")] == ["Held: kappa = 20"]
+    assert "hold = T=0; data=csv names settings that cannot be run" in texts(at, "warning").replace("\\", "")
+
+
 def test_the_log_axis_changes_the_drawing_alone():
     at = open_page(T="2000")
     linear = traces(at)[LOOPED]

@@ -48,12 +48,13 @@ ERROR, EVERY, NEED = CHARTS[:3]
 
 
 def open_context(**query):
-    return open_page("context", **query)
+    """The page with what was measured beside a guess."""
+    return open_page("context", **({"guess": "8,8,8"} | query))
 
 
 def view(at, heading):
     """The page with another tab open."""
-    at.session_state["context_view"] = heading
+    at.session_state["view"] = heading
     return run(at)
 
 
@@ -67,7 +68,7 @@ def never(*_, **__):
 
 def test_the_first_view_is_the_stored_result_with_a_guess_two_charts_and_the_others_in_tabs(monkeypatch):
     monkeypatch.setattr("looped.experiments.context.sweep", never)
-    at = open_context()
+    at = open_page("context")
     assert at.title[0].value == "How many examples?"
     assert [tab.label for tab in at.tabs] == VIEWS
     assert len(at.get("plotly_chart")) == 3
@@ -77,6 +78,8 @@ def test_the_first_view_is_the_stored_result_with_a_guess_two_charts_and_the_oth
     x, y = line(at, ERROR, "T = 50")
     np.testing.assert_allclose(x, result.ratio)
     np.testing.assert_allclose(y, np.maximum(result.median[:, 50], 1e-17))
+    assert not any(label.startswith("n/d") for label in metrics(at))
+    press(at, "Show what was measured")
     assert metrics(at)["n/d for T = 50"] == f"{result.needed_ratio(1e-3)[50]:.3g}"
     place = list(result.learned.loops).index(50)
     assert metrics(at)["n/d, learned, T = 50"] == f"{result.learned_needed_ratio(1e-3)[place]:.3g}"
@@ -93,7 +96,7 @@ def guess_now(at):
 
 
 def test_the_measured_need_stands_beside_the_guess_once_it_is_asked_for():
-    at = open_context()
+    at = open_page("context")
     assert guess_now(at) == [10, 10, 10]
     at.select_slider(key="guess_1").set_value(3.0)
     run(at)

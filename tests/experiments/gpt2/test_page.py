@@ -58,7 +58,9 @@ def test_every_stored_setting_can_be_chosen_and_stands_in_the_table_of_the_first
         box(at).set_value(name)
         run(at)
         assert words.headline(group) in texts(at)
-        assert ("Other settings than on the left" in texts(at)) == (group.settings != GPT2Settings())
+        assert "Other settings than on the left" not in texts(at)
+        assert at.number_input(key="signal").value == group.settings.signal
+        assert at.toggle(key="decay").value == group.settings.decay
 
 
 def test_a_link_opens_the_stored_training_that_comes_nearest():
@@ -67,17 +69,20 @@ def test_a_link_opens_the_stored_training_that_comes_nearest():
         ({"signal": "0", "seed": "1"}, GPT2Settings(signal=0)),
         ({"signal": "5"}, GPT2Settings(signal=5, examples=6, learning_rate=0.002, decay=False)),
     ):
-        assert box(open_gpt2(**query)).value == words.label(wanted)
+        at = open_gpt2(**query)
+        assert box(at).value == words.label(wanted)
+        assert ("Other settings than on the left" in texts(at)) == (query.get("signal") == "5")
 
 
-def test_both_models_train_on_the_page():
+def test_all_three_models_train_on_the_page():
     pytest.importorskip("transformers")
     at = open_gpt2(d="2", n="3", signal="1", layers="1", width="8", batch="8", steps="30")
     press(at, "Train")
     wait_for(at, lambda: "on fresh prompts at the end" in (alt(at, "live") or ""))
     figure, said = chart(at, "live")
-    assert [trace["name"] for trace in figure["data"]][:2] == ["GPT-2 with MLP", "GPT-2 without MLP"]
-    assert said.count(" ± ") == 2
+    names = ["GPT-2 with MLP", "GPT-2 without MLP", "GPT-2 without MLP, width 14"]
+    assert [trace["name"] for trace in figure["data"]][:3] == names
+    assert said.count(" ± ") == 3
 
 
 def test_a_width_that_the_heads_do_not_divide_is_said():

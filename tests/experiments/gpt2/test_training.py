@@ -103,8 +103,9 @@ def test_a_run_of_another_device_is_refused(tmp_path):
         GPT2Trainer.resume(tmp_path / "run.pt")
 
 
-def test_the_default_pair_is_estimated_at_less_than_three_minutes():
-    assert estimate(GPT2Settings()).seconds < 180
+def test_the_models_of_the_defaults_are_estimated_at_less_than_three_minutes():
+    pair, three = (estimate(GPT2Settings(), variants).seconds for variants in ((True, False), (True, False, "wider")))
+    assert pair < three < 180
 
 
 def test_nothing_imports_transformers_before_it_is_needed():
@@ -132,6 +133,16 @@ def test_both_variants_go_side_by_side_and_pause_anywhere():
     whole = gpt2(TINY.replace(mlp=False)).curves[0]
     assert work.snapshot()[1].history == whole.history
     assert work.snapshot()[1].risk == whole.risk
+
+
+def test_the_files_of_several_models_name_each_of_them():
+    from looped.experiments.gpt2.files import GPT2Export
+
+    files = GPT2Export(gpt2(TINY.replace(steps=2), (True, False, "wider")))
+    assert list(files.results["models"]) == ["with MLP", "without MLP", "without MLP, width 14"]
+    assert {name.partition(".")[0] for name in files.arrays()} == {"mlp", "no_mlp", "wider"}
+    assert {row[0] for row in files.curves()[1]} == files.results["models"].keys()
+    assert "gpt2(settings, (True, False, 'wider'))" in files.script()
 
 
 def test_a_curve_goes_through_its_file_and_its_command_gives_its_settings(monkeypatch):

@@ -74,7 +74,7 @@ def test_the_link_sets_what_is_drawn():
 def test_the_chart_can_be_drawn_against_m_and_noise():
     at = open_signal()
     for against, word in (("M", "examples in a prompt"), ("σ", "label noise")):
-        at.segmented_control(key="signal_against").set_value(against)
+        at.segmented_control(key="against").set_value(against)
         run(at)
         assert word in chart(at, "risks")[1]
 
