@@ -103,7 +103,7 @@ def test_a_long_sweep_announces_its_cost_and_can_be_stopped_and_resumed(visit: V
 def test_the_files_can_be_taken_along_and_another_page_and_back_keeps_the_settings(
     visit: Visit, subtests: pytest.Subtests, tmp_path: Path
 ) -> None:
-    page = visit.open("context?T=80").page
+    page = visit.open("context?T=80&guess=8,8,8").page
     before = needed(visit)
     with subtests.test("another page and back keeps the settings"):
         page.get_by_role("link", name="The loop is the step").click()
