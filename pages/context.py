@@ -249,7 +249,7 @@ def draw(settings: ContextSettings) -> None:
             share(controls, settings, lambda: export.of(result), again if result.learned else "")
     with page.picture:
         first_screen(settings, result)
-    if st.query_params.get("predict") == "1" and not shown(page.experiment.name):
+    if page.embedded or (st.query_params.get("predict") == "1" and not shown(page.experiment.name)):
         return
     numbers(result, shown(page.experiment.name))
     for note in words.notes(result):

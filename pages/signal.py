@@ -236,6 +236,8 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
     best = trained.levels if trained is not None else risks.levels(settings.of_task, identity, matrices)
     with page.picture:
         first_screen(settings, matrices, identity, best)
+    if page.embedded:
+        return
     numbers(task, best)
     for note in notes(task):
         st.caption(note)

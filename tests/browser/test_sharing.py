@@ -71,6 +71,21 @@ def test_embedded_the_page_has_no_bars_and_does_not_scroll_sideways(visit: Visit
     visit.until(lambda: not visit.scrolls_sideways(), "a page as wide as its frame")
 
 
+def test_embedded_every_page_shows_its_picture_and_nothing_below_in_a_small_frame(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
+    visit.open("?embed=true", width=700)
+    visit.page.set_viewport_size({"width": 700, "height": 500})
+    for name in ("context", "train", "signal", "gpt2"):
+        with subtests.test(name):
+            visit.page.goto(f"{visit.server}/{name}?embed=true")
+            visit.idle()
+            expect(visit.page.get_by_test_id("stMetric")).to_have_count(0)
+            expect(visit.page.get_by_test_id("stTopNavLink")).to_have_count(0)
+            expect(visit.page.get_by_text("Assumptions, limits and sources")).to_have_count(0)
+            assert not visit.scrolls_sideways()
+
+
 def test_the_files_are_those_of_what_is_on_the_screen(visit: Visit, tmp_path: Path) -> None:
     visit.open("?T=20&n=30&d=5&seed=4").share()
     contents = {label: visit.download(label, tmp_path) for label in ("JSON", "CSV", "HTML", "Python", "NPZ")}
