@@ -1,9 +1,13 @@
 """Shared by all tests."""
 
 import signal
+import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from looped.sweeps.workers import cores
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
@@ -13,6 +17,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: while one waits for its browser, the others have work for all of them."""
+    return cores() + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's tests, the slowest, come first: near the end only short ones are left to share out."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.fixture(autouse=True)
+def fixture_no_job_outlives_its_test() -> Iterator[None]:
+    """Trainings that a test has begun on a page are stopped: they would take the cores from the tests that follow."""
+    yield
+    if jobs := sys.modules.get("looped_ui.jobs"):
+        for job in list(jobs.LINE.jobs):
+            job.stop()

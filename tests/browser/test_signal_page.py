@@ -22,6 +22,7 @@ def train(page: Page, steps: str) -> None:
     expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_both_models_train_to_their_levels(visit: Visit) -> None:
     page = visit.open("signal?v=1").page
     assert visit.lowest() <= 720
