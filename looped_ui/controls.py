@@ -142,6 +142,8 @@ class Controls(Generic[S]):
         linked = query.get(field.key, default)
         if linked != state.get(f"{field.key}_in_link", default):
             state[field.key] = linked if linked in field.ids else default
+        if state.get(field.key, default) not in field.ids:  # no browser sends that
+            state[field.key] = default
         chosen = state.setdefault(field.key, default)
         if chosen != linked and chosen == default:
             del query[field.key]

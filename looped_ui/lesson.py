@@ -117,7 +117,8 @@ def _keep_in_link(controls: Controls[Any], lesson: Lesson | None) -> None:
 
 
 def _choose(controls: Controls[Any], widget: str) -> None:
-    if (chosen := st.session_state[widget]) is not None:
+    chosen = st.session_state[widget]
+    if isinstance(chosen, str) and chosen in controls.lessons:  # a message may hold anything
         _open(controls, chosen)
 
 
