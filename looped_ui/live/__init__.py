@@ -2,8 +2,9 @@
 
 Streamlit's own chart is drawn anew whenever its data change, and hears of a slider when it is let go. Here the browser
 gets each new picture as JSON and draws it with `Plotly.react`: zoom, hidden curves and hover stay. While a slider is
-dragged the browser sends its value and waits for the picture before it sends the next; only a fragment runs. Where the
-component does not start, Streamlit's chart is drawn instead.
+dragged the browser sends its place and waits for the picture before it sends the next; only a fragment runs. With the
+picture come those of the next places, as many as can be made in a moment, and a move there is drawn at once: an answer
+costs the browser as much as drawing it. Where the component does not start, Streamlit's chart is drawn instead.
 """
 
 import json
@@ -28,6 +29,8 @@ NARROWEST = 640
 """Width in pixels from which on the wide layout is used."""
 MOMENT = 0.08
 """Seconds in which a browser draws the first picture."""
+AHEAD_SECONDS, MOST_AHEAD = 0.03, 6
+"""Seconds after which no further picture of a next place is made, and the most that are."""
 
 
 Sliders = Mapping[str, tuple[str, tuple[Any, ...]]]
@@ -135,6 +138,8 @@ def live_row(
                 shown = _dragged(draw, *followed[drag["key"]], drag["place"]) if drag else draw({})
                 if state.get("live"):
                     telling: dict[str, Any] = {"sliders": list(followed)} if key == teller else {}
+                    if drag and len(charts) == 1:
+                        telling["ahead"] = _ahead(draw, followed[drag["key"]], drag, shown)
                     if drawn is not None and key == teller:
                         telling["drawn"] = {"trace": drawn.trace, "stops": drawn.stops}
                     answer = drag.get("number", 0)
@@ -155,13 +160,25 @@ def let_draw() -> None:
 
 
 def _dragged(draw: Draw, name: str, stops: tuple[Any, ...], place: object) -> Picture:
-    """The picture at a place of a slider; the one before where the place does not exist or the run is refused."""
+    """The picture at a place of a slider; that of the page where the place does not exist or the run is refused."""
     if not isinstance(place, int) or not 0 <= place < len(stops):
         return draw({})
     try:
         return draw({name: stops[place]})
     except SettingsError:
         return draw({})
+
+
+def _ahead(draw: Draw, slider: tuple[str, tuple[Any, ...]], drag: Mapping[str, Any], shown: Picture) -> dict[str, Any]:
+    """The picture of the slider's place and those of the next ones that were asked for, as far as time allows."""
+    asked, began = drag.get("ahead"), time.monotonic()
+    pictures = {drag["place"]: shown}
+    for place in asked[:MOST_AHEAD] if isinstance(asked, list) else ():
+        if time.monotonic() - began > AHEAD_SECONDS:
+            break
+        pictures[place] = _dragged(draw, *slider, place)
+    drawn = {place: {"figure": _json(picture), "alt": picture.alt} for place, picture in pictures.items()}
+    return {"key": drag["key"], "pictures": drawn}
 
 
 def _told(key: str) -> Mapping[str, Any]:
@@ -174,17 +191,22 @@ def _nothing() -> None:
     """A state of the component needs a callback, which may have nothing to do."""
 
 
-def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **data: Any) -> None:
+def _json(picture: Picture) -> str:
+    """The picture as the browser draws it."""
     motion = picture.motion
     moving = {} if motion is None else {
         "captions": motion.captions, "grown": motion.grown, "narrow": motion.narrow, "unit": motion.unit,
         "moved": [{"trace": n, "attribute": name, "values": v} for (n, name), v in motion.moved.items()],
     }  # fmt: skip
     figure = {name: picture.spec[name] for name in ("data", "layout")} | moving
+    return json.dumps(figure, default=_plain, separators=(",", ":"), allow_nan=False)
+
+
+def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **data: Any) -> None:
     _component(
         key=key,
         data={
-            "figure": json.dumps(figure, default=_plain, separators=(",", ":"), allow_nan=False),
+            "figure": _json(picture),
             "alt": picture.alt,
             "config": CHART_CONFIG,
             "narrowest": NARROWEST,

@@ -1,15 +1,58 @@
 // A Plotly chart that stays mounted while its numbers change: zoom, hidden curves and hover survive. It follows native
-// sliders while they are dragged, and steps through the loops. `Plotly` is the page's own copy, which comes with
+// sliders while they are moved, and steps through the loops. The server sends the pictures of the next places of a slider
+// ahead, so most moves are drawn without waiting for an answer. `Plotly` is the page's own copy, which comes with
 // Streamlit's first chart.
 
 const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
+const AHEAD = 3 // places on each side of a slider whose pictures are asked for
+const QUICK = 150 // milliseconds; answers that come later are asked for less
 const POINTER = ["pointerdown", "pointermove", "pointerup", "pointercancel"]
+
+const MOVES = [...POINTER, "keydown"]
 
 const mounted = new WeakMap() // one for each mount: a run of the script calls the default export again
 const nextFrame = () => new Promise(requestAnimationFrame)
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 const isPlain = value => value !== null && typeof value === "object" && !Array.isArray(value)
+
+const sliderOf = key => document.querySelector(`.st-key-${CSS.escape(key)} [data-testid="stSlider"] input[type=range]`)
+const placeOf = key => Number(sliderOf(key)?.value)
+
+// The pictures of places of one slider.
+class Ahead {
+  clear(key = null) {
+    this.key = key
+    this.pictures = new Map()
+    this.most = 2 // places that are asked for at once
+  }
+
+  keep(key, pictures) {
+    if (key !== this.key) this.clear(key)
+    for (const [place, picture] of Object.entries(pictures)) this.pictures.set(Number(place), picture)
+  }
+
+  at({ key }) {
+    return key === this.key ? this.pictures.get(placeOf(key)) : undefined
+  }
+
+  has(figure) {
+    return [...this.pictures.values()].some(picture => picture.figure === figure)
+  }
+
+  // The next places that are missing, first those in the direction in which the slider was moved.
+  missing({ key, direction }) {
+    const place = placeOf(key)
+    const steps = Array.from({ length: AHEAD }, (_, step) => step + 1)
+    const both = [...steps.map(step => place + step * direction), ...steps.map(step => place - step * direction)]
+    const here = key === this.key ? this.pictures : new Map()
+    return both.filter(next => next >= 0 && next <= Number(sliderOf(key)?.max) && !here.has(next)).slice(0, this.most)
+  }
+
+  answeredAfter(milliseconds) {
+    this.most = milliseconds < QUICK ? Math.min(2 * this.most, 2 * AHEAD) : Math.max(1, Math.floor(this.most / 2))
+  }
+}
 
 class Live {
   constructor(root) {
@@ -22,7 +65,10 @@ class Live {
     this.at = Infinity // the loop that is shown; the last one until another is chosen
     this.timer = null
     this.sent = 0 // number of the last value of a slider that was sent
-    this.wanted = null // one that waits until the picture of the last has been drawn
+    this.wanted = false // whether the picture of its place waits until the last answer has been drawn
+    this.moved = null // the slider that was touched last: its key, place, direction, and whether a pointer holds it
+    this.ahead = new Ahead()
+    this.ahead.clear()
     this.pictures = 0
     for (const [name, button] of Object.entries(this.button)) button.onclick = () => this.do(name)
     this.range.oninput = () => {
@@ -31,7 +77,7 @@ class Live {
     }
     this.bar.onkeydown = event => this.press(event)
     this.follow = this.follow.bind(this)
-    for (const type of POINTER) document.addEventListener(type, this.follow, true)
+    for (const type of MOVES) document.addEventListener(type, this.follow, true)
     for (const type of POINTER) this.chart.addEventListener(type, event => this.sketch(event))
     this.fit = this.fit.bind(this)
     this.sizes = new ResizeObserver(this.fit)
@@ -44,18 +90,27 @@ class Live {
     this.say = component.setStateValue
     const { data } = component
     if (!data) return this.announce()
-    const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color") + typeSize()
-    if (this.sketching || (this.data?.figure === data.figure && this.theme === theme)) { // nothing moves under the pointer
-      this.data = data
-      return this.answered(data)
-    }
+    if (data.run !== this.run && !this.ahead.has(data.figure)) this.ahead.clear() // something else was changed
+    if (data.ahead) this.ahead.keep(data.ahead.key, data.ahead.pictures)
+    this.root.dataset.ahead = this.ahead.pictures.size
+    if (data.ahead && this.asked) this.ahead.answeredAfter(performance.now() - this.asked)
+    this.asked = null
     this.data = data
+    if (!this.sketching) await this.put((this.moved && this.ahead.at(this.moved)) ?? data) // nothing moves under the pointer
+    if (this.data === data) this.answered(data)
+  }
+
+  // Draw a picture, unless it is the one that is drawn.
+  async put({ figure, alt }) {
+    const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color") + typeSize()
+    if (this.drawn === figure && this.theme === theme) return
+    this.drawn = figure
     this.theme = theme
     this.root.dataset.busy = "true"
-    this.figure = coloured(JSON.parse(data.figure), palette(this.root))
+    this.figure = coloured(JSON.parse(figure), palette(this.root))
     while (!window.Plotly) await later(50)
-    if (this.data !== data) return
-    this.chart.setAttribute("aria-label", data.alt)
+    if (this.drawn !== figure) return
+    this.chart.setAttribute("aria-label", alt)
     const { captions } = this.figure
     this.bar.hidden = !captions
     if (captions) {
@@ -64,7 +119,6 @@ class Live {
       this.range.max = this.last
       this.name(this.figure.unit)
     }
-    this.answered(data) // the next is worked out while this one is drawn
     await this.show(this.at)
   }
 
@@ -146,23 +200,29 @@ class Live {
     }
   }
 
-  // The value of a slider moves with the pointer; the server hears of it on release only.
+  // The value of a slider moves with the pointer, and the server hears of it on release only; a key moves it at once.
   async follow(event) {
-    if (event.type === "pointerdown") {
+    if (event.type === "pointerdown" || event.type === "keydown") {
       const box = event.target.closest?.('[data-testid="stSlider"]')
       const key = box?.closest('[class*="st-key-"]')?.className.match(/st-key-(\S+)/)?.[1]
-      this.dragged = key && this.data?.sliders?.includes(key) ? { key, input: box.querySelector("input[type=range]"), from: null } : null
-      if (this.dragged) this.dragged.from = this.dragged.input.value
-    } else if (this.dragged && event.type !== "pointermove") {
-      this.dragged = this.wanted = null
+      if (!this.data?.sliders?.includes(key)) return (this.moved = null)
+      if (this.moved?.key !== key) this.moved = { key, place: placeOf(key), direction: 1 }
+      this.moved.held = event.type === "pointerdown"
+    } else if (event.type !== "pointermove" && this.moved) {
+      this.moved.held = false
+      this.wanted = false
     }
-    if (!this.dragged) return
-    await nextFrame()
-    const { key, input, from } = this.dragged ?? {}
-    if (!key || input.value === from) return
-    this.dragged.from = input.value
-    this.wanted = { key, place: Number(input.value) }
-    this.next()
+    const { moved } = this
+    if (!moved || (event.type !== "keydown" && !moved.held)) return
+    for (let frame = 0; frame < 3 && placeOf(moved.key) === moved.place; frame++) await nextFrame()
+    const place = placeOf(moved.key)
+    if (moved !== this.moved || place === moved.place) return
+    moved.direction = Math.sign(place - moved.place)
+    moved.place = place
+    const picture = this.ahead.at(moved)
+    this.wanted = moved.held && !picture
+    if (picture) await this.put(picture)
+    if (moved.held) this.next() // after a key the page runs by itself
   }
 
   // A press on the chart puts the nearest point of the curve there; a drag goes on to the next ones.
@@ -190,11 +250,16 @@ class Live {
     }
   }
 
+  // Ask for the picture that is wanted, or for those of the next places, when the last answer is there.
   next() {
-    if (!this.wanted || this.answer < this.sent) return
+    if (!this.moved || this.answer < this.sent) return
+    const { key } = this.moved
+    const ahead = this.ahead.missing(this.moved)
+    if (!this.wanted && !ahead.length) return
+    this.wanted = false
+    this.asked = performance.now()
     this.sent += 1
-    this.say("drag", { ...this.wanted, number: this.sent, run: this.run })
-    this.wanted = null
+    this.say("drag", { key, place: placeOf(key), ahead, number: this.sent, run: this.run })
   }
 
   do(name) {
@@ -243,7 +308,7 @@ class Live {
     this.pause()
     this.sizes.disconnect()
     window.removeEventListener("resize", this.fit)
-    for (const type of POINTER) document.removeEventListener(type, this.follow, true)
+    for (const type of MOVES) document.removeEventListener(type, this.follow, true)
     if (window.Plotly) window.Plotly.purge(this.chart)
   }
 }

@@ -18,6 +18,18 @@ BOX = """() => {
 }"""
 
 
+HOLD = """() => {
+    const { send } = WebSocket.prototype
+    window.heldBack = []
+    WebSocket.prototype.send = function (message) { window.heldBack.push([this, message]) }
+    window.letGo = () => {
+        WebSocket.prototype.send = send
+        for (const [socket, message] of window.heldBack) socket.send(message)
+    }
+}"""
+"""Keep what is sent to the server until `letGo` is called."""
+
+
 def smallest_eigenvalue(page: Page) -> float:
     """λ₂ as the picture names it."""
     found = re.search(r"= ([\d.e-]+)", page.evaluate(NAMES))
@@ -62,13 +74,32 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         assert kappa > 200
         assert visit.query()["kappa"] == [f"{kappa:g}"]
         assert smallest_eigenvalue(page) == pytest.approx(2 / (kappa + 1), rel=0.06)
+    with subtests.test("the next places of a slider are sent ahead, and a key draws one before the server is asked"):
+        visit.move("kappa")
+        ahead = page.locator(".st-key-stage .looped-live")
+        visit.until(lambda: int(ahead.get_attribute("data-ahead") or 0) > 2, "pictures of the next places")
+        visit.idle()
+        before = smallest_eigenvalue(page)
+        page.evaluate(HOLD)
+        with visit.change():
+            page.keyboard.press("ArrowLeft")
+            visit.until(lambda: smallest_eigenvalue(page) > before, "the picture of a smaller κ")
+            assert page.evaluate("window.heldBack.length") > 0
+            page.evaluate("window.letGo()")
+        kappa = float(visit.number("kappa").input_value())
+        assert smallest_eigenvalue(page) == pytest.approx(2 / (kappa + 1), rel=0.06)
+    with subtests.test("a change of something else leaves no picture of before"):
+        visit.move("T")
+        visit.until(lambda: page.evaluate(RANGE)[1] == float(visit.number("T").input_value()), "the picture of T")
+        assert smallest_eigenvalue(page) == pytest.approx(2 / (kappa + 1), rel=0.06)
     with subtests.test("zoom and a hidden curve survive a moved slider"):
         x, y, width, height = page.evaluate(BOX)
+        whole = page.evaluate(RANGE)
         page.mouse.move(x + 0.3 * width, y + 0.3 * height)
         page.mouse.down()
         page.mouse.move(x + 0.7 * width, y + 0.7 * height, steps=5)
         page.mouse.up()
-        visit.until(lambda: page.evaluate(RANGE) != [0, 30], "the zoom")
+        visit.until(lambda: page.evaluate(RANGE) != whole, "the zoom")
         zoomed = page.evaluate(RANGE)
         page.locator(".st-key-stage .legend .traces").nth(1).locator(".legendtoggle").click()
         hidden = "() => document.querySelector('.st-key-stage .js-plotly-plot')._fullData.map(t => t.visible)"
