@@ -120,30 +120,32 @@ def live_row(
     state[f"{teller}_run"] = run = state.get(f"{teller}_run", 0) + 1
 
     def take() -> None:
-        if drawn is not None:
-            drawn.take(_told(teller)["drawn"]["values"])
+        values = _said(teller, "drawn").get("values")
+        if drawn is not None and isinstance(values, list) and all(isinstance(value, int | float) for value in values):
+            drawn.take(values)
             state[f"{teller}_taken"] = True
 
     def pictures() -> None:
         if state.pop(f"{teller}_taken", False):
             st.rerun()  # all that shows what was drawn stands outside
-        drag = _told(teller).get("drag") or {}
-        if drag.get("run") != run or drag.get("key") not in followed:  # of an earlier run: let go since then
+        drag = _said(teller, "drag")
+        if drag.get("run") != run or drag.get("key") not in [*followed]:  # of an earlier run: let go since then
             drag = {}
         places = st.columns(len(charts)) if len(charts) > 1 else [st.container()]
         for place, (key, (heading, draw)) in zip(places, charts.items(), strict=True):
             with place:
                 if heading:
                     st.markdown(f"**{heading}**")
-                shown = _dragged(draw, *followed[drag["key"]], drag["place"]) if drag else draw({})
+                shown = _dragged(draw, *followed[drag["key"]], drag.get("place")) if drag else draw({})
                 if state.get("live"):
                     telling: dict[str, Any] = {"sliders": list(followed)} if key == teller else {}
-                    if drag and len(charts) == 1:
+                    if drag:
                         telling["ahead"] = _ahead(draw, followed[drag["key"]], drag, shown)
                     if drawn is not None and key == teller:
                         telling["drawn"] = {"trace": drawn.trace, "stops": drawn.stops}
                     answer = drag.get("number", 0)
-                    _mount(key, shown, take, heights=heights, below=below, run=run, answer=answer, **telling)
+                    telling |= {"run": run, "answer": answer, "row": list(charts)}
+                    _mount(key, shown, take, heights=heights, below=below, **telling)
                 else:
                     figure(shown, key)
 
@@ -172,19 +174,21 @@ def _dragged(draw: Draw, name: str, stops: tuple[Any, ...], place: object) -> Pi
 def _ahead(draw: Draw, slider: tuple[str, tuple[Any, ...]], drag: Mapping[str, Any], shown: Picture) -> dict[str, Any]:
     """The picture of the slider's place and those of the next ones that were asked for, as far as time allows."""
     asked, began = drag.get("ahead"), time.monotonic()
-    pictures = {drag["place"]: shown}
-    for place in asked[:MOST_AHEAD] if isinstance(asked, list) else ():
+    places = [place for place in asked if isinstance(place, int)][:MOST_AHEAD] if isinstance(asked, list) else []
+    pictures = {str(drag.get("place")): shown}
+    for place in places:
         if time.monotonic() - began > AHEAD_SECONDS:
             break
-        pictures[place] = _dragged(draw, *slider, place)
+        pictures[str(place)] = _dragged(draw, *slider, place)
     drawn = {place: {"figure": _json(picture), "alt": picture.alt} for place, picture in pictures.items()}
     return {"key": drag["key"], "pictures": drawn}
 
 
-def _told(key: str) -> Mapping[str, Any]:
-    """The last that a component has said."""
-    told: Mapping[str, Any] = st.session_state.get(key) or {}
-    return told
+def _said(key: str, what: str) -> Mapping[str, Any]:
+    """The last message of that kind from a component; empty if there is none or it cannot be read."""
+    told = st.session_state.get(key)
+    message = told.get(what) if isinstance(told, Mapping) else None
+    return message if isinstance(message, Mapping) else {}
 
 
 def _nothing() -> None:
@@ -210,6 +214,8 @@ def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **da
             "alt": picture.alt,
             "config": CHART_CONFIG,
             "narrowest": NARROWEST,
+            "key": key,
+            "row": [key],
             **data,
         },
         on_drag_change=_nothing,

@@ -11,6 +11,7 @@ const POINTER = ["pointerdown", "pointermove", "pointerup", "pointercancel"]
 
 const MOVES = [...POINTER, "keydown"]
 
+const lives = new Map() // by key of the element
 const mounted = new WeakMap() // one for each mount: a run of the script calls the default export again
 const nextFrame = () => new Promise(requestAnimationFrame)
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
@@ -32,8 +33,8 @@ class Ahead {
     for (const [place, picture] of Object.entries(pictures)) this.pictures.set(Number(place), picture)
   }
 
-  at({ key }) {
-    return key === this.key ? this.pictures.get(placeOf(key)) : undefined
+  at(moved) {
+    return moved && moved.key === this.key ? this.pictures.get(placeOf(moved.key)) : undefined
   }
 
   has(figure) {
@@ -96,8 +97,19 @@ class Live {
     if (data.ahead && this.asked) this.ahead.answeredAfter(performance.now() - this.asked)
     this.asked = null
     this.data = data
-    if (!this.sketching) await this.put((this.moved && this.ahead.at(this.moved)) ?? data) // nothing moves under the pointer
+    lives.set(data.key, this)
+    if (!this.sketching) await this.put(this.sentAhead(this.row[0].moved) ?? data) // nothing moves under the pointer
     if (this.data === data) this.answered(data)
+  }
+
+  // The charts that move together; the first tells the server.
+  get row() {
+    return this.data.row.map(key => lives.get(key) ?? this)
+  }
+
+  // The picture of a slider's place, if all charts of the row have theirs.
+  sentAhead(moved) {
+    return this.row.every(live => live.ahead.at(moved)) ? this.ahead.at(moved) : undefined
   }
 
   // Draw a picture, unless it is the one that is drawn.
@@ -219,9 +231,9 @@ class Live {
     if (moved !== this.moved || place === moved.place) return
     moved.direction = Math.sign(place - moved.place)
     moved.place = place
-    const picture = this.ahead.at(moved)
-    this.wanted = moved.held && !picture
-    if (picture) await this.put(picture)
+    const ready = this.sentAhead(moved)
+    this.wanted = moved.held && !ready
+    if (ready) await Promise.all(this.row.map(live => live.put(live.ahead.at(moved))))
     if (moved.held) this.next() // after a key the page runs by itself
   }
 
@@ -305,6 +317,7 @@ class Live {
   }
 
   close() {
+    if (lives.get(this.data?.key) === this) lives.delete(this.data.key)
     this.pause()
     this.sizes.disconnect()
     window.removeEventListener("resize", this.fit)

@@ -105,13 +105,14 @@ class Visit:
         wire.on("framereceived", self._received)
 
     def _sent(self, frame: bytes | str) -> None:
-        if isinstance(frame, bytes) and BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
-            self.asked += 1
+        message = BackMsg.FromString(frame) if isinstance(frame, bytes) else BackMsg()
+        self.asked += message.WhichOneof("type") == "rerun_script" and not message.rerun_script.fragment_id
 
     def _received(self, frame: bytes | str) -> None:
-        kind = ForwardMsg.FromString(frame).WhichOneof("type") if isinstance(frame, bytes) else None
-        self.started += kind == "new_session"
-        self.finished += kind == "script_finished"
+        message = ForwardMsg.FromString(frame) if isinstance(frame, bytes) else ForwardMsg()
+        kind = message.WhichOneof("type")
+        self.started += kind == "new_session" and not message.new_session.fragment_ids_this_run
+        self.finished += kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
 
     def open(self, link: str = "?v=1", width: int = VIEWPORT["width"]) -> "Visit":
         """Load a page by a link, as a browser does that has never been there, and wait for its first chart.
