@@ -112,7 +112,7 @@ def live_row(
         below: Pixels of the window that are left free below them.
         drawn: A curve of the first picture that the pointer draws.
     """
-    state, followed = st.session_state, dict(sliders)
+    state = st.session_state
     teller = next(iter(charts))  # the browser keeps one of several messages, so one of them tells of the slider
     state[f"{teller}_run"] = run = state.get(f"{teller}_run", 0) + 1
 
@@ -125,16 +125,16 @@ def live_row(
         if state.pop(f"{teller}_taken", False):
             st.rerun()  # all that shows what was drawn stands outside
         drag = _told(teller).get("drag") or {}
-        if drag.get("run") != run or drag.get("key") not in followed:  # of an earlier run: let go since then
+        if drag.get("run") != run or drag.get("key") not in sliders:  # of an earlier run: let go since then
             drag = {}
         places = st.columns(len(charts)) if len(charts) > 1 else [st.container()]
         for place, (key, (heading, draw)) in zip(places, charts.items(), strict=True):
             with place:
                 if heading:
                     st.markdown(f"**{heading}**")
-                shown = _dragged(draw, *followed[drag["key"]], drag["place"]) if drag else draw({})
+                shown = _dragged(draw, *sliders[drag["key"]], drag["place"]) if drag else draw({})
                 if state.get("live"):
-                    telling: dict[str, Any] = {"sliders": list(followed)} if key == teller else {}
+                    telling: dict[str, Any] = {"sliders": list(sliders)} if key == teller else {}
                     if drawn is not None and key == teller:
                         telling["drawn"] = {"trace": drawn.trace, "stops": drawn.stops}
                     answer = drag.get("number", 0)

@@ -4,10 +4,9 @@
 
 const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
-const POINTER = ["pointerdown", "pointermove", "pointerup", "pointercancel"]
+const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
 const mounted = new WeakMap() // one for each mount: a run of the script calls the default export again
-const nextFrame = () => new Promise(requestAnimationFrame)
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 const isPlain = value => value !== null && typeof value === "object" && !Array.isArray(value)
 
@@ -31,8 +30,9 @@ class Live {
     }
     this.bar.onkeydown = event => this.press(event)
     this.follow = this.follow.bind(this)
-    for (const type of POINTER) document.addEventListener(type, this.follow, true)
-    for (const type of POINTER) this.chart.addEventListener(type, event => this.sketch(event))
+    for (const type of GRIP) document.addEventListener(type, this.follow, true)
+    this.moves = new MutationObserver(() => this.moved())
+    for (const type of [...GRIP, "pointermove"]) this.chart.addEventListener(type, event => this.sketch(event))
     this.fit = this.fit.bind(this)
     this.sizes = new ResizeObserver(this.fit)
     this.sizes.observe(root)
@@ -147,17 +147,20 @@ class Live {
   }
 
   // The value of a slider moves with the pointer; the server hears of it on release only.
-  async follow(event) {
+  follow(event) {
+    this.moves.disconnect()
+    this.dragged = this.wanted = null
     if (event.type === "pointerdown") {
       const box = event.target.closest?.('[data-testid="stSlider"]')
       const key = box?.closest('[class*="st-key-"]')?.className.match(/st-key-(\S+)/)?.[1]
-      this.dragged = key && this.data?.sliders?.includes(key) ? { key, input: box.querySelector("input[type=range]"), from: null } : null
-      if (this.dragged) this.dragged.from = this.dragged.input.value
-    } else if (this.dragged && event.type !== "pointermove") {
-      this.dragged = this.wanted = null
+      if (!key || !this.data?.sliders?.includes(key)) return
+      const input = box.querySelector("input[type=range]")
+      this.dragged = { key, input, from: input.value }
+      this.moves.observe(input, { attributeFilter: ["aria-valuetext"] }) // after the pointer, when it is drawn
     }
-    if (!this.dragged) return
-    await nextFrame()
+  }
+
+  moved() {
     const { key, input, from } = this.dragged ?? {}
     if (!key || input.value === from) return
     this.dragged.from = input.value
@@ -243,7 +246,8 @@ class Live {
     this.pause()
     this.sizes.disconnect()
     window.removeEventListener("resize", this.fit)
-    for (const type of POINTER) document.removeEventListener(type, this.follow, true)
+    this.moves.disconnect()
+    for (const type of GRIP) document.removeEventListener(type, this.follow, true)
     if (window.Plotly) window.Plotly.purge(this.chart)
   }
 }
