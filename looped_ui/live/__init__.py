@@ -134,9 +134,9 @@ def live_row(
                     st.markdown(f"**{heading}**")
                 shown = _dragged(draw, *sliders[drag["key"]], drag["place"]) if drag else draw({})
                 if state.get("live"):
-                    telling: dict[str, Any] = {"sliders": list(sliders)} if key == teller else {}
+                    telling: dict[str, Any] = {"sliders": tuple(sliders)} if key == teller else {}
                     if drawn is not None and key == teller:
-                        telling["drawn"] = {"trace": drawn.trace, "stops": drawn.stops}
+                        telling |= {"drawn": drawn.trace, "stops": drawn.stops}
                     answer = drag.get("number", 0)
                     _mount(key, shown, take, heights=heights, below=below, run=run, answer=answer, **telling)
                 else:
@@ -181,12 +181,14 @@ def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **da
         "moved": [{"trace": n, "attribute": name, "values": v} for (n, name), v in motion.moved.items()],
     }  # fmt: skip
     figure = {name: picture.spec[name] for name in ("data", "layout")} | moving
+    # For a list or a dict Streamlit would import pandas, to see whether it is a table. Another visitor's first chart may
+    # be made meanwhile, and Plotly fails where pandas is half imported.
     _component(
         key=key,
         data={
             "figure": json.dumps(figure, default=_plain, separators=(",", ":"), allow_nan=False),
             "alt": picture.alt,
-            "config": CHART_CONFIG,
+            "config": json.dumps(CHART_CONFIG),
             "narrowest": NARROWEST,
             **data,
         },

@@ -119,7 +119,7 @@ class Live {
       const layout = { ...this.layout, template: this.template, uirevision: "live", autosize: true, height: undefined }
       // Below a low chart the legend would lie on the title of the axis.
       if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
-      await window.Plotly.react(this.chart, traces, layout, this.data.config)
+      await window.Plotly.react(this.chart, traces, layout, JSON.parse(this.data.config))
       this.pictures += 1
       this.root.dataset.pictures = this.pictures
     } while (this.again)
@@ -170,10 +170,10 @@ class Live {
 
   // A press on the chart puts the nearest point of the curve there; a drag goes on to the next ones.
   sketch(event) {
-    const { drawn } = this.data ?? {}
+    const { drawn, stops } = this.data ?? {}
     const area = this.chart.querySelector(".nsewdrag")
-    if (!drawn || !area || (event.type === "pointerdown" ? !area.contains(event.target) : !this.sketching)) return
-    const { x, y } = this.figure.data[drawn.trace]
+    if (!stops || !area || (event.type === "pointerdown" ? !area.contains(event.target) : !this.sketching)) return
+    const { x, y } = this.figure.data[drawn]
     if (event.type === "pointerdown") {
       this.sketching = true
       this.chart.setPointerCapture(event.pointerId)
@@ -184,7 +184,7 @@ class Live {
       const nearest = (values, place) => values.reduce((best, value, k) =>
         Math.abs(Math.log10(value) - place) < Math.abs(Math.log10(values[best]) - place) ? k : best, 0)
       const point = nearest(x, at(this.layout.xaxis.range, (event.clientX - box.left) / box.width))
-      y[point] = drawn.stops[nearest(drawn.stops, at(this.layout.yaxis.range, (box.bottom - event.clientY) / box.height))]
+      y[point] = stops[nearest(stops, at(this.layout.yaxis.range, (box.bottom - event.clientY) / box.height))]
       this.draw()
     }
     if (event.type === "pointerup" || event.type === "pointercancel") {
