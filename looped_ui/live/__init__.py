@@ -181,8 +181,8 @@ def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **da
         "moved": [{"trace": n, "attribute": name, "values": v} for (n, name), v in motion.moved.items()],
     }  # fmt: skip
     figure = {name: picture.spec[name] for name in ("data", "layout")} | moving
-    # For a list or a dict Streamlit would import pandas, to see whether it is a table. Another visitor's first chart may
-    # be made meanwhile, and Plotly fails where pandas is half imported.
+    # For a list or a dict Streamlit would import pandas, to see whether it is a table. Another first chart may be made
+    # meanwhile, and Plotly fails where pandas is half imported.
     _component(
         key=key,
         data={
