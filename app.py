@@ -10,7 +10,9 @@ STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
 [data-testid="stLayoutWrapper"]:has(> [class*="st-key-kept_"]) { display: none }
-[class*="_measured"] input { -webkit-text-fill-color: light-dark(#1B1F24, #E8EBEF) !important }
+[class*="_measured"] input, [class*="_number"] input:disabled {
+    -webkit-text-fill-color: light-dark(#1B1F24, #E8EBEF) !important
+}
 .katex-display { padding-block: 0.4em 0.6em }
 [data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }

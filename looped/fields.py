@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 SMALLEST = 1e-3
 """Smallest size of a number that must not be 0: products of smaller numbers would underflow."""
@@ -50,6 +50,26 @@ def named(*ids: str) -> tuple[Choice, ...]:
     return tuple(Choice(name) for name in ids)
 
 
+class Mark(NamedTuple):
+    """A value of a setting that the theory names, such as a step size."""
+
+    label: str
+    """Its name on a page."""
+    value: float | str
+    """What the setting is set to: a number, or a name that a run turns into one."""
+
+
+class Measured(NamedTuple):
+    """What a run makes of a setting that does not say it itself."""
+
+    value: float
+    """The number that the run uses; the median where the prompts differ."""
+    spread: str = ""
+    """How the prompts differ in it, as a sentence; empty where they do not."""
+    marks: tuple[Mark, ...] = ()
+    """Values that are worth choosing, of this run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One setting: its names, its allowed values, and the reason for the limits."""
@@ -67,6 +87,10 @@ class Field:
     high: float = math.inf
     log: bool = False
     """Whether the range spans decades."""
+    places: tuple[float, ...] = ()
+    """Places of its slider, where they are not those of `stops`."""
+    zero: str = ""
+    """What 0 stands for, as the switch that sets it is called; empty where 0 is a number like others."""
     choices: tuple[Choice, ...] = ()
     option: str = ""
     """On the command line, where it is not `--key`."""
@@ -81,6 +105,20 @@ class Field:
     def label_of(self, value: str) -> str:
         """The name of a choice on a page."""
         return next((choice.label or choice.id for choice in self.choices if choice.id == value), value)
+
+    @property
+    def automatic(self) -> bool:
+        """Whether a name, or 0, may stand for a number that a run finds."""
+        return self.kind == "step" or bool(self.zero)
+
+    def in_words(self, value: Any) -> str:
+        """A value as a sentence of the page says it."""
+        return self.zero.lower() if self.zero and value == 0 else self.to_text(value)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The choices as values to choose beside numbers."""
+        return tuple(Mark(choice.label or choice.id, choice.id) for choice in self.choices)
 
     @property
     def page_help(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
 from looped.algorithms import ENTRIES
-from looped.fields import READ_AS_POINT, Choice, Field, SettingsError, named
+from looped.fields import READ_AS_POINT, Choice, Field, SettingsError, stops
 
 LINK_VERSION = 1
 """Version of the names and meanings in a link, a `result.json` or an exported script."""
@@ -135,6 +135,11 @@ READS_KAPPA = ("exact", "correlated")
 TABLES = ("diabetes", "csv")
 """Data sources that read a table, which brings its own n, d and κ and is a single prompt."""
 
+STEP_SIZES = stops(1e-3, 100.0, 1.0, False)
+"""Places of a slider of step sizes; 1/λ₁ is from 1/d to about 1."""
+MOMENTA = tuple(round(1 - left, 6) for left in reversed(stops(1e-4, 0.9, 0.9, False)))
+"""Places of a slider of μ, evenly spaced in the logarithm of 1 − μ."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(CheckedSettings):
@@ -198,7 +203,7 @@ class Settings(CheckedSettings):
     )  # fmt: skip
     step_size: float | Literal["auto", "optimal"] = setting(
         "auto", key="step", option="--step-size", label="η · step size", kind="step", high=1e6,
-        choices=named("auto", "optimal"),
+        choices=(Choice("auto", "1/λ₁"), Choice("optimal")), places=STEP_SIZES,
         help="auto is 1/λ₁. optimal is 2/(λ₁+λ_d), the constant step with which the slowest mode falls fastest. A "
         "number is any η above 0, up to 1,000,000; above 2/λ₁ gradient descent diverges, and the page says so before "
         "the run. Other algorithms have an optimal step of their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best pair of "
@@ -216,13 +221,15 @@ class Settings(CheckedSettings):
         "presses w to nearly 0. Ridge only.",
     )  # fmt: skip
     momentum: float | Literal["auto"] = setting(
-        "auto", key="momentum", label="μ · momentum", kind="step", high=0.9999, choices=named("auto"),
+        "auto", key="momentum", label="μ · momentum", kind="step", high=0.9999,
+        choices=(Choice("auto", "best"),), places=MOMENTA,
         help="The share of the last move that is added to the next. auto is max (1−√(ηλ))², the smallest μ at which "
         "no mode falls more slowly than √μ per loop in the long run. Above 0, up to 0.9999: at 1 nothing is damped. "
         "Heavy ball only.",
     )  # fmt: skip
     gamma: float | Literal["auto"] = setting(
-        "auto", key="gamma", label="γ · contraction", kind="step", high=1e6, choices=named("auto"),
+        "auto", key="gamma", label="γ · contraction", kind="step", high=1e6,
+        choices=(Choice("auto", "follows η"),), places=STEP_SIZES,
         help="How far every loop moves the examples, x ← (I − γΣ̂)x. auto follows η: 1/(2λ₁), or the value from the "
         "grid that gave η. A number is above 0, up to 1,000,000; above 2/λ₁ the examples diverge. Where η differs "
         "between prompts, γ is the one for the largest η, and γ/η is the same for all, since it stands in P. GD++ "

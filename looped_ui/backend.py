@@ -1,6 +1,7 @@
 """The backend behind a cache: what a page needs to draw, computed once for equal settings."""
 
 import gc
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 
@@ -16,7 +17,9 @@ from looped.experiments.compare import inside, modes
 from looped.experiments.compare.charts import error_chart, prediction_chart
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.summary import Summary, summarise
+from looped.experiments.context import cells
 from looped.experiments.context.charts import CHARTS
+from looped.fields import Measured
 
 AT_ONCE = BoundedSemaphore(2)
 """Computations at the same time; more only wait for each other."""
@@ -34,6 +37,8 @@ class View:
     """The error chart."""
     predictions: Picture | None
     """ŷ against y on held-out rows, for a table."""
+    measured: Mapping[str, Measured]
+    """What the run made of settings that its data decide, or that have a name in place of a number."""
 
 
 @st.cache_resource(max_entries=4, ttl=HOUR, show_spinner=False)
@@ -56,7 +61,9 @@ def comparison(
         predictions = None
         if result.report is not None and result.report.held_out is not None:
             predictions = prediction_chart(result.report.held_out)
-        return View(summarise(result), error_chart(result), predictions)
+        summary = summarise(result)
+        sizes = {name: Measured(value) for name, value in summary.measured().items()}
+        return View(summary, error_chart(result), predictions, sizes | result.algorithm.measured())
 
 
 @st.cache_resource(max_entries=8, ttl=HOUR, show_spinner=False)
@@ -64,6 +71,13 @@ def sweep(settings: context.ContextSettings) -> context.ContextResult:
     """A small sweep over n/d."""
     with AT_ONCE:
         return context.sweep(settings)
+
+
+@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
+def sweep_measured(settings: context.ContextSettings) -> Mapping[str, Measured]:
+    """What a sweep makes of a named step size."""
+    with AT_ONCE:
+        return cells.measured(settings)
 
 
 @st.cache_resource(max_entries=128, ttl=HOUR, show_spinner=False)

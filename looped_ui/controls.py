@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.state.session_state_proxy import get_session_state
 
-from looped.fields import READ_AS_POINT, Field
+from looped.fields import READ_AS_POINT, Field, Mark, Measured, SettingsError
 from looped.fields import stops as _stops
 from looped.settings import LINK_VERSION, CheckedSettings
 from looped_ui.parts import plain, typeset
@@ -34,6 +34,13 @@ MISREAD = {
     "two ways": "what was typed can be read in two ways; write digits and one decimal point. Keeping",
 }
 """The note on a number box whose text was changed, before the number it became."""
+NAMED = (
+    "The marks below the slider set it. A mark that follows the data is kept by its name, and the box shows the number "
+    "that it comes to."
+)
+"""Help of a number that may have a name in its place, after the setting's own."""
+ZERO = "On is 0 in links, files and on the command line. The box shows the number that comes of it."
+"""Help of a switch that stands for 0."""
 
 
 class Controls(Generic[S]):
@@ -65,9 +72,14 @@ class Controls(Generic[S]):
         self.shown: S | None = None
         """What the page shows already in this run; None while that is nothing."""
         self.sliders: dict[str, tuple[str, tuple[Any, ...]]] = st.session_state.setdefault(f"{page}.sliders", {})
-        """By key of each slider that was drawn: the setting, and its value at every place."""
+        """By key of each slider: the setting, and its value at every place; no place before it is drawn."""
+        for name, field in self.fields.items():
+            if field.log or field.places:
+                self.sliders.setdefault(f"{field.key}_slider", (name, ()))
         self.places: dict[str, tuple[DeltaGenerator, str]] = {}
-        """By setting: where `show_measured` draws, and why the control has no effect."""
+        """By setting: where `show_measured` draws, and why the control has no effect; empty where it has one."""
+        self.named_now: set[str] = set()
+        """Settings for which this run has called `named`."""
         self.hidden = frozenset(st.query_params.get("hide", "").split(","))
         self.asked: str | None = None
         """The lesson that the address newly asks for, empty if for none; None while it asks for nothing new."""
@@ -97,29 +109,123 @@ class Controls(Generic[S]):
                 width=NUMBER_WIDTH if field.log else "stretch", disabled=bool(unused),
             )  # fmt: skip
             self._settle(name)
-            if not field.log:
-                return
-            key, stops = f"{field.key}_slider", _stops(field.low, field.high, default, whole)
-            if value not in stops:  # a stop of its own, which stays until another number is typed
-                st.session_state[f"{key}_typed"] = value
-            stops = tuple(sorted({*stops, st.session_state.get(f"{key}_typed", value)}))
-            self.sliders[key] = name, tuple(int(stop) if whole else stop for stop in stops)
-            if st.session_state.get(key) != value:
-                st.session_state[key] = value
-            # Its value is given as well: a browser that misses what the state says falls back to it and reports it.
-            st.select_slider(
-                f"{field.label} (slider)", stops, value, key=key, format_func=lambda stop: f"{stop:g}",
-                label_visibility="collapsed", on_change=_set_from_slider, args=(field.key,), disabled=bool(unused),
+            if field.log:
+                self._slider(name, value, _stops(field.low, field.high, default, whole), disabled=bool(unused))
+
+    def _slider(self, name: str, value: float, stops: tuple[float, ...], *, disabled: bool = False) -> None:
+        """A slider that only sets the number beside it, with a place for each of the stops and for that number."""
+        field, state = self.fields[name], st.session_state
+        key = f"{field.key}_slider"
+        if value not in stops:  # a stop of its own, which stays until there is another such number
+            state[f"{key}_typed"] = value
+        stops = tuple(sorted({*stops, state.get(f"{key}_typed", value)}))
+        self.sliders[key] = name, tuple(int(stop) if field.kind == "whole" else stop for stop in stops)
+        if state.get(key) != value:
+            state[key] = value
+        # Its value is given as well: a browser that misses what the state says falls back to it and reports it.
+        st.select_slider(
+            f"{field.label} (slider)", stops, value, key=key, format_func=lambda stop: f"{stop:g}",
+            label_visibility="collapsed", on_change=self._take, args=(name, key), disabled=disabled,
+        )  # fmt: skip
+
+    def named(self, name: str) -> None:
+        """A number for the setting `name`, or one of its names or 0, which stand for a number that a run finds.
+
+        The link is kept in step here: a bound number input cannot hold a name. `show_measured` draws it, when that
+        number is known.
+        """
+        self._follow_link(name)
+        self.named_now.add(name)
+        if self.fields[name].key not in self.hidden:
+            self.places[name] = st.container(gap="xsmall"), ""
+
+    def show_measured(self, values: Mapping[str, Measured]) -> None:
+        """Draw the controls that show what a run makes of their setting; a dash where it is not known.
+
+        Args:
+            values: what the run makes of settings, by name.
+        """
+        for name, (place, why) in self.places.items():
+            field, known = self.fields[name], values.get(name)
+            with place:
+                if field.kind == "step":
+                    self._number_or_mark(name, known)
+                elif field.zero:
+                    self._number_or_zero(name, known)
+                else:
+                    digits = 10 if field.kind == "whole" else 4
+                    text = f"{known.value:.{digits}g}" if known else "–"
+                    key = f"{field.key}_measured"
+                    st.session_state[key] = text
+                    st.text_input(field.label, text, key=key, help=why, disabled=True, width=NUMBER_WIDTH)
+
+    def _number_or_mark(self, name: str, known: Measured | None) -> None:
+        """A number box with a slider and the marks of a setting; while it has a name, with the number of the run."""
+        field, chosen = self.fields[name], st.session_state[self.fields[name].key]
+        value: float | None = None
+        if not isinstance(chosen, str):
+            value = chosen
+        elif known:
+            value = float(f"{known.value:.4g}")
+        with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
+            self._box(name, value, f"{field.help} {NAMED}")
+            if value is not None:
+                self._slider(name, value, field.places)
+        marks = {mark.label: mark for mark in (known.marks if known else field.marks)}
+        key = f"{field.key}_marks"
+        st.session_state[key] = next((label for label, mark in marks.items() if mark.value == chosen), None)
+        st.pills(
+            f"{field.label} (marks)", list(marks), key=key, label_visibility="collapsed", required=True,
+            on_change=self._take_mark, args=(name, marks),
+        )  # fmt: skip
+        if known and known.spread and isinstance(chosen, str):
+            st.caption(known.spread)
+
+    def _number_or_zero(self, name: str, known: Measured | None) -> None:
+        """A number box with a switch that stands for 0; while it is on, with the number of the run."""
+        field, chosen = self.fields[name], st.session_state[self.fields[name].key]
+        in_use, key = known.value if known else None, f"{field.key}_zero"
+        with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
+            self._box(name, chosen or in_use, field.help, disabled=not chosen)
+            st.session_state[key] = not chosen
+            st.toggle(
+                field.zero, not chosen, key=key, help=ZERO, on_change=self._take_zero,
+                args=(name, in_use or field.high),
             )  # fmt: skip
 
-    def show_measured(self, values: Mapping[str, float]) -> None:
-        """Draw the values of a run, by setting, in place of the controls that do not set them; a dash for the rest."""
-        for name, (place, why) in self.places.items():
-            field, digits = self.fields[name], 10 if self.fields[name].kind == "whole" else 4
-            text = f"{values[name]:.{digits}g}" if name in values else "–"
-            key = f"{field.key}_measured"
-            st.session_state[key] = text
-            place.text_input(field.label, text, key=key, help=why, disabled=True, width=NUMBER_WIDTH)
+    def _box(self, name: str, value: float | None, explanation: str, *, disabled: bool = False) -> None:
+        """The number box of a setting that is not bound to the link."""
+        field = self.fields[name]
+        key = f"{field.key}_number"
+        value = None if value is None else float(value)
+        st.session_state[key] = value
+        whole = field.kind == "whole"
+        st.number_input(
+            field.label, float(whole), float(field.high), value, key=key, step=1.0 if whole else 0.1, format="%.10g",
+            help=typeset(explanation), width=NUMBER_WIDTH, disabled=disabled, placeholder="–",
+            on_change=self._take, args=(name, key),
+        )  # fmt: skip
+
+    def _take(self, name: str, key: str) -> None:
+        """Set the number of a box or a slider, or the nearest that can be used, with a sentence."""
+        field, value = self.fields[name], _short(st.session_state[key])
+        if value is None:  # an emptied box keeps its number
+            return
+        if self._by_hand(name):
+            try:
+                field.read(value)
+            except SettingsError as error:
+                value = field.nearest(value, self.defaults[name])
+                _show([plain(f"{error} Using {field.to_text(value)}.")])
+        self.set({name: value})
+
+    def _take_mark(self, name: str, marks: Mapping[str, Mark]) -> None:
+        """Set what the chosen mark stands for."""
+        self.set({name: marks[st.session_state[f"{self.fields[name].key}_marks"]].value})
+
+    def _take_zero(self, name: str, start: float) -> None:
+        """Set 0, or the number to begin with."""
+        self.set({name: 0 if st.session_state[f"{self.fields[name].key}_zero"] else int(start)})
 
     def choice(self, name: str, *, unused: str = "") -> None:
         """A list of choices for the setting `name`; grey, with `unused` as its help, if it has no effect now.
@@ -137,14 +243,20 @@ class Controls(Generic[S]):
         )  # fmt: skip
 
     def _follow_link(self, name: str) -> None:
-        """Keep a choice and its parameter in the link in step: a link that changed since the last run wins."""
-        state, query, field, default = st.session_state, st.query_params, self.fields[name], self.defaults[name]
+        """Keep a setting without a bound widget and its parameter in step: a link that changed since the last run wins.
+
+        What cannot be used, `repair_link` has replaced.
+        """
+        state, query, field = st.session_state, st.query_params, self.fields[name]
+        default = field.to_text(self.defaults[name])
         linked = query.get(field.key, default)
         if linked != state.get(f"{field.key}_in_link", default):
-            state[field.key] = linked if linked in field.ids else default
-        if state.get(field.key, default) not in field.ids:  # no browser sends that
-            state[field.key] = default
-        chosen = state.setdefault(field.key, default)
+            state[field.key] = getattr(self.settings.from_query({field.key: linked})[0], name)
+        try:
+            field.read(state.setdefault(field.key, self.defaults[name]))
+        except SettingsError:  # no browser sends that
+            state[field.key] = self.defaults[name]
+        chosen = field.to_text(state[field.key])
         if chosen != linked and chosen == default:
             del query[field.key]
         elif chosen != linked:
@@ -165,22 +277,6 @@ class Controls(Generic[S]):
             default = field.to_text(self.defaults[name])
             st.text_input(field.label, default, key=field.key, help=typeset(field.help), bind="query-params")
 
-    def named_or_number(self, name: str, names: tuple[str, ...]) -> None:
-        """One of the `names`, or any number typed in, for the setting `name`."""
-        field = self.fields[name]
-        if field.key in self.hidden:
-            return
-        now = str(st.session_state.get(field.key, st.query_params.get(field.key, names[0])))
-        st.selectbox(
-            field.label, names if now in names else (*names, now), 0, key=field.key,
-            help=f"{typeset(field.help)} Type a number to set it.", accept_new_options=True, bind="query-params",
-        )  # fmt: skip
-        self._settle(name)
-
-    def step_size(self) -> None:
-        """The step size: one of its two names, or any number typed in."""
-        self.named_or_number("step_size", ("auto", "optimal"))
-
     def _settle(self, name: str) -> None:
         """Set a redrawn widget, which starts from its link, to the value that was set while it was not drawn."""
         late = st.session_state.get("late", {})
@@ -199,8 +295,7 @@ class Controls(Generic[S]):
         """Set a widget that is not drawn yet to another value; `show_repairs` says why."""
         state, field = st.session_state, self.fields[name]
         before = [] if "repairs_at" in state else state.get("repairs", [])
-        state["repairs"] = [*before, plain(why)]
-        state.pop("repairs_at", None)
+        _show([*before, plain(why)])
         if field.key in state:
             self.set({name: value})
         else:  # the widget takes its first value from the link
@@ -215,7 +310,9 @@ class Controls(Generic[S]):
         Args:
             without: settings that stay at their defaults.
         """
-        state, query, given = st.session_state, st.query_params, self._given(without)
+        state, query = st.session_state, st.query_params
+        given = self._given(without)
+        state[f"{self.page}.named"] = self.named_now
         settings, rejected = self.settings.from_query(given)
         if self.shown not in (None, settings):  # drawing the controls changed them
             state[f"{self.page}.changed"] = True
@@ -242,8 +339,9 @@ class Controls(Generic[S]):
         """The values of the link or the widgets by their keys."""
         state, query = st.session_state, st.query_params
         given: dict[str, Any] = {}
+        drawn = self.named_now | state.get(f"{self.page}.named", set())  # as Streamlit keeps a widget for one run more
         for name, field in self.fields.items():
-            if name in without:
+            if name in without or (field.automatic and name not in drawn):
                 continue
             if field.key in self.hidden and field.key in query:
                 given[field.key] = query[field.key]
@@ -259,23 +357,28 @@ class Controls(Generic[S]):
             return
         key, what = found
         for name, field in self.fields.items():
-            if field.key == key:
-                note = f"{key}: {MISREAD[what]} {field.to_text(getattr(settings, name))}."
-                st.session_state["repairs"] = [plain(note)]
-                st.session_state.pop("repairs_at", None)
+            if key in (field.key, f"{field.key}_number"):
+                note = f"{field.key}: {MISREAD[what]} {field.to_text(getattr(settings, name))}."
+                _show([plain(note)])
 
     def set(self, changes: Mapping[str, Any]) -> None:
         """Put values by name of the setting into the widgets; for callbacks, before the widgets are drawn."""
         late = st.session_state.setdefault("late", {})
         for name, value in changes.items():
             field = self.fields[name]
-            if field.kind == "choice":
-                st.session_state[f"{field.key}_in_link"] = st.query_params.get(field.key, self.defaults[name])
+            if self._by_hand(name):
+                default = field.to_text(self.defaults[name])
+                st.session_state[f"{field.key}_in_link"] = st.query_params.get(field.key, default)
             elif name in late or (field.key in st.query_params and field.key not in st.session_state):
                 late[name] = value
-            if field.kind in ("numbers", "step"):
+            if field.kind == "numbers":
                 value = field.to_text(value)
-            st.session_state[field.key] = _short(value)
+            st.session_state[field.key] = value if field.kind == "step" else _short(value)
+
+    def _by_hand(self, name: str) -> bool:
+        """Whether the link of the setting `name` is kept in step here, and not by a bound widget."""
+        field = self.fields[name]
+        return field.kind == "choice" or field.automatic
 
     def seed(self) -> None:
         """The seed, with a button that draws another one."""
@@ -310,8 +413,8 @@ class Controls(Generic[S]):
                 query.discard_param_no_forward_msg(key)
             for name, value in values.items():
                 field = self.fields[name]
-                if field.kind == "choice":
-                    state[f"{field.key}_in_link"] = value
+                if self._by_hand(name):
+                    state[f"{field.key}_in_link"] = field.to_text(value)
                 if value == self.defaults[name]:
                     query.discard_param_no_forward_msg(field.key)
                 else:
@@ -366,8 +469,7 @@ class Controls(Generic[S]):
             notes += [f"{key} is not a setting of this page. It is ignored." for key in unknown]
             notes += self._foreign(texts)
         if notes:
-            state["repairs"] = [plain(note) for note in notes]
-            state.pop("repairs_at", None)
+            _show([plain(note) for note in notes])
         if not wrong:
             return
         if entering and before is None:  # nothing is bound yet: put the link right and let it seed the widgets
@@ -405,13 +507,15 @@ class Controls(Generic[S]):
         st.button("Dismiss", on_click=_forget_repairs)
 
 
+def _show(repairs: list[str]) -> None:
+    """Let `show_repairs` show these, Markdown, in place of those of before."""
+    st.session_state["repairs"] = repairs
+    st.session_state.pop("repairs_at", None)
+
+
 def _forget_repairs() -> None:
     for key in ("repairs", "repairs_at"):
         st.session_state.pop(key, None)
-
-
-def _set_from_slider(key: str) -> None:
-    st.session_state[key] = _short(st.session_state[f"{key}_slider"])
 
 
 def _short(value: Any) -> Any:

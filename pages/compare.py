@@ -58,16 +58,11 @@ def sidebar() -> Chosen | None:
                 controls.number(name, unused=TABLE_BRINGS if real else "", measured=True)
             falls = "" if data in READS_KAPPA else KAPPA_FALLS
             controls.number("condition_number", unused=TABLE_BRINGS if real else falls, measured=True)
+            controls.named("step_size")
             controls.choice("algorithm")
             algorithm = ALGORITHMS[controls.value("algorithm")]
             for name in algorithm.reads:
-                if FIELDS[name].kind == "step":
-                    controls.named_or_number(name, ("auto",))
-                else:
-                    controls.number(name)
-        with st.expander("Step size"):
-            controls.step_size()
-            controls.switch("shared_step")
+                (controls.named if FIELDS[name].kind == "step" else controls.number)(name)
         with st.expander("Transformer"):
             controls.choice("dtype")
             own = (
@@ -78,6 +73,7 @@ def sidebar() -> Chosen | None:
                 "form",
                 unused="" if algorithm.has_state else "Its loop has no constant state, so every loop reads the tokens.",
             )
+            controls.switch("shared_step")
         st.button("Reset to defaults", on_click=controls.reset)
     set_address(table)
     return table
@@ -261,7 +257,7 @@ def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
     if real:
         real.show_notes()
     done = done or first_picture(settings, real.table if real else None)
-    controls.show_measured(done.view.summary.measured() if done else {})
+    controls.show_measured(done.view.measured if done else {})
     if done is None:
         return
     asked, view = done.settings, done.view

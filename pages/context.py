@@ -46,7 +46,7 @@ def sidebar() -> None:
             controls.number("loops")
             controls.number("prompts")
         with st.expander("Step size"):
-            controls.step_size()
+            controls.named("step_size")
         with st.expander("Learned weights"):
             controls.switch("learned")
             controls.text("learned_ratios")
@@ -232,8 +232,10 @@ def draw(settings: ContextSettings) -> None:
     try:
         check(settings)
     except SettingsError as error:
+        controls.show_measured({})
         st.error(plain(str(error)))
         return
+    controls.show_measured(backend.sweep_measured(settings.computed))
     if not guessed(controls):
         with page.picture:
             first_screen(settings, None)

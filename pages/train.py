@@ -40,9 +40,8 @@ def sidebar() -> None:
             controls.seed()
         with st.expander("Training"):
             controls.choice("optimizer")
-            controls.number("steps")
-            controls.number("patience")
-            controls.number("batch")
+            for name in ("steps", "patience", "batch"):
+                controls.named(name)
             controls.choice("dtype")
             controls.choice("device")
         with st.expander("Weights from a file"):
@@ -230,7 +229,7 @@ def in_words(settings: TrainSettings) -> str:
 def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
     """The settings in which two runs differ, with the value on screen and that on the left."""
     return "; ".join(
-        f"{field.label} {field.to_text(getattr(shown, name))}, on the left {field.to_text(getattr(chosen, name))}"
+        f"{field.label} {field.in_words(getattr(shown, name))}, on the left {field.in_words(getattr(chosen, name))}"
         for name, field in TrainSettings.table.items()
         if getattr(shown, name) != getattr(chosen, name)
     )
@@ -268,6 +267,7 @@ def begin_row(settings: TrainSettings, job: jobs.Job[Any] | None) -> TrainSettin
 
 def draw(settings: TrainSettings) -> None:
     """Draw everything below the lesson."""
+    controls.show_measured(settings.measured())
     if held_back(controls, settings, page.top_line):
         return
     kept, provenance = stored(settings)

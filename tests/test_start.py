@@ -29,12 +29,15 @@ def test_it_loads_no_library_that_it_does_not_need(start):
     assert done.stderr.splitlines()[-1] == ""
 
 
-def test_the_first_page_with_generated_data_loads_no_table_library():
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize(("file", "unneeded"), [("app.py", LATER[2:]), ("pages/context.py", LATER[2:4])])
+def test_a_page_with_generated_data_loads_no_table_library(file, unneeded, live):
     code = (
         "import sys; from streamlit.testing.v1 import AppTest;"
-        f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=120).run();"
+        f"page = AppTest.from_file({str(ROOT / file)!r}, default_timeout=120);"
+        f"page.session_state['live'] = {live}; page.run();"
         "assert page.number_input and not page.exception;"
-        f"print(*({{*{LATER[2:]}}} & {{*sys.modules}}))"
+        f"print(*({{*{unneeded}}} & {{*sys.modules}}))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from looped import theory
 from looped.attention import Weights
+from looped.fields import Mark, Measured
 from looped.prompts import Prompts, Spectrum
 from looped.settings import Settings
 
@@ -20,6 +21,9 @@ MODE_LINE = (
     "number, and on this axis its line is straight."
 )
 """What the error does where every loop multiplies a mode by the same number."""
+
+SAME = 1e-6
+"""Relative difference below which two step sizes are called one."""
 
 
 class Algorithm(ABC):
@@ -62,6 +66,8 @@ class Algorithm(ABC):
     """Why more loops do not lead to least squares, as the end of a sentence; empty where they do."""
     closed_form: ClassVar[str] = "the modes"
     """What the closed form is computed from."""
+    auto_step: ClassVar[str] = "1/λ₁"
+    """The step size `auto`, as a formula."""
     step_limit: ClassVar[str] = "2/λ₁"
     """The step size above which the loop diverges, as a formula."""
     kappa_of: ClassVar[str] = "of XᵀX/n"
@@ -133,6 +139,22 @@ class Algorithm(ABC):
     def best_step(largest: Tensor, smallest: Tensor) -> Tensor:
         """The step size of `optimal` from λ₁ and λ_d."""
         return theory.best_constant(largest, smallest)
+
+    @property
+    def largest_step(self) -> float | None:
+        """The step size above which the loop diverges for some prompt; None where no number is known to be that."""
+        return 2 / float(self.spectrum.largest.max())
+
+    def measured(self) -> dict[str, Measured]:
+        """What the run makes of the settings that may have a name in place of a number, by setting."""
+        marks = [Mark(self.auto_step, "auto"), Mark("optimal", "optimal")]
+        if self.largest_step is not None:
+            marks.append(Mark(self.step_limit, self.largest_step))
+        eta, spread = self.step_size, ""
+        low, high = float(eta.min()), float(eta.max())
+        if high - low > SAME * high:
+            spread = f"Median of {len(eta)} prompts, {low:.3g} to {high:.3g}"
+        return {"step_size": Measured(float(eta.quantile(0.5)), spread, tuple(marks))}
 
     @cached_property
     def w_ref(self) -> Tensor:

@@ -118,8 +118,7 @@ class GradientDescent(Algorithm):
         if settings.data == "exact" and kappa > 1.01:
             if settings.step_size == "auto":
                 lines.append(
-                    "Raise κ and the line flattens in the long run; choose the optimal step under *Step size* and it "
-                    "steepens."
+                    "Raise κ and the line flattens in the long run; press the mark *optimal* below η and it steepens."
                 )
             if settings.examples >= settings.features:
                 lines.append(

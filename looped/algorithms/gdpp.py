@@ -11,6 +11,7 @@ from looped import theory
 from looped.algorithms.base import Algorithm
 from looped.algorithms.descent import gradient, iterate
 from looped.attention import Weights
+from looped.fields import Mark, Measured
 from looped.settings import FIELDS
 
 AUTO = (0.5, 23.0)
@@ -45,6 +46,7 @@ class GDPlusPlus(Algorithm):
         "von Oswald et al. (2023), what training of full weights finds; its closed form is derived for this project "
         "and checked numerically."
     )
+    auto_step = f"{AUTO[0] * AUTO[1]:g}/λ₁"
     kappa_of = "the larger of κ(XᵀX/n) and aλ₁"
     symbols = (("contraction", r"\gamma/a"),)
     reads = ("gamma",)
@@ -72,6 +74,19 @@ class GDPlusPlus(Algorithm):
         """p = γ/a, the same for all prompts."""
         asked = self.settings.gamma
         return 1 / self._best[1] if asked == "auto" else asked / float(self.step_size.max())
+
+    @property
+    def largest_step(self) -> None:
+        """None: γ decides whether the loop diverges, and what grows before it falls."""
+        return
+
+    def measured(self) -> dict[str, Measured]:
+        """η, and γ of the largest η."""
+        eta = self.step_size
+        gamma, steepest = self.contraction * float(eta.max()), float((eta * self.spectrum.largest).max())
+        edge = Mark("2/λ₁", 2 * float(eta.max()) / steepest)
+        marks = (*FIELDS["gamma"].marks, edge)
+        return super().measured() | {"gamma": Measured(gamma, marks=marks)}
 
     @property
     def parameters(self) -> dict[str, float]:

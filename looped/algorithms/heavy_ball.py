@@ -11,6 +11,11 @@ from looped.algorithms.base import Algorithm
 from looped.algorithms.descent import gradient, iterate
 from looped.algorithms.gd import construction
 from looped.attention import Weights
+from looped.fields import Measured
+from looped.settings import FIELDS
+
+LARGEST_MOMENTUM = FIELDS["momentum"].high
+"""Largest μ of `best_momentum`."""
 
 
 class HeavyBall(Algorithm):
@@ -48,6 +53,16 @@ class HeavyBall(Algorithm):
         """μ: the given one, or `best_momentum`."""
         asked = self.settings.momentum
         return best_momentum(self.change, self.spectrum.nonzero) if asked == "auto" else asked
+
+    @property
+    def largest_step(self) -> float:
+        """2(1+μ)/λ₁ of the worst prompt. With μ on auto, which grows with η, it is reached at the largest μ."""
+        asked = self.settings.momentum
+        return (1 + (LARGEST_MOMENTUM if asked == "auto" else asked)) * 2 / float(self.spectrum.largest.max())
+
+    def measured(self) -> dict[str, Measured]:
+        """η and μ."""
+        return super().measured() | {"momentum": Measured(self.momentum, marks=FIELDS["momentum"].marks)}
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -111,4 +126,4 @@ def best_momentum(change: Tensor, nonzero: Tensor) -> float:
 
     Source: roots of r² − (1+μ−ηλ)r + μ, a complex pair iff (1−√μ)² < ηλ < (1+√μ)².
     """
-    return min(float(torch.where(nonzero, (1 - change.sqrt()).square(), 0.0).max()), 0.9999)
+    return min(float(torch.where(nonzero, (1 - change.sqrt()).square(), 0.0).max()), LARGEST_MOMENTUM)

@@ -39,6 +39,7 @@ class Preconditioned(Algorithm):
         "read in notes. What training reaches is measured on the training page."
     )
     limit = "the least-squares solution for the labels αy that is shortest in C^−½w"
+    auto_step = "1/ν₁"
     step_limit = "2/ν₁"
     steady = True
 

@@ -34,6 +34,7 @@ class Ridge(Algorithm):
     limit = "the minimiser of ‖Xw − αy‖²/(2n) + ρ‖w‖²/2"
     limit_curve = "Ridge solution"
     ends_elsewhere = "ridge descent ends at the solution of its penalised loss, so more loops leave a difference"
+    auto_step = "1/(λ₁+ρ)"
     step_limit = "2/(λ₁+ρ)"
     kappa_of = "of XᵀX/n + ρI"
     symbols = (("ridge", r"\rho"),)

@@ -34,6 +34,11 @@ class Softmax(GradientDescent):
     softmax = True
     steady = False
 
+    @property
+    def largest_step(self) -> None:
+        """None: nothing is known of when it diverges."""
+        return
+
     @cached_property
     def errors(self) -> Tensor | None:
         """None: the modes do not evolve independently."""

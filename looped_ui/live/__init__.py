@@ -115,7 +115,7 @@ def live_row(
         below: Pixels of the window that are left free below them.
         drawn: A curve of the first picture that the pointer draws.
     """
-    state, followed = st.session_state, dict(sliders)
+    state = st.session_state
     teller = next(iter(charts))  # the browser keeps one of several messages, so one of them tells of the slider
     state[f"{teller}_run"] = run = state.get(f"{teller}_run", 0) + 1
 
@@ -129,22 +129,22 @@ def live_row(
         if state.pop(f"{teller}_taken", False):
             st.rerun()  # all that shows what was drawn stands outside
         drag = _said(teller, "drag")
-        if drag.get("run") != run or drag.get("key") not in [*followed]:  # of an earlier run: let go since then
+        if drag.get("run") != run or drag.get("key") not in [*sliders]:  # of an earlier run: let go since then
             drag = {}
         places = st.columns(len(charts)) if len(charts) > 1 else [st.container()]
         for place, (key, (heading, draw)) in zip(places, charts.items(), strict=True):
             with place:
                 if heading:
                     st.markdown(f"**{heading}**")
-                shown = _dragged(draw, *followed[drag["key"]], drag.get("place")) if drag else draw({})
+                shown = _dragged(draw, *sliders[drag["key"]], drag.get("place")) if drag else draw({})
                 if state.get("live"):
-                    telling: dict[str, Any] = {"sliders": list(followed)} if key == teller else {}
+                    telling: dict[str, Any] = {"sliders": tuple(sliders)} if key == teller else {}
                     if drag:
-                        telling["ahead"] = _ahead(draw, followed[drag["key"]], drag, shown)
+                        telling |= {"follows": drag["key"], "ahead": _ahead(draw, sliders[drag["key"]], drag, shown)}
                     if drawn is not None and key == teller:
-                        telling["drawn"] = {"trace": drawn.trace, "stops": drawn.stops}
+                        telling |= {"drawn": drawn.trace, "stops": drawn.stops}
                     answer = drag.get("number", 0)
-                    telling |= {"run": run, "answer": answer, "row": list(charts)}
+                    telling |= {"run": run, "answer": answer, "row": tuple(charts)}
                     _mount(key, shown, take, heights=heights, below=below, **telling)
                 else:
                     figure(shown, key)
@@ -171,8 +171,8 @@ def _dragged(draw: Draw, name: str, stops: tuple[Any, ...], place: object) -> Pi
         return draw({})
 
 
-def _ahead(draw: Draw, slider: tuple[str, tuple[Any, ...]], drag: Mapping[str, Any], shown: Picture) -> dict[str, Any]:
-    """The picture of the slider's place and those of the next ones that were asked for, as far as time allows."""
+def _ahead(draw: Draw, slider: tuple[str, tuple[Any, ...]], drag: Mapping[str, Any], shown: Picture) -> str:
+    """The picture of the slider's place and those of the next ones that were asked for, as far as time allows; JSON."""
     asked, began = drag.get("ahead"), time.monotonic()
     places = [place for place in asked if isinstance(place, int)][:MOST_AHEAD] if isinstance(asked, list) else []
     pictures = {str(drag.get("place")): shown}
@@ -181,7 +181,7 @@ def _ahead(draw: Draw, slider: tuple[str, tuple[Any, ...]], drag: Mapping[str, A
             break
         pictures[str(place)] = _dragged(draw, *slider, place)
     drawn = {place: {"figure": _json(picture), "alt": picture.alt} for place, picture in pictures.items()}
-    return {"key": drag["key"], "pictures": drawn}
+    return json.dumps(drawn, separators=(",", ":"))
 
 
 def _said(key: str, what: str) -> Mapping[str, Any]:
@@ -207,15 +207,17 @@ def _json(picture: Picture) -> str:
 
 
 def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **data: Any) -> None:
+    # For a list or a dict Streamlit would import pandas, to see whether it is a table. Another first chart may be made
+    # meanwhile, and Plotly fails where pandas is half imported.
     _component(
         key=key,
         data={
             "figure": _json(picture),
             "alt": picture.alt,
-            "config": CHART_CONFIG,
+            "config": json.dumps(CHART_CONFIG),
             "narrowest": NARROWEST,
             "key": key,
-            "row": [key],
+            "row": (key,),
             **data,
         },
         on_drag_change=_nothing,

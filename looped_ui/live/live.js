@@ -7,13 +7,10 @@ const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
 const AHEAD = 3 // places on each side of a slider whose pictures are asked for
 const QUICK = 150 // milliseconds; answers that come later are asked for less
-const POINTER = ["pointerdown", "pointermove", "pointerup", "pointercancel"]
-
-const MOVES = [...POINTER, "keydown"]
+const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
 const lives = new Map() // by key of the element
 const mounted = new WeakMap() // one for each mount: a run of the script calls the default export again
-const nextFrame = () => new Promise(requestAnimationFrame)
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 const isPlain = value => value !== null && typeof value === "object" && !Array.isArray(value)
 
@@ -78,8 +75,9 @@ class Live {
     }
     this.bar.onkeydown = event => this.press(event)
     this.follow = this.follow.bind(this)
-    for (const type of MOVES) document.addEventListener(type, this.follow, true)
-    for (const type of POINTER) this.chart.addEventListener(type, event => this.sketch(event))
+    for (const type of [...GRIP, "keydown"]) document.addEventListener(type, this.follow, true)
+    this.moves = new MutationObserver(() => this.step())
+    for (const type of [...GRIP, "pointermove"]) this.chart.addEventListener(type, event => this.sketch(event))
     this.fit = this.fit.bind(this)
     this.sizes = new ResizeObserver(this.fit)
     this.sizes.observe(root)
@@ -92,7 +90,7 @@ class Live {
     const { data } = component
     if (!data) return this.announce()
     if (data.run !== this.run && !this.ahead.has(data.figure)) this.ahead.clear() // something else was changed
-    if (data.ahead) this.ahead.keep(data.ahead.key, data.ahead.pictures)
+    if (data.ahead) this.ahead.keep(data.follows, JSON.parse(data.ahead))
     this.root.dataset.ahead = this.ahead.pictures.size
     if (data.ahead && this.asked) this.ahead.answeredAfter(performance.now() - this.asked)
     this.asked = null
@@ -185,7 +183,7 @@ class Live {
       const layout = { ...this.layout, template: this.template, uirevision: "live", autosize: true, height: undefined }
       // Below a low chart the legend would lie on the title of the axis.
       if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
-      await window.Plotly.react(this.chart, traces, layout, this.data.config)
+      await window.Plotly.react(this.chart, traces, layout, JSON.parse(this.data.config))
       this.pictures += 1
       this.root.dataset.pictures = this.pictures
     } while (this.again)
@@ -213,22 +211,23 @@ class Live {
   }
 
   // The value of a slider moves with the pointer, and the server hears of it on release only; a key moves it at once.
-  async follow(event) {
-    if (event.type === "pointerdown" || event.type === "keydown") {
-      const box = event.target.closest?.('[data-testid="stSlider"]')
-      const key = box?.closest('[class*="st-key-"]')?.className.match(/st-key-(\S+)/)?.[1]
+  follow({ type, target }) {
+    if (type === "pointerdown" || type === "keydown") {
+      const key = target.closest?.('[data-testid="stSlider"]')?.closest('[class*="st-key-"]')?.className.match(/st-key-(\S+)/)?.[1]
+      this.moves.disconnect()
       if (!this.data?.sliders?.includes(key)) return (this.moved = null)
       if (this.moved?.key !== key) this.moved = { key, place: placeOf(key), direction: 1 }
-      this.moved.held = event.type === "pointerdown"
-    } else if (event.type !== "pointermove" && this.moved) {
-      this.moved.held = false
-      this.wanted = false
+      this.moved.held = type === "pointerdown"
+      this.moves.observe(sliderOf(key), { attributeFilter: ["aria-valuetext"] }) // when the slider is drawn
+    } else if (this.moved) {
+      this.moved.held = this.wanted = false
     }
+  }
+
+  async step() {
     const { moved } = this
-    if (!moved || (event.type !== "keydown" && !moved.held)) return
-    for (let frame = 0; frame < 3 && placeOf(moved.key) === moved.place; frame++) await nextFrame()
-    const place = placeOf(moved.key)
-    if (moved !== this.moved || place === moved.place) return
+    const place = moved && placeOf(moved.key)
+    if (!moved || place === moved.place) return
     moved.direction = Math.sign(place - moved.place)
     moved.place = place
     const ready = this.sentAhead(moved)
@@ -239,10 +238,10 @@ class Live {
 
   // A press on the chart puts the nearest point of the curve there; a drag goes on to the next ones.
   sketch(event) {
-    const { drawn } = this.data ?? {}
+    const { drawn, stops } = this.data ?? {}
     const area = this.chart.querySelector(".nsewdrag")
-    if (!drawn || !area || (event.type === "pointerdown" ? !area.contains(event.target) : !this.sketching)) return
-    const { x, y } = this.figure.data[drawn.trace]
+    if (!stops || !area || (event.type === "pointerdown" ? !area.contains(event.target) : !this.sketching)) return
+    const { x, y } = this.figure.data[drawn]
     if (event.type === "pointerdown") {
       this.sketching = true
       this.chart.setPointerCapture(event.pointerId)
@@ -253,7 +252,7 @@ class Live {
       const nearest = (values, place) => values.reduce((best, value, k) =>
         Math.abs(Math.log10(value) - place) < Math.abs(Math.log10(values[best]) - place) ? k : best, 0)
       const point = nearest(x, at(this.layout.xaxis.range, (event.clientX - box.left) / box.width))
-      y[point] = drawn.stops[nearest(drawn.stops, at(this.layout.yaxis.range, (box.bottom - event.clientY) / box.height))]
+      y[point] = stops[nearest(stops, at(this.layout.yaxis.range, (box.bottom - event.clientY) / box.height))]
       this.draw()
     }
     if (event.type === "pointerup" || event.type === "pointercancel") {
@@ -321,7 +320,8 @@ class Live {
     this.pause()
     this.sizes.disconnect()
     window.removeEventListener("resize", this.fit)
-    for (const type of MOVES) document.removeEventListener(type, this.follow, true)
+    this.moves.disconnect()
+    for (const type of [...GRIP, "keydown"]) document.removeEventListener(type, this.follow, true)
     if (window.Plotly) window.Plotly.purge(this.chart)
   }
 }

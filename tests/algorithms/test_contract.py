@@ -264,6 +264,37 @@ def test_divergence_is_predicted_on_both_sides_of_the_limit(name):
         assert np.isfinite(result.looped).all()
 
 
+@pytest.mark.parametrize("data", ["exact", "gaussian"])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_marks_of_a_setting_are_its_names_and_the_number_at_which_the_verdict_turns(name, data):
+    base = Settings(algorithm=name, prompts=5, loops=20, data=data)
+    found = ALGORITHMS[name](base, draw(base)).measured()
+    assert found.keys() == {"step_size", *(own for own in ALGORITHMS[name].reads if FIELDS[own].kind == "step")}
+    edges = 0
+    for key, (_, _, marks) in found.items():
+        named, numbers = ([m for m in marks if isinstance(m.value, kind)] for kind in (str, float))
+        assert tuple(mark.value for mark in named) == FIELDS[key].ids
+        for edge in numbers:
+            kinds = [compare(base.replace(**{key: share * edge.value})).prediction.kind for share in (0.999, 1.001)]
+            assert kinds == ["converges", "diverges"]
+            edges += 1
+    assert edges == (name != "softmax")
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_named_number_is_the_median_of_those_that_the_run_uses(name):
+    for data in ("exact", "gaussian"):
+        base = Settings(algorithm=name, prompts=6, loops=8, data=data)
+        result = compare(base)
+        eta, found = result.step_size, result.algorithm.measured()
+        assert found["step_size"].value == pytest.approx(np.median(eta))
+        differ = eta.max() - eta.min() > 1e-6 * eta.max()
+        assert bool(found["step_size"].spread) == differ == (data == "gaussian")
+        for key in found.keys() - {"step_size"}:  # the number in place of the name changes nothing
+            same = compare(base.replace(**{key: found[key].value}))
+            np.testing.assert_allclose(same.looped, result.looped, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("kappa", [1.5, 20.0])
 @pytest.mark.parametrize("name", [name for name in STEPS if name in STILL])
 def test_the_factor_that_is_predicted_is_that_of_the_error_in_the_long_run(name, kappa):

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from looped import Settings, compare
+
 from .visit import Visit
 
 pytestmark = pytest.mark.browser
@@ -117,3 +119,69 @@ def test_without_the_component_the_page_has_streamlits_chart(other_tab: Visit) -
     expect(page.locator(".st-key-stage [data-testid=stPlotlyChart]")).to_be_visible()
     expect(page.locator(".looped-live .js-plotly-plot")).to_have_count(0)
     assert other_tab.complaints == []
+
+
+def first_errors(page: Page) -> list[float]:
+    """The transformer's error after each loop, as the picture draws it."""
+    return page.evaluate("""() => document.querySelector('.st-key-stage .js-plotly-plot').data.find(
+        trace => trace.name === 'Looped transformer' && trace.xaxis === 'x5').y""")
+
+
+def test_a_dragged_step_size_shows_the_divergence_and_a_mark_sets_what_it_is_named_after(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
+    page = visit.open(f"{LINK}&step=0.5").page
+    settings = Settings(loops=30, examples=6, features=2, condition_number=10)
+    box, slider = visit.number("step"), visit.slider("step")
+
+    def is_drawn(eta: float) -> bool:
+        expected = compare(settings.replace(step_size=eta)).errors[:, 0]
+        drawn = first_errors(page)
+        return len(drawn) == 31 and drawn == pytest.approx(expected.clip(1e-17, 1e6), rel=1e-3)
+
+    with subtests.test("the picture follows the step that stands above the slider, beyond 2/λ₁ = 1.1 as well"):
+        with visit.change():  # a place of its own, before which and after which all others stand
+            box.fill("0.33")
+            page.keyboard.press("Enter")
+        area = visit.slider_box("step").bounding_box()
+        assert area is not None
+        share = float(slider.input_value()) / float(slider.get_attribute("max") or 1)
+        middle, left, width = area["y"] + area["height"] / 2, area["x"] + 8, area["width"] - 16
+        page.mouse.move(left + share * width, middle)
+        page.mouse.down()
+        for place in (0.6, 0.7):
+            page.mouse.move(left + place * width, middle, steps=3)
+            visit.until(lambda: is_drawn(float(slider.get_attribute("aria-valuetext") or 0)), "the picture of the step")
+        eta = float(slider.get_attribute("aria-valuetext") or 0)
+        assert eta > 1.1
+        assert first_errors(page)[-1] > 1e3
+        assert box.input_value() == "0.33"  # nothing but the picture has run
+        with visit.change():
+            page.mouse.up()
+        expect(box).to_have_value(f"{eta:g}")
+        expect(visit.alert("Predicted before running")).to_contain_text("Diverges")
+        assert visit.query()["step"] == [f"{eta:g}"]
+    with subtests.test("a mark sets its name, and the box shows the number that it comes to"):
+        before = page.evaluate("history.length")
+        with visit.change():
+            page.get_by_role("radio", name="optimal").click()
+        expect(box).to_have_value("1")  # 2/(λ₁+λ₂), and their sum is d = 2
+        expect(slider).to_have_attribute("aria-valuetext", "1")
+        assert visit.query()["step"] == ["optimal"]
+        assert page.evaluate("history.length") == before + 1
+        visit.until(lambda: is_drawn(1.0), "the picture of the optimal step")
+    with subtests.test("Back and Forward bring back what was set"):
+        with visit.change():
+            page.go_back()
+        expect(box).to_have_value(f"{eta:g}")
+        with visit.change():
+            page.go_forward()
+        expect(box).to_have_value("1")
+        expect(page.get_by_role("radio", name="optimal")).to_be_checked()
+    with subtests.test("a slider moved by keys keeps the keyboard"):
+        visit.move("step")
+        expect(box).to_have_value("1.2")
+        expect(slider).to_be_focused()
+        visit.move("step", "ArrowLeft")
+        expect(box).to_have_value("1")
+        assert visit.query()["step"] == ["1"]

@@ -29,7 +29,9 @@ MAIN = {
 GROUND = {"light": "#FFFFFF", "dark": "#12161C"}
 """Background by theme, as in .streamlit/config.toml."""
 CONTROLS = {"T": "T · loops", "n": "n · examples", "d": "d · features", "kappa": "κ · condition"}
-"""Key in the link to label on the page."""
+"""Key in the link to label on the page, of the four main controls."""
+LABELS = {**CONTROLS, "step": "η · step size"}
+"""Those and the step size."""
 PLOT = """key => {
     const named = document.querySelector(`.st-key-${key}`)
         ?? [...document.querySelectorAll('[class*=st-key-chart]')].find(box => box.className.includes(key));
@@ -111,7 +113,7 @@ class Visit:
     def _received(self, frame: bytes | str) -> None:
         message = ForwardMsg.FromString(frame) if isinstance(frame, bytes) else ForwardMsg()
         kind = message.WhichOneof("type")
-        self.started += kind == "new_session" and not message.new_session.fragment_ids_this_run
+        self.started += kind == "new_session"  # also of a fragment
         self.finished += kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
 
     def open(self, link: str = "?v=1", width: int = VIEWPORT["width"]) -> "Visit":
@@ -190,8 +192,8 @@ class Visit:
         return parse_qs(urlparse(self.page.url).query)
 
     def slider(self, key: str) -> Locator:
-        """The slider of one of the four main controls."""
-        return self.page.get_by_role("slider", name=re.compile(f"^{CONTROLS[key].split()[0]}"))
+        """The slider of one of the main controls."""
+        return self.page.get_by_role("slider", name=re.compile(f"^{LABELS[key].split()[0]}"))
 
     def slider_box(self, key: str) -> Locator:
         """The visible part of that slider."""
@@ -206,8 +208,8 @@ class Visit:
             self.page.keyboard.press(arrow)
 
     def number(self, key: str) -> Locator:
-        """The number input of one of the four main controls."""
-        return self.page.get_by_role("spinbutton", name=re.compile(f"^{CONTROLS[key].split()[0]}"))
+        """The number input of one of the main controls."""
+        return self.page.get_by_role("spinbutton", name=re.compile(f"^{LABELS[key].split()[0]}"))
 
     def numbers(self) -> dict[str, str]:
         """What the number inputs of the main controls show, but for those whose value the data decide."""

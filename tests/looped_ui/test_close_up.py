@@ -67,7 +67,7 @@ def test_the_button_sets_the_optimal_step():
     at = open_page(modes="true")
     at.button(key="set_optimal").click()
     run(at)
-    assert at.selectbox(key="step").value == "optimal"
+    assert at.button_group(key="step_marks").value == "optimal"
     assert at.button(key="set_optimal").disabled
     now = next(trace for trace in spec(at, "rate-chart")["data"] if str(trace.get("name")).startswith("η now"))
     modes = split(compare(Settings()))

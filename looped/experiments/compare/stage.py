@@ -1,5 +1,6 @@
 """The first picture of page 1: prompt, attention layer, way down the loss and error, with a frame for each loop."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -229,7 +230,14 @@ def _written(shown: Inside) -> bool:
 
 
 def _numbers(values: np.ndarray) -> list[list[str]]:
-    return [[f"{value:.2f}".replace("-", "−") for value in row] for row in values]
+    return [[_short(value).replace("-", "−") for value in row] for row in values]
+
+
+def _short(value: float) -> str:
+    """A number in the width of a cell."""
+    if abs(value) < 1e4:
+        return f"{value:.{2 if abs(value) < 100 else 0}f}"
+    return re.sub(r"e\+0*", "e", f"{value:.0e}")
 
 
 def _errors(values: np.ndarray) -> np.ndarray:

@@ -10,12 +10,18 @@ from looped import prompts
 from looped.algorithms.gd import GradientDescent
 from looped.algorithms.run import looped_iterates
 from looped.experiments.context.settings import ContextSettings
+from looped.fields import Measured
 from looped.prompts import relative_distance
 
 STUDENT_DEGREES = 3
 """Degrees of freedom of heavy-tailed rows: the variance is finite, the fourth moment is not."""
 LARGEST_ITERATE = 1e100
 """Size beyond which a diverging iterate is held, so that no array holds inf or NaN."""
+
+TYPICAL_RATIO = 4.0
+"""n/d at which one η is named for all prompts."""
+MOST_DRAWN = 2_000_000
+"""Numbers of examples that are drawn for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,14 @@ def run_group(settings: ContextSettings, n: int, which: range) -> Cell:
         kappa=batch.spectrum.condition_number.numpy(),
         growth=(algorithm.step_size * batch.spectrum.largest).numpy(),
     )
+
+
+def measured(settings: ContextSettings) -> dict[str, Measured]:
+    """What the runs make of a named η: that of the first prompts at the measured n/d nearest to `TYPICAL_RATIO`."""
+    ratio, n = min(zip(settings.ratios, settings.examples, strict=True), key=lambda pair: abs(pair[0] - TYPICAL_RATIO))
+    count = max(1, min(settings.prompts, MOST_DRAWN // (n * settings.features)))
+    found = GradientDescent(settings.run(), draw_prompts(settings, n, range(count))).measured()["step_size"]
+    return {"step_size": found._replace(spread=found.spread and f"{found.spread}, at n/d\u00a0=\u00a0{ratio:g}")}
 
 
 def join(parts: list[Cell]) -> Cell:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from looped.fields import Choice
+from looped.fields import Choice, Measured
 from looped.settings import CheckedSettings, Settings, setting
 from looped.training.plan import Training
 
@@ -83,18 +83,18 @@ class TrainSettings(CheckedSettings):
         help="How the weights are updated. Adam and SGD clip gradients to length 1.",
     )  # fmt: skip
     steps: int = setting(
-        0, key="steps", label="Steps", kind="whole", low=0, high=20_000,
+        0, key="steps", label="Steps", kind="whole", low=0, high=20_000, zero="Automatic",
         help="Number of optimiser steps, including those with fewer than T loops and those of several starts. 0 takes "
         "a number that suits the other settings. Up to 20,000; steps are counted, never seconds, so that results "
         "repeat.",
     )  # fmt: skip
     patience: int = setting(
-        0, key="patience", label="Patience", kind="whole", low=0, high=5_000,
+        0, key="patience", label="Patience", kind="whole", low=0, high=5_000, zero="All steps",
         help="Stop early on a plateau: when the typical loss of this many steps at the full T is not 1 % below that "
         "of as many steps before. 0 makes all steps. Up to 5,000.",
     )  # fmt: skip
     batch: int = setting(
-        0, key="batch", label="Batch", kind="whole", low=0, high=16_384,
+        0, key="batch", label="Batch", kind="whole", low=0, high=16_384, zero="Automatic",
         help="Fresh prompts in every step. 0 takes a number that suits the other settings. Up to 16,384.",
     )  # fmt: skip
     dtype: Literal["float64", "float32"] = setting(
@@ -121,3 +121,9 @@ class TrainSettings(CheckedSettings):
                 given[name] = getattr(self, name)
         same = ("loops", "examples", "features", "task", "weights", "noise", "seed", "patience", "dtype", "device")
         return Training.suited(tied=not self.untied, **{name: getattr(self, name) for name in same}, **given)
+
+    def measured(self) -> dict[str, Measured]:
+        """The number that a run uses where a setting is 0, by setting; as much patience as steps never stops early."""
+        plan = self.training()
+        patience = min(float(plan.steps), self.table["patience"].high)
+        return {"steps": Measured(plan.steps), "batch": Measured(plan.batch), "patience": Measured(patience)}

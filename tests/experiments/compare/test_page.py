@@ -33,14 +33,6 @@ def traces(at, key="errors"):
     return lines(spec(at, key))
 
 
-def type_in(at, key, text):
-    """Type into a list of choices that takes new ones."""
-    box = at.selectbox(key=key)
-    box.options.append(text)  # AppTest sends only what stands in the list
-    box.set_value(text)
-    return run(at)
-
-
 def place_of(at, wanted):
     """Position on the page of the first element that `wanted` accepts."""
     return next(place for place, node in enumerate(at.main) if wanted(node))
@@ -49,6 +41,11 @@ def place_of(at, wanted):
 def queried(at, key):
     value = at.query_params.get(key)
     return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def marked(at, key):
+    """The mark that is chosen below the slider of a setting."""
+    return at.button_group(key=f"{key}_marks").value
 
 
 def value(at, key):
@@ -146,7 +143,9 @@ def test_every_slider_reaches_both_ends_of_its_range_and_its_number(key):
 @pytest.mark.parametrize(
     ("widget", "key", "value", "change"),
     [
-        ("selectbox", "step", "optimal", {"step_size": "optimal"}),
+        ("button_group", "step_marks", "optimal", {"step_size": "optimal"}),
+        ("number_input", "step_number", 0.3, {"step_size": 0.3}),
+        ("select_slider", "step_slider", 0.6, {"step_size": 0.6}),
         ("selectbox", "spectrum", "outlier", {"spectrum": "outlier"}),
         ("selectbox", "data", "gaussian", {"data": "gaussian"}),
         ("selectbox", "layout", "slots", {"layout": "slots"}),
@@ -220,7 +219,7 @@ def test_a_bad_value_in_a_link_becomes_the_nearest_and_is_named(key, asked, used
 
 @pytest.mark.parametrize(
     ("key", "asked", "used"),
-    [("step", "-1", "auto"), ("data", "moon", "exact"), ("layout", "wide", "compact"), ("dtype", "int8", "float64")],
+    [("data", "moon", "exact"), ("layout", "wide", "compact"), ("dtype", "int8", "float64")],
 )
 def test_a_bad_choice_in_a_link_becomes_the_default_and_is_named(key, asked, used):
     at = open_page(**{key: asked})
@@ -266,7 +265,7 @@ def test_the_link_is_repaired():
 def test_divergence_is_predicted_in_words_before_the_metrics_and_the_chart_stays_finite(by):
     at = open_page(step="3") if by == "link" else open_page()
     if by == "hand":
-        type_in(at, "step", "3")
+        set_value(at, "number_input", "step_number", 3.0)
     assert "Diverges" in at.error[0].value
     assert "Predicted before running" in at.error[0].value
     assert "η = 3 is above 2/λ₁" in at.error[0].value
@@ -292,9 +291,11 @@ def test_convergence_is_predicted_with_the_factor_of_the_slowest_mode():
     assert "leaves 0.9 of the error" in texts(at, "caption")
 
 
-def test_a_step_typed_in_that_is_no_number_is_refused_in_words():
-    at = type_in(open_page(), "step", "fast")
-    assert "step = fast" in texts(at, "warning")
+@pytest.mark.parametrize("asked", ["-1", "fast", "0"])
+def test_a_step_in_a_link_that_cannot_be_used_is_the_default_and_is_named(asked):
+    at = open_page(step=asked)
+    assert f"step = {asked} cannot be used" in texts(at, "warning")
+    assert (marked(at, "step"), queried(at, "step")) == ("1/λ₁", "auto")
     assert_draws(at, Settings())
 
 
@@ -489,7 +490,7 @@ def test_every_control_has_a_help_text(data):
     assert len(widgets) > 12
     helped = {widget.label for widget in widgets if widget.proto.help}
     for widget in widgets:
-        twin = widget.label.removesuffix(" (slider)")  # its label is hidden, the number beside it carries the help
+        twin = widget.label.partition(" (")[0]  # its label is hidden, the number beside it carries the help
         assert widget.label in helped or twin in helped, widget.label
 
 
@@ -619,7 +620,7 @@ def test_every_algorithm_is_drawn_beside_its_explicit_twin_and_gradient_descent(
     assert any(label.startswith("Plain gradient descent") for label in drawn)
     assert ":green-badge[PASS]" in texts(at, "caption")
     assert {field for field in ("ridge", "momentum", "gamma") if any(
-        box.key == field for box in (*at.number_input, *at.selectbox))} == set(ALGORITHMS[name].reads)  # fmt: skip
+        box.key in (field, f"{field}_number") for box in at.number_input)} == set(ALGORITHMS[name].reads)  # fmt: skip
 
 
 def test_softmax_has_no_verdict_and_says_so():

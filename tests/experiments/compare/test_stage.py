@@ -52,6 +52,19 @@ def test_its_numbers_are_those_of_the_prompt(name):
         assert not shown.scores.size
 
 
+def test_a_number_of_a_diverging_run_fits_its_cell():
+    def cells(eta):
+        picture = stage(compare(Settings(**SMALL, step_size=eta)))
+        kinds = [trace["type"] for trace in picture.spec["data"]]
+        (queries,) = (moved for (place, name), moved in picture.motion.moved.items()
+                      if name == "text" and kinds[place] == "heatmap")  # fmt: skip
+        return {text for query in queries for row in query for text in row}
+
+    for eta in (1.0, 3.0, 1e6):
+        assert max(map(len, cells(eta))) <= 6, eta
+    assert any(re.fullmatch("−?[1-9]e[1-9][0-9]", text) for text in cells(1e6))
+
+
 def test_a_new_x_is_another_with_another_seed_and_the_same_with_the_same():
     first, again, other = (record(compare(Settings(**SMALL, seed=seed))).new_x for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)

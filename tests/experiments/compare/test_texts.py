@@ -334,7 +334,7 @@ def test_the_helps_of_every_setting_are_set_as_mathematics():
     by_key = {
         node.key: node.proto.help for node in at.sidebar if getattr(node, "key", None) and hasattr(node.proto, "help")
     }
-    assert "$λ_{d}$" in by_key["step"]
+    assert "$λ_{d}$" in by_key["step_number"]
     assert "λ_d" in FIELDS["step_size"].help
 
 
