@@ -108,7 +108,7 @@ def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look,
 
 def _inside(look: backend.Look) -> None:
     inside = look.inside
-    decay = "" if inside.weights.decay is None else " − ηKz"
+    decay = "" if inside.weights.decay is None else " − η𝓚z"
     st.caption(
         "At loop t the query z scores every example, zᵢᵀQz, and their sum, weighted by the scores, moves it: "
         f"Δ = −(η/n) P Z 𝓜 (ZᵀQz){decay}. Play, or step with the arrow keys."

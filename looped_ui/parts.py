@@ -1,10 +1,12 @@
 """Parts that every page draws the same way."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
+
+from looped.glossary import spoken
 
 
 def plain(text: str) -> str:
@@ -38,6 +40,23 @@ def _symbol(found: re.Match[str]) -> str:
         return rf"${letter or ''}_{{{words}}}$"
     power = (found["above"] or found["power"]).replace("½", "1/2")
     return rf"${letter}^{{{power}}}$"
+
+
+def meanings(page: str, text: str, before: str = "") -> str | None:
+    """Markdown for the help mark behind a text: what its words mean that no text `before` has; None if there are none.
+
+    Args:
+        page: name of its experiment.
+        text: in Markdown.
+        before: what the page says above it.
+    """
+    found = spoken(page, text, before)
+    return bullets(f"**{typeset(name)}** · {typeset(what)}" for name, what in found.items()) or None
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Sentences as a Markdown list."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def unbroken(text: str) -> str:

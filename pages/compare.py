@@ -89,7 +89,7 @@ def verdicts(settings: Settings, summary: Summary) -> None:
     with st.container(horizontal=True):
         if verdict.prediction == "converges":
             show_number("Predicted", "converges", verdict.prediction_sentence.partition(": ")[2],
-                        "From the eigenvalues alone, before anything is run.", width=240)  # fmt: skip
+                        f"From the eigenvalues alone, before anything is run. {words.MODE}", width=240)  # fmt: skip
         show_number(
             f"max |loop − {ALGORITHMS[settings.algorithm].gap_name}|",
             f"{verdict.gap:.1e}",
@@ -245,7 +245,7 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
             return None
         if (prediction := summary.verdict.prediction) != "converges":
             box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
-            box(f"**Predicted before running.** {typeset(summary.verdict.prediction_sentence)}")
+            box(f"**Predicted before running.** {typeset(words.prediction(summary))}")
         live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
         st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
         st.caption(typeset(words.what_runs(done.settings, summary)))

@@ -13,9 +13,9 @@ from looped.experiments.gpt2.settings import PAPER, GPT2Settings
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
-from looped_ui.frame import Page, bullets
+from looped_ui.frame import Page
 from looped_ui.live import figure
-from looped_ui.parts import data_table, plain, show_number
+from looped_ui.parts import bullets, data_table, plain, show_number
 from looped_ui.share import held_back, share
 
 JOB = "gpt2"

@@ -189,7 +189,7 @@ def training_section(settings: SignalSettings, matrices: Matrices, identity: str
                 st.markdown("**Learned start:** g beside β\\*")
                 figure(figures.start_chart(learned, shown), "start")
             with right:
-                st.markdown("**Learned step:** v·U₁₁ beside Γ\\*ᵀ")
+                st.markdown("**Learned step:** $r_{d+1}$·U₁₁ beside Γ\\*ᵀ")
                 figure(figures.matrix_chart(learned, reach.gd), "matrix")
 
     jobs.watch(JOB, show, quiet=True)
