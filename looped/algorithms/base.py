@@ -81,7 +81,9 @@ class Algorithm(ABC):
     maps: ClassVar[bool] = False
     """True where token-wise maps move the query beside attention."""
     steady: ClassVar[bool] = False
-    """True where every loop multiplies each mode by the same number, and one query is all that moves."""
+    """True where every loop multiplies each mode by the same number."""
+    one_query: ClassVar[bool] = True
+    """True where one query is all that moves, by one head, so that its scores and its updates tell a loop."""
     has_rival: ClassVar[bool] = True
     """True where plain gradient descent is another algorithm, worth a curve beside it."""
 

@@ -71,7 +71,7 @@ class HeavyBall(Algorithm):
         A[w, before] = -self.momentum * identity
         A[before, w] = identity
         A[before, before] = 0
-        return replace(plain, P=P, Q=Q, skip=A)
+        return replace(plain, P=P, Q=Q, skip=A, before=before)
 
     def explicit(self, X: np.ndarray, y: np.ndarray, eta: np.ndarray, gram: bool) -> np.ndarray:
         """T steps of w_{t+1} = w_t − η∇L(w_t) + μ(w_t − w_{t−1}), w_{−1} = w_0 = 0."""

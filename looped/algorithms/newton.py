@@ -38,6 +38,7 @@ class Newton(Algorithm):
     source = "The iteration: Fu et al. (2023). The construction is derived for this project and checked numerically."
     has_state = False
     layouts = False
+    one_query = False
 
     @property
     def weights(self) -> Weights:

@@ -37,6 +37,8 @@ class Weights:
     """𝓚, (D, D), what η takes from a written token besides attention; None is nothing."""
     copy: slice | None = None
     """Rows in which the examples hold their features a second time."""
+    before: slice | None = None
+    """Rows of the query that hold the iterate of the loop before, 0 at first."""
     predicts: bool = False
     """Whether queries are points x_q to predict at. There are d of them, the unit vectors, so that what the
     transformer predicts is the vector w_t, number by number."""

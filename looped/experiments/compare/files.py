@@ -89,6 +89,7 @@ class ComparisonExport(Export[Comparison]):
             by_mode = modes.split(self.result)
             pictures["Error of each mode"] = mode_chart(by_mode, CLOSE, self.result.settings.dtype)
             pictures["What one loop leaves, by step size"] = rate_chart(by_mode)
+        if self.result.algorithm.one_query:
             pictures["Inside the loop"] = player(inside.record(self.result))
         if self.result.report is not None and self.result.report.held_out is not None:
             pictures["Predictions on held-out rows"] = prediction_chart(self.result.report.held_out)

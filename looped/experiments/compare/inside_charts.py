@@ -7,7 +7,6 @@ import numpy as np
 from looped.chart import Motion, Picture, colour, short
 from looped.experiments.compare import player_layout as stage
 from looped.experiments.compare.inside import Inside
-from looped.experiments.compare.modes import require_steady
 
 ORDER = (
     "iterate", "explicit", "solution", "scores", "examples", "query", "update", "loss", "P", "Q",
@@ -17,8 +16,13 @@ ORDER = (
 
 
 def player(inside: Inside) -> Picture:
-    """Everything one pass computes, a step for each shown loop; one figure, so that a step moves all eight views."""
-    require_steady(inside.algorithm)
+    """Everything one pass computes, a step for each shown loop; one figure, so that a step moves all eight views.
+
+    Raises:
+        ValueError: for an algorithm that moves more than one query.
+    """
+    if not inside.algorithm.one_query:
+        raise ValueError(f"{inside.algorithm.name} moves more than one query.")
     motion = Motion(
         captions=captions(inside),
         grown=[ORDER.index("path"), ORDER.index("explicit path")],
@@ -61,7 +65,8 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
     number = "%{x:.4g}<extra>%{fullData.name}</extra>"
     points = {"type": "scatter", "mode": "markers"}
     on_plane = {**stage.on("plane"), "showlegend": False, "hoverinfo": "skip"}
-    solution = {**points, "name": "limit w<sub>ref</sub>",
+    what = inside.algorithm.limit_curve.lower() if inside.algorithm.ends_elsewhere else "limit"
+    solution = {**points, "name": f"{what} w<sub>ref</sub>",
                 "marker": {"symbol": "x-thin-open", "size": 11, "line": {"width": 2}}}  # fmt: skip
     explicit = {**points, "name": f"explicit {inside.algorithm.twin}"}
     return {
@@ -75,7 +80,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
         },
         "solution": {**solution, "x": short(inside.solution), "y": w, **stage.on("iterate"), "hovertemplate": number},
         "scores": {
-            "type": "bar", "name": "score", "x": np.arange(1, C + 1), "showlegend": False, **stage.on("scores"),
+            "type": "bar", "name": inside.score, "x": np.arange(1, C + 1), "showlegend": False, **stage.on("scores"),
             "hovertemplate": "example %{x}: %{y:.4g}<extra></extra>",
         },
         "examples": {
@@ -134,12 +139,12 @@ def _describe(inside: Inside) -> str:
     score, update = inside.largest_score, inside.update_length
     return (
         f"Prompt {inside.prompt + 1} inside the loop, {len(inside.loops)} of its loops from 0 to {inside.last:,} to "
-        f"step through: the {n:,} example tokens, which stay, and the query, which moves; the attention score of every "
-        f"example; the update of the query; the iterate beside explicit {inside.algorithm.twin} and where it is "
-        f"heading; both paths on the contours of the loss; the error; the blocks of P and Q for d = {d}. From the "
-        f"first to the last loop the error goes from {inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest "
-        f"score from {score[0]:.2g} to {score[-1]:.2g} and the length of the update from {update[0]:.2g} to "
-        f"{update[-1]:.2g}. {inside.cut}"
+        f"step through: the {n:,} example tokens, which stay, and the query, which moves; the attention {inside.score} "
+        f"of every example; the update of the query; the iterate beside explicit {inside.algorithm.twin} and where "
+        f"{'that' if inside.algorithm.ends_elsewhere else 'it'} is heading; both paths on the contours of the loss; "
+        f"the error; the blocks of P and Q for d = {d}. From the first to the last loop the error goes from "
+        f"{inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest {inside.score} from {score[0]:.2g} to "
+        f"{score[-1]:.2g} and the length of the update from {update[0]:.2g} to {update[-1]:.2g}. {inside.cut}"
     ).strip()
 
 
@@ -148,7 +153,7 @@ def _table(inside: Inside) -> dict[str, np.ndarray]:
     return {
         "loop": inside.loops,
         "error": inside.errors,
-        "largest score": inside.largest_score,
+        f"largest {inside.score}": inside.largest_score,
         "length of the update": inside.update_length,
         "difference to the explicit iterate": apart,
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Motion, Picture, colour, log_range, short, symmetric_range
+from looped.chart import Motion, Picture, colour, log_range, short
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
 from looped.experiments.compare.player_layout import Box, placed, query_edges, row_names
@@ -61,11 +61,11 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
 def _describe(shown: Inside) -> str:
     n, d = shown.sizes
     tokens = "Its tokens before the first pass, one column for each example"
-    if shown.algorithm.steady:
+    if shown.algorithm.one_query:
         tokens = (
             "Its tokens, one column for each example and one for the query, which holds the iterate w; the attention "
         )
-        tokens += "scores of the examples"
+        tokens += f"{shown.score}s of the examples"
     return (
         f"One prompt with {n:,} examples of {d:,} features. {tokens}{_cut(shown)}. The loss around its minimum, with "
         f"the path of the transformer and that of the explicit method. The error after each of {shown.loops[-1]:,} "
@@ -86,13 +86,13 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
     """What changes from loop to loop: by trace and attribute, a value for each loop."""
     path, errors = short(shown.plane.looped), _errors(shown.errors)
     moves: dict[tuple[str, str], Any] = {
-        ("pass", "text"): [[f"<b>The attention layer, {_pass(shown, place)}</b>"] for place in range(len(path))],
+        ("pass", "text"): [[_pass(shown, place)] for place in range(len(path))],
         ("here", "x"): path[:, :1],
         ("here", "y"): path[:, 1:],
         ("now", "x"): shown.loops[:, None],
         ("now", "y"): errors[:, None],
     }
-    if shown.algorithm.steady:
+    if shown.algorithm.one_query:
         moves["query", "z"] = short(shown.queries[..., None])
         moves["scores", "y"] = short(shown.scores)
         if _written(shown):
@@ -101,7 +101,9 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 
 
 def _pass(shown: Inside, place: int) -> str:
-    return "before its first pass" if place == 0 else f"pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
+    when = "before its first pass" if place == 0 else f"pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
+    moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too."
+    return f"<b>The attention layer, {when}</b>{moved}"
 
 
 def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
@@ -135,7 +137,7 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "query": cells | {"x": list(query_edges(columns)), "hovertemplate": "query: %{z:.4g}<extra></extra>"},
         "scores": {
             "type": "bar", "x": np.arange(1, columns + 1), "showlegend": False, "marker": {"color": colour("task")},
-            "hovertemplate": "score of example %{x}: %{y:.4g}<extra></extra>", **_on("scores"),
+            "hovertemplate": f"{shown.score} of example %{{x}}: %{{y:.4g}}<extra></extra>", **_on("scores"),
         },
         "pass": {
             "type": "scatter", "mode": "text", "x": [0], "y": [0], "textposition": "middle right",
@@ -158,13 +160,13 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "explicit errors": ring | {"x": shown.loops, "y": _errors(shown.explicit_errors)} | _on("error"),
         "now": dot | {"cliponaxis": False} | _on("error"),
     }  # fmt: skip
-    hidden = () if shown.algorithm.steady else ("query", "scores")
+    hidden = () if shown.algorithm.one_query else ("query", "scores")
     return {name: trace for name, trace in traces.items() if name not in hidden}
 
 
 def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     rows, columns = shown.examples.shape
-    scored, names = shown.algorithm.steady, row_names(shown.weights, shown.rows)
+    scored, names = shown.algorithm.one_query, row_names(shown.weights, shown.rows)
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
     edges = query_edges(columns)
     ticks = [1, *range(10, columns - 4, 10)] if columns > 12 else list(range(1, columns + 1))
@@ -181,8 +183,8 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
         ),
         "scores": (
             across | {"showticklabels": False},
-            {"range": symmetric_range(shown.scores), "nticks": 4, "fixedrange": True, "visible": scored,
-             "title": {"text": "score"}},
+            {"range": shown.score_range, "nticks": 4, "fixedrange": True, "visible": scored,
+             "title": {"text": shown.score}},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
