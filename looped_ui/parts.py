@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from looped.glossary import spoken
 
@@ -64,11 +65,31 @@ def unbroken(text: str) -> str:
     return text.replace("-", "-\u2060")
 
 
-def show_number(
-    label: str, value: str, below: str, explanation: str, *, width: int = 155, passed: bool | None = None
-) -> None:
+STRIP = """<style>
+[class*="st-key-numbers"] { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6rem, 1fr)) }
+[class*="st-key-numbers"] > * { width: auto !important; min-width: 0 }
+[class*="st-key-numbers"]:has(> :nth-child(6):last-child) { grid-template-columns: repeat(3, 1fr) }
+@media (max-width: 640px) {
+  [class*="st-key-numbers"]:has(> *) { grid-template-columns: repeat(2, 1fr) }
+  [class*="st-key-numbers"] > :last-child:nth-child(odd) { grid-column: span 2 }
+}
+</style>"""
+"""Cards of one width, which fill every row: none stands alone at the end, on a wide page or on a phone."""
+
+
+def numbers_strip(name: str = "") -> DeltaGenerator:
+    """The place of a strip of up to six numbers.
+
+    Args:
+        name: tells strips of one page apart.
+    """
+    st.html(STRIP)
+    return st.container(horizontal=True, key=f"numbers{name}")
+
+
+def show_number(label: str, value: str, below: str, explanation: str, *, passed: bool | None = None) -> None:
     """One number of a strip, a line below it, its meaning behind the help sign, and a verdict if it has one."""
-    with st.container(border=True, width=width, height="stretch", gap="xxsmall"):
+    with st.container(border=True, height="stretch", gap="xxsmall"):
         st.metric(typeset(label), value, help=typeset(explanation))
         verdict = "" if passed is None else ":green-badge[PASS] " if passed else ":red-badge[FAIL] "
         st.caption(verdict + unbroken(typeset(below)))

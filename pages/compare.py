@@ -23,7 +23,7 @@ from looped_ui.close_up import close_up
 from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
 from looped_ui.live import figure, let_draw, live
-from looped_ui.parts import data_table, plain, show_number, typeset, unbroken
+from looped_ui.parts import data_table, numbers_strip, plain, show_number, typeset, unbroken
 from looped_ui.share import held_back, share
 from looped_ui.table import Chosen, choose_table, set_address
 
@@ -86,10 +86,10 @@ def sidebar() -> Chosen | None:
 def verdicts(settings: Settings, summary: Summary) -> None:
     """Draw the prediction before the run, and the outcome."""
     verdict, error, kappa, sizes = summary.verdict, summary.error_after_T, summary.condition_number, summary.sizes
-    with st.container(horizontal=True):
+    with numbers_strip():
         if verdict.prediction == "converges":
             show_number("Predicted", "converges", verdict.prediction_sentence.partition(": ")[2],
-                        f"From the eigenvalues alone, before anything is run. {words.MODE}", width=240)  # fmt: skip
+                        f"From the eigenvalues alone, before anything is run. {words.MODE}")  # fmt: skip
         show_number(
             f"max |loop − {ALGORITHMS[settings.algorithm].gap_name}|",
             f"{verdict.gap:.1e}",
@@ -100,7 +100,6 @@ def verdicts(settings: Settings, summary: Summary) -> None:
             "loops, prompts and features. Relative means divided by the largest iterate, or by a quarter of the terms "
             f"of the first update where these cancel. The tolerance is {verdict.tolerance_formula}. "
             f"The explicit method here: {verdict.yardstick}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
-            width=235,
             passed=verdict.passed,
         )
         show_number(
@@ -183,7 +182,7 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
         if isinstance(scores, WhyNot) or predictions is None:
             st.info(f"No held-out prediction. {plain(getattr(scores, 'why_not', ''))}")
             return
-        with st.container(horizontal=True):
+        with numbers_strip("_scores"):
             show_number("R², the loop", f"{scores.r2_looped:.4f}", "on held-out rows",
                         f"{scores.folds} folds: every row is predicted once by a transformer that reads the "
                         "other folds. 1 is perfect, 0 no better than the mean.")  # fmt: skip

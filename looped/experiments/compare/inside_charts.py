@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Motion, Picture, colour, short
+from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, short
 from looped.experiments.compare import player_layout as stage
 from looped.experiments.compare.inside import Inside
 
@@ -129,8 +129,8 @@ def _matrix(inside: Inside, name: str) -> dict[str, Any]:
                 alone[top, left] = stage.block(shown[top:bottom, left:right])
     return {
         "type": "heatmap", "z": np.where(shown == 0, np.nan, shown).astype(np.float32), "zmin": -1.2, "zmax": 1.2,
-        "showscale": False, "autocolorscale": True, "xgap": 1, "ygap": 1, "text": alone, "texttemplate": "%{text}",
-        "hovertemplate": "%{z:.4g}<extra></extra>", "hoverongaps": False, **stage.on(name),
+        "showscale": False, "xgap": 1, "ygap": 1, "text": alone, "hovertemplate": "%{z:.4g}<extra></extra>",
+        "hoverongaps": False, **CELLS, **IN_CELL, **stage.on(name),
     }  # fmt: skip
 
 

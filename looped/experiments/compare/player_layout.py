@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from looped.attention import Weights
-from looped.chart import log_range, symmetric_range
+from looped.chart import CELLS, log_range, symmetric_range
 from looped.experiments.compare.inside import Inside
 
 TITLES = {
@@ -136,7 +136,7 @@ def layout(inside: Inside, *, narrow: bool) -> dict[str, Any]:
     return made | {
         "height": tall, "margin": MARGIN, "bargap": 0.25, "hovermode": "closest",
         "legend": {"x": 0 if narrow else 0.65, "y": 1, "yanchor": "top"},
-        "coloraxis": {"autocolorscale": True, "showscale": False, "cmin": -2, "cmax": 2},
+        "coloraxis": CELLS | {"showscale": False, "cmin": -2, "cmax": 2},
         "shapes": [edge for name in ("P", "Q") for edge in _edges(name, groups, R)],
     }  # fmt: skip
 

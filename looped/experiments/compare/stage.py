@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Motion, Picture, colour, log_range, short
+from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, log_range, short
+from looped.experiments.compare.charts import leaving
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
 from looped.experiments.compare.player_layout import Box, placed, query_edges, row_names
@@ -16,6 +17,8 @@ MARGIN = {"l": 48, "r": 12, "t": 48, "b": 44}
 """Pixels round the views, for their axes; a margin that fits itself would be measured at every picture."""
 MOST_ROWS, MOST_COLUMNS = 5, 9
 """Tokens and examples up to which every number is written into its cell."""
+FEW_COLUMNS = 6
+"""Examples up to which a cell has room for two digits behind the point."""
 MOST_NAMED = 7
 """Rows of a token up to which each has its name."""
 WIDE: dict[str, Box] = {
@@ -40,13 +43,18 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
         prompt: which of its B prompts, from 0.
     """
     shown = record(result, prompt)
-    traces = _traces(shown)
+    traces, word = _traces(shown), leaving(result)
+    layouts = [_layout(shown, places) for places in (WIDE, NARROW)]
+    curves = [traces["errors"], traces["explicit errors"]]
+    arrows = leave(curves, ERROR_CEILING, layouts[0]["yaxis5"]["range"][1], word, axes=AXES["error"])
+    for layout in layouts:
+        layout["annotations"] += arrows
     names = list(traces)
     motion = Motion(
         captions=[_caption(shown, place) for place in range(len(shown.loops))],
         grown=[names.index(name) for name in ("path", "rings")],
         moved={(names.index(name), attribute): values for (name, attribute), values in _moves(shown).items()},
-        narrow=_layout(shown, NARROW),
+        narrow=layouts[1],
     )
     table = {
         "loop": shown.loops,
@@ -54,7 +62,7 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
         "error of the explicit method": shown.explicit_errors,
         "prediction for the new x": shown.predictions,
     }
-    spec = {"data": list(traces.values()), "layout": _layout(shown, WIDE)}
+    spec = {"data": list(traces.values()), "layout": layouts[0]}
     return Picture(spec, _describe(shown), table, motion=motion)
 
 
@@ -92,6 +100,8 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
         ("now", "x"): shown.loops[:, None],
         ("now", "y"): errors[:, None],
     }
+    if (out := shown.plane.exit) is not None:
+        moves["gone", "text"] = [[out.words if place >= out.place else ""] for place in range(len(path))]
     if shown.algorithm.one_query:
         moves["query", "z"] = short(shown.queries[..., None])
         moves["scores", "y"] = short(shown.scores)
@@ -110,8 +120,8 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     """Every trace with what does not change."""
     columns = shown.examples.shape[1]
     model, counterpart = colour("model"), colour("counterpart")
-    cells = {"type": "heatmap", "coloraxis": "coloraxis", "xgap": 1, "ygap": 1, "texttemplate": "%{text}"}
-    cells |= _on("tokens")
+    cells = {"type": "heatmap", "coloraxis": "coloraxis", "xgap": 1, "ygap": 1}
+    cells |= IN_CELL | _on("tokens")
     silent = {"showlegend": False, "hoverinfo": "skip"}
     curve: dict[str, Any] = {
         "type": "scatter",
@@ -130,6 +140,7 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     dot = {"type": "scatter", "mode": "markers", "marker": {"size": 11, "color": model}, **silent}
     valley, path, rings = (short(v) for v in (shown.plane.valley(), shown.plane.looped, shown.plane.explicit))
     written = {"text": _numbers(shown.examples)} if _written(shown) else {}
+    out = shown.plane.exit
     traces = {
         "examples": cells | written | {
             "z": short(shown.examples), "x0": 1, "hovertemplate": "example %{x}: %{z:.4g}<extra></extra>",
@@ -150,6 +161,10 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "path": curve | silent | _on("plane") | {"x": path[:, 0], "y": path[:, 1]},
         "rings": ring | silent | _on("plane") | {"x": rings[:, 0], "y": rings[:, 1]},
         "here": dot | _on("plane"),
+        "gone": {
+            "type": "scatter", "mode": "text", "x": [out.x] if out else [], "y": [out.y] if out else [],
+            "textposition": out.side if out else "top center", **silent, **_on("plane"),
+        },
         "goal": {
             "type": "scatter", "mode": "markers", "x": shown.plane.center[:1], "y": shown.plane.center[1:],
             "marker": {"symbol": "x-thin", "size": 11, "line": {"width": 2.5, "color": colour("reference")}},
@@ -160,7 +175,7 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "explicit errors": ring | {"x": shown.loops, "y": _errors(shown.explicit_errors)} | _on("error"),
         "now": dot | {"cliponaxis": False} | _on("error"),
     }  # fmt: skip
-    hidden = () if shown.algorithm.one_query else ("query", "scores")
+    hidden = {*(() if shown.algorithm.one_query else ("query", "scores")), *(() if shown.plane.exit else ("gone",))}
     return {name: trace for name, trace in traces.items() if name not in hidden}
 
 
@@ -203,7 +218,7 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
         "height": HEIGHT, "margin": MARGIN if places is WIDE else MARGIN | {"t": 84}, "hovermode": "closest",
         "bargap": 0.25,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
-        "coloraxis": {"showscale": False, "cmin": -largest, "cmax": largest},
+        "coloraxis": CELLS | {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
     titles = {
         "tokens": f"Prompt: {shown.sizes[0]:,} examples{' and a query' if scored else ', before the first pass'}",
@@ -231,7 +246,15 @@ def _written(shown: Inside) -> bool:
 
 
 def _numbers(values: np.ndarray) -> list[list[str]]:
-    return [[f"{value:.2f}".replace("-", "−") for value in row] for row in values]
+    """Each number with so many digits that it fits into its cell."""
+    digits = 2 if values.shape[1] <= FEW_COLUMNS else 1
+    return [[_number(value, digits) for value in row] for row in values]
+
+
+def _number(value: float, digits: int) -> str:
+    whole = f"{abs(value):.0f}"
+    text = f"{value:.{max(0, digits - len(whole) + 1)}f}" if len(whole) < 4 else f"{value:.0e}".replace("e+0", "e+")
+    return text.replace("e+", "e").replace("-", "−")
 
 
 def _errors(values: np.ndarray) -> np.ndarray:

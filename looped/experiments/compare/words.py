@@ -16,7 +16,7 @@ MODE = f"A mode is {WORDS['mode'].meaning}"
 def prediction(summary: Summary) -> str:
     """The verdict before the run, with what a mode is where it names one."""
     sentence = summary.verdict.prediction_sentence
-    return f"{sentence} {MODE}" if "mode" in spoken("compare", sentence) else sentence
+    return f"{sentence} A mode is an eigenvector of XᵀX/n." if "mode" in spoken("compare", sentence) else sentence
 
 
 def verdict(settings: Settings, summary: Summary) -> str:

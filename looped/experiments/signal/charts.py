@@ -6,7 +6,19 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from looped.chart import NARROW_MARGIN, Picture, Role, Series, colour, grid, layout, level, line_chart, log_axis, said
+from looped.chart import (
+    CELLS,
+    NARROW_MARGIN,
+    Picture,
+    Role,
+    Series,
+    grid,
+    layout,
+    level,
+    line_chart,
+    log_axis,
+    said,
+)
 from looped.experiments.signal.cloud import SHOWN, Cloud
 from looped.experiments.signal.result import Sweep
 from looped.experiments.signal.stored import StoredRun
@@ -126,8 +138,16 @@ def _arrows(start: np.ndarray, ends: np.ndarray, legend: str, role: Role) -> Ser
     }
     numbers = [text for k in range(len(ends)) for text in ("", str(k + 1), "")]
     x, y = path.reshape(-1, 2).T
-    words = {"text": numbers, "textposition": "bottom center", "textfont": {"color": colour(role)}}
+    sides = [side for end in ends for side in ("middle center", _beyond(*(end - start)), "middle center")]
+    words = {"text": numbers, "textposition": sides}
     return Series(y, "", legend, role, x=x, more={"mode": "lines+markers+text", "marker": marker} | words)
+
+
+def _beyond(across: float, up: float) -> str:
+    """Where a text stands beyond the point of an arrow."""
+    if abs(across) > abs(up):
+        return "middle right" if across > 0 else "middle left"
+    return "top center" if up > 0 else "bottom center"
 
 
 def _away(cloud: Cloud, found: Tensor) -> np.ndarray:
@@ -249,7 +269,7 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
     d, size = len(wanted), float(np.abs(wanted).max()) or 1.0
     index = np.arange(1, d + 1)
     heat = {
-        "type": "heatmap", "x": index, "y": index, "zmin": -size, "zmax": size, "zmid": 0, "autocolorscale": True,
+        "type": "heatmap", "x": index, "y": index, "zmin": -size, "zmax": size, "zmid": 0, **CELLS,
         "hovertemplate": "row %{y}, column %{x}: %{z:.4g}<extra></extra>",
     }  # fmt: skip
     data = [

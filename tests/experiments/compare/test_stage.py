@@ -54,6 +54,25 @@ def test_its_numbers_are_those_of_the_prompt(name):
         assert not shown.scores.size
 
 
+def test_a_path_that_leaves_the_picture_says_so_from_that_loop_on_at_the_edge_where_it_leaves():
+    result = compare(RUNS["diverging"])
+    shown, picture = record(result), stage(result)
+    plane, (across, up) = shown.plane, shown.plane.ranges()
+    outside = ~((plane.looped >= [across[0], up[0]]) & (plane.looped <= [across[1], up[1]])).all(axis=1)
+    first = int(outside.argmax())
+    assert plane.exit.place == first
+    assert max(abs(plane.exit.x - plane.center[0]), abs(plane.exit.y - plane.center[1])) == pytest.approx(plane.radius)
+    for place in (first - 1, first):
+        (told,) = [
+            trace["text"] for trace in picture.motion.at(place, picture.spec["data"])
+            if trace.get("mode") == "text" and trace["xaxis"] == "x4"
+        ]  # fmt: skip
+        assert ("off the picture" in told[0]) == (place == first)
+    arrow = next(a for a in picture.spec["layout"]["annotations"] if a.get("xref") == "x5")
+    assert arrow["text"] == "diverges"
+    assert record(compare(RUNS["small"])).plane.exit is None
+
+
 def test_a_new_x_is_another_with_another_seed_and_the_same_with_the_same():
     first, again, other = (record(compare(Settings(**SMALL, seed=seed))).new_x for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
@@ -83,7 +102,7 @@ def test_its_words_are_true_of_the_run(name):
     title = picture.spec["layout"]["annotations"][0]["text"]
     told = name not in ("gd++", "newton")
     assert ("query" in picture.alt) == ("query" in title) == told
-    (passing,) = (text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
+    passing = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     assert ("moves the examples too" in passing[-1][0]) == (not told)
     assert picture.spec["layout"]["yaxis2"]["title"]["text"] == ("weight" if name == "softmax" else "score")
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
