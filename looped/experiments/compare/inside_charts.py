@@ -120,12 +120,13 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
 
 
 def _matrix(inside: Inside, name: str) -> dict[str, Any]:
-    """P or Q: zero entries stay empty, and a single number in a block is written into its cell."""
+    """P or Q: zero entries stay empty, and a single number in a block is written into its cell if that is large."""
     shown, slots = stage.weight_rows(inside, name), stage.slots(inside.weights, inside.rows)
     alone = np.full(shown.shape, "", dtype=object)
     for _, top, bottom in slots:
         for _, left, right in slots:
-            if (bottom - top) * (right - left) == 1 and shown[top, left]:
+            large = len(shown) * stage.CELL_WITH_NUMBER <= stage.WEIGHTS_HEIGHT
+            if large and (bottom - top) * (right - left) == 1 and shown[top, left]:
                 alone[top, left] = stage.block(shown[top:bottom, left:right])
     return {
         "type": "heatmap", "z": np.where(shown == 0, np.nan, shown).astype(np.float32), "zmin": -1.2, "zmax": 1.2,

@@ -33,6 +33,8 @@ Axes = Mapping[str, tuple[dict[str, Any], dict[str, Any]]]
 MARGIN = {"l": 56, "r": 12, "t": 8, "b": 8}
 WEIGHTS_HEIGHT = 140
 """Height of P and Q in pixels."""
+CELL_WITH_NUMBER = 15
+"""Smallest cell in pixels that has room for a number; that of a smaller one stands on its left."""
 SMALLEST_LETTER = 10
 """Smallest size in pixels of a block of P or Q that is labelled 0."""
 
@@ -200,7 +202,14 @@ def _labels(inside: Inside, name: str) -> Iterable[dict[str, Any]]:
         for _, left, right in groups:
             text, zero = block(shown[top:bottom, left:right]), not shown[top:bottom, left:right].any()
             room = min(bottom - top, right - left) * WEIGHTS_HEIGHT / len(shown)
-            if (zero and room < SMALLEST_LETTER) or (not zero and (bottom - top) * (right - left) == 1):
+            single = not zero and (bottom - top) * (right - left) == 1
+            if (zero and room < SMALLEST_LETTER) or (single and room >= CELL_WITH_NUMBER):
+                continue
+            if single:
+                yield {
+                    "text": text, "showarrow": False, "xref": f"x{AXES[name]}", "yref": f"y{AXES[name]}",
+                    "x": left - 0.5, "y": top, "xanchor": "right",
+                }  # fmt: skip
                 continue
             aside = 0 if zero else 0.25
             yield {
