@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, short
+from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, short
 from looped.experiments.compare import player_layout as stage
+from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import Inside
 
 ORDER = (
     "iterate", "explicit", "solution", "scores", "examples", "query", "update", "loss", "P", "Q",
-    "path", "explicit path", "goal", "errors", "error now", "here",
+    "path", "explicit path", "goal", "errors", "error now", "here", "gone",
 )  # fmt: skip
 """Traces as drawn. Plotly's ten colours come round: traces 0 to 2 and 10 to 12 are transformer, GD and w_ref."""
 
@@ -23,14 +24,19 @@ def player(inside: Inside) -> Picture:
     """
     if not inside.algorithm.one_query:
         raise ValueError(f"{inside.algorithm.name} moves more than one query.")
+    traces, layouts = _styles(inside), [stage.layout(inside, narrow=narrow) for narrow in (False, True)]
+    axes = stage.AXES["error"]
+    top = layouts[0][f"yaxis{axes}"]["range"][1]
+    arrows = leave([traces["errors"]], ERROR_CEILING, top, "off the chart", axes=axes)
+    for layout in layouts:
+        layout["annotations"] += arrows
     motion = Motion(
         captions=captions(inside),
         grown=[ORDER.index("path"), ORDER.index("explicit path")],
         moved={(ORDER.index(name), attribute): values for (name, attribute), values in _moved(inside).items()},
-        narrow=stage.layout(inside, narrow=True),
+        narrow=layouts[1],
     )
-    traces = _styles(inside)
-    spec = {"data": [traces[name] for name in ORDER], "layout": stage.layout(inside, narrow=False)}
+    spec = {"data": [traces[name] for name in ORDER], "layout": layouts[0]}
     return Picture(spec, _describe(inside), _table(inside), motion=motion)
 
 
@@ -42,7 +48,7 @@ def captions(inside: Inside) -> list[str]:
     ]
 
 
-def _moved(inside: Inside) -> dict[tuple[str, str], np.ndarray]:
+def _moved(inside: Inside) -> dict[tuple[str, str], Any]:
     """What changes from loop to loop: by trace and attribute, its value at each, (F, …)."""
     path = short(inside.plane.looped)
     return {
@@ -53,6 +59,7 @@ def _moved(inside: Inside) -> dict[tuple[str, str], np.ndarray]:
         ("update", "x"): short(inside.updates),
         ("here", "x"): path[:, :1],
         ("here", "y"): path[:, 1:],
+        ("gone", "text"): inside.plane.told(),
         ("error now", "x"): inside.loops[:, None],
         ("error now", "y"): inside.drawn_errors[:, None],
     }
@@ -110,6 +117,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
             "y": explicit_path[:, 1], **on_plane,
         },
         "here": {**points, "marker": {"size": 11, "color": colour("model")}, **on_plane},
+        "gone": {**points, "mode": "text", **plane.gone(), **on_plane},
         "goal": {**solution, "x": short(plane.center[:1]), "y": short(plane.center[1:]), **on_plane},
         "errors": {
             "type": "scatter", "mode": "lines", "x": inside.loops, "y": inside.drawn_errors, "showlegend": False,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -88,6 +89,16 @@ class Plane:
         pointer = (("←", "→"), ("↓", "↑"))[axis][int(sign > 0)]
         side = (("middle right", "middle left"), ("top center", "bottom center"))[axis][int(sign > 0)]
         return Exit(place, float(x), float(y), f"<b>{pointer} off the picture</b>", side)
+
+    def gone(self) -> dict[str, Any]:
+        """Where a trace of text says that the path has left, for Plotly; nowhere if it stays."""
+        out = self.exit
+        return {"x": [out.x], "y": [out.y], "textposition": out.side} if out else {"x": [], "y": []}
+
+    def told(self) -> list[list[str]]:
+        """What it says at each of the shown loops."""
+        out = self.exit
+        return [[out.words] if out and place >= out.place else [""] for place in range(len(self.looped))]
 
     def valley(self) -> np.ndarray:
         """Lines of equal loss with gaps between them, the widest through the corners, (LINES·(POINTS + 1), 2)."""

@@ -100,8 +100,8 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
         ("now", "x"): shown.loops[:, None],
         ("now", "y"): errors[:, None],
     }
-    if (out := shown.plane.exit) is not None:
-        moves["gone", "text"] = [[out.words if place >= out.place else ""] for place in range(len(path))]
+    if shown.plane.exit is not None:
+        moves["gone", "text"] = shown.plane.told()
     if shown.algorithm.one_query:
         moves["query", "z"] = short(shown.queries[..., None])
         moves["scores", "y"] = short(shown.scores)
@@ -140,7 +140,6 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     dot = {"type": "scatter", "mode": "markers", "marker": {"size": 11, "color": model}, **silent}
     valley, path, rings = (short(v) for v in (shown.plane.valley(), shown.plane.looped, shown.plane.explicit))
     written = {"text": _numbers(shown.examples)} if _written(shown) else {}
-    out = shown.plane.exit
     traces = {
         "examples": cells | written | {
             "z": short(shown.examples), "x0": 1, "hovertemplate": "example %{x}: %{z:.4g}<extra></extra>",
@@ -162,8 +161,7 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "rings": ring | silent | _on("plane") | {"x": rings[:, 0], "y": rings[:, 1]},
         "here": dot | _on("plane"),
         "gone": {
-            "type": "scatter", "mode": "text", "x": [out.x] if out else [], "y": [out.y] if out else [],
-            "textposition": out.side if out else "top center", **silent, **_on("plane"),
+            "type": "scatter", "mode": "text", **shown.plane.gone(), **silent, **_on("plane"),
         },
         "goal": {
             "type": "scatter", "mode": "markers", "x": shown.plane.center[:1], "y": shown.plane.center[1:],

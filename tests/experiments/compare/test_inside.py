@@ -240,6 +240,23 @@ def test_every_case_gives_one_small_figure_with_a_step_for_each_loop(name):
     assert all(trace.line.color in (*COLOURS_OF_ROLES, "gray") for trace in lines)
 
 
+def test_a_diverging_run_leaves_both_charts_with_an_arrow_and_words():
+    inside = record(case("diverging"))
+    picture = player(inside)
+    top, (low, _) = picture.spec["layout"]["yaxis8"]["range"][1], picture.spec["layout"]["yaxis8"]["range"]
+    errors = np.asarray(picture.spec["data"][ORDER.index("errors")]["y"])
+    first = int((inside.errors >= 1e6).argmax())
+    assert errors[first] == pytest.approx(10**top)
+    assert np.isnan(errors[first + 1 :]).all()
+    assert "off the chart" in [note["text"] for note in picture.spec["layout"]["annotations"]]
+    told = [texts[0] for texts in picture.motion.moved[ORDER.index("gone"), "text"]]
+    outside = np.abs(inside.plane.looped - inside.plane.center).max(axis=1) > inside.plane.radius
+    first = int(outside.argmax())
+    assert set(told[:first]) == {""}
+    assert all("off the picture" in text for text in told[first:])
+    assert low < 0
+
+
 def test_a_step_moves_every_view_that_moves_to_its_loop():
     result = case("default")
     inside = record(result)
