@@ -15,6 +15,8 @@ MARKERS = 18
 """Markers shown on a line."""
 MOST_TIMES = 3.0
 """A diverging value is drawn up to so many times its start."""
+MOST_DECADES = 7
+"""Powers of ten that a log axis names, about; on a longer one only every second, third and so on."""
 SMALLEST_BAND = 5
 """Smallest number of prompts for which a 10–90 % band is drawn; fewer have no such quantiles."""
 LEGEND_BELOW = {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"}
@@ -34,6 +36,8 @@ settings name. floor: a level set by rounding, by noise or by Bayes. learned: th
 to the task itself.
 """
 INK, GRID = "#1B1F24", "#DDE1E6"
+SIGNED = ("#EE6F6F", "#E3E5EA", "#3D9BE9")
+"""Colours of the numbers in a matrix, below 0, at 0 and above: `INK` can be read on all of them, in either theme."""
 SEQUENTIAL = ("#E4F1FA", "#56B4E9", "#0072B2", "#00324F")
 DIVERGING = ("#8E0152", "#DE77AE", "#F7F7F7", "#7FBC41", "#276419")
 
@@ -47,6 +51,10 @@ def _axis(grid: bool) -> dict[str, Any]:
     return {"automargin": True, "showgrid": grid, "zeroline": grid, "title": {"standoff": 12}, **lines}
 
 
+CELLS: dict[str, Any] = {"colorscale": _scale(SIGNED)}
+"""The colour scale of a matrix."""
+IN_CELL: dict[str, Any] = {"texttemplate": "%{text}", "textfont": {"color": INK, "size": 13}}
+"""Numbers in the cells of a matrix, for cells that have room for them."""
 TEMPLATE: dict[str, Any] = {
     "data": {"heatmap": [{"colorscale": _scale(SEQUENTIAL)}], "contour": [{"colorscale": _scale(SEQUENTIAL)}]},
     "layout": {
@@ -220,10 +228,10 @@ class Series:
     more: dict[str, Any] = field(default_factory=dict)
     """Whatever else Plotly is to know of the trace."""
 
-    def trace(self, x: np.ndarray, lowest: float | None = None, highest: float | None = None) -> dict[str, Any]:
+    def trace(self, x: np.ndarray, lowest: float | None = None) -> dict[str, Any]:
         """The line, its values cut to what is drawn, at places x unless it has its own."""
         trace: dict[str, Any] = {
-            "type": "scatter", "x": x if self.x is None else self.x, "y": _cut(self.values, lowest, highest),
+            "type": "scatter", "x": x if self.x is None else self.x, "y": _cut(self.values, lowest, None),
             "name": self.legend, "mode": "lines", "opacity": self.opacity,
             "line": {"dash": self.dash, "width": self.width},
         }  # fmt: skip
@@ -267,6 +275,7 @@ def line_chart(
     *,
     lowest: float | None = None,
     highest: float | None = None,
+    word: str = "off the chart",
     over: Sequence[dict[str, Any]] = (),
     **rest: Any,
 ) -> Picture:
@@ -279,7 +288,8 @@ def line_chart(
         across: the horizontal axis.
         up: the value axis; one that is logarithmic and names no range gets that of the series that scale it.
         lowest: the height at which lower values are drawn.
-        highest: the height at which higher values are drawn.
+        highest: the height from which on a line leaves the chart, with an arrow; the value axis is logarithmic then.
+        word: what is said at the first of these arrows.
         over: further traces, drawn last.
         **rest: whatever else the layout has.
     """
@@ -289,11 +299,56 @@ def line_chart(
         up = {**up, "range": limits, **ticks}
     seen = [row for row in series if row.if_seen and np.log10(row.values[0]) > up["range"][0]]
     drawn = [*(row for row in series if row.legend and not row.if_seen), *seen]
+    traces = [row.trace(x[1], lowest) for row in drawn]
+    if highest is not None:
+        arrows = leave(traces, highest, up["range"][1], word, log=across.get("type") == "log")
+        rest = {"annotations": [*rest.get("annotations", ()), *arrows]} | rest
     spec = {
-        "data": [*(row.trace(x[1], lowest, highest) for row in drawn), *over],
+        "data": [*traces, *over],
         "layout": layout(across, up, **{"hovermode": "x unified"} | rest),
     }
     return Picture(spec, alt, dict([x]) | {row.column: row.at(x[1]) for row in series if row.column}, scale)
+
+
+def leave(
+    traces: Sequence[dict[str, Any]], highest: float, top: float, word: str, *, log: bool = False, axes: str = ""
+) -> list[dict[str, Any]]:
+    """Let lines leave a chart through its upper edge where they are too high, and give the arrows there.
+
+    Args:
+        traces: lines with a logarithmic value axis, which are changed in place.
+        highest: the height from which on a line has left.
+        top: where the value axis ends, in log10.
+        word: what is said at the first arrow.
+        log: whether the other axis is logarithmic.
+        axes: the number of the axes, as Plotly writes it.
+    """
+    exits, last = [], max(float(np.max(trace["x"])) for trace in traces)
+    for trace in traces:
+        y = np.array(trace["y"], dtype=float)
+        gone = y >= highest
+        if gone.all() or not gone.any():
+            continue
+        after = np.r_[False, gone[:-1]]
+        y[gone] = np.where(after[gone], np.nan, 10.0**top)
+        trace["y"] = y
+        trace.setdefault("hovertemplate", ["off the chart" if high else "%{y}" for high in gone])
+        look = trace.get("line") or trace.get("marker") or {}
+        exits.append((trace["x"][int(gone.argmax())], look.get("color", "gray")))
+    exits.sort(key=lambda found: found[0])
+    return [
+        arrow(np.log10(place) if log else place, top, colour, word if number == 0 else "", place > last / 2, axes)
+        for number, (place, colour) in enumerate(exits)
+    ]
+
+
+def arrow(x: float, y: float, colour: str, word: str, left: bool, axes: str = "") -> dict[str, Any]:
+    """An arrow up to a point, with a word left or right of its foot; a place on a logarithmic axis is its log10."""
+    return {
+        "x": float(x), "y": float(y), "xref": f"x{axes}", "yref": f"y{axes}", "ax": 0, "ay": 30, "text": word,
+        "showarrow": True, "arrowhead": 2, "arrowsize": 1.2, "arrowwidth": 2, "arrowcolor": colour,
+        "xanchor": "right" if left else "left",
+    }  # fmt: skip
 
 
 def layout(across: dict[str, Any], up: dict[str, Any], **rest: Any) -> dict[str, Any]:
@@ -361,9 +416,22 @@ def log_range(values: np.ndarray) -> tuple[list[float], dict[str, Any]]:
     used = values[np.isfinite(values) & (values > 0)]
     low, high = (float(np.log10(used.min())), float(np.log10(used.max()))) if used.size else (-1.0, 0.0)
     decades = high - low
-    if decades <= 2:  # 1, 2 and 5 of every decade, written in full
-        return [low - 0.1, high + 0.1], {"dtick": "D2", "tickformat": "~g"} if decades > 0.6 else {"tickformat": "~g"}
-    return [float(np.floor(low)) - 0.2, float(np.ceil(high - 1e-9)) + 0.2], {"dtick": 1} if decades < 12 else {}
+    if decades <= 2:
+        limits = [low - 0.1, high + 0.1]
+        return limits, log_ticks(*limits) if decades > 0.6 else {"tickformat": "~g"}
+    limits = [float(np.floor(low)) - 0.2, float(np.ceil(high - 1e-9)) + 0.2]
+    return limits, {"dtick": int(np.ceil(round(limits[1] - limits[0] - 0.4) / MOST_DECADES))}
+
+
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of a log axis written out: at 1, 2 and 5 of every decade, at 1 alone on a long axis; limits in log10.
+
+    Plotly's own are smaller at 2 and 5.
+    """
+    mantissas = (1, 2, 5) if high - low < 2.7 else (1,)
+    decades = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+    values = [mantissa * 10.0**decade for decade in decades for mantissa in mantissas]
+    return {"tickvals": values, "ticktext": [f"{value:,g}" for value in values]}
 
 
 def short(values: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The words and symbols of the pages in one line each, and on which pages they stand."""
 
+import re
 from dataclasses import dataclass
 
 EVERY = ("compare", "context", "train", "signal", "gpt2")
@@ -46,7 +47,9 @@ WORDS: dict[str, Entry] = {
     ),
     "risk": Entry("mean squared error of a prediction over all prompts.", ("context", *MLP)),
     "mode": Entry(
-        "an eigenvector of XᵀX/n: a direction in which the error shrinks by a factor of its own.", ("compare",)
+        "an eigenvector of XᵀX/n, a direction of w: gradient descent multiplies the error along it by a number of its "
+        "own in every loop.",
+        ("compare",),
     ),
     "condition number": Entry(
         "largest over smallest eigenvalue: how unequal the modes are, and how slow the slowest is.", EVERY[:3]
@@ -84,9 +87,9 @@ SYMBOLS: dict[str, Entry] = {
     "σ": Entry("standard deviation of the noise on the labels.", ("compare", "train", "signal")),
     "η": Entry("step size of gradient descent.", EVERY[:3]),
     "Σ̂": Entry("XᵀX/n, the covariance of the examples of one prompt.", ("compare",)),
-    "λ_k": Entry(
-        "eigenvalues of XᵀX/n, λ₁ the largest, λ_d the smallest that is not 0. Every loop of gradient descent "
-        "multiplies the error in mode k by 1 − ηλ_k.",
+    "λ_k, v_k": Entry(
+        "eigenvalues and eigenvectors of XᵀX/n, λ₁ the largest eigenvalue, λ_d the smallest that is not 0. Every loop "
+        "of gradient descent multiplies the error in mode k by 1 − ηλ_k.",
         EVERY[:3],
     ),
     "κ": Entry(
@@ -97,11 +100,15 @@ SYMBOLS: dict[str, Entry] = {
     "Σ": Entry("covariance that correlated rows are drawn with.", FIRST),
     "Z": Entry("the tokens as columns, the query last.", ("compare", "train")),
     "P, Q": Entry("the weights of linear attention: Q joins key and query, P value and projection.", EVERY[:3]),
-    "𝓜, R": Entry(
-        "masks: 𝓜 keeps the query from being read, R lets only the query be written.", ("compare", "train", "signal")
+    "𝓜, 𝓡": Entry(
+        "masks: 𝓜 keeps the query from being read, 𝓡 lets only the query be written.", ("compare", "train", "signal")
     ),
-    "𝓐, K": Entry(
+    "𝓐, 𝓚": Entry(
         "maps of each token beside attention: what a loop keeps of it, and what it takes away.", ("compare",)
+    ),
+    "x′, w′": Entry(
+        "second slots of a token: the rewritten example of iterative Newton, the previous iterate of heavy ball.",
+        ("compare",),
     ),
     "ρ": Entry(
         "ridge strength: ρ‖w‖²/2 is added to half the mean squared error, and a loop takes the share ηρ of w away.",
@@ -120,14 +127,16 @@ SYMBOLS: dict[str, Entry] = {
     "G": Entry("the tokens of the examples read once, Z𝓜Zᵀ or the same over n.", ()),
     "s": Entry("size of the shared signal, β\\* = s·(1, …, 1).", MLP),
     "H": Entry("covariance of the features of an example, where tasks share a signal.", MLP),
-    "β̃, β\\*, Ψ": Entry("a task drawn from N(β\\*, Ψ): β\\* is what all tasks share, Ψ how they differ.", MLP),
+    "β̃, β\\*, Ψ": Entry("a task drawn from 𝓝(β\\*, Ψ): β\\* is what all tasks share, Ψ how they differ.", MLP),
     "β, Γ": Entry("start and matrix step of one gradient step.", ("signal",)),
+    "τ": Entry("time of gradient flow.", ("signal",)),
     "E": Entry("the tokens as columns, as in Zhang, Wu and Bartlett.", MLP),
+    "R": Entry("risk: the mean of (f − y)² over all prompts, f being the prediction.", ("signal",)),
+    "𝔼, 𝓝": Entry("mean over everything that is drawn; normal distribution, with its mean and variance.", MLP),
     "W_P, W_V, W_K, W_Q": Entry("projection, value, key and query weights of attention.", ("signal",)),
-    "g, U, v": Entry(
-        "read from trained weights: the last row of the MLP, W_KᵀW_Q, and the last entry of gᵀW_PᵀW_V.", ("signal",)
-    ),
-    "S, Ω, c": Entry("H^½ΨH^½, ((M + 1)S + cI)/M and tr(HΨ) + σ².", ()),
+    "g, U, r": Entry("read from trained weights: the last row of the MLP, W_KᵀW_Q, and gᵀW_PᵀW_V.", ("signal",)),
+    "S, Ω, c": Entry("H^½ΨH^½, ((M + 1)S + cI)/M and tr(HΨ) + σ².", ("signal",)),
+    "K": Entry("2tr((HΨ)²) + (3M + 2)c²/(M(M + 1)), a number in the bound on the gap.", ("signal",)),
 }
 """The one table of notation: no letter in it has two meanings."""
 
@@ -142,3 +151,23 @@ def of_page(page: str) -> tuple[dict[str, str], dict[str, str]]:
         {name: entry.meaning for name, entry in part.items() if page in entry.pages} for part in (WORDS, SYMBOLS)
     )
     return words, symbols
+
+
+def spoken(page: str, text: str, before: str = "") -> dict[str, str]:
+    """The words of a page that a text says, and κ, each with its meaning, in the order of the list.
+
+    Args:
+        page: name of its experiment.
+        text: in Markdown.
+        before: what was said before; words in it are explained there.
+    """
+    words, symbols = of_page(page)
+    known = words | {name: symbols[name] for name in ("κ",) if name in symbols}
+    return {name: what for name, what in known.items() if _says(text, name) and not _says(before, name)}
+
+
+def _says(text: str, word: str) -> bool:
+    """Whether a text has the word, in the singular or the plural, at the beginning of a sentence or in it."""
+    stem = word.removesuffix("y") + "(y|ies)" if word.endswith("y") else re.escape(word) + "s?"
+    capital = re.IGNORECASE if word.islower() else re.NOFLAG
+    return re.search(rf"(?<!\w){stem}(?!\w)", text, capital) is not None

@@ -155,8 +155,8 @@ def draw(settings: Settings, first: int | None = None) -> Prompts:
     """Random prompts: y = Xw* + σε with w* uniform on the unit sphere.
 
     `data="exact"`: X = √n·U diag(√λ) Vᵀ with U (n, r) and V (d, r) the orthonormal factors of Gaussian matrices,
-    r = min(n, d), so that XᵀX/n has exactly the eigenvalues of `eigenvalues`. `data="gaussian"`: rows are N(0, I).
-    `data="correlated"`: rows are N(0, Σ), Σ = V diag(λ) Vᵀ with those eigenvalues and one V for all prompts.
+    r = min(n, d), so that XᵀX/n has exactly the eigenvalues of `eigenvalues`. `data="gaussian"`: rows are 𝓝(0, I).
+    `data="correlated"`: rows are 𝓝(0, Σ), Σ = V diag(λ) Vᵀ with those eigenvalues and one V for all prompts.
     Drawn in float64 with a generator seeded by `settings.seed`, then rounded to `settings.dtype`.
 
     Args:

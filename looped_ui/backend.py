@@ -91,7 +91,8 @@ def sweep_chart(heading: str, settings: context.ContextSettings, _result: contex
 class Look:
     """One prompt of a run in detail."""
 
-    modes: modes.Modes
+    modes: modes.Modes | None
+    """None where a loop multiplies a mode by another number each time."""
     inside: inside.Inside
 
 
@@ -102,7 +103,8 @@ def look(
     """One prompt of a run in detail, counted from 0: its error by mode, and the loop's inside."""
     result = kept_comparison(settings, data, _table, first)
     with AT_ONCE:
-        return Look(modes.split(result, prompt), inside.record(result, prompt))
+        by_mode = modes.split(result, prompt) if result.algorithm.steady else None
+        return Look(by_mode, inside.record(result, prompt))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -7,7 +7,8 @@ from looped import Settings, tables
 from looped.algorithms import ALGORITHMS
 from looped.experiments.compare import inside_charts as inside_figures
 from looped.experiments.compare import mode_charts as mode_figures
-from looped.experiments.compare.modes import steady_names
+from looped.experiments.compare.inside import Inside
+from looped.experiments.compare.modes import Modes
 from looped_ui import backend
 from looped_ui.controls import Controls
 from looped_ui.live import figure
@@ -23,7 +24,7 @@ def close_up(
     table: tables.Table | None,
     prompts: int,
 ) -> None:
-    """Two views of one prompt; nothing is computed while both are closed.
+    """The views of one prompt that the algorithm has; nothing is computed while they are closed.
 
     Args:
         controls: Controls of the page, for the click that sets the optimal step.
@@ -32,30 +33,26 @@ def close_up(
         table: the real data, if any.
         prompts: Number of prompts that were run, to choose from.
     """
-    by_mode = st.expander("Eigen-modes: which part of the error is slow?", key="modes", bind="query-params")
-    within = st.expander("Inside the loop: what does one pass compute?", key="inside", bind="query-params")
-    opened = [view for view in (by_mode, within) if view.open]
+    algorithm, views = ALGORITHMS[settings.algorithm], {}
+    if algorithm.steady:
+        views["modes"] = "Eigen-modes: which part of the error is slow?"
+    if algorithm.one_query:
+        views["inside"] = "Inside the loop: what does one pass compute?"
+    panels = {key: st.expander(title, key=key, bind="query-params") for key, title in views.items()}
+    opened = {key: panel for key, panel in panels.items() if panel.open}
     if not opened:
         return
-    if not ALGORITHMS[settings.algorithm].steady:
-        *others, last = map(controls.fields["algorithm"].label_of, steady_names())
-        for view in opened:
-            view.info(
-                "This view is for algorithms that multiply each mode by the same number in every loop: choose "
-                f"{', '.join(others)} or {last} under *Algorithm*."
-            )
-        return
-    with opened[0]:
+    with next(iter(opened.values())):
         tools = st.container(horizontal=True, vertical_alignment="bottom")
         with tools:
             prompt = _choose_prompt(prompts)
     look = backend.look(settings, identity, prompt, table, prompts)
-    if by_mode.open:
-        with by_mode:
-            _modes(controls, settings, look, tools)
-    if within.open:
-        with within:
-            _inside(look)
+    if "modes" in opened and look.modes is not None:
+        with opened["modes"]:
+            _modes(controls, settings, look.modes, tools)
+    if "inside" in opened:
+        with opened["inside"]:
+            _inside(look.inside)
 
 
 def _choose_prompt(prompts: int) -> int:
@@ -68,8 +65,7 @@ def _choose_prompt(prompts: int) -> int:
     return int(number) - 1
 
 
-def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look, tools: DeltaGenerator) -> None:
-    modes = look.modes
+def _modes(controls: Controls[Settings], settings: Settings, modes: Modes, tools: DeltaGenerator) -> None:
     tolerance = tools.select_slider(
         "Tolerance", TOLERANCES, 1e-3, key="tolerance", format_func=lambda value: f"{value:.0e}", width=260,
         bind="query-params", help=typeset("A star marks the loop at which a mode falls to it, in units of ‖w_ref‖."),
@@ -106,12 +102,16 @@ def _modes(controls: Controls[Settings], settings: Settings, look: backend.Look,
         st.caption(f"Of {len(modes.eigenvalues)} modes these are drawn: {ranks}.")
 
 
-def _inside(look: backend.Look) -> None:
-    inside = look.inside
-    decay = "" if inside.weights.decay is None else " − ηKz"
+def _inside(inside: Inside) -> None:
+    weights = inside.weights
+    maps = (" + (𝓐 − I)z" if weights.skip is not None else "") + (" − η𝓚z" if weights.decay is not None else "")
+    scored, pass_ = "scores every example, zᵢᵀQz", f"−(η/n) P Z 𝓜 (ZᵀQz){maps}"
+    if inside.algorithm.softmax:
+        scored, pass_ = f"{scored}, a softmax makes weights of the scores", f"−η P Z 𝓜 softmax(ZᵀQz){maps}"
+    kept = " Its rows w′ hold the iterate of the loop before." if weights.before is not None else ""
     st.caption(
-        "At loop t the query z scores every example, zᵢᵀQz, and their sum, weighted by the scores, moves it: "
-        f"Δ = −(η/n) P Z 𝓜 (ZᵀQz){decay}. Play, or step with the arrow keys."
+        f"At loop t the query z {scored}, and the sum of the examples, each times its {inside.score}, moves the query: "
+        f"Δ = {pass_}.{kept} Play, or step with the arrow keys."
     )
     views = inside_figures.player(inside)
     figure(views, "player")

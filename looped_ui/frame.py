@@ -18,7 +18,7 @@ from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
 from looped_ui.lesson import lesson_panel
 from looped_ui.live import begin
-from looped_ui.parts import data_table, plain, typeset
+from looped_ui.parts import bullets, data_table, meanings, plain, typeset
 from looped_ui.present import in_large_type
 
 S = TypeVar("S", bound=CheckedSettings)
@@ -69,8 +69,9 @@ class Page(Generic[S]):
                 _glossary(self.experiment.name)
                 in_large_type()
             with self.above:
-                st.caption(typeset(caption(settings) if caption else self.words("Caption")))
-                lesson_panel(self.controls, self.lessons, self.below)
+                said = caption(settings) if caption else self.words("Caption")
+                st.caption(typeset(said), help=meanings(self.experiment.name, said))
+                lesson_panel(self.controls, self.lessons, self.below, said)
         self.controls.show_repairs(settings)
         for sentence in refused:
             st.error(plain(sentence))
@@ -140,11 +141,6 @@ def _glossary(page: str) -> None:
             for heading, entries in zip(("Words", "Symbols"), of_page(page), strict=True):
                 st.markdown(f"**{heading}**")
                 st.markdown(bullets(f"**{typeset(name)}** · {typeset(what)}" for name, what in entries.items()))
-
-
-def bullets(sentences: Iterable[str]) -> str:
-    """Sentences as a Markdown list."""
-    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 @cache

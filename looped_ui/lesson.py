@@ -7,12 +7,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from looped.lesson import Lesson, by_key, fitting
 from looped_ui.controls import Controls
-from looped_ui.parts import typeset
+from looped_ui.parts import meanings, typeset
 
 NONE = "No lesson is open. Choose one to begin."
 
 
-def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: DeltaGenerator) -> None:
+def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: DeltaGenerator, above: str) -> None:
     """Draw the lesson: the link's if it names one, the one chosen here, or the one that the settings belong to.
 
     Its text is shown only while every sentence of it is true under the settings of the page. Call it after
@@ -22,6 +22,7 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
         controls: Controls of the page.
         lessons: Lessons of the page.
         below: Place of the question and its answer.
+        above: What the page says above, whose words are explained there.
     """
     state, named, now = st.session_state, by_key(lessons), controls.now
     key, widget, guess = f"{controls.page}.lesson", f"{controls.page}_lesson", f"{controls.page}_guess"
@@ -55,9 +56,9 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
         if lesson is None:
             st.markdown(NONE)
         elif holds:
-            st.markdown(typeset(lesson.see))
+            st.markdown(typeset(lesson.see), help=meanings(controls.page, lesson.see, above))
             with below:
-                _ask(lesson, guess)
+                _ask(controls.page, lesson, guess, above)
         else:
             labels = ", ".join(controls.fields[name].label for name in changed if name not in lesson.free)
             st.markdown(f"Its text does not hold for these settings: {labels}.")
@@ -83,13 +84,18 @@ def lesson_now(page: str) -> str:
     return st.session_state.get(f"{page}.lesson") or ""
 
 
-def _ask(lesson: Lesson, guess: str) -> None:
+def _ask(page: str, lesson: Lesson, guess: str, above: str) -> None:
     """The question with its choices; after a choice the verdict and the answer."""
-    choice = st.pills(typeset(f"**{lesson.question}**"), lesson.choices, key=guess, required=True, wrap=True)
+    asked = f"{lesson.question} {' '.join(lesson.choices)}"
+    said = f"{above} {lesson.see}"
+    choice = st.pills(
+        typeset(f"**{lesson.question}**"), lesson.choices, key=guess, required=True, wrap=True,
+        help=meanings(page, asked, said),
+    )  # fmt: skip
     if choice is not None:
         right = lesson.choices[lesson.right]
         verdict = "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
-        st.markdown(f"{verdict} {typeset(lesson.answer)}")
+        st.markdown(f"{verdict} {typeset(lesson.answer)}", help=meanings(page, lesson.answer, f"{said} {asked}"))
 
 
 def _step(controls: Controls[Any], lessons: tuple[Lesson, ...], sign: str, which: str, place: int) -> None:

@@ -1,10 +1,13 @@
 """Parts that every page draws the same way."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from looped.glossary import spoken
 
 
 def plain(text: str) -> str:
@@ -40,16 +43,53 @@ def _symbol(found: re.Match[str]) -> str:
     return rf"${letter}^{{{power}}}$"
 
 
+def meanings(page: str, text: str, before: str = "") -> str | None:
+    """Markdown for the help mark behind a text: what its words mean that no text `before` has; None if there are none.
+
+    Args:
+        page: name of its experiment.
+        text: in Markdown.
+        before: what the page says above it.
+    """
+    found = spoken(page, text, before)
+    return bullets(f"**{typeset(name)}** · {typeset(what)}" for name, what in found.items()) or None
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Sentences as a Markdown list."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
 def unbroken(text: str) -> str:
     """The text without line breaks inside numbers such as 1e-06: a word joiner after every hyphen."""
     return text.replace("-", "-\u2060")
 
 
-def show_number(
-    label: str, value: str, below: str, explanation: str, *, width: int = 155, passed: bool | None = None
-) -> None:
+STRIP = """<style>
+[class*="st-key-numbers"] { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6rem, 1fr)) }
+[class*="st-key-numbers"] > * { width: auto !important; min-width: 0 }
+[class*="st-key-numbers"]:has(> :nth-child(6):last-child) { grid-template-columns: repeat(3, 1fr) }
+@media (max-width: 640px) {
+  [class*="st-key-numbers"]:has(> *) { grid-template-columns: repeat(2, 1fr) }
+  [class*="st-key-numbers"] > :last-child:nth-child(odd) { grid-column: span 2 }
+}
+</style>"""
+"""Cards of one width, which fill every row: none stands alone at the end, on a wide page or on a phone."""
+
+
+def numbers_strip(name: str = "") -> DeltaGenerator:
+    """The place of a strip of up to six numbers.
+
+    Args:
+        name: tells strips of one page apart.
+    """
+    st.html(STRIP)
+    return st.container(horizontal=True, key=f"numbers{name}")
+
+
+def show_number(label: str, value: str, below: str, explanation: str, *, passed: bool | None = None) -> None:
     """One number of a strip, a line below it, its meaning behind the help sign, and a verdict if it has one."""
-    with st.container(border=True, width=width, height="stretch", gap="xxsmall"):
+    with st.container(border=True, height="stretch", gap="xxsmall"):
         st.metric(typeset(label), value, help=typeset(explanation))
         verdict = "" if passed is None else ":green-badge[PASS] " if passed else ":red-badge[FAIL] "
         st.caption(verdict + unbroken(typeset(below)))

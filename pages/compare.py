@@ -24,7 +24,7 @@ from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
 from looped_ui.held import MOST, held, hold, let_go
 from looped_ui.live import figure, let_draw, live
-from looped_ui.parts import data_table, plain, show_number, typeset, unbroken
+from looped_ui.parts import data_table, numbers_strip, plain, show_number, typeset, unbroken
 from looped_ui.share import held_back, share
 from looped_ui.table import Chosen, choose_table, set_address
 
@@ -82,10 +82,10 @@ def sidebar() -> Chosen | None:
 def verdicts(settings: Settings, summary: Summary) -> None:
     """Draw the prediction before the run, and the outcome."""
     verdict, error, kappa, sizes = summary.verdict, summary.error_after_T, summary.condition_number, summary.sizes
-    with st.container(horizontal=True):
+    with numbers_strip():
         if verdict.prediction == "converges":
             show_number("Predicted", "converges", verdict.prediction_sentence.partition(": ")[2],
-                        "From the eigenvalues alone, before anything is run.", width=240)  # fmt: skip
+                        f"From the eigenvalues alone, before anything is run. {words.MODE}")  # fmt: skip
         show_number(
             f"max |loop − {ALGORITHMS[settings.algorithm].gap_name}|",
             f"{verdict.gap:.1e}",
@@ -96,7 +96,6 @@ def verdicts(settings: Settings, summary: Summary) -> None:
             "loops, prompts and features. Relative means divided by the largest iterate, or by a quarter of the terms "
             f"of the first update where these cancel. The tolerance is {verdict.tolerance_formula}. "
             f"The explicit method here: {verdict.yardstick}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
-            width=235,
             passed=verdict.passed,
         )
         show_number(
@@ -174,7 +173,7 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
         if isinstance(scores, WhyNot) or predictions is None:
             st.info(f"No held-out prediction. {plain(getattr(scores, 'why_not', ''))}")
             return
-        with st.container(horizontal=True):
+        with numbers_strip("_scores"):
             show_number("R², the loop", f"{scores.r2_looped:.4f}", "on held-out rows",
                         f"{scores.folds} folds: every row is predicted once by a transformer that reads the "
                         "other folds. 1 is perfect, 0 no better than the mean.")  # fmt: skip
@@ -241,7 +240,7 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
             return None
         if (prediction := summary.verdict.prediction) != "converges":
             box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
-            box(f"**Predicted before running.** {typeset(summary.verdict.prediction_sentence)}")
+            box(f"**Predicted before running.** {typeset(words.prediction(summary))}")
         live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
         st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
         st.caption(typeset(words.what_runs(done.settings, summary)))

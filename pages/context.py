@@ -19,7 +19,7 @@ from looped_ui.guess import drawn as drawn_curve
 from looped_ui.guess import guess, hide, reveal, shown, sliders
 from looped_ui.lesson import answered, guessed
 from looped_ui.live import figure, live_row
-from looped_ui.parts import made_by, plain, show_number, typeset
+from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 JOB = "context"
@@ -120,7 +120,7 @@ def numbers(result: ContextResult, revealed: bool) -> None:
     """The answer in a strip: measured need and learned need, once they are shown, requirement, κ and bound."""
     settings, T, target = result.settings, result.settings.shown, result.settings.target_error
     constructed = result.needed_ratio(target)
-    with st.container(horizontal=True):
+    with numbers_strip():
         if revealed:
             most = words.ratio_text(result.needed_ratio(target, 2)[T], result.ratio[0])
             show_number(

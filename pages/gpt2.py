@@ -15,9 +15,9 @@ from looped.experiments.gpt2.settings import PAPER, GPT2Settings, Variant
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
-from looped_ui.frame import Page, bullets
+from looped_ui.frame import Page
 from looped_ui.live import figure
-from looped_ui.parts import data_table, plain, show_number
+from looped_ui.parts import bullets, data_table, numbers_strip, plain, show_number
 from looped_ui.share import held_back, share
 
 JOB = "gpt2"
@@ -54,15 +54,15 @@ def in_words(settings: GPT2Settings) -> str:
 
 def numbers(curves: list[Curve]) -> None:
     """The final risks of the models that are trained here, or their last records."""
-    with st.container(horizontal=True):
+    with numbers_strip():
         for curve in curves:
             name = f"GPT-2 {named(curve.settings, curves[0].settings)}"
             if (risk := curve.risk) is not None:
                 below = f"± {risk.standard_error:.1g}, {risk.draws:,} fresh prompts"
-                show_number(name, f"{risk.mean:.3g}", below, page.words("Final error"), width=235)
+                show_number(name, f"{risk.mean:.3g}", below, page.words("Final error"))
             elif curve.history:
                 below = f"step {curve.steps:,} of {curve.settings.steps:,}, last record"
-                show_number(name, f"{curve.history[-1].loss:.3g}", below, page.words("Last record"), width=235)
+                show_number(name, f"{curve.history[-1].loss:.3g}", below, page.words("Last record"))
 
 
 def train_here(settings: GPT2Settings) -> None:

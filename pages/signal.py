@@ -22,7 +22,7 @@ from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.live import figure, live_row
-from looped_ui.parts import made_by, show_number
+from looped_ui.parts import made_by, numbers_strip, show_number
 from looped_ui.risks import Matrices
 from looped_ui.share import held_back, share
 
@@ -79,7 +79,7 @@ def _upload(name: str, label: str, what: str) -> Tensor | None:
 def numbers(task: SignalTask, best: Levels) -> None:
     """The smallest risks and the gap in a strip."""
     written, bayes = best.written, best.bayes
-    with st.container(horizontal=True):
+    with numbers_strip():
         show_number("LTB, with MLP", written["gd"], "smallest risk = best GD-β, closed form", page.words("LTB"))
         below = f"smallest found; proved to be at least {written['lsa_bound']}"
         show_number("LSA, no MLP", written["lsa"], below, page.words("LSA", starts=best.lsa.starts))
@@ -189,7 +189,7 @@ def training_section(settings: SignalSettings, matrices: Matrices, identity: str
                 st.markdown("**Learned start:** g beside β\\*")
                 figure(figures.start_chart(learned, shown), "start")
             with right:
-                st.markdown("**Learned step:** v·U₁₁ beside Γ\\*ᵀ")
+                st.markdown("**Learned step:** $r_{d+1}$·U₁₁ beside Γ\\*ᵀ")
                 figure(figures.matrix_chart(learned, reach.gd), "matrix")
 
     jobs.watch(JOB, show, quiet=True)

@@ -19,7 +19,7 @@ from looped.training.trainer import Progress
 from looped_ui import jobs
 from looped_ui.frame import Page
 from looped_ui.live import figure
-from looped_ui.parts import made_by, plain, show_number, typeset
+from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 JOB = "train"
@@ -160,29 +160,29 @@ def whole(run: TrainResult) -> None:
 def numbers(run: TrainResult) -> None:
     """Draw the strip of numbers above the charts."""
     settings, fits, best = run.settings, run.fits(), run.best
-    with st.container(horizontal=True):
+    with numbers_strip():
         if len(run.fresh):
             others = " and ".join(map(written, run.fresh[1:, 1]))
             below = f"{run.fresh_prompts:,} fresh prompts" + (f"; on as many others {others}" if others else "")
             below += f"; 99.9 % point {written(run.fresh[0, 2])}"
-            show_number("median query error", written(run.fresh[0, 1]), below, page.words("Median"), width=225)
+            show_number("median query error", written(run.fresh[0, 1]), below, page.words("Median"))
         if run.limit is not None and "trained" in run.below:
             mean, rare = measured(run.below["trained"]), f"λ_1 is larger with probability {run.limit.above:.0e}"
-            show_number(f"mean where λ_1 < {run.limit.value:g}", mean, rare, page.words("Mean below"), width=200)
+            show_number(f"mean where λ_1 < {run.limit.value:g}", mean, rare, page.words("Mean below"))
         if "trained" in run.whole:
             mean = measured(run.whole["trained"])
-            show_number("mean over all prompts", mean, "by importance sampling", page.words("Mean"), width=200)
+            show_number("mean over all prompts", mean, "by importance sampling", page.words("Mean"))
         if len(fits) == 1:
             fit = fits[0]
             shares = f"{fit.unexplained_p:.2%} of P, {fit.unexplained_q:.2%} of Q unexplained"
             moves = settings.task == "prediction" and fit.gamma != 0
             name, found = ("a, γ learned", f"{fit.a:.3g}, {fit.gamma:.3g}") if moves else ("a learned", f"{fit.a:.3g}")
-            show_number(name, found, shares, page.words("Learned numbers"), width=205)
+            show_number(name, found, shares, page.words("Learned numbers"))
         if best is not None and settings.loops > 1:
             median = run.medians.get("best two numbers")
             below = "" if median is None else f"median query error {written(median)}"
             pair = f"{best.a:.3g}, {best.gamma:.3g}"
-            show_number("best two numbers", pair, below, page.words("Best two numbers"), width=165)
+            show_number("best two numbers", pair, below, page.words("Best two numbers"))
         if (distance := run.distance_to_optimum()) is not None:
             show_number("from the optimum", f"{distance:.2%}", "of its length", page.words("Optimum"))
 

@@ -6,7 +6,9 @@ import pytest
 
 from looped.experiments import EXPERIMENTS
 from looped.glossary import SYMBOLS, WORDS, of_page
-from tests.app import ROOT, open_page, texts
+from looped_ui.parts import typeset
+from tests.app import ROOT, open_page, run, texts
+from tests.thorough import thorough_but
 
 SOUGHT = {
     "prompt": r"\bprompts?\b", "token": r"\btokens?\b", "query": r"\bquery\b", "loop": r"\bloops?\b",
@@ -32,6 +34,36 @@ def test_a_page_explains_the_words_it_says(page):
     assert symbols
 
 
+LESSONS = [
+    pytest.param(page, lesson, id=f"{page} {lesson.key}")
+    for page in EXPERIMENTS
+    for lesson in EXPERIMENTS[page].load("lessons")
+]
+OWN_NAME = {"condition number": "κ"}
+"""Words that a page explains under another name where it has one."""
+
+
+@pytest.mark.parametrize(
+    ("page", "lesson"), thorough_but(lambda _, lesson: lesson.key in ("optimal-step", "no-signal"), LESSONS)
+)
+def test_the_text_that_says_a_word_first_explains_it_behind_its_help_mark(page, lesson):
+    at = open_page(page, lesson=lesson.key)
+    at.button_group(key=f"{page}_guess").set_value(lesson.choices[lesson.right])
+    run(at)
+    (see,) = (text for text in at.markdown if text.value == typeset(lesson.see))
+    (answer,) = (text for text in at.markdown if text.value.endswith(typeset(lesson.answer)))
+    asked = at.button_group(key=f"{page}_guess")
+    told = ""
+    for said, help_mark in (
+        (at.caption[0].value, at.caption[0].help), (see.value, see.help),
+        (f"{asked.label} {lesson.choices}", asked.proto.help), (answer.value, answer.help),
+    ):  # fmt: skip
+        told += help_mark
+        words = [word for word, pattern in SOUGHT.items() if re.search(pattern, said)]
+        explained = [word for word in words if f"**{word}** ·" in told or f"**{OWN_NAME.get(word)}** ·" in told]
+        assert [word for word in words if word not in explained] == []
+
+
 @pytest.mark.parametrize("page", EXPERIMENTS)
 def test_the_words_come_first_on_the_page_and_then_the_symbols(page):
     shown = texts(open_page(page, {"glossary": True}), "markdown")
@@ -42,8 +74,6 @@ def test_the_words_come_first_on_the_page_and_then_the_symbols(page):
 
 
 def _typeset(names):
-    from looped_ui.parts import typeset
-
     return [typeset(name) for name in names]
 
 

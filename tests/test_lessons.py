@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from looped import Settings, compare, prompts
+from looped.algorithms import ALGORITHMS
 from looped.algorithms.gd import GradientDescent
 from looped.attention import LinearAttention
 from looped.experiments.compare.lessons import COMPARE, OPENING
@@ -54,6 +55,24 @@ def test_there_are_eight_lessons_with_different_names_one_of_them_of_the_default
     assert len(LESSONS) == len(COMPARE) >= 8
     assert COMPARE[0].key == OPENING
     assert [lesson.key for lesson in COMPARE if Settings(**lesson.settings) == Settings()] == ["one-step"]
+
+
+@pytest.mark.parametrize(
+    "lesson", [lesson for lesson in COMPARE if lesson.settings.get("form") == "token"], ids=lambda lesson: lesson.key
+)
+def test_a_lesson_in_the_token_form_says_the_same_of_the_state_form(lesson):
+    token, state = (compare(Settings(**lesson.settings, prompts=4).replace(form=form)) for form in ("token", "state"))
+    assert "form" in lesson.free
+    assert state.relative_gap < 20 * np.finfo(token.settings.dtype).eps * len(token.looped)
+    apart = np.abs(token.looped - state.looped).max() / token.largest_iterate
+    assert apart < 20 * np.finfo(token.settings.dtype).eps * len(token.looped)
+
+
+def test_lessons_read_the_tokens_but_for_the_defaults_a_floor_of_the_state_form_and_a_table_of_442_rows():
+    state = [lesson.key for lesson in COMPARE if Settings(**lesson.settings).form == "state"]
+    assert [key for key in state if ALGORITHMS[Settings(**LESSONS[key].settings).algorithm].has_state] == [
+        "one-step", "rounding", "real-data",
+    ]  # fmt: skip
 
 
 def test_a_pass_of_the_first_look_changes_the_query_alone():

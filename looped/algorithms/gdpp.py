@@ -52,6 +52,7 @@ class GDPlusPlus(Algorithm):
     reads = ("gamma",)
     has_state = False
     layouts = False
+    one_query = False
 
     @cached_property
     def _best(self) -> tuple[float, float]:

@@ -25,12 +25,13 @@ class HeavyBall(Algorithm):
     twin = "heavy-ball momentum"
     equation = r"w_{t+1} = w_t - \tfrac{\eta}{n} X^\top (Xw_t - \alpha y) + \mu\,(w_t - w_{t-1})"
     layer = (
-        r"Z \leftarrow Z + \big((\mathcal A - I) Z - \tfrac{\eta}{n}\, P Z \mathcal M (Z^\top Q Z)\big) R,\quad "
-        r"\mathcal A_{ww} = (1+\mu) I,\ \mathcal A_{wv} = -\mu I,\ \mathcal A_{vw} = I,\ \mathcal A_{vv} = 0"
+        r"Z \leftarrow Z + \big((\mathcal A - I) Z - \tfrac{\eta}{n}\, P Z \mathcal M (Z^\top Q Z)\big) \mathcal R,"
+        r"\quad "
+        r"\mathcal A_{ww} = (1+\mu) I,\ \mathcal A_{ww'} = -\mu I,\ \mathcal A_{w'w} = I,\ \mathcal A_{w'w'} = 0"
     )
     needs = (
-        "A slot of d more rows that holds the previous iterate, and a linear skip map that shifts w into it; P and Q "
-        "stay those of gradient descent."
+        "A slot w′ of d more rows that holds the previous iterate, and a linear skip map that shifts w into it; P and "
+        "Q stay those of gradient descent."
     )
     curve = "two-term recurrence in 1+μ−ηλ"
     notice = (
@@ -71,21 +72,21 @@ class HeavyBall(Algorithm):
 
     @property
     def weights(self) -> Weights:
-        """Weights whose loop is w ← w − (η/n) Xᵀ(Xw − αy) + μ(w − v), v ← w, with v_0 = w_0 = 0.
+        """Weights whose loop is w ← w − (η/n) Xᵀ(Xw − αy) + μ(w − w′), w′ ← w, with w′_0 = w_0 = 0.
 
-        A slot of d more rows, the last ones, holds the previous iterate: 𝓐[w, w] = (1+μ)I, 𝓐[w, v] = −μI, 𝓐[v, w] = I,
-        A[v, v] = 0. Attention is that of gradient descent.
+        A slot of d more rows, the last ones, holds the previous iterate w′: 𝓐[w, w] = (1+μ)I, 𝓐[w, w′] = −μI,
+        𝓐[w′, w] = I, 𝓐[w′, w′] = 0. Attention is that of gradient descent.
         """
         d, dtype = self.batch.shape[2], self.batch.X.dtype
         plain = construction(d, self.settings.layout, dtype)
         P, Q = (torch.nn.functional.pad(matrix, (0, d, 0, d)) for matrix in (plain.P, plain.Q))
-        w, v, identity = plain.w, slice(plain.width, plain.width + d), torch.eye(d, dtype=dtype)
+        w, before, identity = plain.w, slice(plain.width, plain.width + d), torch.eye(d, dtype=dtype)
         A = torch.eye(plain.width + d, dtype=dtype)
         A[w, w] = (1 + self.momentum) * identity
-        A[w, v] = -self.momentum * identity
-        A[v, w] = identity
-        A[v, v] = 0
-        return replace(plain, P=P, Q=Q, skip=A)
+        A[w, before] = -self.momentum * identity
+        A[before, w] = identity
+        A[before, before] = 0
+        return replace(plain, P=P, Q=Q, skip=A, before=before)
 
     def explicit(self, X: np.ndarray, y: np.ndarray, eta: np.ndarray, gram: bool) -> np.ndarray:
         """T steps of w_{t+1} = w_t − η∇L(w_t) + μ(w_t − w_{t−1}), w_{−1} = w_0 = 0."""

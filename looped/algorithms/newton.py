@@ -24,10 +24,10 @@ class Newton(Algorithm):
     )
     layer = (
         r"Z \leftarrow \mathcal A Z - \tfrac{\eta}{n} \sum_{h=1}^{2} P_h Z \mathcal M (Z^\top Q_h Z),\quad "
-        r"\mathcal A_{uu} = 2I,\ \mathcal A_{ww} = 0"
+        r"\mathcal A_{x'x'} = 2I,\ \mathcal A_{ww} = 0"
     )
     needs = (
-        "A slot u in which every example is rewritten, hence no constant state; a skip map, 2 on u and 0 on w; and a "
+        "A slot x′ in which every example is rewritten, hence no constant state; a skip map, 2 on x′ and 0 on w; and a "
         "second head: with one head the move of the examples would also be written into the query."
     )
     curve = "(1−ηλ) to the power 2ᵗ⁻¹"
@@ -38,45 +38,47 @@ class Newton(Algorithm):
     source = "The iteration: Fu et al. (2023). The construction is derived for this project and checked numerically."
     has_state = False
     layouts = False
+    one_query = False
 
     @property
     def weights(self) -> Weights:
         """Weights whose loop is N ← 2N − ηNΣ̂N, Σ̂ = XᵀX/n, N_0 = I, and w ← ηNXᵀαy/n with N as it was before.
 
-        ηN tends to Σ̂⁻¹. Rows (x; y; u; w; α), D = 3d+2: an example carries u_i = N x_i. Two heads and a skip map: the
-        first moves the examples, P[u, u] = I, Q[x, u] = I, 𝓐[u, u] = 2I: u_j ← 2u_j − (η/n) Σ_i u_i ⟨x_i, u_j⟩; the
-        second writes the query, P[w, u] = −I, Q[y, α] = 1, 𝓐[w, w] = 0: w ← (η/n) Σ_i u_i αy_i.
+        ηN tends to Σ̂⁻¹. Rows (x; y; x′; w; α), D = 3d+2: an example carries x′_i = N x_i. Two heads and a skip map:
+        the first moves the examples, P[x′, x′] = I, Q[x, x′] = I, 𝓐[x′, x′] = 2I:
+        x′_j ← 2x′_j − (η/n) Σ_i x′_i ⟨x_i, x′_j⟩; the second writes the query, P[w, x′] = −I, Q[y, α] = 1, 𝓐[w, w] = 0:
+        w ← (η/n) Σ_i x′_i αy_i.
         """
         d, dtype = self.batch.shape[2], self.batch.X.dtype
         D = self.width(d, self.settings.layout)
-        x, y, u, w, alpha = slice(0, d), d, slice(d + 1, 2 * d + 1), slice(2 * d + 1, 3 * d + 1), 3 * d + 1
+        x, y, copy, w, alpha = slice(0, d), d, slice(d + 1, 2 * d + 1), slice(2 * d + 1, 3 * d + 1), 3 * d + 1
         identity = torch.eye(d, dtype=dtype)
         P, Q = torch.zeros(2, 2, D, D, dtype=dtype)
-        P[0, u, u] = identity
-        Q[0, x, u] = identity
-        P[1, w, u] = -identity
+        P[0, copy, copy] = identity
+        Q[0, x, copy] = identity
+        P[1, w, copy] = -identity
         Q[1, y, alpha] = 1.0
         A = torch.eye(D, dtype=dtype)
-        A[u, u] = 2 * identity
+        A[copy, copy] = 2 * identity
         A[w, w] = 0
-        return Weights(P=P, Q=Q, writes="all", x=x, y=y, w=w, alpha=alpha, skip=A, copy=u)
+        return Weights(P=P, Q=Q, writes="all", x=x, y=y, w=w, alpha=alpha, skip=A, copy=copy)
 
     def explicit(self, X: np.ndarray, y: np.ndarray, eta: np.ndarray, gram: bool) -> np.ndarray:  # noqa: ARG002
-        """w_{t+1} = V_t Xᵀαy, V_{t+1} = 2V_t − V_t S V_t, from w_0 = 0, V_0 = (η/n) I, with S = XᵀX; V is ηN/n.
+        """w ← (η/n) N Xᵀαy, N ← 2N − (η/n) N XᵀX N, from w = 0, N = I; what is iterated is ηN/n, near (XᵀX)⁻¹.
 
-        For n < d the same iteration runs on the n × n matrix XXᵀ, w = Xᵀ V αy: V would double without end in the
-        directions that no example has.
+        For n < d the same iteration runs on the n × n matrix XXᵀ, which comes between Xᵀ and αy: N would double
+        without end in the directions that no example has.
         """
         _, n, d = X.shape
         Xt = X.transpose(0, 2, 1)
         target = self.settings.label_scale * y[..., None]
-        S, after, before = (Xt @ X, None, Xt @ target) if n >= d else (X @ Xt, Xt, target)
-        V = eta[:, None, None] / n * np.eye(len(S[0]), dtype=X.dtype)
+        products, after, before = (Xt @ X, None, Xt @ target) if n >= d else (X @ Xt, Xt, target)
+        inverse = eta[:, None, None] / n * np.eye(len(products[0]), dtype=X.dtype)
 
         def step(_w: np.ndarray, _before: np.ndarray) -> np.ndarray:
-            nonlocal V
-            w = V @ before
-            V = 2 * V - V @ S @ V
+            nonlocal inverse
+            w = inverse @ before
+            inverse = 2 * inverse - inverse @ products @ inverse
             return w if after is None else after @ w
 
         return iterate(X, self.settings.loops, step)
@@ -119,7 +121,7 @@ class Newton(Algorithm):
 
     @cached_property
     def rounding_floor(self) -> Tensor | None:
-        """eps·1.5·√(√κ + u²), half of it in float32: (B,), an estimate."""
+        """eps·1.5·√(√κ + first²), with `first_terms`; half of it in float32: (B,), an estimate."""
         share = 0.75 if self.batch.X.dtype == torch.float32 else 1.5
         return self.eps * share * (self.spectrum.condition_number.sqrt() + self.first_terms.square()).sqrt()
 

@@ -17,7 +17,7 @@ from looped.prompts import Prompts, Spectrum
 class Preconditioned(Algorithm):
     """w ← w − (η/n) C Xᵀ(Xw − αy), with C in place of P's identity.
 
-    w = C^½u turns it into gradient descent on u with the rows C^½x_i; without a covariance C is the identity.
+    The coordinates C^−½w turn it into gradient descent with the rows C^½x_i; without a covariance C is the identity.
     """
 
     name = "preconditioned"

@@ -22,7 +22,8 @@ class Ridge(Algorithm):
     twin = "ridge descent"
     equation = r"w \leftarrow (1 - \eta\rho)\, w - \tfrac{\eta}{n} X^\top (Xw - \alpha y)"
     layer = (
-        r"Z \leftarrow Z - \big(\eta K Z + \tfrac{\eta}{n}\, P Z \mathcal M (Z^\top Q Z)\big) R,\quad K_{ww} = \rho I"
+        r"Z \leftarrow Z - \big(\eta \mathcal K Z + \tfrac{\eta}{n}\, P Z \mathcal M (Z^\top Q Z)\big) \mathcal R,"
+        r"\quad \mathcal K_{ww} = \rho I"
     )
     needs = (
         "A token-wise linear map beside attention, which takes ηρ of w in every loop; P and Q stay those of gradient "
@@ -69,7 +70,7 @@ class Ridge(Algorithm):
 
     @property
     def weights(self) -> Weights:
-        """P and Q of gradient descent, and K[w, w] = ρI."""
+        """P and Q of gradient descent, and 𝓚[w, w] = ρI."""
         weights = construction(self.batch.shape[2], self.settings.layout, self.batch.X.dtype)
         K = torch.zeros_like(weights.P)
         K[weights.w, weights.w] = self.penalty * torch.eye(weights.features, dtype=K.dtype)

@@ -19,7 +19,7 @@ class Softmax(GradientDescent):
     name = "softmax"
     loop_name = "Softmax attention"
     equation = r"w \leftarrow w - \eta \sum_i x_i\, \mathrm{softmax}_i\big(\langle x_i, w\rangle - \alpha y_i\big)"
-    layer = r"Z \leftarrow Z - \eta\, P Z \mathcal M\, \mathrm{softmax}(Z^\top Q Z)\, R"
+    layer = r"Z \leftarrow Z - \eta\, P Z \mathcal M\, \mathrm{softmax}(Z^\top Q Z)\, \mathcal R"
     needs = (
         "A softmax over the examples, with the same P and Q. It is not a gradient step on the squared error: the "
         "weights are positive and add up to 1, so the prediction of every example is pushed down, even one that is "
@@ -71,8 +71,8 @@ class Softmax(GradientDescent):
     def subtitle(cls) -> str:
         """One sentence on a pass of the loop."""
         return (
-            "One attention layer with a softmax over its scores, applied T times: every pass is a gradient step on "
-            "log Σ exp(⟨x_i, w⟩ − αy_i), and not on the squared error of the prompt's n examples."
+            "A prompt holds n examples and a query. One attention layer with a softmax over its scores reads it "
+            "T times: every pass, or loop, is a gradient step on log Σ exp(⟨x_i, w⟩ − αy_i), not on the squared error."
         )
 
     @classmethod

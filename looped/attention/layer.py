@@ -12,7 +12,7 @@ BLOCK = 512
 
 
 class LinearAttention(nn.Module):
-    """One layer without softmax: Z ← Z + ((𝓐 − I) Z − η K Z − (η/n) P Z 𝓜 (Zᵀ Q Z)) R.
+    """One layer without softmax: Z ← Z + ((𝓐 − I) Z − η 𝓚 Z − (η/n) P Z 𝓜 (Zᵀ Q Z)) 𝓡.
 
     The n × n scores are never formed: a written column z needs P (Z 𝓜 Zᵀ) Q z, evaluated from the right for the
     query alone, O(n·D), and through the (D, D) matrix Z 𝓜 Zᵀ when every token is written, O(n·D²).
@@ -83,7 +83,7 @@ class LinearAttention(nn.Module):
 
 
 class SoftmaxAttention(LinearAttention):
-    """The same layer with a softmax over the examples: Z ← Z − η P Z 𝓜 softmax(Zᵀ Q Z) R.
+    """The same layer with a softmax over the examples: Z ← Z − η P Z 𝓜 softmax(Zᵀ Q Z) 𝓡.
 
     Weights are positive and add up to 1, so the step no longer follows the size and sign of the scores. With the
     weights of gradient descent it is w ← w − η Σ_i x_i softmax_i(⟨x_i, w⟩ − αy_i).

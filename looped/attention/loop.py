@@ -142,7 +142,7 @@ def _recur(start: Tensor, matrix: Tensor, scale: Tensor, loops: int, powers: boo
     """All states of the row recurrence s ← s + scale·(s A), loop 0 first: (loops+1, B, k).
 
     With powers the recurrence is doubled to a stride of up to √T loops, then whole blocks of states are multiplied at
-    once. What is squared is E_m = S^m − I, by E_2m = 2E_m + E_m², so that small steps keep their digits.
+    once. What is squared is S^m − I, by S^2m − I = 2(S^m − I) + (S^m − I)², so that small steps keep their digits.
     """
     B, k = start.shape
     block = 1

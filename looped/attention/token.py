@@ -13,8 +13,8 @@ from looped.prompts import Prompts
 class Weights:
     """The weights of one attention layer and where they find things in a token.
 
-    One layer is Z ← Z − (η/n) P Z 𝓜 (Zᵀ Q Z) R with the key mask 𝓜 = diag(I_n, 0): a query is never a key. Some
-    algorithms need token-wise linear maps beside attention: Z ← Z + ((𝓐 − I) Z − η K Z − (η/n) P Z 𝓜 (Zᵀ Q Z)) R.
+    One layer is Z ← Z − (η/n) P Z 𝓜 (Zᵀ Q Z) 𝓡 with the key mask 𝓜 = diag(I_n, 0): a query is never a key. Some
+    algorithms need token-wise linear maps beside attention: Z ← Z + ((𝓐 − I) Z − η 𝓚 Z − (η/n) P Z 𝓜 (Zᵀ Q Z)) 𝓡.
     """
 
     P: Tensor
@@ -22,7 +22,7 @@ class Weights:
     Q: Tensor
     """Key and query in one, (D, D), or (heads, D, D)."""
     writes: Literal["query", "all"]
-    """R: `query` is R = e_{n+1}e_{n+1}ᵀ, only the last column is written; `all` is R = I."""
+    """𝓡: `query` is 𝓡 = e_{n+1}e_{n+1}ᵀ, only the last column is written; `all` is 𝓡 = I."""
     x: slice
     """Rows of a token that hold an example's features."""
     y: int
@@ -32,11 +32,13 @@ class Weights:
     alpha: int | None
     """Row of the query that holds the label scale α; None where the labels themselves are scaled."""
     skip: Tensor | None = None
-    """A, (D, D), what a written token keeps; None is the identity skip."""
+    """𝓐, (D, D), what a written token keeps; None is the identity skip."""
     decay: Tensor | None = None
-    """K, (D, D), what η takes from a written token besides attention; None is nothing."""
+    """𝓚, (D, D), what η takes from a written token besides attention; None is nothing."""
     copy: slice | None = None
     """Rows in which the examples hold their features a second time."""
+    before: slice | None = None
+    """Rows of the query that hold the iterate of the loop before, 0 at first."""
     predicts: bool = False
     """Whether queries are points x_q to predict at. There are d of them, the unit vectors, so that what the
     transformer predicts is the vector w_t, number by number."""
@@ -83,7 +85,7 @@ class Weights:
         return -queries[..., self.y, :] if self.predicts else queries[..., self.w]
 
     def maps(self, step_size: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """The token-wise maps beside attention, (D, D), each with its factor, (B, 1, 1): A − I once, K times −η.
+        """The token-wise maps beside attention, (D, D), each with its factor, (B, 1, 1): 𝓐 − I once, 𝓚 times −η.
 
         Args:
             step_size: η, (B,).

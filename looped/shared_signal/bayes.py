@@ -14,7 +14,7 @@ CHUNK = 4_000_000
 def bayes(task: SignalTask, E: Tensor) -> Tensor:
     """The Bayes predictor, ridge regression centred at β*.
 
-    f = ⟨β* + Ψ^½(KᵀK + σ²I)^{-1}Kᵀ(y − Xβ*), x⟩ with K = XΨ^½; at σ = 0 the pseudo-inverse of K.
+    f = ⟨β* + Ψ^½(FᵀF + σ²I)^{-1}Fᵀ(y − Xβ*), x⟩ with F = XΨ^½; at σ = 0 the pseudo-inverse of F.
 
     Args:
         task: the distribution the prompts come from, known exactly.
@@ -47,9 +47,10 @@ class SampledRisk:
 def bayes_risk(task: SignalTask, draws: int = 20_000, seed: int = 0) -> SampledRisk:
     """Risk of the Bayes predictor: only the examples' features are sampled, all else is integrated out.
 
-    σ² + E tr(HΣ_X), Σ_X the covariance of β̃ given the examples. With H^½Ψ^½ = A diag(√λ) Bᵀ of rank k and Z (M, k)
-    standard normal it is σ² + E tr[(Λ^{-1} + ZᵀZ/σ²)^{-1}] = σ² + tr Λ − E tr[ΛZᵀ(ZΛZᵀ + σ²I)^{-1}ZΛ]. At σ = 0 and
-    M ≥ k the examples determine the label, and the risk is exactly 0.
+    σ² + 𝔼 tr(HΣ_X), Σ_X the covariance of β̃ given the examples. With k the rank of H^½Ψ^½, Λ its squared singular
+    values and Z (M, k) standard normal it is
+    σ² + 𝔼 tr[(Λ^{-1} + ZᵀZ/σ²)^{-1}] = σ² + tr Λ − 𝔼 tr[ΛZᵀ(ZΛZᵀ + σ²I)^{-1}ZΛ]. At σ = 0 and M ≥ k the examples
+    determine the label, and the risk is exactly 0.
 
     Args:
         task: the distribution of the prompts.

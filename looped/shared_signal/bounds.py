@@ -66,7 +66,7 @@ def outside_range(task: SignalTask, beta: Tensor) -> float:
 
 
 def flow_rate(task: SignalTask) -> float:
-    """2λ⁺_min(H)/(M+1): ‖β(t) − β*‖² falls at least like e^{−rate·t} under gradient flow on ½R of GD-β.
+    """2λ⁺_min(H)/(M+1): ‖β(τ) − β*‖² falls at least like e^{−rate·τ} under gradient flow on ½R of GD-β.
 
     If β(0) − β* is in the range of H (`outside_range` is 0), and whatever Γ does; λ⁺_min is the smallest non-zero
     eigenvalue.

@@ -21,17 +21,17 @@ class Flow:
     """A path of gradient flow."""
 
     times: Tensor
-    """(K,), from 0."""
+    """τ, (K,), from 0."""
     beta: Tensor
-    """β(t), (K, d)."""
+    """β(τ), (K, d)."""
     Gamma: Tensor
-    """Γ(t), (K, d, d)."""
+    """Γ(τ), (K, d, d)."""
 
 
 def gradient_flow(task: SignalTask, beta: Tensor, Gamma: Tensor, until: float, points: int = 101) -> Flow:
     """Gradient flow on ½R of GD-β in both of its parameters.
 
-    With v = β − β*: dβ/dt = −H_Γ v and dΓ/dt = −HΓW + HΓ*H^½ΩH^½ + (Hv)(Hv)ᵀ,
+    With v = β − β*: dβ/dτ = −H_Γ v and dΓ/dτ = −HΓW + HΓ*H^½ΩH^½ + (Hv)(Hv)ᵀ,
     W = H^½ΩH^½ + (1 + 1/M)(Hv)(Hv)ᵀ + (‖v‖²_H/M)H.
 
     Each equation is linear in its own unknown and is solved exactly while the other one rests: half a step of β, one

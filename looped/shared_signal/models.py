@@ -54,7 +54,7 @@ class LSA(SignalModel):
         features: d, the number of features.
         d_k: the number of rows of W_K and W_Q, d+1 by default.
         d_v: the number of rows of W_P and W_V, d+1 by default.
-        generator: the source of the initial weights; every W is N(0, 1/rows), a choice of this project.
+        generator: the source of the initial weights; every W is 𝓝(0, 1/rows), a choice of this project.
         dtype: the dtype of the weights.
     """
 
@@ -118,7 +118,7 @@ class LTB(LSA):
         d_k: the number of rows of W_K and W_Q, d+1 by default.
         d_v: the number of rows of W_P and W_V, d+1 by default.
         d_f: the number of rows of W_1 and W_2, 4(d+1) by default.
-        generator: the source of the initial weights; every W is N(0, 1/rows), a choice of this project.
+        generator: the source of the initial weights; every W is 𝓝(0, 1/rows), a choice of this project.
         dtype: the dtype of the weights.
     """
 
@@ -226,7 +226,7 @@ class ReadOut:
 
 
 def read_out(block: LTB) -> ReadOut:
-    """β and Γ of a trained block: β = g[:d] and Γᵀ = v·U[:d, :d], U = W_KᵀW_Q and v the last entry of gᵀW_PᵀW_V.
+    """β and Γ of a trained block: β = g[:d] and Γᵀ = r[d]·U[:d, :d], U = W_KᵀW_Q and r = gᵀW_PᵀW_V.
 
     g is the last row of W_2ᵀW_1, not scaled: its first d entries meet the query's features directly, and its last
     entry cannot be told apart from the scale of W_PᵀW_V. At the optimum these are β* and Γ*.

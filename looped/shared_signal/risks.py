@@ -1,7 +1,7 @@
-"""Risks R(f) = E(f − y)² without sampling: of any weights, and the smallest that each model can reach.
+"""Risks R(f) = 𝔼(f − y)² without sampling: of any weights, and the smallest that each model can reach.
 
 Every model is f = gᵀx + rᵀGUx (`Effective`). With labels measured from the shared signal, y = ⟨β*, x⟩ + y′, an example
-is (x; y′) and E[GrrᵀG], E[Gr yᵀ] have closed forms, so the risk is a quadratic function of U for given g and r.
+is (x; y′) and 𝔼[GrrᵀG], 𝔼[Gr yᵀ] have closed forms, so the risk is a quadratic function of U for given g and r.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def gd0_optimum(task: SignalTask) -> Optimum:
 
 
 def _best_step(task: SignalTask, start: Tensor, spread: Tensor) -> Optimum:
-    """The best step from a start, where `spread` is E(β̃ − start)(β̃ − start)ᵀ, (d, d)."""
+    """The best step from a start, where `spread` is 𝔼(β̃ − start)(β̃ − start)ᵀ, (d, d)."""
     S = task.root_H @ spread @ task.root_H
     c = float(S.trace()) + task.sigma**2
     Omega = ((task.examples + 1) * S + c * torch.eye(task.features, dtype=torch.float64)) / task.examples
@@ -80,7 +80,7 @@ def exact_risk(task: SignalTask, model: Effective) -> float:
 def whitened_risk(task: SignalTask, delta: Tensor, r: Tensor, U: Tensor) -> Tensor:
     """R for whitened δ̃ (d,), r = (b̃; u) (d+1,) and U (d+1, d), for examples (H^{-½}x; y′).
 
-    R = c + ‖δ̃‖² − 2⟨L, U⟩ + ⟨U, QU⟩, Q = E[GrrᵀG] and L = E[Gr(β̃ − g)ᵀ]:
+    R = c + ‖δ̃‖² − 2⟨L, U⟩ + ⟨U, QU⟩, Q = 𝔼[GrrᵀG] and L = 𝔼[Gr(β̃ − g)ᵀ]:
     Q = [[u²Ω + (‖b̃‖²I + (M+1)b̃b̃ᵀ)/M, u(Ω + 2S/M + cI)b̃],
          [·, b̃ᵀΩb̃ + u²(2(M+2)tr(S²) + (M+2)c²)/M]],  L = [uS + b̃δ̃ᵀ; b̃ᵀS + cuδ̃ᵀ].
     """

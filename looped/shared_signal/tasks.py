@@ -1,6 +1,6 @@
 """Tasks that share a signal, and prompts drawn from them.
 
-β̃ ~ N(β*, Ψ), x ~ N(0, H), y = ⟨β̃, x⟩ + σε: every prompt has its own β̃, all of them lie around the shared β*.
+β̃ ~ 𝓝(β*, Ψ), x ~ 𝓝(0, H), y = ⟨β̃, x⟩ + σε: every prompt has its own β̃, all of them lie around the shared β*.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ four of them must keep clear of the ends of double precision, and training of th
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SignalTask:
-    """The distribution of the prompts: β̃ ~ N(β*, Ψ), x ~ N(0, H), y = ⟨β̃, x⟩ + N(0, σ²), M examples in a prompt.
+    """The distribution of the prompts: β̃ ~ 𝓝(β*, Ψ), x ~ 𝓝(0, H), y = ⟨β̃, x⟩ + 𝓝(0, σ²), M examples in a prompt.
 
     H and Ψ may be rank-deficient; the closed forms then use pseudo-inverses, and `notes` says so.
 

@@ -78,7 +78,7 @@ def token_units(task: SignalTask) -> Tensor:
 
 
 def initial_model(kind: Kind, task: SignalTask, seed: int, dtype: torch.dtype = torch.float32) -> SignalModel:
-    """A model before training: random weights, N(0, 1/rows) for tokens in their `token_units`, or β = 0 and Γ = 0.
+    """A model before training: random weights, 𝓝(0, 1/rows) for tokens in their `token_units`, or β = 0 and Γ = 0.
 
     Args:
         kind: the kind of model: lsa, ltb, gd-beta or gd-0.

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def marchenko_pastur_condition_number(ratio: float) -> float:
-    """κ of XᵀX/n for independent rows N(0, I) as n and d grow with n/d = `ratio`: ((1+√(d/n))/(1−√(d/n)))².
+    """κ of XᵀX/n for independent rows 𝓝(0, I) as n and d grow with n/d = `ratio`: ((1+√(d/n))/(1−√(d/n)))².
 
     For n < d it is the κ of the non-zero eigenvalues, the same with n and d exchanged; infinite at n = d. An
     asymptotic figure: small d has a smaller median.

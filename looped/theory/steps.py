@@ -128,18 +128,19 @@ def powers(base: Tensor, loops: int) -> Tensor:
 def rounding_floor(
     spectrum: Spectrum, step_size: Tensor, share: Tensor, terms: Tensor, momentum: float = 0.0
 ) -> Tensor:
-    """The relative error below which rounding dominates, in units of eps: √(K² + A² + u²).
+    """The relative error below which rounding dominates, in units of eps: √(kept² + moved² + first²).
 
-    K² = Σ_k 1/((1−r₁²)(1−r₂²))/d: every loop rounds w, and mode k remembers that as r₁ᵗ and r₂ᵗ; without momentum
-    r₁ = 1 − ηλ_k and r₂ = 0. A² = Σ_k share_k²/(ηλ_k)²: a rounding error that is the same in every loop moves the limit
-    of the loop, in mode k by 1/(ηλ_k) times the error. u: the first update's terms over ‖w_ref‖, each rounded at its
-    own size. An estimate of this project, not a theorem: `Algorithm.rounding_floor` says how near measured floors are.
+    kept² = Σ_k 1/((1−r₁²)(1−r₂²))/d: every loop rounds w, and mode k remembers that as r₁ᵗ and r₂ᵗ; without momentum
+    r₁ = 1 − ηλ_k and r₂ = 0. moved² = Σ_k share_k²/(ηλ_k)²: a rounding error that is the same in every loop moves the
+    limit of the loop, in mode k by 1/(ηλ_k) times the error. first: the first update's terms over ‖w_ref‖, each
+    rounded at its own size. An estimate of this project, not a theorem: `Algorithm.rounding_floor` says how near
+    measured floors are.
 
     Args:
         spectrum: Spectrum of the matrix that a step contracts.
         step_size: η, (B,), float64.
         share: |⟨v_k, w_ref⟩|/‖w_ref‖, (B, r).
-        terms: u, (B,).
+        terms: first, (B,).
         momentum: μ.
 
     Returns:

@@ -62,7 +62,7 @@ class Limit:
     """A value of λ₁ that few prompts exceed."""
 
     value: float
-    """λ₁ of XᵀX/n, rows x ~ N(0, I); three digits."""
+    """λ₁ of XᵀX/n, rows x ~ 𝓝(0, I); three digits."""
     above: float
     """Probability that a prompt has a larger λ₁, an estimate to about a fifth."""
 
@@ -87,7 +87,7 @@ def _far(stream: PromptStream, seed: int, count: int) -> Iterator[tuple[Batch, T
 
 
 def spectra(examples: int, features: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Eigenvalues of Σ̂ = XᵀX/n for rows x ~ N(0, I) with λ₁ below its limit, (K, d), and their weights (K,), mean 1.
+    """Eigenvalues of Σ̂ = XᵀX/n for rows x ~ 𝓝(0, I) with λ₁ below its limit, (K, d), and their weights (K,), mean 1.
 
     A weighted mean is the mean over the prompts below the limit. K is what is left of `count` draws.
     """

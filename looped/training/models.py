@@ -27,7 +27,7 @@ class LoopedModel(nn.Module):
         features: d, at least 1.
         loops: T, at least 1.
         tied: True for the same weights in all loops, False for T layers with weights of their own.
-        generator: the source of the weights, drawn from N(0, `INITIAL_SCALE`²/(d+1)); without one they are 0.
+        generator: the source of the weights, drawn from 𝓝(0, `INITIAL_SCALE`²/(d+1)); without one they are 0.
         dtype: the dtype of the weights.
         device: the device of the weights.
     """
@@ -176,9 +176,9 @@ class LoopedPredictor(LoopedModel):
 
 
 class LoopedGenerator(LoopedModel):
-    """Z ← Z − (1/n) P Z 𝓜 (Zᵀ Q Z) R on Z = [[Xᵀ, w_t], [yᵀ, α]], w_0 = 0, α = 1: the query's first d rows are w_t.
+    """Z ← Z − (1/n) P Z 𝓜 (Zᵀ Q Z) 𝓡 on Z = [[Xᵀ, w_t], [yᵀ, α]], w_0 = 0, α = 1: the query's first d rows are w_t.
 
-    R lets only the query be written, so the examples and with them G never change, and one loop is q ← q − P G Q q,
+    𝓡 lets only the query be written, so the examples and with them G never change, and one loop is q ← q − P G Q q,
     O(d²). `looped.algorithms.gd.construction` with its step size is P = diag(ηI, 0), Q = diag(I, −1) here.
 
     preconditioner: P = diag(A, 0), Q = diag(I, −1) · sparse: P = [[A, u], [0, 0]], Q the same · full: P, Q free.

@@ -58,14 +58,15 @@ class FirstOrder:
 
 
 class GaussNewton:
-    """Levenberg–Marquardt on fresh prompts: θ ← θ − rate·(J̄ + μ diag J̄)^{-1} Jᵀr/B, J̄ = JᵀJ/B.
+    """Levenberg–Marquardt on fresh prompts: θ ← θ − rate·(D + damping·diag D)^{-1} g, D = ∂rᵀ∂r/B, g = ∂rᵀr/B.
 
     Looped weights lie in a narrow valley: the loss falls far along the scale of Q and rises steeply across it, and a
-    first-order step only bounces between its walls. JᵀJ knows both directions. A step must lower the loss of its own
-    prompts, else the damping μ grows and it is tried again.
+    first-order step only bounces between its walls. D knows both directions. A step must lower the loss of its own
+    prompts, else the damping grows and it is tried again.
 
     Args:
-        model: the model whose parameters move. J has a column for each, so memory is quadratic in their number.
+        model: the model whose N parameters move. ∂r, the derivatives of the errors r, has a column for each, and D is
+            (N, N).
 
     Source: Marquardt (1963); its use here is this project's own.
     """
@@ -99,7 +100,7 @@ class GaussNewton:
         return errors
 
     def _normal_equations(self, batch: Batch, loops: int) -> tuple[Tensor, Tensor, Tensor]:
-        """JᵀJ/B, (N, N), Jᵀr/B, (N,), and the squared error of each prompt, (B,)."""
+        """D, g and the squared error of each prompt, (B,)."""
         count = sum(parameter.numel() for parameter in self.model.parameters())
         curvature = batch.state.new_zeros(count, count)
         gradient = batch.state.new_zeros(count)
@@ -122,7 +123,7 @@ class GaussNewton:
         return curvature / B, gradient / B, torch.cat(errors)
 
     def state_dict(self) -> dict[str, Any]:
-        """The damping μ."""
+        """The damping."""
         return {"damping": self.damping}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ class Training:
     """Everything a training run depends on."""
 
     task: Literal["prediction", "generation"] = "prediction"
-    """prediction of the query's label, or generation of w; both lower E‖w_T − w*‖², Σ being I."""
+    """prediction of the query's label, or generation of w; both lower 𝔼‖w_T − w*‖², Σ being I."""
     loops: int = 10
     """T, which is also the number of untied layers."""
     examples: int = 20

@@ -1,6 +1,6 @@
 """Fresh prompts for training and evaluation, drawn as the state G a linear transformer reads.
 
-x_i ~ N(0, Σ), w* ~ N(0, Σ^{-1}), y_i = ⟨w*, x_i⟩ + σε_i. The model sees its examples only through
+x_i ~ 𝓝(0, Σ), w* ~ 𝓝(0, Σ^{-1}), y_i = ⟨w*, x_i⟩ + σε_i. The model sees its examples only through
 G = Σ_i z_i z_iᵀ/n with z_i = (x_i, y_i), a Wishart matrix: O(d²) random numbers, whatever n is.
 """
 
@@ -25,7 +25,7 @@ class Batch:
     """Σ^{1/2}, (d, d); None where Σ = I."""
 
     def residual(self, iterate: Tensor) -> Tensor:
-        """Σ^{1/2}(w − w*) for iterates (…, B, d); its squared length is E(x_qᵀw − x_qᵀw*)² over the query x_q."""
+        """Σ^{1/2}(w − w*) for iterates (…, B, d); its squared length is 𝔼(x_qᵀw − x_qᵀw*)² over the query x_q."""
         difference = iterate - self.w_star
         return difference if self.root is None else difference @ self.root
 
@@ -52,7 +52,7 @@ class PromptStream:
     def draw(self, prompts: int, generator: torch.Generator, stretch: float = 1.0) -> Batch:
         """Draw B prompts on the generator's device.
 
-        The Gaussian n × k matrix behind G has a triangular factor R with R_ii² ~ χ²_{n−i} and R_ij ~ N(0, 1) above
+        The Gaussian n × k matrix behind G has a triangular factor R with R_ii² ~ χ²_{n−i} and R_ij ~ 𝓝(0, 1) above
         the diagonal, all independent, so R is drawn and the rows never are.
 
         Args:
@@ -111,7 +111,7 @@ class PromptStream:
         return Batch(rows.mT @ rows / n, torch.linalg.solve(root, whitened.T).T, root)
 
     def queries(self, prompts: int, generator: torch.Generator) -> Tensor:
-        """x_q ~ N(0, Σ), (B, d)."""
+        """x_q ~ 𝓝(0, Σ), (B, d)."""
         shape = (prompts, self.features)
         x = torch.randn(shape, generator=generator, dtype=self.dtype, device=generator.device)
         return x if self.root is None else x @ self.root.to(x)

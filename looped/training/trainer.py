@@ -24,7 +24,7 @@ DIVERGED_AFTER = 50
 """Bad steps in a row after which training gives up: not finite, or typically `WORSE_THAN_ZERO` times the loss of 0."""
 
 WORSE_THAN_ZERO = 100.0
-"""A median loss of this many times d, the loss E‖w*‖² of the answer 0, is no progress."""
+"""A median loss of this many times d, the loss 𝔼‖w*‖² of the answer 0, is no progress."""
 
 MODELS: dict[str, type[LoopedModel]] = {"prediction": LoopedPredictor, "generation": LoopedGenerator}
 

@@ -1,7 +1,7 @@
 """The exact mean risk of T gradient steps of one size over Gaussian prompts.
 
 The risk of T loops is the mean of a polynomial of degree 2T in the eigenvalues of XᵀX/n. A sample hardly shows it: rare
-prompts with a large λ₁ dominate it. Its exact value needs only the moments E tr(W^k) of W = XᵀX, which are whole
+prompts with a large λ₁ dominate it. Its exact value needs only the moments 𝔼 tr(W^k) of W = XᵀX, which are whole
 numbers.
 """
 
@@ -15,15 +15,15 @@ ACCURACY = 1e-6
 
 @cache
 def moments(examples: int, features: int, order: int) -> tuple[int, ...]:
-    """E tr(W^k) for k = 0 … `order`, W = XᵀX, X (n, d) of independent N(0, 1)."""
+    """𝔼 tr(W^k) for k = 0 … `order`, W = XᵀX, X (n, d) of independent 𝓝(0, 1)."""
     return (features, *(_moment(examples, features, k) for k in range(1, order + 1)))
 
 
 def _moment(n: int, d: int, k: int) -> int:
-    """E tr(W^k), k at least 1.
+    """𝔼 tr(W^k), k at least 1.
 
     tr(W^k) = Σ_λ 2k Π'_s c(s) / H(2λ) · Z_λ(W) over the partitions λ of k, with zonal polynomials Z_λ and
-    E Z_λ(W) = Π_s (n + c(s)) (d + c(s)). The cell s in row i and column j, from 0, has c(s) = 2j − i; Π' leaves out
+    𝔼 Z_λ(W) = Π_s (n + c(s)) (d + c(s)). The cell s in row i and column j, from 0, has c(s) = 2j − i; Π' leaves out
     the first cell; H is the product of the hook lengths. Π' is 0 if λ holds the cell (2, 1), where c = 0, so only
     λ = (a, b, 1, …, 1) counts.
 
@@ -62,7 +62,7 @@ def _times(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
 def _coefficients(loops: int, examples: int, features: int, noise: float) -> tuple[Fraction, ...]:
     """Coefficients of the powers of a in `descent_risk`.
 
-    Noise adds σ²/n · E Σ_k (1 − (1 − aλ_k)^T)²/λ_k, a polynomial of degree 2T − 1 in λ.
+    Noise adds σ²/n · 𝔼 Σ_k (1 − (1 − aλ_k)^T)²/λ_k, a polynomial of degree 2T − 1 in λ.
     """
     n, T, variance = examples, loops, Fraction(noise) ** 2
     traces = moments(n, features, 2 * T)
@@ -74,7 +74,7 @@ def _coefficients(loops: int, examples: int, features: int, noise: float) -> tup
 
 
 def descent_risk(step_size: float, loops: int, examples: int, features: int, noise: float = 0.0) -> float:
-    """E‖w_T − w*‖² of T gradient steps, the query risk of A = a·I for Σ = I and w* ~ N(0, I); exact but for rounding.
+    """𝔼‖w_T − w*‖² of T gradient steps, the query risk of A = a·I for Σ = I and w* ~ 𝓝(0, I); exact but for rounding.
 
     Args:
         step_size: a, the step size.
@@ -93,7 +93,7 @@ def descent_risk(step_size: float, loops: int, examples: int, features: int, noi
 def best_descent(loops: int, examples: int, features: int, noise: float = 0.0) -> tuple[float, float]:
     """The step a with the least `descent_risk`, and that risk.
 
-    Without noise the risk is a mean of even powers of 1 − aλ, convex in a, and its minimum lies below 2 since E λ = 1.
+    Without noise the risk is a mean of even powers of 1 − aλ, convex in a, and its minimum lies below 2 since 𝔼 λ = 1.
     With noise it need not be convex, so a grid with four steps to each factor 2 comes first.
 
     The interval is then cut by thirds. The bounded search of scipy.optimize takes 0.7 of the time and finds the same

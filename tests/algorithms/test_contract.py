@@ -345,7 +345,7 @@ def test_newton_on_examples_without_full_rank_is_predicted_to_diverge():
 
 
 def test_two_numbers_of_gdpp_beat_the_best_gradient_descent_by_four_orders():
-    """T = 10, n = 20, d = 5, rows N(0, I), one step for all prompts: squared error of a prediction at x ~ N(0, I)."""
+    """T = 10, n = 20, d = 5, rows 𝓝(0, I), one step for all prompts: squared error of a prediction at x ~ 𝓝(0, I)."""
     base = Settings(loops=10, examples=20, features=5, data="gaussian", prompts=1000)
     gdpp_run = compare(base.replace(algorithm="gd++", step_size=4.97, gamma=0.217))
     assert gdpp_run.passed

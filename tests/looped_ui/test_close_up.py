@@ -74,11 +74,29 @@ def test_the_button_sets_the_optimal_step():
     assert numbers(now["x"])[0] == pytest.approx(modes.optimal_step)
 
 
-@pytest.mark.parametrize("algorithm", ["heavy-ball", "gd++", "newton", "softmax"])
-def test_an_algorithm_without_steady_modes_gets_a_sentence(algorithm):
+@pytest.mark.parametrize(
+    ("algorithm", "charts"),
+    [("gd", 5), ("ridge", 5), ("preconditioned", 5), ("heavy-ball", 3), ("softmax", 3), ("gd++", 2), ("newton", 2)],
+)
+def test_a_view_is_offered_where_the_algorithm_has_it_and_then_opens(algorithm, charts):
     at = open_page(algorithm=algorithm, modes="true", inside="true")
-    assert len(alts(at)) == 2
-    assert texts(at).count("This view is for algorithms that multiply each mode by the same number in every loop") == 2
+    assert len(alts(at)) == charts
+    offered = [panel.label.partition(":")[0] for panel in at.expander]
+    assert ("Eigen-modes" in offered) == (charts == 5)
+    assert ("Inside the loop" in offered) == (charts > 2)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "said"),
+    [
+        ("gd", "each times its score, moves the query: Δ = −(η/n) P Z 𝓜 (ZᵀQz). "),
+        ("ridge", "Δ = −(η/n) P Z 𝓜 (ZᵀQz) − η𝓚z. "),
+        ("heavy-ball", "Δ = −(η/n) P Z 𝓜 (ZᵀQz) + (𝓐 − I)z. Its rows w′ hold the iterate of the loop before."),
+        ("softmax", "each times its weight, moves the query: Δ = −η P Z 𝓜 softmax(ZᵀQz). "),
+    ],
+)
+def test_the_inside_says_what_moves_the_query(algorithm, said):
+    assert said in texts(open_page(algorithm=algorithm, inside="true"))
 
 
 @pytest.mark.parametrize(

@@ -310,7 +310,7 @@ def test_the_lesson_that_settings_belong_to_is_the_one_that_sets_them_else_the_f
     assert fitting(COMPARE, Settings(loops=77, condition_number=9)).key == OPENING
     assert fitting(COMPARE, Settings(data="gaussian", examples=33)).key == "more-examples"
     assert fitting(COMPARE, Settings(algorithm="ridge")) is None
-    assert by_key(COMPARE)["conditioning"].changed(Settings()) == ["loops", "condition_number"]
+    assert by_key(COMPARE)["conditioning"].changed(Settings()) == ["loops", "condition_number", "form"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -6,7 +6,7 @@ from functools import cache
 
 @cache
 def moments(n, d, order):
-    """E tr(W^k) for k = 0 … order, W = XᵀX, X (n, d) of independent N(0, 1).
+    """E tr(W^k) for k = 0 … order, W = XᵀX, X (n, d) of independent 𝓝(0, 1).
 
     E X_ia f(X) = E ∂f/∂X_ia, used on Σ_ia X_ia (X W^{k−1})_ia p for a product p of traces, gives
     E tr(W^k) p = (n+k−1) E tr(W^{k−1}) p + Σ_{j=0}^{k−2} E tr(W^{j+1}) tr(W^{k−2−j}) p

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import SMALLEST_BAND, Picture, Series, band, layout, line_chart, log_axis, log_range, said
+from looped.chart import SMALLEST_BAND, Picture, Series, band, layout, leave, line_chart, log_axis, log_range, said
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.real_data import HeldOut
 from looped.experiments.compare.result import Comparison
@@ -27,12 +27,22 @@ def error_chart(result: Comparison) -> Picture:
     if result.ceiling_from is not None:
         text.append(f"Curves are cut at {ERROR_CEILING:.0e}, first reached at loop {result.ceiling_from}.")
     tiny = float(np.finfo(settings.dtype).eps) / 20
-    low, high = (np.maximum(result.curves[f"looped_{name}"][loops], tiny) for name in ("p10", "p90"))
+    edges = (np.maximum(result.curves[f"looped_{name}"][loops], tiny) for name in ("p10", "p90"))
+    low, high = (np.where(edge < ERROR_CEILING, edge, 2 * ERROR_CEILING) for edge in edges)  # beyond the axis
     title = {"text": f"loop t{of and f' · {of}'}"}
     across = {"title": title, "range": [0, settings.loops], "dtick": 1 if settings.loops <= 10 else None}
     up = log_axis("relative error ‖w<sub>t</sub> − w<sub>ref</sub>‖ / ‖w<sub>ref</sub>‖", ".3e")
     over = band(loops, low, high, "10–90 % of prompts") if batch >= SMALLEST_BAND else ()
-    return line_chart(("loop", loops), rows, " ".join(text), across, up, lowest=tiny, over=over, height=430)
+    highest = None if result.ceiling_from is None else ERROR_CEILING
+    return line_chart(
+        ("loop", loops), rows, " ".join(text), across, up, lowest=tiny, highest=highest, word=leaving(result),
+        over=over, height=430,
+    )  # fmt: skip
+
+
+def leaving(result: Comparison) -> str:
+    """What is said where a curve leaves the chart."""
+    return "diverges" if result.prediction.kind == "diverges" else "off the chart"
 
 
 def _sample(result: Comparison) -> str:
@@ -45,8 +55,9 @@ def _sample(result: Comparison) -> str:
 
 def keep(picture: Picture, label: str) -> Series:
     """The loop's own curve of an error chart, to be held on later ones; its label is what it was run with."""
-    own = picture.spec["data"][0]
-    return Series(own["y"], "", label, "model", "dot", x=own["x"])
+    loops, own, *_ = picture.table.values()
+    lowest = np.nanmin(picture.spec["data"][0]["y"])
+    return Series(np.maximum(own, lowest), "", label, "model", "dot", x=loops)
 
 
 def hold(picture: Picture, held: Sequence[Series]) -> Picture:
@@ -57,23 +68,36 @@ def hold(picture: Picture, held: Sequence[Series]) -> Picture:
         for curve, symbol in zip(held, symbols, strict=False)
     ]
     limits, ticks = log_range(np.concatenate([picture.scale, *(curve.values for curve in held)]))
+    arrows = leave(traces, ERROR_CEILING, limits[1], "")
     last = max(trace["x"][-1] for trace in (*picture.spec["data"], *traces))
-    up = {"range": limits, "dtick": None, "tickformat": None, **ticks}
+    up = {"range": limits, "dtick": None, "tickformat": None, "tickvals": None, "ticktext": None, **ticks}
     ends = "; ".join(f"{curve.legend} ends at {curve.values[-1]:.2e}" for curve in held)
-    return _with(picture, f"Held from earlier: {ends}.", traces, xaxis={"range": [0, last], "dtick": None}, yaxis=up)
+    return _with(
+        picture, f"Held from earlier: {ends}.", traces, arrows, xaxis={"range": [0, last], "dtick": None}, yaxis=up
+    )
 
 
 def log_loops(picture: Picture) -> Picture:
     """The error chart with loops on a log axis, from loop 1 on: early loops of a long run are seen."""
     last = picture.spec["layout"]["xaxis"]["range"][1]
     axis = {"type": "log", "range": [0, max(float(np.log10(last)), 0.1)], "dtick": None}
-    return _with(picture, "The loop axis is logarithmic and starts at loop 1.", xaxis=axis)
+    found = _with(picture, "The loop axis is logarithmic and starts at loop 1.", xaxis=axis)
+    arrows = found.spec["layout"]["annotations"]
+    found.spec["layout"]["annotations"] = [arrow | {"x": float(np.log10(arrow["x"]))} for arrow in arrows]
+    return found
 
 
-def _with(picture: Picture, text: str, traces: Sequence[dict[str, Any]] = (), **axes: dict[str, Any]) -> Picture:
-    """The picture with more text, more traces and other axes."""
+def _with(
+    picture: Picture,
+    text: str,
+    traces: Sequence[dict[str, Any]] = (),
+    arrows: Sequence[dict[str, Any]] = (),
+    **axes: dict[str, Any],
+) -> Picture:
+    """The picture with more text, more traces, more arrows and other axes."""
     data, layout = picture.spec["data"], picture.spec["layout"]
-    changed = {name: layout[name] | axis for name, axis in axes.items()}
+    changed: dict[str, Any] = {name: layout[name] | axis for name, axis in axes.items()}
+    changed["annotations"] = [*layout.get("annotations", ()), *arrows]
     spec = {"data": [*data, *traces], "layout": layout | changed}
     return replace(picture, spec=spec, alt=f"{picture.alt} {text}")
 

@@ -26,10 +26,10 @@ ABOUT = (
     "columns are collinear and every loop reads all tokens, and for ridge and heavy ball at a rank below d. Where "
     "labels are so nearly orthogonal to the features that the terms of the first update are more than four times as "
     "large as every iterate, the gap is relative to a quarter of them. arrays.npz determines every loop: Z ← Z + ((𝓐 − "
-    "I) Z − η K Z − (η/n) Σ P Z 𝓜 (ZᵀQZ)) R from Z0, η = step_size; M and R hold the diagonals of the masks 𝓜 (read) "
-    "and R (written), A holds 𝓐, 𝓐 = I and K = 0 where they are not in the file, and the sum over heads; where "
-    "softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the columns that 𝓜 "
-    "leaves out."
+    "I) Z − η 𝓚 Z − (η/n) Σ P Z 𝓜 (ZᵀQZ)) 𝓡 from Z0, η = step_size; M and R hold the diagonals of the masks 𝓜 "
+    "(read) and 𝓡 (written), A and K hold 𝓐 and 𝓚, which are I and 0 where they are not in the file, and Σ is over "
+    "heads; where softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the columns "
+    "that 𝓜 leaves out."
 )
 """The text below the options."""
 

@@ -42,13 +42,13 @@ class ComparisonExport(Export[Comparison]):
         Q (D, D), or (2, D, D) for two heads, without η, Z0 (B, D, n+1) with tokens as columns, looped and explicit
         (T+1, B, d). GD++ has d queries, Z0 (B, D, n+d).
 
-        M and R, (n+1,) or (n+d,), are the diagonals of the masks 𝓜 and R: 1 for a token that is read, and 1 for one
-        that is written. Where the layer has them, its token-wise maps A (𝓐, skip, else I) and K (decay, else 0),
+        M and R, (n+1,) or (n+d,), are the diagonals of the masks 𝓜 and 𝓡: 1 for a token that is read, and 1 for one
+        that is written. Where the layer has them, its token-wise maps A (𝓐, skip, else I) and K (𝓚, decay, else 0),
         (D, D). Where softmax is 1, not 0, every column of scores passes through a softmax over the examples and is
         multiplied by n.
         One loop on the tokens of prompt b is
 
-            Z ← Z + ((𝓐 − I) Z − η_b K Z − (η_b/n) Σ_heads P Z 𝓜 (Zᵀ Q Z)) R
+            Z ← Z + ((𝓐 − I) Z − η_b 𝓚 Z − (η_b/n) Σ_heads P Z 𝓜 (Zᵀ Q Z)) 𝓡
 
         and the iterate is `read` times the columns where 𝓜 is 0: (d, D) times one column, or (1, D) times d. That is
         `looped` before the first and after every loop, to rounding; from the loop on at which a diverging iterate is
@@ -89,6 +89,7 @@ class ComparisonExport(Export[Comparison]):
             by_mode = modes.split(self.result)
             pictures["Error of each mode"] = mode_chart(by_mode, CLOSE, self.result.settings.dtype)
             pictures["What one loop leaves, by step size"] = rate_chart(by_mode)
+        if self.result.algorithm.one_query:
             pictures["Inside the loop"] = player(inside.record(self.result))
         if self.result.report is not None and self.result.report.held_out is not None:
             pictures["Predictions on held-out rows"] = prediction_chart(self.result.report.held_out)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from looped import attention, prompts
 from looped.algorithms.base import Algorithm
+from looped.chart import symmetric_range
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.plane import Plane, plane
 from looped.experiments.compare.result import Comparison
@@ -28,7 +29,8 @@ class Inside:
     """One prompt in the constructed transformer, at F of its loops. Arrays are NumPy, in the run's dtype.
 
     At loop t the query z_t is scored against every example, s_i = z_iᵀ Q z_t, and one pass adds
-    Δ_t = −(η/n) P Z 𝓜 (Zᵀ Q z_t) to it. Where no single query holds the iterate, `queries` and `scores` are empty.
+    Δ_t = −(η/n) P Z 𝓜 (Zᵀ Q z_t) to it, besides what token-wise maps do. With a softmax n·softmax(s) takes the place of
+    s there. Where more than one query moves, `queries` and `scores` are empty.
     """
 
     algorithm: type[Algorithm]
@@ -47,9 +49,9 @@ class Inside:
     queries: np.ndarray
     """The query token, (F, R)."""
     scores: np.ndarray
-    """Attention scores s of the shown examples, (F, C)."""
+    """Attention scores s of the shown examples, (F, C); with a softmax their weights, softmax(s) over all n."""
     largest_score: np.ndarray
-    """max |s_i| over all n examples, (F,)."""
+    """max |s_i| over all n examples, or the largest weight, (F,)."""
     passes: Callable[[], np.ndarray]
     """Gives Δ_t, all rows of what the next pass adds to the query, (F, D)."""
     iterate_rows: np.ndarray
@@ -72,6 +74,17 @@ class Inside:
     """Whether `new_y` is by the task."""
     predictions: np.ndarray
     """⟨w_t, new_x⟩, (F,)."""
+
+    @property
+    def score(self) -> str:
+        """What the numbers of the examples are: scores, or weights that are positive and add up to 1."""
+        return "weight" if self.algorithm.softmax else "score"
+
+    @property
+    def score_range(self) -> list[float]:
+        """A range that holds the scores of all loops, around 0, or from 0 on for weights."""
+        low, high = symmetric_range(self.scores)
+        return [0.0 if self.algorithm.softmax else low, high]
 
     @cached_property
     def updates(self) -> np.ndarray:
@@ -134,11 +147,14 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
     tokens = weights.embed(one, result.settings.label_scale)
     examples, rows = tokens[0, :, :n], shown_rows(weights)
     scores, queries = np.empty((2, len(loops), 0))
-    if result.algorithm.steady:
+    if result.algorithm.one_query:
         queries = np.tile(tokens[0, :, -1], (len(loops), 1))
         queries[:, weights.w] = looped
+        if weights.before is not None:
+            queries[:, weights.before] = np.where(loops[:, None] > 0, result.looped[loops - 1, prompt], 0)
         asked = torch.from_numpy(queries) @ weights.Q.mT
-        scores = torch.bmm(asked[:, None], examples.expand(len(loops), -1, -1))[:, 0].numpy()
+        found = torch.bmm(asked[:, None], examples.expand(len(loops), -1, -1))[:, 0]
+        scores = (torch.softmax(found, dim=1) if result.algorithm.softmax else found).numpy()
     iterate_rows = np.flatnonzero((rows >= weights.w.start) & (rows < weights.w.stop))
     new_x = np.random.default_rng([result.settings.seed, prompt]).standard_normal(d)
     return Inside(
@@ -149,10 +165,12 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         weights=weights,
         rows=rows,
         examples=examples.numpy()[rows, :MOST_EXAMPLES],
-        queries=queries[:, rows] if result.algorithm.steady else queries,
+        queries=queries[:, rows] if result.algorithm.one_query else queries,
         scores=scores[:, :MOST_EXAMPLES],
         largest_score=np.abs(scores).max(axis=1, initial=0),
-        passes=partial(_passes, tokens, weights, torch.from_numpy(result.step_size[only]), queries),
+        passes=partial(
+            _passes, result.algorithm.softmax, tokens, weights, torch.from_numpy(result.step_size[only]), queries
+        ),
         iterate_rows=iterate_rows,
         explicit=explicit[:, : len(iterate_rows)],
         solution=w_ref[: len(iterate_rows)],
@@ -166,9 +184,12 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
     )
 
 
-def _passes(tokens: Tensor, weights: attention.Weights, step_size: Tensor, queries: np.ndarray) -> np.ndarray:
-    """What one application of `LinearAttention` adds to each query, (F, D); the tokens are one prompt's."""
-    layer, tokens, updates = attention.LinearAttention(), tokens.clone(), np.empty_like(queries)
+def _passes(
+    softmax: bool, tokens: Tensor, weights: attention.Weights, step_size: Tensor, queries: np.ndarray
+) -> np.ndarray:
+    """What one application of the layer adds to each query, (F, D); the tokens are one prompt's."""
+    layer = attention.SoftmaxAttention() if softmax else attention.LinearAttention()
+    tokens, updates = tokens.clone(), np.empty_like(queries)
     with torch.inference_mode():
         for place, query in enumerate(torch.from_numpy(queries)):
             tokens[0, :, -1] = query
@@ -187,5 +208,6 @@ def shown_loops(loops: int) -> np.ndarray:
 def shown_rows(construction: attention.Weights) -> np.ndarray:
     """The rows of a token that are shown: the first `MOST_FEATURES` of each slot, and the labels' rows."""
     rows = np.arange(construction.width)
-    cut = np.r_[rows[construction.x][:MOST_FEATURES], rows[construction.w][:MOST_FEATURES]]
-    return np.unique(np.r_[cut, construction.y, construction.alpha or construction.y])
+    slots = (construction.x, construction.w, construction.before or slice(0))
+    cut = [rows[slot][:MOST_FEATURES] for slot in slots]
+    return np.unique(np.concatenate([*cut, [construction.y, construction.alpha or construction.y]]))

@@ -4,29 +4,39 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Motion, Picture, colour, short
+from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, short
 from looped.experiments.compare import player_layout as stage
+from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import Inside
-from looped.experiments.compare.modes import require_steady
 
 ORDER = (
     "iterate", "explicit", "solution", "scores", "examples", "query", "update", "loss", "P", "Q",
-    "path", "explicit path", "goal", "errors", "error now", "here",
+    "path", "explicit path", "goal", "errors", "error now", "here", "gone",
 )  # fmt: skip
 """Traces as drawn. Plotly's ten colours come round: traces 0 to 2 and 10 to 12 are transformer, GD and w_ref."""
 
 
 def player(inside: Inside) -> Picture:
-    """Everything one pass computes, a step for each shown loop; one figure, so that a step moves all eight views."""
-    require_steady(inside.algorithm)
+    """Everything one pass computes, a step for each shown loop; one figure, so that a step moves all eight views.
+
+    Raises:
+        ValueError: for an algorithm that moves more than one query.
+    """
+    if not inside.algorithm.one_query:
+        raise ValueError(f"{inside.algorithm.name} moves more than one query.")
+    traces, layouts = _styles(inside), [stage.layout(inside, narrow=narrow) for narrow in (False, True)]
+    axes = stage.AXES["error"]
+    top = layouts[0][f"yaxis{axes}"]["range"][1]
+    arrows = leave([traces["errors"]], ERROR_CEILING, top, "off the chart", axes=axes)
+    for layout in layouts:
+        layout["annotations"] += arrows
     motion = Motion(
         captions=captions(inside),
         grown=[ORDER.index("path"), ORDER.index("explicit path")],
         moved={(ORDER.index(name), attribute): values for (name, attribute), values in _moved(inside).items()},
-        narrow=stage.layout(inside, narrow=True),
+        narrow=layouts[1],
     )
-    traces = _styles(inside)
-    spec = {"data": [traces[name] for name in ORDER], "layout": stage.layout(inside, narrow=False)}
+    spec = {"data": [traces[name] for name in ORDER], "layout": layouts[0]}
     return Picture(spec, _describe(inside), _table(inside), motion=motion)
 
 
@@ -38,7 +48,7 @@ def captions(inside: Inside) -> list[str]:
     ]
 
 
-def _moved(inside: Inside) -> dict[tuple[str, str], np.ndarray]:
+def _moved(inside: Inside) -> dict[tuple[str, str], Any]:
     """What changes from loop to loop: by trace and attribute, its value at each, (F, …)."""
     path = short(inside.plane.looped)
     return {
@@ -49,6 +59,7 @@ def _moved(inside: Inside) -> dict[tuple[str, str], np.ndarray]:
         ("update", "x"): short(inside.updates),
         ("here", "x"): path[:, :1],
         ("here", "y"): path[:, 1:],
+        ("gone", "text"): inside.plane.told(),
         ("error now", "x"): inside.loops[:, None],
         ("error now", "y"): inside.drawn_errors[:, None],
     }
@@ -61,7 +72,8 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
     number = "%{x:.4g}<extra>%{fullData.name}</extra>"
     points = {"type": "scatter", "mode": "markers"}
     on_plane = {**stage.on("plane"), "showlegend": False, "hoverinfo": "skip"}
-    solution = {**points, "name": "limit w<sub>ref</sub>",
+    what = inside.algorithm.limit_curve.lower() if inside.algorithm.ends_elsewhere else "limit"
+    solution = {**points, "name": f"{what} w<sub>ref</sub>",
                 "marker": {"symbol": "x-thin-open", "size": 11, "line": {"width": 2}}}  # fmt: skip
     explicit = {**points, "name": f"explicit {inside.algorithm.twin}"}
     return {
@@ -75,7 +87,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
         },
         "solution": {**solution, "x": short(inside.solution), "y": w, **stage.on("iterate"), "hovertemplate": number},
         "scores": {
-            "type": "bar", "name": "score", "x": np.arange(1, C + 1), "showlegend": False, **stage.on("scores"),
+            "type": "bar", "name": inside.score, "x": np.arange(1, C + 1), "showlegend": False, **stage.on("scores"),
             "hovertemplate": "example %{x}: %{y:.4g}<extra></extra>",
         },
         "examples": {
@@ -105,6 +117,7 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
             "y": explicit_path[:, 1], **on_plane,
         },
         "here": {**points, "marker": {"size": 11, "color": colour("model")}, **on_plane},
+        "gone": {**points, "mode": "text", **plane.gone(), **on_plane},
         "goal": {**solution, "x": short(plane.center[:1]), "y": short(plane.center[1:]), **on_plane},
         "errors": {
             "type": "scatter", "mode": "lines", "x": inside.loops, "y": inside.drawn_errors, "showlegend": False,
@@ -115,17 +128,18 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
 
 
 def _matrix(inside: Inside, name: str) -> dict[str, Any]:
-    """P or Q: zero entries stay empty, and a single number in a block is written into its cell."""
+    """P or Q: zero entries stay empty, and a single number in a block is written into its cell if that is large."""
     shown, slots = stage.weight_rows(inside, name), stage.slots(inside.weights, inside.rows)
     alone = np.full(shown.shape, "", dtype=object)
     for _, top, bottom in slots:
         for _, left, right in slots:
-            if (bottom - top) * (right - left) == 1 and shown[top, left]:
+            large = len(shown) * stage.CELL_WITH_NUMBER <= stage.WEIGHTS_HEIGHT
+            if large and (bottom - top) * (right - left) == 1 and shown[top, left]:
                 alone[top, left] = stage.block(shown[top:bottom, left:right])
     return {
         "type": "heatmap", "z": np.where(shown == 0, np.nan, shown).astype(np.float32), "zmin": -1.2, "zmax": 1.2,
-        "showscale": False, "autocolorscale": True, "xgap": 1, "ygap": 1, "text": alone, "texttemplate": "%{text}",
-        "hovertemplate": "%{z:.4g}<extra></extra>", "hoverongaps": False, **stage.on(name),
+        "showscale": False, "xgap": 1, "ygap": 1, "text": alone, "hovertemplate": "%{z:.4g}<extra></extra>",
+        "hoverongaps": False, **CELLS, **IN_CELL, **stage.on(name),
     }  # fmt: skip
 
 
@@ -134,12 +148,12 @@ def _describe(inside: Inside) -> str:
     score, update = inside.largest_score, inside.update_length
     return (
         f"Prompt {inside.prompt + 1} inside the loop, {len(inside.loops)} of its loops from 0 to {inside.last:,} to "
-        f"step through: the {n:,} example tokens, which stay, and the query, which moves; the attention score of every "
-        f"example; the update of the query; the iterate beside explicit {inside.algorithm.twin} and where it is "
-        f"heading; both paths on the contours of the loss; the error; the blocks of P and Q for d = {d}. From the "
-        f"first to the last loop the error goes from {inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest "
-        f"score from {score[0]:.2g} to {score[-1]:.2g} and the length of the update from {update[0]:.2g} to "
-        f"{update[-1]:.2g}. {inside.cut}"
+        f"step through: the {n:,} example tokens, which stay, and the query, which moves; the attention {inside.score} "
+        f"of every example; the update of the query; the iterate beside explicit {inside.algorithm.twin} and where "
+        f"{'that' if inside.algorithm.ends_elsewhere else 'it'} is heading; both paths on the contours of the loss; "
+        f"the error; the blocks of P and Q for d = {d}. From the first to the last loop the error goes from "
+        f"{inside.errors[0]:.2g} to {inside.errors[-1]:.2g}, the largest {inside.score} from {score[0]:.2g} to "
+        f"{score[-1]:.2g} and the length of the update from {update[0]:.2g} to {update[-1]:.2g}. {inside.cut}"
     ).strip()
 
 
@@ -148,7 +162,7 @@ def _table(inside: Inside) -> dict[str, np.ndarray]:
     return {
         "loop": inside.loops,
         "error": inside.errors,
-        "largest score": inside.largest_score,
+        f"largest {inside.score}": inside.largest_score,
         "length of the update": inside.update_length,
         "difference to the explicit iterate": apart,
     }

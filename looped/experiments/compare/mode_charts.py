@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Picture, Series, layout, log_axis
+from looped.chart import Picture, Series, layout, leave, log_axis
 from looped.experiments.compare.charts import drawn_loops
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.modes import Modes
@@ -24,7 +24,8 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
     """
     tiny, loops = float(np.finfo(dtype).eps) / 20, drawn_loops(modes.loops)
     measured = np.clip(modes.measured, tiny, ERROR_CEILING)
-    closed_form = np.where(modes.closed_form < tiny, np.nan, np.minimum(modes.closed_form, ERROR_CEILING))
+    drawn = (modes.closed_form >= tiny) & (modes.closed_form < ERROR_CEILING)
+    closed_form = np.where(drawn, modes.closed_form, np.nan)
     needed = modes.loops_to(tolerance)
     data, look = [], {"showlegend": False, "hovertemplate": "%{y:.3e}"}
     for place, k in enumerate(modes.shown):
@@ -37,6 +38,7 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
               for place, k in enumerate(modes.shown) if needed[k] <= modes.loops]  # fmt: skip
     up = log_axis("|⟨v<sub>k</sub>, w<sub>t</sub> − w<sub>ref</sub>⟩| / ‖w<sub>ref</sub>‖", values=measured)
     low, high = up["range"]
+    arrows = leave(data, ERROR_CEILING, high, "diverges")
     numbers = [_number_at(measured[:, place], 10 ** (low + 0.25 * (high - low))) for place in range(len(modes.shown))]
     data += [
         {
@@ -60,7 +62,7 @@ def mode_chart(modes: Modes, tolerance: float, dtype: str = "float64") -> Pictur
         "line": {"dash": "dot", "width": 1, "color": "gray"},
     }  # fmt: skip
     across = {"title": {"text": "loop t"}, "range": [0, modes.loops * 1.07]}
-    spec = {"data": data, "layout": layout(across, up, hovermode="x unified", shapes=[shape])}
+    spec = {"data": data, "layout": layout(across, up, hovermode="x unified", shapes=[shape], annotations=arrows)}
     return Picture(spec, _describe(modes, tolerance, needed), _table(modes, tolerance, needed))
 
 

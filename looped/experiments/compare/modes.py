@@ -6,8 +6,6 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from looped.algorithms import ALGORITHMS
-from looped.algorithms.base import Algorithm
 from looped.experiments.compare.result import Comparison
 from looped.theory import MODE_PRESENT
 
@@ -104,7 +102,8 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
         IndexError: if the run has no such prompt.
         ValueError: if the algorithm is not steady.
     """
-    require_steady(type(result.algorithm))
+    if not result.algorithm.steady:
+        raise ValueError(f"{result.algorithm.name} multiplies a mode by another number in every loop.")
     algorithm, step_size = result.algorithm, float(result.step_size[prompt])
     exists = algorithm.spectrum.nonzero[prompt].numpy()
     eigenvalues = algorithm.spectrum.eigenvalues[prompt].numpy()[exists]
@@ -130,21 +129,6 @@ def split(result: Comparison, prompt: int = 0) -> Modes:
         closed_form=closed_form,
         held_from=result.held_from,
     )
-
-
-def require_steady(algorithm: type[Algorithm]) -> None:
-    """Refuse algorithms that these views do not support.
-
-    Raises:
-        ValueError: if the algorithm is not steady.
-    """
-    if not algorithm.steady:
-        raise ValueError(f"This view knows {', '.join(steady_names())}, not {algorithm.name}.")
-
-
-def steady_names() -> list[str]:
-    """Ids of the algorithms that these views support."""
-    return [name for name, algorithm in ALGORITHMS.items() if algorithm.steady]
 
 
 def slowest(factors: np.ndarray, weights: np.ndarray) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,20 @@ LINES, POINTS = 8, 61
 """Lines of equal loss, and points of each."""
 FURTHEST = 3.0
 """A diverging path is shown up to so many times the distance that it starts with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The point of the edge at which a path leaves the piece that is shown."""
+
+    place: int
+    """Which of the shown loops is the first outside."""
+    x: float
+    y: float
+    words: str
+    """An arrow and what happens."""
+    side: str
+    """Where the words stand, as Plotly says it: inside the piece."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +72,33 @@ class Plane:
         """The piece that is shown, across and up."""
         across, up = ([float(middle - self.radius), float(middle + self.radius)] for middle in self.center)
         return across, up
+
+    @cached_property
+    def exit(self) -> "Exit | None":
+        """Where the transformer's path first leaves the piece that is shown; None if it stays."""
+        away = (self.looped - self.center) / self.radius
+        far = np.abs(away).max(axis=1)
+        if (far <= 1).all():
+            return None
+        place = int((far > 1).argmax())
+        inside, outside = away[max(place - 1, 0)], away[place]
+        axis = int(np.abs(outside).argmax())
+        sign = float(np.sign(outside[axis]))
+        share = (sign - inside[axis]) / (outside[axis] - inside[axis]) if outside[axis] != inside[axis] else 0.0
+        x, y = self.center + self.radius * np.clip(inside + share * (outside - inside), -1, 1)
+        pointer = (("←", "→"), ("↓", "↑"))[axis][int(sign > 0)]
+        side = (("middle right", "middle left"), ("top center", "bottom center"))[axis][int(sign > 0)]
+        return Exit(place, float(x), float(y), f"<b>{pointer} off the picture</b>", side)
+
+    def gone(self) -> dict[str, Any]:
+        """Where a trace of text says that the path has left, for Plotly; nowhere if it stays."""
+        out = self.exit
+        return {"x": [out.x], "y": [out.y], "textposition": out.side} if out else {"x": [], "y": []}
+
+    def told(self) -> list[list[str]]:
+        """What it says at each of the shown loops."""
+        out = self.exit
+        return [[out.words] if out and place >= out.place else [""] for place in range(len(self.looped))]
 
     def valley(self) -> np.ndarray:
         """Lines of equal loss with gaps between them, the widest through the corners, (LINES·(POINTS + 1), 2)."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from looped.attention import Weights
-from looped.chart import log_range, symmetric_range
+from looped.chart import CELLS, log_range, symmetric_range
 from looped.experiments.compare.inside import Inside
 
 TITLES = {
@@ -19,6 +19,11 @@ TITLES = {
     "Q": "Q: what is compared",
     "error": "How far is w<sub>t</sub> from its limit?",
 }
+WITH_SOFTMAX = {
+    "scores": "Weights softmax(z<sub>i</sub>ᵀQz): which example counts?",
+    "error": "How far is w<sub>t</sub> from w<sub>ref</sub>?",
+}
+"""Titles that are others where scores pass through a softmax, and the loop ends elsewhere."""
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(TITLES, 1)}
 """Number of each view's axes, as Plotly writes them."""
 Box = tuple[float, float, float, float]
@@ -28,6 +33,8 @@ Axes = Mapping[str, tuple[dict[str, Any], dict[str, Any]]]
 MARGIN = {"l": 56, "r": 12, "t": 8, "b": 8}
 WEIGHTS_HEIGHT = 140
 """Height of P and Q in pixels."""
+CELL_WITH_NUMBER = 15
+"""Smallest cell in pixels that has room for a number; that of a smaller one stands on its left."""
 SMALLEST_LETTER = 10
 """Smallest size in pixels of a block of P or Q that is labelled 0."""
 
@@ -90,6 +97,7 @@ def layout(inside: Inside, *, narrow: bool) -> dict[str, Any]:
     columns = {"range": [0.4, edges[1] + 0.1], **still}
     iterates = np.c_[inside.queries[:, inside.iterate_rows], np.tile(inside.solution, (len(inside.loops), 1))]
     (across, up), names, level = inside.plane.ranges(), inside.plane.names, {"nticks": 6, "zeroline": False}
+    limits, powers = log_range(inside.drawn_errors)
     groups = slots(inside.weights, inside.rows)
     centred = {
         "tickvals": [(start + stop - 1) / 2 for _, start, stop in groups], "ticktext": [name for name, *_ in groups],
@@ -98,7 +106,7 @@ def layout(inside: Inside, *, narrow: bool) -> dict[str, Any]:
     weights = {"range": [-0.5, R - 0.5], **still, **centred}, {**rows, **centred}
     axes = {
         "scores": (
-            {**columns, "showticklabels": False}, {**fixed, "range": symmetric_range(inside.scores), "nticks": 4},
+            {**columns, "showticklabels": False}, {**fixed, "range": inside.score_range, "nticks": 4},
         ),
         "tokens": (
             {**columns, "tickvals": [*ticks, sum(edges) / 2], "ticktext": [*map(str, ticks), "<b>query</b>"],
@@ -121,16 +129,16 @@ def layout(inside: Inside, *, narrow: bool) -> dict[str, Any]:
         "Q": weights,
         "error": (
             {**fixed, "range": [0, inside.last], "title": {"text": "loop t", "standoff": 2}, "nticks": 6},
-            {**fixed, "type": "log", "range": log_range(inside.drawn_errors)[0], "nticks": 4,
-             "exponentformat": "power"},
+            {**fixed, "type": "log", "range": limits, "nticks": 4, "exponentformat": "power", **powers},
         ),
     }  # fmt: skip
-    made = placed(axes, boxes, TITLES, yshift=4, align="left", font={"size": 13})
+    titles = TITLES | (WITH_SOFTMAX if inside.algorithm.softmax else {})
+    made = placed(axes, boxes, titles, yshift=4, align="left", font={"size": 13})
     made["annotations"] += [label for name in ("P", "Q") for label in _labels(inside, name)]
     return made | {
         "height": tall, "margin": MARGIN, "bargap": 0.25, "hovermode": "closest",
         "legend": {"x": 0 if narrow else 0.65, "y": 1, "yanchor": "top"},
-        "coloraxis": {"autocolorscale": True, "showscale": False, "cmin": -2, "cmax": 2},
+        "coloraxis": CELLS | {"showscale": False, "cmin": -2, "cmax": 2},
         "shapes": [edge for name in ("P", "Q") for edge in _edges(name, groups, R)],
     }  # fmt: skip
 
@@ -142,21 +150,22 @@ def slots(weights: Weights, rows: np.ndarray) -> list[tuple[str, int, int]]:
         weights: The weights that a token is made for.
         rows: The shown rows, (R,).
     """
-    alpha = weights.alpha or weights.y
+    alpha, before = weights.alpha or weights.y, weights.before or slice(0)
     held: dict[tuple[int, int], list[str]] = {}
     for name, first, stop in (
         ("x", weights.x.start, weights.x.stop), ("y", weights.y, weights.y + 1),
-        ("w", weights.w.start, weights.w.stop), ("α", alpha, alpha + 1),
+        ("w", weights.w.start, weights.w.stop), ("α", alpha, alpha + 1), ("w′", before.start or 0, before.stop),
     ):  # fmt: skip
         shown = np.flatnonzero((rows >= first) & (rows < stop))
-        held.setdefault((int(shown[0]), int(shown[-1]) + 1), []).append(name)
+        if len(shown):
+            held.setdefault((int(shown[0]), int(shown[-1]) + 1), []).append(name)
     return [(", ".join(names), start, stop) for (start, stop), names in sorted(held.items())]
 
 
 def row_names(weights: Weights, rows: np.ndarray) -> list[str]:
     """A name for every shown row of a token, (R,): x<sub>1</sub>, …, y."""
     return [
-        ", ".join(f"{part}<sub>{k}</sub>" if part in "xw" else part for part in label.split(", "))
+        ", ".join(f"{part}<sub>{k}</sub>" if part[0] in "xw" else part for part in label.split(", "))
         for label, start, stop in slots(weights, rows)
         for k in range(1, stop - start + 1)
     ]
@@ -193,7 +202,14 @@ def _labels(inside: Inside, name: str) -> Iterable[dict[str, Any]]:
         for _, left, right in groups:
             text, zero = block(shown[top:bottom, left:right]), not shown[top:bottom, left:right].any()
             room = min(bottom - top, right - left) * WEIGHTS_HEIGHT / len(shown)
-            if (zero and room < SMALLEST_LETTER) or (not zero and (bottom - top) * (right - left) == 1):
+            single = not zero and (bottom - top) * (right - left) == 1
+            if (zero and room < SMALLEST_LETTER) or (single and room >= CELL_WITH_NUMBER):
+                continue
+            if single:
+                yield {
+                    "text": text, "showarrow": False, "xref": f"x{AXES[name]}", "yref": f"y{AXES[name]}",
+                    "x": left - 0.5, "y": top, "xanchor": "right",
+                }  # fmt: skip
                 continue
             aside = 0 if zero else 0.25
             yield {

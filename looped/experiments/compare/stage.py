@@ -1,11 +1,11 @@
 """The first picture of page 1: prompt, attention layer, way down the loss and error, with a frame for each loop."""
 
-import re
 from typing import Any
 
 import numpy as np
 
-from looped.chart import Motion, Picture, colour, log_range, short, symmetric_range
+from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, log_range, short
+from looped.experiments.compare.charts import leaving
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
 from looped.experiments.compare.player_layout import Box, placed, query_edges, row_names
@@ -17,6 +17,8 @@ MARGIN = {"l": 48, "r": 12, "t": 48, "b": 44}
 """Pixels round the views, for their axes; a margin that fits itself would be measured at every picture."""
 MOST_ROWS, MOST_COLUMNS = 5, 9
 """Tokens and examples up to which every number is written into its cell."""
+FEW_COLUMNS = 6
+"""Examples up to which a cell has room for two digits behind the point."""
 MOST_NAMED = 7
 """Rows of a token up to which each has its name."""
 WIDE: dict[str, Box] = {
@@ -41,13 +43,18 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
         prompt: which of its B prompts, from 0.
     """
     shown = record(result, prompt)
-    traces = _traces(shown)
+    traces, word = _traces(shown), leaving(result)
+    layouts = [_layout(shown, places) for places in (WIDE, NARROW)]
+    curves = [traces["errors"], traces["explicit errors"]]
+    arrows = leave(curves, ERROR_CEILING, layouts[0]["yaxis5"]["range"][1], word, axes=AXES["error"])
+    for layout in layouts:
+        layout["annotations"] += arrows
     names = list(traces)
     motion = Motion(
         captions=[_caption(shown, place) for place in range(len(shown.loops))],
         grown=[names.index(name) for name in ("path", "rings")],
         moved={(names.index(name), attribute): values for (name, attribute), values in _moves(shown).items()},
-        narrow=_layout(shown, NARROW),
+        narrow=layouts[1],
     )
     table = {
         "loop": shown.loops,
@@ -55,18 +62,18 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
         "error of the explicit method": shown.explicit_errors,
         "prediction for the new x": shown.predictions,
     }
-    spec = {"data": list(traces.values()), "layout": _layout(shown, WIDE)}
+    spec = {"data": list(traces.values()), "layout": layouts[0]}
     return Picture(spec, _describe(shown), table, motion=motion)
 
 
 def _describe(shown: Inside) -> str:
     n, d = shown.sizes
     tokens = "Its tokens before the first pass, one column for each example"
-    if shown.algorithm.steady:
+    if shown.algorithm.one_query:
         tokens = (
             "Its tokens, one column for each example and one for the query, which holds the iterate w; the attention "
         )
-        tokens += "scores of the examples"
+        tokens += f"{shown.score}s of the examples"
     return (
         f"One prompt with {n:,} examples of {d:,} features. {tokens}{_cut(shown)}. The loss around its minimum, with "
         f"the path of the transformer and that of the explicit method. The error after each of {shown.loops[-1]:,} "
@@ -87,13 +94,15 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
     """What changes from loop to loop: by trace and attribute, a value for each loop."""
     path, errors = short(shown.plane.looped), _errors(shown.errors)
     moves: dict[tuple[str, str], Any] = {
-        ("pass", "text"): [[f"<b>The attention layer, {_pass(shown, place)}</b>"] for place in range(len(path))],
+        ("pass", "text"): [[_pass(shown, place)] for place in range(len(path))],
         ("here", "x"): path[:, :1],
         ("here", "y"): path[:, 1:],
         ("now", "x"): shown.loops[:, None],
         ("now", "y"): errors[:, None],
     }
-    if shown.algorithm.steady:
+    if shown.plane.exit is not None:
+        moves["gone", "text"] = shown.plane.told()
+    if shown.algorithm.one_query:
         moves["query", "z"] = short(shown.queries[..., None])
         moves["scores", "y"] = short(shown.scores)
         if _written(shown):
@@ -102,15 +111,17 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 
 
 def _pass(shown: Inside, place: int) -> str:
-    return "before its first pass" if place == 0 else f"pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
+    when = "before its first pass" if place == 0 else f"pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
+    moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too."
+    return f"<b>The attention layer, {when}</b>{moved}"
 
 
 def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     """Every trace with what does not change."""
     columns = shown.examples.shape[1]
     model, counterpart = colour("model"), colour("counterpart")
-    cells = {"type": "heatmap", "coloraxis": "coloraxis", "xgap": 1, "ygap": 1, "texttemplate": "%{text}"}
-    cells |= _on("tokens")
+    cells = {"type": "heatmap", "coloraxis": "coloraxis", "xgap": 1, "ygap": 1}
+    cells |= IN_CELL | _on("tokens")
     silent = {"showlegend": False, "hoverinfo": "skip"}
     curve: dict[str, Any] = {
         "type": "scatter",
@@ -136,7 +147,7 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "query": cells | {"x": list(query_edges(columns)), "hovertemplate": "query: %{z:.4g}<extra></extra>"},
         "scores": {
             "type": "bar", "x": np.arange(1, columns + 1), "showlegend": False, "marker": {"color": colour("task")},
-            "hovertemplate": "score of example %{x}: %{y:.4g}<extra></extra>", **_on("scores"),
+            "hovertemplate": f"{shown.score} of example %{{x}}: %{{y:.4g}}<extra></extra>", **_on("scores"),
         },
         "pass": {
             "type": "scatter", "mode": "text", "x": [0], "y": [0], "textposition": "middle right",
@@ -149,6 +160,9 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "path": curve | silent | _on("plane") | {"x": path[:, 0], "y": path[:, 1]},
         "rings": ring | silent | _on("plane") | {"x": rings[:, 0], "y": rings[:, 1]},
         "here": dot | _on("plane"),
+        "gone": {
+            "type": "scatter", "mode": "text", **shown.plane.gone(), **silent, **_on("plane"),
+        },
         "goal": {
             "type": "scatter", "mode": "markers", "x": shown.plane.center[:1], "y": shown.plane.center[1:],
             "marker": {"symbol": "x-thin", "size": 11, "line": {"width": 2.5, "color": colour("reference")}},
@@ -159,13 +173,13 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "explicit errors": ring | {"x": shown.loops, "y": _errors(shown.explicit_errors)} | _on("error"),
         "now": dot | {"cliponaxis": False} | _on("error"),
     }  # fmt: skip
-    hidden = () if shown.algorithm.steady else ("query", "scores")
+    hidden = {*(() if shown.algorithm.one_query else ("query", "scores")), *(() if shown.plane.exit else ("gone",))}
     return {name: trace for name, trace in traces.items() if name not in hidden}
 
 
 def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     rows, columns = shown.examples.shape
-    scored, names = shown.algorithm.steady, row_names(shown.weights, shown.rows)
+    scored, names = shown.algorithm.one_query, row_names(shown.weights, shown.rows)
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
     edges = query_edges(columns)
     ticks = [1, *range(10, columns - 4, 10)] if columns > 12 else list(range(1, columns + 1))
@@ -182,8 +196,8 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
         ),
         "scores": (
             across | {"showticklabels": False},
-            {"range": symmetric_range(shown.scores), "nticks": 4, "fixedrange": True, "visible": scored,
-             "title": {"text": "score"}},
+            {"range": shown.score_range, "nticks": 4, "fixedrange": True, "visible": scored,
+             "title": {"text": shown.score}},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
@@ -202,7 +216,7 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
         "height": HEIGHT, "margin": MARGIN if places is WIDE else MARGIN | {"t": 84}, "hovermode": "closest",
         "bargap": 0.25,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
-        "coloraxis": {"showscale": False, "cmin": -largest, "cmax": largest},
+        "coloraxis": CELLS | {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
     titles = {
         "tokens": f"Prompt: {shown.sizes[0]:,} examples{' and a query' if scored else ', before the first pass'}",
@@ -230,14 +244,15 @@ def _written(shown: Inside) -> bool:
 
 
 def _numbers(values: np.ndarray) -> list[list[str]]:
-    return [[_short(value).replace("-", "−") for value in row] for row in values]
+    """Each number with so many digits that it fits into its cell."""
+    digits = 2 if values.shape[1] <= FEW_COLUMNS else 1
+    return [[_number(value, digits) for value in row] for row in values]
 
 
-def _short(value: float) -> str:
-    """A number in the width of a cell."""
-    if abs(value) < 1e4:
-        return f"{value:.{2 if abs(value) < 100 else 0}f}"
-    return re.sub(r"e\+0*", "e", f"{value:.0e}")
+def _number(value: float, digits: int) -> str:
+    whole = f"{abs(value):.0f}"
+    text = f"{value:.{max(0, digits - len(whole) + 1)}f}" if len(whole) < 4 else f"{value:.0e}".replace("e+0", "e+")
+    return text.replace("e+", "e").replace("-", "−")
 
 
 def _errors(values: np.ndarray) -> np.ndarray:

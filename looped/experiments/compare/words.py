@@ -4,7 +4,19 @@ import math
 
 from looped.algorithms import ALGORITHMS
 from looped.experiments.compare.summary import Summary
+from looped.glossary import WORDS, spoken
 from looped.settings import Settings
+
+FORMS = {True: "token form: every loop reads all examples", False: "state form: the examples are read once"}
+"""How the loop is evaluated, by whether every loop reads the tokens."""
+MODE = f"A mode is {WORDS['mode'].meaning}"
+"""What a mode is, as a sentence."""
+
+
+def prediction(summary: Summary) -> str:
+    """The verdict before the run, with what a mode is where it names one."""
+    sentence = summary.verdict.prediction_sentence
+    return f"{sentence} A mode is an eigenvector of XᵀX/n." if "mode" in spoken("compare", sentence) else sentence
 
 
 def verdict(settings: Settings, summary: Summary) -> str:
@@ -33,10 +45,7 @@ def what_runs(settings: Settings, summary: Summary) -> str:
     token = settings.form == "token" or not algorithm.has_state
     drawn = settings.prompts if summary.table is None else 1
     prompts = "one prompt" if drawn == 1 else f"the first of {drawn} prompts"
-    return (
-        f"Weights written down, not trained · step {size}, {step} · {'token' if token else 'state'} form · "
-        f"{prompts} is shown"
-    )
+    return f"Weights written down, not trained · step {size}, {step} · {FORMS[token]} · {prompts} is shown"
 
 
 def notes(settings: Settings, summary: Summary) -> list[str]:

@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 
 from looped import theory
-from looped.chart import SMALLEST_BAND, Picture, Role, Series, band, layout, level, line_chart, log_axis, log_range
+from looped.chart import (
+    SMALLEST_BAND,
+    Picture,
+    Role,
+    Series,
+    band,
+    layout,
+    level,
+    line_chart,
+    log_axis,
+    log_range,
+    log_ticks,
+)
 from looped.experiments.context.result import ContextResult
 from looped.experiments.context.words import TENTHS, ratio_text, unreached
 
@@ -297,13 +309,6 @@ def _ratio_axis(result: ContextResult, x: np.ndarray | None = None) -> dict[str,
     if high - low < 0.02:
         low, high = low - 0.1, high + 0.1
     return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], **log_ticks(low, high)}
-
-
-def log_ticks(low: float, high: float) -> dict[str, Any]:
-    """Ticks of a log axis written out: at 1, 2 and 5 of every decade, at 1 alone on a long axis; limits in log10."""
-    mantissas = (1, 2, 5) if high - low < 2.7 else (1,)
-    values = [mantissa * 10.0**decade for decade in range(-2, 6) for mantissa in mantissas]
-    return {"tickvals": values, "ticktext": [f"{value:,g}" for value in values]}
 
 
 def loop_axis(loops: int) -> dict[str, Any]:

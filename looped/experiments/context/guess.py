@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from looped import theory
-from looped.chart import SMALLEST_BAND, Picture, Series, band, colour, line_chart
-from looped.experiments.context.charts import CURVE_POINTS, log_ticks, loop_axis, spread
+from looped.chart import SMALLEST_BAND, Picture, Series, band, colour, line_chart, log_ticks
+from looped.experiments.context.charts import CURVE_POINTS, loop_axis, spread
 from looped.experiments.context.result import ContextResult
 from looped.experiments.context.settings import ContextSettings
 from looped.experiments.context.words import decades, unreached

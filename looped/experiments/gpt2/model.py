@@ -32,8 +32,8 @@ class PromptGPT2(nn.Module):
         layers: blocks.
         heads: attention heads in a block; they must divide `width`.
         width: Width of the residual stream.
-        generator: draws the initial weights, on the CPU. N(0, 0.02²) for GPT-2's matrices and embeddings; W_V and the
-            MLP's second matrix N(0, (0.02/√R)²), R the number of residual sub-layers: `layers` without MLP, twice
+        generator: draws the initial weights, on the CPU. 𝓝(0, 0.02²) for GPT-2's matrices and embeddings; W_V and the
+            MLP's second matrix 𝓝(0, 0.02²/m), m the number of residual sub-layers: `layers` without MLP, twice
             that with. Read-in and read-out uniform on ±1/√fan-in, a choice of this project.
 
     Source: Table 1 of arXiv 2402.14951 for the tokens and the initialisation; GPT2Model of `transformers`.

@@ -6,7 +6,19 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from looped.chart import NARROW_MARGIN, Picture, Role, Series, colour, grid, layout, level, line_chart, log_axis, said
+from looped.chart import (
+    CELLS,
+    NARROW_MARGIN,
+    Picture,
+    Role,
+    Series,
+    grid,
+    layout,
+    level,
+    line_chart,
+    log_axis,
+    said,
+)
 from looped.experiments.signal.cloud import SHOWN, Cloud
 from looped.experiments.signal.result import Sweep
 from looped.experiments.signal.stored import StoredRun
@@ -52,7 +64,7 @@ def risk_chart(sweep: Sweep) -> Picture:
     across: dict[str, Any] = {"title": {"text": AXES[sweep.over]}}
     if sweep.over == "examples":
         across |= {"type": "log", "tickvals": [tick for tick in M_TICKS if tick <= x[-1]]}
-    title = "risk E(f − y)²"
+    title = "risk: mean of (f − y)²"
     up = log_axis(title, ".4g") if log else {"title": {"text": title}, "rangemode": "tozero"}
     first, last = (", ".join(said(rows, place)) for place in (0, -1))
     gaps = lsa - gd
@@ -126,8 +138,16 @@ def _arrows(start: np.ndarray, ends: np.ndarray, legend: str, role: Role) -> Ser
     }
     numbers = [text for k in range(len(ends)) for text in ("", str(k + 1), "")]
     x, y = path.reshape(-1, 2).T
-    words = {"text": numbers, "textposition": "bottom center", "textfont": {"color": colour(role)}}
+    sides = [side for end in ends for side in ("middle center", _beyond(*(end - start)), "middle center")]
+    words = {"text": numbers, "textposition": sides}
     return Series(y, "", legend, role, x=x, more={"mode": "lines+markers+text", "marker": marker} | words)
+
+
+def _beyond(across: float, up: float) -> str:
+    """Where a text stands beyond the point of an arrow."""
+    if abs(across) > abs(up):
+        return "middle right" if across > 0 else "middle left"
+    return "top center" if up > 0 else "bottom center"
 
 
 def _away(cloud: Cloud, found: Tensor) -> np.ndarray:
@@ -249,7 +269,7 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
     d, size = len(wanted), float(np.abs(wanted).max()) or 1.0
     index = np.arange(1, d + 1)
     heat = {
-        "type": "heatmap", "x": index, "y": index, "zmin": -size, "zmax": size, "zmid": 0, "autocolorscale": True,
+        "type": "heatmap", "x": index, "y": index, "zmin": -size, "zmax": size, "zmid": 0, **CELLS,
         "hovertemplate": "row %{y}, column %{x}: %{z:.4g}<extra></extra>",
     }  # fmt: skip
     data = [
@@ -258,7 +278,7 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
     ]
     drawn = grid(cols=2, horizontal_spacing=0.08, shared_yaxes=True)
     step = {"dtick": 1} if d <= 12 else {}
-    for name, title in (("", "learned v·U₁₁"), ("2", "optimal Γ*ᵀ")):
+    for name, title in (("", "learned r<sub>d+1</sub>·U₁₁"), ("2", "optimal Γ*ᵀ")):
         drawn[f"xaxis{name}"] |= {"range": [0.5, d + 0.5], "showgrid": False, "title": {"text": title}, **step}
         drawn[f"yaxis{name}"] |= {"range": [d + 0.5, 0.5], "showgrid": False, "automargin": True, **step}
     drawn |= {"height": 330, "margin": NARROW_MARGIN, "hovermode": "closest"}
@@ -268,7 +288,7 @@ def matrix_chart(learned: ReadOut | None, best: Optimum) -> Picture:
         alt += "Nothing is trained yet."
     else:
         difference = float(np.linalg.norm(found - wanted) / (np.linalg.norm(wanted) or 1.0))
-        alt += f"The learned one, v·U₁₁, differs from it by {difference:.2%} of its size."
+        alt += f"The learned one differs from it by {difference:.2%} of its size."
     row, column = (part.ravel() + 1 for part in np.indices((d, d)))
     table = {"row": row, "column of Γᵀ": column, "learned": found.ravel(), "optimal": wanted.ravel()}
     return Picture({"data": data, "layout": drawn}, alt, table)
@@ -280,20 +300,20 @@ def flow_chart(flow: Flow, task: SignalTask) -> Picture:
     away = (flow.beta - task.beta_star).square().sum(dim=1).numpy()
     alt = (
         f"Squared distance of β to β* against time under gradient flow, logarithmic: from {away[0]:.3g} to "
-        f"{away[-1]:.2e} at t = {times[-1]:.3g}"
+        f"{away[-1]:.2e} at τ = {times[-1]:.3g}"
     )
-    distance = "‖β(t) − β*‖²"
+    distance = "‖β(τ) − β*‖²"
     rows = [Series(away, distance, "gradient flow", "model", "solid", "circle", 3)]
     if outside_range(task, flow.beta[0]):
         alt += ". No bound is drawn: β(0) − β* is not in the range of H."
     else:
         rate = flow_rate(task)
         bound = away[0] * np.exp(-rate * times)
-        rows.append(Series(bound, "bound", f"bound exp(−{rate:.3g}·t)", "bound", "dash"))
+        rows.append(Series(bound, "bound", f"bound exp(−{rate:.3g}·τ)", "bound", "dash"))
         alt += f", where the bound is {bound[-1]:.2e}."
     shown = np.concatenate([np.clip(row.values, 1e-12 * max(float(away[0]), 1e-30), None) for row in rows])
     return line_chart(
-        ("t", times), rows, alt, {"title": {"text": "time t"}}, log_axis(distance, ".4g", shown),
+        ("τ", times), rows, alt, {"title": {"text": "time τ"}}, log_axis(distance, ".4g", shown),
         lowest=1e-30, height=330,
     )  # fmt: skip
 

@@ -6,7 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import NARROW_MARGIN, Picture, Role, Series, grid, level, line_chart, log_axis
+from looped.chart import (
+    CELLS,
+    IN_CELL,
+    NARROW_MARGIN,
+    Picture,
+    Role,
+    Series,
+    grid,
+    level,
+    line_chart,
+    log_axis,
+    log_ticks,
+)
 from looped.experiments.train.result import STATISTICS, Sweep, TrainResult, written
 from looped.experiments.train.rivals import best_descent, level_medians
 from looped.experiments.train.settings import TrainSettings
@@ -188,6 +200,19 @@ def cells(values: np.ndarray, column: int, panel: int, name: str = "") -> dict[s
     }  # fmt: skip
 
 
+def numbers(cells: np.ndarray, most: float) -> list[list[str]]:
+    """The entries as short as they are readable, those that hardly count left out."""
+    return [[_short(value) if abs(value) >= SHOWN * most else "" for value in row] for row in cells.tolist()]
+
+
+def _short(value: float) -> str:
+    """Two digits without the 0 before the point."""
+    if abs(value) >= 999.5:
+        return f"{value:.0e}".replace("e+0", "e")
+    text = f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}"
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
+
+
 def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     """P and Q of a layer above the constructed ones and the best two numbers, in the gauge that has a fixed corner."""
     settings, d = run.settings, run.settings.features
@@ -209,7 +234,7 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     for column, (matrix, most) in enumerate(zip("PQ", largest, strict=True)):
         scale = ("coloraxis", "coloraxis2")[column]
         drawn[scale] = {
-            "cmin": -most, "cmax": most, "autocolorscale": True,
+            "cmin": -most, "cmax": most, **CELLS,
             "colorbar": {
                 "orientation": "h", "thickness": 10, "len": 0.48, "x": 0.52 * column, "xanchor": "left", "y": 0,
                 "yanchor": "top", "nticks": 5, "title": {"text": f"entry of {matrix}", "side": "bottom"},
@@ -217,9 +242,8 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
         }  # fmt: skip
         for row, (name, pair) in enumerate(rows.items()):
             trace = cells(pair[column], column, 2 * row + column + 1, name)
-            if d < MOST_CELLS:  # as large as the cells allow
-                text = [[f"{v:.2g}" if abs(v) >= SHOWN * most else "" for v in line] for line in pair[column]]
-                trace |= {"text": text, "texttemplate": "%{text}"}
+            if d < MOST_CELLS:
+                trace |= IN_CELL | {"text": numbers(pair[column], most)}
             data.append(trace)
     fits = run.fits()
     others = ", ".join(list(rows)[1:])
@@ -256,8 +280,11 @@ def sweep_chart(run: TrainResult, kind: str, statistic: str = "median") -> Pictu
     here = Series(10 ** np.array(up["range"]), "", "trained here", "mark", "dot", width=1.5, opacity=0.7,
                   more={"hoverinfo": "skip"}).trace(np.full(2, trained_at))  # fmt: skip
     alt = _describe_sweep(sweep, heading, statistic, trained_at, x, rows, cap)
+    across: dict[str, Any] = {"title": {"text": title}, "type": scale}
+    if scale == "log":
+        across |= log_ticks(*np.log10(sweep.x[[0, -1]]))
     return line_chart(
-        (x, sweep.x), rows, alt, {"title": {"text": title}, "type": scale}, up, lowest=1e-17, highest=cap, over=[here],
+        (x, sweep.x), rows, alt, across, up, lowest=1e-17, highest=cap, over=[here],
         height=430, margin=MARGIN,
     )  # fmt: skip
 

@@ -198,7 +198,7 @@ class TrainResult:
     def distance_to_optimum(self) -> float | None:
         """‖A − Γ*‖/‖Γ*‖ at T = 1, A being the step that the weights take in the gauge of `fits`; else None.
 
-        Γ* = n/(n + 1 + d + σ²)·I for w* ~ N(0, I), x ~ N(0, I): arXiv 2306.00297, arXiv 2402.14951.
+        Γ* = n/(n + 1 + d + σ²)·I for w* ~ 𝓝(0, I), x ~ 𝓝(0, I): arXiv 2306.00297, arXiv 2402.14951.
         """
         settings, d = self.settings, self.settings.features
         if settings.loops != 1:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import NARROW_MARGIN, Motion, Picture, colour, short
+from looped.chart import CELLS, IN_CELL, NARROW_MARGIN, Motion, Picture, colour, short
 from looped.experiments.train import charts
 from looped.experiments.train.result import TrainResult
 
@@ -16,7 +16,7 @@ ROOM = 0.1
 """Share of the loss axis below its values, for the name of the lower level."""
 Box = tuple[float, float, float, float]
 WIDE: tuple[Box, ...] = (
-    (0, 0.5, 0, 0.94), (0.57, 0.775, 0.54, 0.94), (0.795, 1, 0.54, 0.94), (0.57, 0.775, 0, 0.4), (0.795, 1, 0, 0.4),
+    (0, 0.46, 0.24, 1), (0.54, 0.765, 0.55, 1), (0.775, 1, 0.55, 1), (0.54, 0.765, 0, 0.45), (0.775, 1, 0, 0.45),
 )  # fmt: skip
 """Places of the loss and the matrices on a wide page: left, right, bottom, top."""
 NARROW: tuple[Box, ...] = (
@@ -53,7 +53,7 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
         shown = short(values) if place < 2 else values
         cells.append(charts.cells(shown, place % 2, place + 2))
         if written:
-            cells[-1] |= {"text": _numbers(values, most[place % 2]), "texttemplate": "%{text}"}
+            cells[-1] |= IN_CELL | {"text": charts.numbers(values, most[place % 2])}
     reached = [_reached(run, step) for step, _ in states]
     now = {
         "type": "scatter", "mode": "markers", "marker": {"size": 11, "color": colour("model")}, "hoverinfo": "skip",
@@ -66,10 +66,10 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
     for column in (0, 1):
         moved[first + column, "z"] = [short(pair[column]) for _, pair in states]
         if written:
-            moved[first + column, "text"] = [_numbers(pair[column], most[column]) for _, pair in states]
+            moved[first + column, "text"] = [charts.numbers(pair[column], most[column]) for _, pair in states]
     captions = [_caption(step, steps, T, value) for (step, _), (_, value, T) in zip(states, reached, strict=True)]
     scales = {
-        name: {"cmin": -value, "cmax": value, "autocolorscale": True, "showscale": False}
+        name: CELLS | {"cmin": -value, "cmax": value, "showscale": False}
         for name, value in zip(("coloraxis", "coloraxis2"), most, strict=True)
     }
     layouts = [_layout(curve, main, boxes, ideal, settings.features) | scales for boxes in (WIDE, NARROW)]
@@ -108,19 +108,6 @@ def _caption(step: int, steps: int, loops: int, value: float | None) -> str:
     return after if value is None else f"{after}: median {value:.2g}"
 
 
-def _numbers(cells: np.ndarray, most: float) -> list[list[str]]:
-    """The entries as short as they are readable, those that hardly count left out."""
-    return [[_short(value) if abs(value) >= charts.SHOWN * most else "" for value in row] for row in cells.tolist()]
-
-
-def _short(value: float) -> str:
-    """Two digits without the 0 before the point."""
-    if abs(value) >= 999.5:
-        return f"{value:.0e}".replace("e+0", "e")
-    text = f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 else text
-
-
 def _layout(
     curve: Picture, main: dict[str, np.ndarray], boxes: tuple[Box, ...], ideal: str, features: int
 ) -> dict[str, Any]:
@@ -129,7 +116,8 @@ def _layout(
     left, right, bottom, top = boxes[0]
     layout: dict[str, Any] = own | {
         "height": HEIGHT, "margin": NARROW_MARGIN | {"t": 24}, "showlegend": False, "hovermode": "closest",
-        "xaxis": own["xaxis"] | {"domain": [left, right]}, "yaxis": own["yaxis"] | {"domain": [bottom, top]},
+        "xaxis": own["xaxis"] | {"domain": [left, right], "automargin": False},
+        "yaxis": own["yaxis"] | {"domain": [bottom, top]},
     }  # fmt: skip
     hidden = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "fixedrange": True}
     texts = []

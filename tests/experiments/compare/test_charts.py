@@ -53,13 +53,34 @@ def test_every_chart_has_points_on_a_log_axis_a_text_and_a_table(settings):
     assert low < high <= np.log10(ERROR_CEILING) + 0.3
     for trace in picture.figure.data:
         assert 2 <= len(trace.y) <= 2 * charts.MOST_POINTS  # evenly spaced, and dense at the start
-        assert (np.asarray(trace.y) > 0).all()
-        assert np.isfinite(np.asarray(trace.y)).all()
+        inside = np.asarray(trace.y)[~np.isnan(np.asarray(trace.y))]
+        assert len(inside) >= 2
+        assert (inside > 0).all()
+        assert np.isfinite(inside).all()
         assert trace.x[-1] == settings.loops
-    main = np.log10(np.asarray(picture.figure.data[0].y))
+    main = np.asarray(picture.figure.data[0].y)
+    main = np.log10(main[~np.isnan(main)])
     assert ((main >= low) & (main <= high)).all()
     assert len(picture.alt) > 100
     assert {len(column) for column in picture.table.values()} == {len(picture.figure.data[0].x)}
+
+
+def test_a_curve_that_diverges_leaves_the_chart_with_an_arrow_and_a_word_also_where_it_is_held():
+    result = compare(Settings(step_size=3.0, prompts=2))
+    picture = charts.error_chart(result)
+    first = int((result.curves["looped_median"] >= ERROR_CEILING).argmax())
+    y, (low, top) = np.asarray(picture.spec["data"][0]["y"]), picture.spec["layout"]["yaxis"]["range"]
+    assert low < np.log10(ERROR_CEILING) < top
+    assert y[first] == pytest.approx(10**top)
+    assert np.isnan(y[first + 1 :]).all()
+    arrows = picture.spec["layout"]["annotations"]
+    assert [arrow["text"] for arrow in arrows] == ["diverges"] + [""] * (len(arrows) - 1)
+    assert (arrows[0]["x"], arrows[0]["y"]) == (first, top)
+    assert charts.log_loops(picture).spec["layout"]["annotations"][0]["x"] == pytest.approx(np.log10(first))
+    held = charts.hold(charts.error_chart(compare(Settings(prompts=2))), [charts.keep(picture, "step = 3")])
+    assert held.spec["layout"]["annotations"][0]["x"] == first
+    assert "step = 3 ends at 1.00e+06" in held.alt
+    assert "annotations" not in charts.error_chart(compare(Settings(prompts=2))).spec["layout"]
 
 
 def test_the_text_speaks_the_numbers_of_the_result():

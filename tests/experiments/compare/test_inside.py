@@ -28,6 +28,11 @@ CASES = {
     "diabetes": Settings(data="diabetes", loops=500),
     "ridge": Settings(prompts=2, algorithm="ridge", ridge=0.5),
     "preconditioned": Settings(prompts=2, algorithm="preconditioned", data="correlated", condition_number=20),
+    "heavy ball": Settings(prompts=2, algorithm="heavy-ball", condition_number=20),
+    "heavy ball, slots": Settings(prompts=2, algorithm="heavy-ball", layout="slots", label_scale=2.0),
+    "heavy ball, large": Settings(prompts=1, algorithm="heavy-ball", features=50, examples=100, loops=800),
+    "softmax": Settings(prompts=2, algorithm="softmax", noise=0.3),
+    "softmax, float32": Settings(prompts=2, algorithm="softmax", dtype="float32", layout="slots"),
 }
 
 
@@ -73,7 +78,21 @@ def test_tokens_scores_and_update_are_those_of_the_layer_written_out(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["default", "slots", "scaled", "n < d", "one loop", "float32", "ridge", "preconditioned"]
+    "name",
+    [
+        "default",
+        "slots",
+        "scaled",
+        "n < d",
+        "one loop",
+        "float32",
+        "ridge",
+        "preconditioned",
+        "heavy ball",
+        "heavy ball, slots",
+        "softmax",
+        "softmax, float32",
+    ],
 )
 def test_every_update_leads_to_the_next_loop(name):
     inside = record(case(name))
@@ -96,9 +115,41 @@ def test_ridge_descends_its_penalised_loss():
         assert loss(w) - loss(result.w_ref[0]) == pytest.approx(0.3, rel=1e-9)
 
 
-def test_an_algorithm_that_moves_more_than_a_query_is_refused():
-    with pytest.raises(ValueError, match="knows gd, ridge, preconditioned, not gd"):
-        player(record(compare(Settings(prompts=1, algorithm="gd++"))))
+@pytest.mark.parametrize("algorithm", ["gd++", "newton"])
+def test_an_algorithm_that_moves_more_than_a_query_is_refused(algorithm):
+    inside = record(compare(Settings(prompts=1, algorithm=algorithm)))
+    assert not inside.scores.size
+    with pytest.raises(ValueError, match="moves more than one query"):
+        player(inside)
+
+
+def test_heavy_ball_keeps_the_iterate_of_the_loop_before_in_rows_of_its_own():
+    result = case("heavy ball")
+    X, y, mu = result.prompts.X[1].numpy(), result.prompts.y[1].numpy(), result.algorithm.momentum
+    inside, (w, before) = record(result, 1), result.looped[[20, 19], 1]
+    np.testing.assert_allclose(inside.queries[20], [*w, 1.0, *before], rtol=1e-12)
+    assert stage.row_names(inside.weights, inside.rows)[-10:] == [f"w′<sub>{k}</sub>" for k in range(1, 11)]
+    np.testing.assert_allclose(inside.scores[20], X @ w - y, atol=1e-12)
+    step = -result.step_size[1] / 40 * X.T @ (X @ w - y) + mu * (w - before)
+    np.testing.assert_allclose(inside.updates[20], [*step, 0, *(w - before)], atol=1e-13)
+    np.testing.assert_array_equal(inside.queries[0, :10], inside.queries[0, 11:])  # both 0
+
+
+def test_softmax_weighs_the_examples_by_positive_numbers_that_add_up_to_1():
+    result = case("softmax")
+    X, y = result.prompts.X[1].numpy(), result.prompts.y[1].numpy()
+    inside, w = record(result, 1), result.looped[30, 1]
+    share = np.exp(X @ w - y) / np.exp(X @ w - y).sum()
+    np.testing.assert_allclose(inside.scores[30], share, rtol=1e-9)
+    np.testing.assert_allclose(inside.scores.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(inside.updates[30, :10], -result.step_size[1] * X.T @ share, atol=1e-13)
+    picture = player(inside)
+    assert "the attention weight of every example" in picture.alt
+    assert "largest weight" in picture.table
+    titles = [note["text"] for note in picture.spec["layout"]["annotations"]]
+    assert "<b>Weights softmax(z<sub>i</sub>ᵀQz): which example counts?</b>" in titles
+    assert "<b>How far is w<sub>t</sub> from w<sub>ref</sub>?</b>" in titles
+    assert picture.spec["data"][ORDER.index("solution")]["name"] == "least squares w<sub>ref</sub>"
 
 
 def test_scores_are_the_residuals_and_the_errors_those_of_the_run():
@@ -187,6 +238,23 @@ def test_every_case_gives_one_small_figure_with_a_step_for_each_loop(name):
             assert np.isfinite([low, high]).all()
     lines = [trace for trace in figure.data if trace.type == "scatter"]
     assert all(trace.line.color in (*COLOURS_OF_ROLES, "gray") for trace in lines)
+
+
+def test_a_diverging_run_leaves_both_charts_with_an_arrow_and_words():
+    inside = record(case("diverging"))
+    picture = player(inside)
+    top, (low, _) = picture.spec["layout"]["yaxis8"]["range"][1], picture.spec["layout"]["yaxis8"]["range"]
+    errors = np.asarray(picture.spec["data"][ORDER.index("errors")]["y"])
+    first = int((inside.errors >= 1e6).argmax())
+    assert errors[first] == pytest.approx(10**top)
+    assert np.isnan(errors[first + 1 :]).all()
+    assert "off the chart" in [note["text"] for note in picture.spec["layout"]["annotations"]]
+    told = [texts[0] for texts in picture.motion.moved[ORDER.index("gone"), "text"]]
+    outside = np.abs(inside.plane.looped - inside.plane.center).max(axis=1) > inside.plane.radius
+    first = int(outside.argmax())
+    assert set(told[:first]) == {""}
+    assert all("off the picture" in text for text in told[first:])
+    assert low < 0
 
 
 def test_a_step_moves_every_view_that_moves_to_its_loop():

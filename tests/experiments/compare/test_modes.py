@@ -67,7 +67,7 @@ def test_preconditioned_modes_are_those_of_the_preconditioned_matrix():
 
 
 def test_modes_that_do_not_shrink_steadily_are_refused():
-    with pytest.raises(ValueError, match="not newton"):
+    with pytest.raises(ValueError, match="newton multiplies a mode by another number"):
         split(compare(Settings(prompts=1, algorithm="newton")))
 
 

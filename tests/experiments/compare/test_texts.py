@@ -167,7 +167,7 @@ def no_sentence_contradicts(at):
         clear = looped > 1e3 * result.tolerance * max(1.0, looped.max())  # it is relative to the largest iterate
         np.testing.assert_allclose(looped[clear], closed[clear], rtol=0.02)
     assert ("straight" in said.replace("not straight", "")) == (settings.algorithm in ("gd", "ridge"))
-    title = "not on the squared error" if softmax else f"every pass is one step of {result.algorithm.twin}"
+    title = "not on the squared error" if softmax else f"every pass, or loop, is one step of {result.algorithm.twin}"
     assert title in said
     assert ("Raise κ and the line flattens" in said) == (
         settings.algorithm == "gd" and settings.data == "exact" and settings.step_size == "auto"
@@ -222,6 +222,13 @@ def test_newton_squares_and_gdpp_multiplies_by_another_number_in_every_loop():
         _, vectors = np.linalg.eigh(x.T @ x / len(x))
         along = np.abs((result.looped[:, 0] - result.w_ref[0]) @ vectors)
         check(along / along[0])
+
+
+def test_a_verdict_that_names_a_mode_says_what_a_mode_is():
+    assert "mode 1 grows" in (said := open_page(step="3").error[0].value)
+    assert "A mode is an eigenvector" in said
+    assert "A mode is an eigenvector" in next(m for m in open_page().metric if m.label == "Predicted").proto.help
+    assert "A mode" not in open_page(algorithm="gd++", gamma="1e6").error[0].value
 
 
 def test_a_loop_stopped_early_may_be_closer_to_the_task_than_least_squares():

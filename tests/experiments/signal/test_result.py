@@ -197,7 +197,7 @@ def test_a_bound_is_drawn_on_the_flow_only_where_its_condition_holds():
         task = SignalTask.shared(5, 5, 1.0, H=H.double())
         flow = gradient_flow(task, zero[0], zero, until=9.0, points=10)
         picture = figures.flow_chart(flow, task)
-        away = picture.table["‖β(t) − β*‖²"]
+        away = picture.table["‖β(τ) − β*‖²"]
         assert ("bound" in picture.table) == drawn == any("bound" in trace.name for trace in picture.figure.data)
         assert ("No bound is drawn" in picture.alt) != drawn
         if drawn:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from looped.chart import ROLES, colour
+from looped.chart import INK, ROLES, SIGNED, colour
 from looped.experiments.train import charts as figures
 from looped.experiments.train.result import STATISTICS
 from looped.experiments.train.settings import TrainSettings
@@ -103,7 +103,9 @@ def test_a_sweep_draws_the_chosen_statistic_and_tells_lines_apart_without_colour
     row = STATISTICS.index(statistic)
     for name, values in small.sweeps[kind].series.items():
         most = 100 * small.sweeps[kind].series["answering 0"][row].max()
-        np.testing.assert_allclose(drawn[name]["y"], np.clip(values[row], 1e-17, most))
+        inside = ~(values[row] >= most)
+        np.testing.assert_allclose(np.array(drawn[name]["y"])[inside], np.maximum(values[row][inside], 1e-17))
+        assert not (np.array(drawn[name]["y"])[~inside] < most).any()  # beyond the axis, or not there
     marks = [(trace.line.dash, trace.marker.symbol) for trace in drawn.values()]
     assert len(set(marks[:6])) == 6
     assert statistic.replace(" %", "") in picture.figure.layout.yaxis.title.text
@@ -112,14 +114,20 @@ def test_a_sweep_draws_the_chosen_statistic_and_tells_lines_apart_without_colour
     assert f"{small.sweeps[kind].prompts:,} prompts" in picture.alt
 
 
-def test_a_curve_that_explodes_runs_along_the_cap_and_the_text_says_so(small):
+def test_a_curve_that_explodes_leaves_the_chart_with_an_arrow_and_the_text_says_so(small):
     series = {name: values.copy() for name, values in small.sweeps["scale"].series.items()}
     series["trained"][:, -1] = np.inf
     sweeps = {**small.sweeps, "scale": type(small.sweeps["scale"])(small.sweeps["scale"].x, series, 100)}
     run = type(small)(small.settings, small.P, small.Q, small.history, small.stopped, sweeps=sweeps)
     picture = figures.sweep_chart(run, "scale")
     cap = 100 * series["answering 0"][STATISTICS.index("median")].max()
-    assert traces(picture)["trained"]["y"][-1] == pytest.approx(cap)
+    layout, places = picture.spec["layout"], small.sweeps["scale"].x
+    top = layout["yaxis"]["range"][1]
+    assert traces(picture)["trained"]["y"][-1] == pytest.approx(10**top)
+    assert np.log10(cap) < top
+    arrow = next(a for a in layout["annotations"] if a["x"] == pytest.approx(np.log10(places[-1])))
+    assert arrow["y"] == top
+    assert next(a["text"] for a in layout["annotations"]) == "off the chart"
     assert f"Curves are cut off at {cap:g}, 100 times the error of the answer 0." in picture.alt
 
 
@@ -130,11 +138,11 @@ def test_the_matrices_have_a_colour_bar_each_and_numbers_that_fit_their_cells(sm
         matrix = figure.layout[trace.coloraxis]
         assert matrix.colorbar.title.text in ("entry of P", "entry of Q")
         assert matrix.cmin == -matrix.cmax
-        assert matrix.autocolorscale  # the page's own scale, whose middle is seen on white and on black
+        assert [colour for _, colour in matrix.colorscale] == list(SIGNED)  # its middle is seen on white and on black
         assert np.abs(trace.z).max() <= matrix.cmax
         assert trace.texttemplate == "%{text}"
-        assert trace.textfont.size is None  # then the size is that of the cell, and the colour its contrast
-        assert trace.textfont.color is None
+        assert (trace.textfont.size, trace.textfont.color) == (13, INK)
+        assert max(len(text) for line in trace.text for text in line) <= 5
     axes = {trace.coloraxis for trace in figure.data}
     assert axes == {"coloraxis1", "coloraxis2"} or axes == {"coloraxis", "coloraxis2"}
     across = {(round(figure.layout[f"xaxis{k}"].domain[0], 2), figure.layout[f"xaxis{k}"].domain[1]) for k in (2, 4, 6)}
