@@ -5,7 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
-# white on the dark theme's light blue as well, and its formulas are cut off below and do not break where a line ends.
+# white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below and do not break
+# where a line ends.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
@@ -13,6 +14,7 @@ STYLE = """<style>
 [class*="_measured"] input, [class*="_number"] input:disabled {
     -webkit-text-fill-color: light-dark(#1B1F24, #E8EBEF) !important
 }
+[data-testid="stButtonGroup"] [aria-checked="true"] p { color: light-dark(#1B1F24, #E8EBEF) }
 .katex-display { padding-block: 0.4em 0.6em }
 [data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
