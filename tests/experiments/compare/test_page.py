@@ -512,10 +512,10 @@ def test_the_table_behind_the_chart_holds_its_numbers():
 
 
 def test_a_link_to_a_lesson_sets_what_the_lesson_sets_and_the_rest_of_the_link_on_top():
-    at = open_page(lesson="conditioning", T="300")
-    assert (value(at, "kappa"), value(at, "T")) == (100, 300)
+    at = open_page(lesson="conditioning", T="60")
+    assert (value(at, "kappa"), value(at, "T")) == (100, 60)
     assert "it sets the slope in the long run" in texts(at, "markdown")
-    assert_draws(at, Settings(condition_number=100.0, loops=300))
+    assert_draws(at, Settings(condition_number=100.0, loops=60))
 
 
 def test_choosing_a_lesson_sets_its_settings_and_resets_all_others():
