@@ -55,6 +55,10 @@ WORDS: dict[str, Entry] = {
     "GD++": Entry(
         "gradient descent whose examples move too: every loop changes the eigenvalues of XᵀX/n.", ("compare", "train")
     ),
+    "EAGLE": Entry(
+        "GD++ that measures the largest eigenvalue of XᵀX/n again in every loop, and divides its steps by it.",
+        ("compare",),
+    ),
     "rounding floor": Entry(
         "relative error below which rounding dominates; an estimate, mostly within a factor of 4.", ("compare",)
     ),
@@ -112,7 +116,8 @@ SYMBOLS: dict[str, Entry] = {
     "γ, a": Entry(
         "GD++: how far a loop moves the examples, x ← (I − γXᵀX/n)x, and its step size.", ("compare", "train")
     ),
-    "J": Entry("GD++: what the loops so far have made of an example, x ↦ Jx.", ("compare",)),
+    "J": Entry("GD++ and EAGLE: what the loops so far have made of an example, x ↦ Jx.", ("compare",)),
+    "h₁": Entry("EAGLE: the largest eigenvalue of XᵀX/n for the examples as they now are.", ("compare",)),
     "N": Entry("iterative Newton: ηN comes near the inverse of XᵀX/n.", ("compare",)),
     "A, u": Entry(
         "what sparse weights learn: a matrix in place of the step size, and how inputs add to labels.", EVERY[1:3]
