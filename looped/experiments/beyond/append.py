@@ -177,9 +177,7 @@ def chain(tokens: Tensor, weights: Weights, steps: int) -> tuple[Tensor, float]:
     for _ in range(steps):
         everything = torch.cat([tokens, tokens[..., -1:]], dim=-1)  # the layer does not read its last column
         count = everything.shape[-1] - 1
-        after = layer(
-            everything, replace(weights, writes="all"), torch.full((len(tokens),), count / n, dtype=torch.float64)
-        )
+        after = layer(everything, replace(weights, writes="all"), tokens.new_full((len(tokens),), count / n))
         moved = max(moved, float((after[..., :n] - tokens[..., :n]).abs().max()))
         tokens = torch.cat([tokens, after[..., -1:]], dim=-1)
     return tokens, moved

@@ -1,11 +1,12 @@
 """Figures of the page: the main chart of every view, and what stands below it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from looped.chart import (
-    DIVERGING,
+    COLOURS,
     Motion,
     Picture,
     Series,
@@ -26,7 +27,7 @@ from looped.experiments.beyond.rivals import METHODS, Rivals
 from looped.experiments.beyond.stacks import LAYERS, Stacks
 
 LOWEST, HIGHEST = 1e-12, 1e8
-"""Errors are drawn between these."""
+"""Errors that a chart has room for."""
 MOST = {"examples": 24, "rows": 10, "steps": 40}
 """Examples, rows of a slot, and steps of the token matrix that are drawn."""
 COLOURED = 3.0
@@ -76,10 +77,15 @@ def error_chart(found: Append) -> Picture:
         ("step", loops), rows,
         f"Squared error of {found.settings.prompts:,} prompts against steps, logarithmic error axis. After "
         f"{loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
-        f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are drawn at the edge.",
-        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("E‖w − w*‖² over tasks", ".3g"),
-        lowest=LOWEST, highest=HIGHEST,
+        f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
+        {"title": {"text": "steps: appended tokens, or loops"}}, _axis("E‖w − w*‖² over tasks", rows), lowest=LOWEST,
     )  # fmt: skip
+
+
+def _axis(title: str, rows: Sequence[Series]) -> dict[str, Any]:
+    """A logarithmic axis for errors, which ends where they explode."""
+    values = np.concatenate([row.values for row in rows])
+    return log_axis(title, ".3g", values.clip(LOWEST, HIGHEST))
 
 
 def token_chart(found: Append, append: bool) -> Picture:
@@ -101,7 +107,7 @@ def token_chart(found: Append, append: bool) -> Picture:
     frames = short(frames)
     heads = [f"example {k + 1}" for k in range(shown)]
     heads += [f"query {t}" for t in range(steps + 1)] if append else ["query"]
-    scale = [[k / (len(DIVERGING) - 1), tint] for k, tint in enumerate(DIVERGING)]
+    scale = [[0, COLOURS[1]], [0.5, "rgba(128, 128, 128, 0)"], [1, COLOURS[0]]]  # 0 is the ground of either theme
     trace: dict[str, Any] = {
         "type": "heatmap", "z": frames[-1], "x": np.arange(width), "y": np.arange(len(rows)),
         "zmin": -COLOURED, "zmax": COLOURED, "colorscale": scale, "showscale": False, "xgap": 1, "ygap": 1,
@@ -114,7 +120,7 @@ def token_chart(found: Append, append: bool) -> Picture:
         "x1": shown - 0.5,
         "y0": -0.5,
         "y1": len(rows) - 0.5,
-        "line": {"width": 2},
+        "line": {"width": 2, "color": "gray"},
     }
     ticks = [kept // 2, kept, kept + 1 + kept // 2, len(rows) - 1]
     drawn = layout(
@@ -165,8 +171,8 @@ def loops_chart(found: MoreLoops) -> Picture:
         f"Median squared error on {found.settings.prompts:,} prompts of m = {found.settings.test_examples} examples "
         f"against loops, logarithmic error axis. At the start {found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
         f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
-        f"beyond {HIGHEST:g} are drawn at the edge.",
-        {"title": {"text": "loops; 1 was trained"}}, log_axis("‖w − w*‖²", ".3g"), lowest=LOWEST, highest=HIGHEST,
+        f"beyond {HIGHEST:g} are above the chart.",
+        {"title": {"text": "loops; 1 was trained"}}, _axis("‖w − w*‖²", rows), lowest=LOWEST,
     )  # fmt: skip
 
 
@@ -185,7 +191,7 @@ def factor_chart(found: MoreLoops) -> Picture:
         ("examples in training", lengths), rows,
         f"Largest eigenvalue of the learned step times the test's covariance, median over prompts, against the "
         f"examples in training. It goes from {factors[0]:.3g} to {factors[-1]:.3g}. {where}",
-        {"title": {"text": "examples in a prompt in training"}, "type": "log", "exponentformat": "power"},
+        {"title": {"text": "examples in a prompt in training"}, "type": "log", "exponentformat": "power", "dtick": 1},
         {"title": {"text": "λ<sub>max</sub>"}, "rangemode": "tozero"},
     )  # fmt: skip
 
@@ -203,6 +209,7 @@ def rivals_chart(found: Rivals) -> Picture:
         for name, values in found.loops.items()
     ]
     ends = ", ".join(text for text in said(rows) if "nan" not in text)
+    rows.append(Series(found.in_float64, "Conjugate gradients in float64", scales=False))
     low, high = float(found.kappa[0]), float(found.kappa[-1])
     limits, ticks = log_range(np.array([low, high]))
     return line_chart(
@@ -248,7 +255,15 @@ def stack_chart(stacks: Stacks) -> Picture:
         "Relative loss of trained layers on the common test set after every loop, logarithmic loss axis",
         (LAYERS, f"after the {LAYERS} trained loops"), (loops[-1], f"after {loops[-1]}"),
     )  # fmt: skip
-    line = {"type": "line", "x0": LAYERS, "x1": LAYERS, "yref": "paper", "y0": 0, "y1": 1, "line": {"dash": "dot"}}
+    line = {
+        "type": "line",
+        "x0": LAYERS,
+        "x1": LAYERS,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"dash": "dot", "color": "gray"},
+    }
     picture.spec["layout"]["shapes"] = [line]
     return picture
 

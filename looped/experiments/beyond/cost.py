@@ -3,20 +3,18 @@
 from looped.budget import Cost
 from looped.experiments.beyond.settings import BeyondSettings
 
-BUDGET = Cost(seconds=6.0)
+BUDGET = Cost(seconds=4.0)
 
 
 def estimate(settings: BeyondSettings) -> Cost:
     """The cost of the view."""
-    d = settings.features
+    d, loops = settings.features, settings.loops
     if settings.view == "rivals":
-        return Cost(seconds=0.6 + 2e-4 * d * d)
+        return Cost(seconds=0.5 + 2e-4 * d * d)
     n = settings.test_examples if settings.view == "more-loops" else settings.examples
-    prompt = 4e-6 + d * (1.2e-8 * n + 4e-10 * n * d) + 1.5e-8 * d**3 + 3e-7 * d * d  # draws, products, eigenvectors
-    loop = 4e-7 + 3e-9 * d * d
-    if settings.view == "depth":
-        return Cost(seconds=0.1 + settings.prompts * (2 * prompt + 6e-6 * d))
-    return Cost(seconds=0.02 + 2 * settings.prompts * (prompt + loop * settings.loops))
+    prompt = 2.5e-5 + 1.3e-8 * n * d + 4e-10 * n * d * d + 6e-9 * d**3  # draws, products, eigenvectors
+    each = 2e-6 * d if settings.view == "depth" else loops * (3e-7 + 3.5e-9 * d * d)
+    return Cost(seconds=0.03 + settings.prompts * (prompt + each))
 
 
 def check(settings: BeyondSettings) -> None:

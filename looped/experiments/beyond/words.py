@@ -68,7 +68,7 @@ def _rivals(found: Rivals) -> str:
     if slopes["gd"] is not None and slopes["heavy-ball"] is not None:
         each = found.loops_per_decade
         grows = (
-            f" Gradient descent grows like κ^{slopes['gd']:.2f}, heavy ball like κ^{slopes['heavy-ball']:.2f}; a "
+            f" Gradient descent grows like κ^({slopes['gd']:.2f}), heavy ball like κ^({slopes['heavy-ball']:.2f}); a "
             f"tenfold κ costs Newton {each['newton']:.1f} loops more and **EAGLE {each['eagle']:.1f}**."
         )
     return f"At κ = {top:.3g} the loops to {found.settings.target_error:g} are: {ends}.{grows}"
@@ -156,7 +156,7 @@ def numbers(found: Found) -> list[Number]:
         case Rivals():
             slopes, more = found.slopes, found.loops_per_decade
             rows = [
-                Number(METHODS[name], "–" if slope is None else f"κ^{slope:.2f}", "loops grow like this", "Slopes")
+                Number(METHODS[name], "–" if slope is None else f"{slope:.2f}", "exponent of κ", "Slopes")
                 for name, slope in slopes.items()
             ]
             rows += [
@@ -170,8 +170,8 @@ def numbers(found: Found) -> list[Number]:
         case Depth():
             L = int(found.loops[-1])
             return [
-                Number("one covariance, L = 1", f"{found.fixed[0]:.3g}", f"limit: {found.limit[0]:.3g}", "Fixed"),
-                Number(f"L = {L}", f"{found.fixed[-1]:.3g}", f"limit: {found.limit[-1]:.3g}", "Fixed"),
+                Number("one Σ, L = 1", f"{found.fixed[0]:.3g}", f"limit: {found.limit[0]:.3g}", "Fixed"),
+                Number(f"one Σ, L = {L}", f"{found.fixed[-1]:.3g}", f"limit: {found.limit[-1]:.3g}", "Fixed"),
                 Number("rotated, L = 1", f"{found.rotated[0]:.3g}", "n → ∞", "Rotated"),
                 Number(f"rotated, L = {L}", f"{found.rotated[-1]:.3g}", "n → ∞", "Rotated"),
                 Number("transformer", f"{found.transformer[0]:.3g}", f"{RUN} prompts, as their eigenvalues say",
