@@ -27,13 +27,13 @@ WRITES = {"Append": True, "Overwrite": False}
 
 
 def sidebar() -> None:
-    """Draw the question, the controls that it reads, and the others in a closed panel."""
+    """Draw the question, the controls that it reads, and in a closed panel the others, which keep their values."""
     with st.sidebar:
         controls.choice("view")
-        view, others = controls.value("view"), []
-        for name in READS.get(view, READS["append"]):
+        reads = READS[controls.value("view")]
+        for name in reads:
             control(name)
-        others = [name for name in controls.fields if name != "view" and name not in READS.get(view, ())]
+        others = [name for name in controls.fields if name != "view" and name not in reads]
         with st.expander("Controls of the other questions"):
             for name in others:
                 readers = [controls.fields["view"].label_of(other) for other, names in READS.items() if name in names]

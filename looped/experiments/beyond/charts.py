@@ -30,7 +30,7 @@ LOWEST, HIGHEST = 1e-12, 1e8
 """Errors that a chart has room for."""
 MOST = {"examples": 24, "rows": 10, "steps": 40}
 """Examples, rows of a slot, and steps of the token matrix that are drawn."""
-COLOURED = 3.0
+COLOURED = 1.5
 """Numbers of this size and beyond have the darkest colours."""
 
 

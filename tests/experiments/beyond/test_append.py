@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from looped import BeyondSettings
+from looped.algorithms.gd import construction
 from looped.attention import LoopedTransformer
 from looped.experiments.beyond.append import append, chain, layer_of
 from looped.experiments.beyond.learned_step import (
@@ -65,6 +66,24 @@ def test_a_chain_whose_queries_could_be_read_as_examples_would_be_another_one():
     other, moved = chain(start, weights, 6)
     assert float((tokens[:, weights.w, -1] - other[:, weights.w, -1]).abs().max()) > 0.1
     assert moved == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_in_the_compact_layout_an_appended_query_is_read_as_an_example(dtype):
+    """A second step by hand: n + 1 examples, the last of them x = w_1 with the label 1; and examples move."""
+    n, d = 8, 3
+    generator = np.random.default_rng(4)
+    X, y = generator.standard_normal((1, n, d)), generator.standard_normal((1, n))
+    batch = Prompts(X=torch.from_numpy(X).to(dtype), y=torch.from_numpy(y).to(dtype), w_star=None)
+    weights = construction(d, "compact", dtype)
+    tokens, moved = chain(weights.embed(batch, 1.0), weights, 2)
+    appended = tokens[0, weights.w, n:].T.double().numpy()
+    w = list(by_hand(X[0], y[0], np.ones(d), 1))[1]
+    np.testing.assert_allclose(appended[1], w, rtol=1e-5)
+    residuals = [*(X[0] @ w - y[0]), w @ w - 1]
+    second = w - np.array([*X[0], w]).T @ residuals / n
+    np.testing.assert_allclose(appended[2], second, rtol=1e-4)
+    assert moved > 0.01
 
 
 def test_the_learned_step_is_that_of_zhang_for_unit_tasks_without_noise():
