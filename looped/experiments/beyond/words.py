@@ -27,19 +27,20 @@ def verdict(found: Found) -> str:
 
 def _append(found: Append) -> str:
     T = found.settings.loops
+    several, after = (f"{T} iterates", f"{T} steps") if T > 1 else ("iterate", "1 step")
     same = (
-        f"**Append, overwrite and explicit descent give the same {T} iterates** (largest difference {found.gap:.1g}), "
+        f"**Append, overwrite and explicit descent give the same {several}** (largest difference {found.gap:.1g}), "
         "and no example moves."
         if found.passed
         else f"The three routes differ by {found.gap:.1g}, more than rounding."
     )
     last = {name: float(values[-1]) for name, values in found.statistics.items()}
-    share = f"{100 * found.diverging:.2g} %"
+    share = f"{100 * found.diverging:.3g} %"
     if found.diverging == 0:
         return f"{same} With the learned step no prompt of {found.settings.prompts:,} diverges."
     grows = ", and these prompts rule the mean" if last["fixed_mean"] > 10 * last["fixed_median"] else ""
     return (
-        f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {T} steps its median error "
+        f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its median error "
         f"is {last['fixed_median']:.3g} and its mean {last['fixed_mean']:.3g}; with a step read from each prompt they "
         f"are {last['own_median']:.3g} and {last['own_mean']:.3g}."
     )
@@ -50,8 +51,8 @@ def _more_loops(found: MoreLoops) -> str:
     for k, n in enumerate(found.contexts):
         middle, best, share = float(_median(found.largest[k])), int(found.best[k]), found.diverging[k]
         side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
-        mixed = f" ({100 * share:.2g} % of the prompts diverge)" if 0 < share < 1 else ""
-        when = "no loop at all is best" if best == 0 else f"{best} loops are best" if best > 1 else "1 loop is best"
+        mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
+        when = "no loop at all is best" if best == 0 else f"{best} loops are best" if best > 1 else "one loop is best"
         parts.append(f"Trained on n = {n}, λ_max(Γ\\*Σ̂) is {middle:.3g}, {side}{mixed}, and {when}.")
     return " ".join(parts)
 
@@ -75,14 +76,18 @@ def _rivals(found: Rivals) -> str:
 
 
 def _depth(found: Depth) -> str:
-    first, last, L = 0, -1, int(found.loops[-1])
-    many = f"{L} loops" if L > 1 else "1 loop"
-    return (
-        f"One covariance for all prompts: at n/d = {found.ratio:.3g} the loss goes from {found.fixed[first]:.3g} "
-        f"after one loop to {found.fixed[last]:.3g} after {many}, and with infinitely many examples **one loop is "
-        f"exact**. A new rotation in every prompt: even then {found.rotated[first]:.3g} is left after one loop and "
-        f"{found.rotated[last]:.3g} after {many}."
+    L = int(found.loops[-1])
+
+    def course(losses: np.ndarray) -> str:
+        return f"{losses[0]:.3g} after one loop" + (f" and {losses[-1]:.3g} after {L}" if L > 1 else "")
+
+    fixed = (
+        f"One covariance for all prompts: at n/d = {found.ratio:.3g} the loss is {course(found.fixed)}; with "
+        "infinitely many examples **one loop is exact**."
     )
+    if np.ptp(found.settings.eigenvalues) == 0:
+        return f"{fixed} At κ = 1 a rotation changes nothing."
+    return f"{fixed} A new rotation in every prompt: even then it is {course(found.rotated)}."
 
 
 def trained_words(found: Depth) -> str:
@@ -132,7 +137,7 @@ def numbers(found: Found) -> list[Number]:
             return [
                 Number("largest gap", f"{found.gap:.1e}", "append, overwrite and explicit", "Gap", found.passed),
                 Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
-                Number("diverge", f"{100 * found.diverging:.2g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
+                Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
                 Number(
                     f"median after {T}", f"{last['fixed_median']:.3g}", f"own step: {last['own_median']:.3g}", "Median"
                 ),

@@ -116,6 +116,10 @@ def test_the_verdict_is_true_of_the_numbers():
             assert ("no loop at all" in part) == (found.best[k] == 0)
     one = words.verdict(beyond(BeyondSettings(condition_number=1.0, examples=2000, features=2, prompts=100)).found)
     assert "no prompt of 100 diverges" in one
+    assert "give the same iterate**" in words.verdict(beyond(BeyondSettings(loops=1, prompts=100)).found)
+    even = BeyondSettings(view="depth", condition_number=1.0, loops=1, prompts=100)
+    assert "At κ = 1 a rotation changes nothing." in words.verdict(beyond(even).found)
+    assert beyond(even).found.rotated[0] < 1e-12
 
 
 @pytest.mark.parametrize("settings", [
