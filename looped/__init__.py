@@ -8,7 +8,7 @@ Examples:
 
 Every experiment has its settings, its run function and its result here: `Settings`, `compare` and `Comparison`;
 `ContextSettings`, `context` and `ContextResult`; `TrainSettings`, `train` and `TrainResult`; `SignalSettings`, `signal`
-and `SignalResult`; `GPT2Settings`, `gpt2` and `GPT2Result`.
+and `SignalResult`; `GPT2Settings`, `gpt2` and `GPT2Result`; `BeyondSettings`, `beyond` and `BeyondResult`.
 """
 
 import importlib
@@ -19,6 +19,8 @@ from looped.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
     from looped import export
+    from looped.experiments.beyond.result import BeyondResult, beyond
+    from looped.experiments.beyond.settings import BeyondSettings
     from looped.experiments.compare.result import Comparison, compare
     from looped.experiments.context.result import ContextResult
     from looped.experiments.context.settings import ContextSettings
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "BeyondResult",
+    "BeyondSettings",
     "Comparison",
     "ContextResult",
     "ContextSettings",
@@ -51,6 +55,7 @@ __all__ = [
     "TrainResult",
     "TrainSettings",
     "__version__",
+    "beyond",
     "compare",
     "context",
     "evaluate",

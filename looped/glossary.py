@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-EVERY = ("compare", "context", "train", "signal", "gpt2")
-FIRST, MLP = EVERY[:2], EVERY[3:]
+EVERY = ("compare", "context", "train", "signal", "gpt2", "beyond")
+FIRST, MLP, LOOPS = EVERY[:2], EVERY[3:5], (*EVERY[:3], "beyond")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ WORDS: dict[str, Entry] = {
         "iterate w_t; with trained weights a new x, whose y is predicted.",
         EVERY,
     ),
-    "loop": Entry("one pass of all tokens through the same attention layer.", EVERY[:3]),
+    "loop": Entry("one pass of all tokens through the same attention layer.", LOOPS),
     "task": Entry("the weights that made the labels of one prompt, y = ⟨w\\*, x⟩ + noise.", EVERY),
     "linear attention": Entry(
         "attention without softmax: a token is changed by a sum of examples, each times its score.",
@@ -49,35 +49,40 @@ WORDS: dict[str, Entry] = {
     "mode": Entry(
         "an eigenvector of XᵀX/n, a direction of w: gradient descent multiplies the error along it by a number of its "
         "own in every loop.",
-        ("compare",),
+        ("compare", "beyond"),
     ),
     "condition number": Entry(
-        "largest over smallest eigenvalue: how unequal the modes are, and how slow the slowest is.", EVERY[:3]
+        "largest over smallest eigenvalue: how unequal the modes are, and how slow the slowest is.", LOOPS
     ),
-    "preconditioner": Entry("a matrix that multiplies the gradient in place of the step size.", EVERY[:3]),
+    "preconditioner": Entry("a matrix that multiplies the gradient in place of the step size.", LOOPS),
     "GD++": Entry(
-        "gradient descent whose examples move too: every loop changes the eigenvalues of XᵀX/n.", ("compare", "train")
+        "gradient descent whose examples move too: every loop changes the eigenvalues of XᵀX/n.",
+        ("compare", "train", "beyond"),
+    ),
+    "EAGLE": Entry(
+        "GD++ that measures the largest eigenvalue of XᵀX/n again in every loop, and divides its steps by it.",
+        ("compare", "beyond"),
     ),
     "rounding floor": Entry(
         "relative error below which rounding dominates; an estimate, mostly within a factor of 4.", ("compare",)
     ),
     "Marchenko and Pastur": Entry(
         "their law says how the eigenvalues of XᵀX/n spread for independent rows, in the limit of large n and d.",
-        ("context",),
+        ("context", "beyond"),
     ),
 }
 """What is explained in words, the first words first."""
 
 SYMBOLS: dict[str, Entry] = {
-    "T, t": Entry("number of loops, and the index of one; t = 0 is the start.", EVERY[:3]),
+    "T, t": Entry("number of loops, and the index of one; t = 0 is the start.", LOOPS),
     "n": Entry("number of examples in the prompt.", EVERY),
     "M": Entry("the letter for n in Zhang, Wu and Bartlett, where tasks share a signal.", MLP),
     "d": Entry("number of features, the length of x and of w.", EVERY),
-    "B": Entry("number of prompts that are run side by side.", ("compare",)),
+    "B": Entry("number of prompts that are run side by side.", ("compare", "beyond")),
     "x_i, y_i": Entry("one example: d features and the label y_i.", ()),
     "X, y": Entry("the examples of a prompt as a matrix, one in each row, and their labels as a vector.", EVERY),
-    "w\\*": Entry("the task: the weights that made the labels.", EVERY[:3]),
-    "w_t": Entry("the iterate after t loops, read from the query.", ("compare",)),
+    "w\\*": Entry("the task: the weights that made the labels.", LOOPS),
+    "w_t": Entry("the iterate after t loops, read from the query.", ("compare", "beyond")),
     "w_ref": Entry(
         "where the loop is heading: the shortest least-squares solution for the labels αy; for ridge the minimiser "
         "with the penalty, with a preconditioner the solution shortest in C^−½w.",
@@ -85,21 +90,21 @@ SYMBOLS: dict[str, Entry] = {
     ),
     "α": Entry("label scale: all labels are multiplied by it, and w_ref with them.", ("compare", "train")),
     "σ": Entry("standard deviation of the noise on the labels.", ("compare", "train", "signal")),
-    "η": Entry("step size of gradient descent.", EVERY[:3]),
-    "Σ̂": Entry("XᵀX/n, the covariance of the examples of one prompt.", ("compare",)),
+    "η": Entry("step size of gradient descent.", LOOPS),
+    "Σ̂": Entry("XᵀX/n, the covariance of the examples of one prompt.", ("compare", "beyond")),
     "λ_k, v_k": Entry(
         "eigenvalues and eigenvectors of XᵀX/n, λ₁ the largest eigenvalue, λ_d the smallest that is not 0. Every loop "
         "of gradient descent multiplies the error in mode k by 1 − ηλ_k.",
-        EVERY[:3],
+        LOOPS,
     ),
     "κ": Entry(
         "condition number λ₁/λ_d, on the eigenvalues that are not 0: at 1 all are equal, and about κ loops divide the "
         "error by e.",
-        FIRST,
+        (*FIRST, "beyond"),
     ),
-    "Σ": Entry("covariance that correlated rows are drawn with.", FIRST),
+    "Σ": Entry("covariance that correlated rows are drawn with.", (*FIRST, "beyond")),
     "Z": Entry("the tokens as columns, the query last.", ("compare", "train")),
-    "P, Q": Entry("the weights of linear attention: Q joins key and query, P value and projection.", EVERY[:3]),
+    "P, Q": Entry("the weights of linear attention: Q joins key and query, P value and projection.", LOOPS),
     "𝓜, 𝓡": Entry(
         "masks: 𝓜 keeps the query from being read, 𝓡 lets only the query be written.", ("compare", "train", "signal")
     ),
@@ -119,7 +124,8 @@ SYMBOLS: dict[str, Entry] = {
     "γ, a": Entry(
         "GD++: how far a loop moves the examples, x ← (I − γXᵀX/n)x, and its step size.", ("compare", "train")
     ),
-    "J": Entry("GD++: what the loops so far have made of an example, x ↦ Jx.", ("compare",)),
+    "J": Entry("GD++ and EAGLE: what the loops so far have made of an example, x ↦ Jx.", ("compare",)),
+    "h₁": Entry("EAGLE: the largest eigenvalue of XᵀX/n for the examples as they now are.", ("compare",)),
     "N": Entry("iterative Newton: ηN comes near the inverse of XᵀX/n.", ("compare",)),
     "A, u": Entry(
         "what sparse weights learn: a matrix in place of the step size, and how inputs add to labels.", EVERY[1:3]
@@ -128,6 +134,11 @@ SYMBOLS: dict[str, Entry] = {
     "s": Entry("size of the shared signal, β\\* = s·(1, …, 1).", MLP),
     "H": Entry("covariance of the features of an example, where tasks share a signal.", MLP),
     "β̃, β\\*, Ψ": Entry("a task drawn from 𝓝(β\\*, Ψ): β\\* is what all tasks share, Ψ how they differ.", MLP),
+    "Γ\\*": Entry(
+        "the matrix step that has the smallest error after one loop, ((1 + 1/n)Σ + (tr Σ/n) I)⁻¹.", ("beyond",)
+    ),
+    "m": Entry("number of examples in a prompt of the test, where training had n.", ("beyond",)),
+    "L": Entry("number of loops or layers, where each number has a best step size of its own.", ("beyond",)),
     "β, Γ": Entry("start and matrix step of one gradient step.", ("signal",)),
     "τ": Entry("time of gradient flow.", ("signal",)),
     "E": Entry("the tokens as columns, as in Zhang, Wu and Bartlett.", MLP),

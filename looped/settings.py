@@ -207,7 +207,7 @@ class Settings(CheckedSettings):
         help="auto is 1/λ₁. optimal is 2/(λ₁+λ_d), the constant step with which the slowest mode falls fastest. A "
         "number is any η above 0, up to 1,000,000; above 2/λ₁ gradient descent diverges, and the page says so before "
         "the run. Other algorithms have an optimal step of their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best pair of "
-        "numbers for T and κ on a grid.",
+        "numbers for T and κ on a grid, EAGLE 1/λ₁.",
     )  # fmt: skip
     algorithm: str = setting(
         "gd", key="algorithm", label="Algorithm", kind="choice",

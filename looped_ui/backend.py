@@ -13,6 +13,9 @@ from looped.chart import Picture
 from looped.csv_cells import refuse
 from looped.dialects import Dialect
 from looped.experiments import context
+from looped.experiments.beyond.result import BeyondResult
+from looped.experiments.beyond.result import beyond as find_beyond
+from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.compare import inside, modes
 from looped.experiments.compare.charts import error_chart, prediction_chart
 from looped.experiments.compare.result import Comparison
@@ -85,6 +88,13 @@ def sweep_chart(heading: str, settings: context.ContextSettings, _result: contex
     """One chart of a sweep; `settings` stand for the result in the cache's key."""
     del settings
     return CHARTS[heading][0](_result)
+
+
+@st.cache_resource(max_entries=16, ttl=HOUR, show_spinner=False)
+def beyond(settings: BeyondSettings) -> BeyondResult:
+    """The answer to a question of the page Beyond."""
+    with AT_ONCE:
+        return find_beyond(settings)
 
 
 @dataclass(frozen=True, slots=True)

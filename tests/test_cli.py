@@ -322,7 +322,7 @@ def test_a_wrong_command_is_refused_in_one_line(capsys, arguments):
 
 
 def test_a_command_that_is_none_is_told_which_there_are(capsys):
-    for name in ("app", "compare", "context", "train", "signal", "gpt2"):
+    for name in ("app", "compare", "context", "train", "signal", "gpt2", "beyond"):
         assert f"'{name}'" in refused(capsys, "bogus")
 
 

@@ -519,17 +519,22 @@ def loops_from_file(path):
     A, K = file.get("A", np.eye(D)), file.get("K", np.zeros((D, D)))
     heads = list(zip(file["P"].reshape(-1, D, D), file["Q"].reshape(-1, D, D), strict=True))
     assert M.shape == R.shape == (tokens, tokens)
-    iterates = np.empty_like(file["looped"])
-    for b, (Z, eta) in enumerate(zip(file["Z0"], file["step_size"], strict=True)):
+    iterates, d = np.empty_like(file["looped"]), file["X"].shape[2]
+    for b, (Z, step) in enumerate(zip(file["Z0"], file["step_size"], strict=True)):
+        first = np.linalg.norm(Z[:d, :n], 2) ** 2
         for t in range(len(iterates)):
+            eta = step
+            if "contraction" in file:  # a step for every column
+                now = np.linalg.norm(Z[:d, :n], 2) ** 2
+                eta = np.where(file["M"] == 1, file["contraction"] * n, step * first) / now
             iterates[t, b] = (file["read"] @ Z[:, file["M"] == 0]).ravel()
-            change = (A - np.eye(D)) @ Z - eta * K @ Z
+            change = (A - np.eye(D)) @ Z - K @ Z * eta
             for P, Q in heads:
                 scores = Z.T @ Q @ Z
                 if file["softmax"]:
                     weight = np.exp(scores - scores.max(axis=0)) * file["M"][:, None]
                     scores = n * weight / weight.sum(axis=0)
-                change -= eta / n * P @ Z @ M @ scores
+                change -= P @ Z @ M @ scores * eta / n
             Z = Z + change @ R
     return file, iterates
 

@@ -1,10 +1,11 @@
 """Colours: a role has one colour on every page, and in exported files without a page's theme."""
 
 import re
+from functools import partial
 
 import pytest
 
-from looped import Settings, compare, export
+from looped import BeyondSettings, Settings, beyond, compare, export
 from looped.chart import COLOURS, ROLES, colour
 from looped.experiments.context import stored as context
 from looped.experiments.gpt2 import words
@@ -16,15 +17,19 @@ from looped.experiments.train import stored as trained
 
 ROLE_OF = {
     r"(Looped|looped) transformer.*|GPT-2 with MLP|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
-    r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch": "model",
-    r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|its two numbers": "counterpart",
-    r"Closed form.*|max .*|best two numbers.*|β\*.*|Construction, limit.*|\(\(1.*": "reference",
+    r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch|"
+    r"learned step, .*|trained on n = \d+|one covariance, .*|tied layers.*|EAGLE|λ<sub>max.*": "model",
+    r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|its two numbers|"
+    r"the two layers|longer trained.*|rotated in every prompt.*|untied layers.*|"
+    r"Heavy ball|GD\+\+|Iterative Newton": "counterpart",
+    r"Closed form.*|max .*|best two numbers.*|β\*.*|Construction, limit.*|"
+    r"exact mean.*|mean for m → ∞.*|its limit of.*|Conjugate.*|\(\(1.*": "reference",
     r"Plain gradient descent.*|constructed GD.*|GD tuned here|GD-0|optimum of GD-0.*|one layer.*|"
-    r"one linear block.*": "descent",
-    r"[Bb]ound .*|e<sup>.*|proved.*|n > 64.*|n = c·d.*": "bound",
+    r"one linear block.*|step 1/λ₁ of each.*|Gradient descent": "descent",
+    r"[Bb]ound .*|e<sup>.*|proved.*|n > 64.*|n = c·d.*|published bound.*": "bound",
     r"answering 0.*|predict ⟨β\*, x⟩.*": "nothing",
-    r"target.*|error = .*|trained here": "mark",
-    r"Rounding floor.*|Least squares to.*|Ridge solution to.*|Bayes.*": "floor",
+    r"target.*|error = .*|trained here|best number of loops|2: above.*": "mark",
+    r"Rounding floor.*|Least squares to.*|Ridge solution to.*|Bayes.*|1 − n/d.*": "floor",
     r"Learned A.*|A alone, trained.*|measured, learned A": "learned",
     r"Distance to αw\*": "task",
 }
@@ -43,6 +48,16 @@ def of_signal():
     return export.of(SignalResult(training.settings, training)).pictures().values()
 
 
+BEYOND = {
+    "append": {}, "more loops": {"view": "more-loops", "tested_on": "same"}, "rivals": {"view": "rivals"},
+    "depth": {"view": "depth", "examples": 5},
+}  # fmt: skip
+
+
+def of_beyond(**settings):
+    return export.of(beyond(BeyondSettings(prompts=100, **settings))).pictures().values()
+
+
 PAGES = {
     "compare": lambda: export.of(compare(Settings(prompts=8))).pictures().values(),
     "compare, noise": lambda: export.of(compare(Settings(prompts=8, noise=0.5))).pictures().values(),
@@ -51,6 +66,7 @@ PAGES = {
     "train": lambda: export.of(trained.stored()[0]).pictures().values(),
     "signal": of_signal,
     "gpt2": of_gpt2,
+    **{f"beyond, {name}": partial(of_beyond, **settings) for name, settings in BEYOND.items()},
 }
 
 

@@ -32,6 +32,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "heavy-ball": Entry("heavy_ball:HeavyBall", "Heavy-ball momentum", "with momentum"),
     "gd++": Entry("gdpp:GDPlusPlus", "GD++", "moves the examples too"),
+    "eagle": Entry("eagle:Eagle", "EAGLE", "GD++ that reads its scale again in every loop"),
     "newton": Entry("newton:Newton", "Iterative Newton", "squares what is left of each mode"),
     "softmax": Entry("softmax:Softmax", "Softmax attention", "the weights of gd with a softmax over the scores"),
 }

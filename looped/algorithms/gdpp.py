@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -48,8 +49,8 @@ class GDPlusPlus(Algorithm):
     )
     auto_step = f"{AUTO[0] * AUTO[1]:g}/λ₁"
     kappa_of = "the larger of κ(XᵀX/n) and aλ₁"
-    symbols = (("contraction", r"\gamma/a"),)
-    reads = ("gamma",)
+    symbols: ClassVar[tuple[tuple[str, str], ...]] = (("contraction", r"\gamma/a"),)
+    reads: ClassVar[tuple[str, ...]] = ("gamma",)
     has_state = False
     layouts = False
     one_query = False

@@ -24,12 +24,15 @@ class LinearAttention(nn.Module):
         Args:
             tokens: Z, (B, D, n+1), or with more columns where there are more queries.
             weights: P and Q, (D, D), with the write mask.
-            step_size: η for each prompt, (B,).
+            step_size: η for each prompt, (B,); or for each of its tokens, (B, n+1), where all are written without maps.
 
         Returns:
             The tokens after the layer, in the shape of `tokens`.
         """
         examples = tokens[..., : -weights.queries]
+        if step_size.ndim == 2:
+            asking = tokens * step_size[:, None] / -examples.shape[-1]
+            return self.attend(tokens.clone(), examples, asking, weights, tokens.new_ones(1, 1, 1))
         scale = (step_size / examples.shape[-1])[:, None, None]
         maps, written = weights.maps(step_size), tokens.clone()
         if weights.writes == "query":

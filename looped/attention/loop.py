@@ -73,9 +73,12 @@ class LoopedTransformer(nn.Module):
             return self._from_state(tokens, weights, step_size)
         if still:
             return self._query_by_query(tokens, weights, step_size, n)
-        queries = [tokens[..., -weights.queries :]]
+        queries, steps = [tokens[..., -weights.queries :]], step_size
+        first = None if weights.contraction is None else weights.scale(tokens[..., : -weights.queries])
         for _ in range(self.loops):
-            tokens = self.layer(tokens, weights, step_size)
+            if first is not None:
+                steps = weights.steps(tokens[..., : -weights.queries], step_size, first)
+            tokens = self.layer(tokens, weights, steps)
             queries.append(tokens[..., -weights.queries :])
         history = torch.stack(queries)
         return history if weights.predicts else history[..., 0]

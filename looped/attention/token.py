@@ -42,6 +42,9 @@ class Weights:
     predicts: bool = False
     """Whether queries are points x_q to predict at. There are d of them, the unit vectors, so that what the
     transformer predicts is the vector w_t, number by number."""
+    contraction: float | None = None
+    """Where given, every loop reads the scale of the examples again: with h₁ the largest eigenvalue of XᵀX/n as X is
+    now and λ₁ its first value, queries are moved by ηλ₁/h₁ in place of η, and examples by this number over h₁."""
 
     @property
     def width(self) -> int:
@@ -96,6 +99,29 @@ class Weights:
         if self.decay is not None:
             maps.append((self.decay, -eta))
         return maps
+
+    def scale(self, examples: Tensor) -> Tensor:
+        """h₁, the largest eigenvalue of XᵀX/n of the examples (B, D, n) as they are now: (B,)."""
+        x = examples[:, self.x]
+        gram = x @ x.mT if x.shape[1] <= x.shape[2] else x.mT @ x
+        return torch.linalg.eigvalsh(gram)[:, -1] / examples.shape[-1]
+
+    def steps(self, examples: Tensor, step_size: Tensor, first: Tensor) -> Tensor:
+        """The step of every token in a loop that reads the scale again, (B, n+q), for q queries.
+
+        0 once the examples are so small that their squares have no digits left; nothing moves then.
+
+        Args:
+            examples: the examples as they are now, (B, D, n).
+            step_size: η, (B,).
+            first: λ₁, `scale` before the first loop, (B,).
+        """
+        assert self.contraction is not None
+        now, n = self.scale(examples), examples.shape[-1]
+        gone = now <= torch.finfo(now.dtype).tiny / torch.finfo(now.dtype).eps
+        share = torch.stack([torch.full_like(now, self.contraction), step_size * first], dim=1)
+        share = torch.where(gone[:, None], 0.0, share / now[:, None])
+        return share.repeat_interleave(torch.tensor([n, self.queries]), dim=1)
 
     def moves(self, examples: Tensor, step_size: Tensor) -> bool:
         """True where a loop changes the examples, (B, D, n), and not the query alone."""

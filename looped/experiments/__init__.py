@@ -98,6 +98,17 @@ EXPERIMENTS: dict[str, Experiment] = {
             lessons="lessons:GPT2",
             headline="models.with MLP.risk.mean",
         ),
+        Experiment(
+            name="beyond",
+            title="Beyond",
+            about="append or overwrite, more loops than trained, EAGLE and its rivals, when depth is needed",
+            settings="settings:BeyondSettings",
+            run="result:beyond",
+            result="result:BeyondResult",
+            export="files:BeyondExport",
+            lessons="lessons:BEYOND",
+            headline="headline.value",
+        ),
     )
 }
 """Every experiment by its name, in the order of the pages."""

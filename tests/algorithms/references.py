@@ -62,6 +62,25 @@ def gdpp(X, y, eta, loops, alpha):
     yield w
 
 
+def eagle(X, y, eta, loops, alpha):
+    """A ← A − ηρAAᵀA, B ← B − ηρBAᵀA, C ← C − γρAAᵀC, D ← D + γρBAᵀC, ρ = 1/‖A‖₂², η = 1/3; D is read for C = I.
+
+    γ is eta times the first ‖A‖₂²/n: the page's step size is that share of 1/λ₁.
+    """
+    n, d = X.shape
+    A, B, C, D = X.T.copy(), alpha * y[None], np.eye(d), np.zeros((1, d))
+    gamma = eta * np.linalg.norm(A, 2) ** 2 / n
+    for _ in range(loops):
+        yield D[0]
+        scale = np.linalg.norm(A, 2) ** 2
+        rho = 1 / scale if scale > 1e-290 else 0.0
+        A, B, C, D = (
+            A - rho / 3 * A @ A.T @ A, B - rho / 3 * B @ A.T @ A, C - gamma * rho * A @ A.T @ C,
+            D + gamma * rho * B @ A.T @ C,
+        )  # fmt: skip
+    yield D[0]
+
+
 def newton(X, y, eta, loops, alpha):
     """M_0 = (η/n) I on the span of the examples, M ← 2M − MSM, w = MXᵀαy, one loop late."""
     n, d = X.shape
@@ -86,7 +105,7 @@ def softmax(X, y, eta, loops, alpha):
 
 REFERENCES = {
     "gd": gradient_descent, "ridge": ridge, "preconditioned": preconditioned, "heavy-ball": heavy_ball, "gd++": gdpp,
-    "newton": newton, "softmax": softmax,
+    "eagle": eagle, "newton": newton, "softmax": softmax,
 }  # fmt: skip
 
 

@@ -245,10 +245,13 @@ LIMITS = {
     "heavy-ball": ("2(1+μ)/λ₁", lambda high: 2 * 1.5 / high),
     "preconditioned": ("2/ν₁", lambda high: 2 / high),
 }
-"""Name and formula of the largest step size where it is not 2/λ₁. GD++ has two limits, and tests of its own."""
+"""Name and formula of the largest step size where it is not 2/λ₁.
+
+GD++ has two limits, EAGLE one that depends on the rounding of the run; they have tests of their own.
+"""
 
 
-@pytest.mark.parametrize("name", [name for name in STEPS if name != "gd++"])
+@pytest.mark.parametrize("name", [name for name in STEPS if name not in ("gd++", "eagle")])
 def test_divergence_is_predicted_on_both_sides_of_the_limit(name):
     words, limit = LIMITS.get(name, ("2/λ₁", lambda high: 2 / high))
     base = Settings(algorithm=name, momentum=0.5, prompts=1, loops=400)
@@ -466,3 +469,52 @@ def test_a_tiny_step_keeps_its_digits_over_ten_thousand_loops():
 def test_an_unknown_layout_is_named():
     with pytest.raises(ValueError, match="no layout 'wide'"):
         construction(3, "wide")
+
+
+def test_eagle_converges_where_the_error_is_gone_before_the_examples_are_rounding_and_diverges_where_not():
+    base = Settings(algorithm="eagle", prompts=2, loops=400)
+    high = float(draw(base).spectrum.largest[0])
+    for share, kind in (
+        (0.4, "converges"),
+        (1.0, "converges"),
+        (1.6, "converges"),
+        (1.94, "diverges"),
+        (2.1, "diverges"),
+    ):
+        result = compare(base.replace(step_size=share / high))
+        assert result.prediction.kind == kind, share
+        assert (result.errors[-1].max() < 1e-12) == (kind == "converges"), share
+    assert "2/λ₁" in result.prediction.sentence
+    slow = compare(base.replace(step_size=1.94 / high)).prediction.sentence
+    assert "far from 1/λ₁" in slow
+    assert "0.0041 of a mode" in slow  # 0.94 to the power 89
+
+
+def test_eagle_on_examples_without_full_rank_is_predicted_to_diverge():
+    X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    X[:, 3] = X[:, 2]
+    batch = Prompts(X=X[None], y=X[None, :, 0], w_star=None)
+    prediction = ALGORITHMS["eagle"](Settings(algorithm="eagle"), batch).prediction
+    assert prediction.kind == "diverges"
+    assert "rank 3 < 4" in prediction.sentence
+
+
+@pytest.mark.parametrize(("kappa", "loops"), [(1e2, 10), (1e4, 16)])
+def test_eagle_needs_as_many_loops_for_eight_digits_as_the_paper_rule_does(kappa, loops):
+    """The squares of κ(A) = 10 and 100: 10 and 16 loops, also for the reference written from A, B, C and D."""
+    setting = Settings(algorithm="eagle", condition_number=kappa, prompts=8, loops=20)
+    errors = compare(setting).errors.max(axis=1)
+    assert int((errors > 1e-8).sum()) == loops
+    batch = draw(setting)
+    paper = expected("eagle", batch, 1 / batch.spectrum.largest, 20)
+    away = np.linalg.norm(paper - batch.w_star.numpy(), axis=2).max(axis=1)
+    assert int((away > 1e-8).sum()) == loops
+
+
+def test_flipping_which_examples_move_breaks_eagle():
+    """The steps of examples and queries are not the same: with one step for all it is another algorithm."""
+    batch, eta = prompts_and_steps("eagle", 9, 3)
+    right, reference = build("eagle", 3), expected("eagle", batch, eta, 8)
+    wrong = run("eagle", dataclasses.replace(right, contraction=0.9), "token", batch, eta, 8)
+    plain = run("eagle", dataclasses.replace(right, contraction=None), "token", batch, eta, 8)
+    assert min(np.abs(wrong - reference).max(), np.abs(plain - reference).max()) > 1e-3

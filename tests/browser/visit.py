@@ -24,6 +24,7 @@ MAIN = {
     "train": "loss",
     "signal": "cloud",
     "gpt2": "kept",
+    "beyond": "main",
 }
 """First chart of every page, by the path in its address: its key, or words of it."""
 GROUND = {"light": "#FFFFFF", "dark": "#12161C"}

@@ -29,7 +29,8 @@ ABOUT = (
     "I) Z − η 𝓚 Z − (η/n) Σ P Z 𝓜 (ZᵀQZ)) 𝓡 from Z0, η = step_size; M and R hold the diagonals of the masks 𝓜 "
     "(read) and 𝓡 (written), A and K hold 𝓐 and 𝓚, which are I and 0 where they are not in the file, and Σ is over "
     "heads; where softmax is 1, ZᵀQZ is n times the softmax over the examples. w is the matrix read times the columns "
-    "that 𝓜 leaves out."
+    "that 𝓜 leaves out. With contraction c, of EAGLE alone, η is c/h₁ for examples and ηλ₁/h₁ for queries in every "
+    "loop, h₁ the largest eigenvalue of XᵀX/n of the tokens as they are, λ₁ its first value."
 )
 """The text below the options."""
 

@@ -40,7 +40,7 @@ class ComparisonExport(Export[Comparison]):
 
         X (B, n, d), y (B, n) with noise and not scaled by α, w_star (B, d) (NaN where unknown), step_size η (B,), P and
         Q (D, D), or (2, D, D) for two heads, without η, Z0 (B, D, n+1) with tokens as columns, looped and explicit
-        (T+1, B, d). GD++ has d queries, Z0 (B, D, n+d).
+        (T+1, B, d). GD++ and EAGLE have d queries, Z0 (B, D, n+d).
 
         M and R, (n+1,) or (n+d,), are the diagonals of the masks 𝓜 and 𝓡: 1 for a token that is read, and 1 for one
         that is written. Where the layer has them, its token-wise maps A (𝓐, skip, else I) and K (𝓚, decay, else 0),
@@ -50,13 +50,18 @@ class ComparisonExport(Export[Comparison]):
 
             Z ← Z + ((𝓐 − I) Z − η_b 𝓚 Z − (η_b/n) Σ_heads P Z 𝓜 (Zᵀ Q Z)) 𝓡
 
-        and the iterate is `read` times the columns where 𝓜 is 0: (d, D) times one column, or (1, D) times d. That is
+        With `contraction` c, of EAGLE alone, the scale is read in every loop: η_b is replaced by c/h₁ in the columns of
+        examples and by η_bλ₁/h₁ in those of queries, h₁ the largest eigenvalue of XᵀX/n for the X of the tokens as they
+        are, λ₁ its first value.
+
+        The iterate is `read` times the columns where 𝓜 is 0: (d, D) times one column, or (1, D) times d. That is
         `looped` before the first and after every loop, to rounding; from the loop on at which a diverging iterate is
         held, `looped` repeats the one before.
         """
         result = self.result
         prompts, weights = result.prompts, result.weights
         maps = {"A": weights.skip, "K": weights.decay}
+        rescaled = {} if weights.contraction is None else {"contraction": np.array(weights.contraction)}
         n = prompts.shape[1]
         unknown = np.full((prompts.shape[0], prompts.shape[2]), np.nan, dtype=result.settings.dtype)
         queries = np.arange(n + weights.queries) >= n
@@ -72,6 +77,7 @@ class ComparisonExport(Export[Comparison]):
             "looped": result.looped,
             "explicit": result.explicit,
             **{name: matrix.numpy() for name, matrix in maps.items() if matrix is not None},
+            **rescaled,
             "M": (~queries).astype(result.settings.dtype),
             "R": (queries | (weights.writes == "all")).astype(result.settings.dtype),
             "softmax": np.array(result.algorithm.softmax, dtype=result.settings.dtype),

@@ -1,0 +1,196 @@
+"""Append or overwrite: a chain of thought is the same loop, and what a fixed learned step does in it."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from looped.algorithms.gd import construction
+from looped.attention import LinearAttention, LoopedTransformer, Weights
+from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, mean_over_tasks, one_step_risk
+from looped.experiments.beyond.settings import BeyondSettings
+from looped.prompts import Prompts
+
+RUN = 16
+"""Prompts that pass through the transformer itself, token by token."""
+
+
+@dataclass(frozen=True)
+class Append:
+    """The loop that overwrites its query, the one that appends it, and many prompts with a fixed learned step."""
+
+    settings: BeyondSettings
+    overwritten: np.ndarray
+    """w_t of the looped transformer, (T+1, b, d), for b = `RUN` prompts."""
+    appended: np.ndarray
+    """w_t of the chain, read from token n + 1 + t."""
+    explicit: np.ndarray
+    """w_t of preconditioned gradient descent, in NumPy."""
+    tokens: np.ndarray
+    """The chain of the first prompt at its end, tokens as columns, (2d+2, n+1+T)."""
+    moved: float
+    """The largest change of an example in any step of the chain."""
+    fixed: np.ndarray
+    """Mean of ‖w_t − w*‖² over w* ~ 𝓝(0, I) on the examples of each prompt, with the learned step, (T+1, B)."""
+    own: np.ndarray
+    """The same with η = 1/λ₁ of each prompt."""
+    largest: np.ndarray
+    """λ_max(Γ*Σ̂) of each prompt, (B,)."""
+    risk: float
+    """𝔼‖w_1 − w*‖² with the learned step, over tasks and examples, exactly."""
+
+    @property
+    def gap(self) -> float:
+        """The largest difference of an iterate between any two of overwritten, appended and explicit."""
+        pairs = ((self.overwritten, self.appended), (self.overwritten, self.explicit), (self.appended, self.explicit))
+        return max(float(np.abs(one - other).max()) for one, other in pairs)
+
+    @property
+    def scale(self) -> float:
+        """The largest number in an iterate."""
+        return float(np.abs(self.explicit).max())
+
+    @property
+    def tolerance(self) -> float:
+        """The largest relative gap that is rounding: 16·eps·(d + T)."""
+        return 16 * float(np.finfo(float).eps) * (self.settings.features + self.settings.loops)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the three are equal to rounding, and no example moved."""
+        return self.gap <= self.tolerance * self.scale and self.moved == 0
+
+    @property
+    def diverging(self) -> float:
+        """The share of prompts on which the learned step diverges."""
+        return float((self.largest > 2).mean())
+
+    @cached_property
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Medians and means of the squared errors, (T+1,)."""
+        with np.errstate(over="ignore"):
+            return {
+                "fixed_median": np.median(self.fixed, axis=1),
+                "fixed_mean": self.fixed.mean(axis=1),
+                "own_median": np.median(self.own, axis=1),
+                "own_mean": self.own.mean(axis=1),
+            }
+
+    @property
+    def first_step(self) -> tuple[float, float]:
+        """Mean of ‖w_1 − w*‖² over the prompts, and its standard error."""
+        first = self.fixed[1]
+        return float(first.mean()), float(first.std() / np.sqrt(len(first)))
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Verdicts and scalars, ready for JSON."""
+        mean, error = self.first_step
+        finite = {name: [_number(x) for x in values] for name, values in self.statistics.items()}
+        return {
+            "verdict": {
+                "gap": self.gap, "relative_gap": self.gap / (self.scale or 1.0), "tolerance": self.tolerance,
+                "examples_moved": self.moved, "passed": self.passed,
+            },
+            "one_step_risk": {"exact": self.risk, "mean": mean, "standard_error": error},
+            "share_diverging": self.diverging,
+            "after_T": {name: values[-1] for name, values in finite.items()},
+        }  # fmt: skip
+
+    @property
+    def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Series by name, each with its places."""
+        return {name: (np.arange(len(values)), values) for name, values in self.statistics.items()}
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Iterates of the three, (T+1, b, d), the chain's tokens (2d+2, n+1+T), and squared errors, (T+1, B)."""
+        return {
+            "overwritten": self.overwritten, "appended": self.appended, "explicit": self.explicit,
+            "tokens": self.tokens, "squared_error_fixed": self.fixed, "squared_error_own": self.own,
+            "largest_factor": self.largest,
+        }  # fmt: skip
+
+
+def append(settings: BeyondSettings) -> Append:
+    """Run the three on a few prompts, and the two steps on all."""
+    n, d, loops = settings.examples, settings.features, settings.loops
+    values, generator = settings.eigenvalues, np.random.default_rng(settings.seed)
+    step = learned_step(values, n)
+    X = generator.standard_normal((RUN, n, d)) * np.sqrt(values)
+    w = generator.standard_normal((RUN, d))
+    y = (X @ w[..., None])[..., 0]
+    batch = Prompts(X=torch.from_numpy(X), y=torch.from_numpy(y), w_star=torch.from_numpy(w))
+    weights = layer_of(step)
+    overwritten = LoopedTransformer(loops, "token")(
+        weights.embed(batch, 1.0), weights, torch.ones(RUN, dtype=torch.float64)
+    )
+    tokens, moved = chain(weights.embed(batch, 1.0), weights, loops)
+    gram = grams(values, n, settings.prompts, generator)
+    top = np.linalg.eigvalsh(gram)[:, -1:]
+    return Append(
+        settings=settings,
+        overwritten=weights.read(overwritten).numpy(),
+        appended=tokens[:, weights.w, n:].permute(2, 0, 1).numpy(),
+        explicit=descend(X, y, step, loops),
+        tokens=tokens[0].numpy(),
+        moved=moved,
+        fixed=mean_over_tasks(gram, step, loops),
+        own=mean_over_tasks(gram, 1 / top * np.ones(d), loops),
+        largest=largest_factor(gram, step),
+        risk=one_step_risk(step, values, n),
+    )
+
+
+def layer_of(step: np.ndarray) -> Weights:
+    """The layer in slots (x; y; w; 1) with a matrix step: P[w, x] = Γ, Q[x, w] = I, Q[y, 1] = −1, and η = 1.
+
+    Args:
+        step: diagonal of Γ, (d,).
+
+    Source: arXiv 2603.01293, which restates Huang, Wang and Lee (2025): V[w, x] = −Γ, W[x, w] = I, W[y, 1] = −1.
+    """
+    plain = construction(len(step), "slots", torch.float64)
+    P = plain.P.clone()
+    P[plain.w, plain.x] = torch.diag(torch.from_numpy(step))
+    return replace(plain, P=P)
+
+
+def chain(tokens: Tensor, weights: Weights, steps: int) -> tuple[Tensor, float]:
+    """Append a query in every step: the layer reads all tokens, and what it makes of the last one is the next.
+
+    Every token is a key, also those that were appended, and the layer writes into all of them. Appended tokens have
+    empty slots for x and y, so they get score 0 and write nothing; examples have an empty slot for w.
+
+    Args:
+        tokens: Z_0, (B, D, n+1).
+        weights: the layer in slots.
+        steps: T.
+
+    Returns:
+        The tokens at the end, (B, D, n+1+T), and the largest change of an example in any step.
+    """
+    n, moved, layer = tokens.shape[-1] - 1, 0.0, LinearAttention()
+    for _ in range(steps):
+        everything = torch.cat([tokens, tokens[..., -1:]], dim=-1)  # the layer does not read its last column
+        count = everything.shape[-1] - 1
+        after = layer(everything, replace(weights, writes="all"), tokens.new_full((len(tokens),), count / n))
+        moved = max(moved, float((after[..., :n] - tokens[..., :n]).abs().max()))
+        tokens = torch.cat([tokens, after[..., -1:]], dim=-1)
+    return tokens, moved
+
+
+def descend(X: np.ndarray, y: np.ndarray, step: np.ndarray, loops: int) -> np.ndarray:
+    """w ← w − Γ Xᵀ(Xw − y)/n from 0, in NumPy: (T+1, B, d)."""
+    w = np.zeros((loops + 1, *X.shape[::2]))
+    for t in range(loops):
+        residual = (X @ w[t][..., None])[..., 0] - y
+        w[t + 1] = w[t] - step * (X.transpose(0, 2, 1) @ residual[..., None])[..., 0] / X.shape[1]
+    return w
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

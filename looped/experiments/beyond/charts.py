@@ -1,0 +1,302 @@
+"""Figures of the page: the main chart of every view, and what stands below it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from looped.chart import (
+    COLOURS,
+    Motion,
+    Picture,
+    Series,
+    band,
+    layout,
+    level,
+    line_chart,
+    log_axis,
+    log_range,
+    said,
+    short,
+)
+from looped.experiments.beyond.append import Append
+from looped.experiments.beyond.depth import Depth
+from looped.experiments.beyond.more_loops import MoreLoops
+from looped.experiments.beyond.result import Found
+from looped.experiments.beyond.rivals import METHODS, Rivals
+from looped.experiments.beyond.stacks import LAYERS, Stacks
+
+LOWEST, HIGHEST = 1e-12, 1e8
+"""Errors that a chart has room for."""
+MOST = {"examples": 24, "rows": 10, "steps": 40}
+"""Examples, rows of a slot, and steps of the token matrix that are drawn."""
+COLOURED = 1.5
+"""Numbers of this size and beyond have the darkest colours."""
+
+
+def main_chart(found: Found) -> Picture:
+    """The first chart of a view."""
+    return next(iter(pictures(found).values()))
+
+
+def pictures(found: Found) -> dict[str, Picture]:
+    """Every chart of a view by heading, the main one first."""
+    match found:
+        case Append():
+            return {
+                "Error after each step": error_chart(found), "The chain as a token matrix": token_chart(found, True),
+                "The loop as a token matrix": token_chart(found, False),
+            }  # fmt: skip
+        case MoreLoops():
+            return {"Error after each loop": loops_chart(found), "When the layer diverges": factor_chart(found)}
+        case Rivals():
+            return {"Loops against κ": rivals_chart(found)}
+        case Depth():
+            return {
+                "Loss against loops": depth_chart(found), "Trained, after each loop": stack_chart(found.stacks),
+                "Trained, with inputs of another size": scale_chart(found.stacks),
+            }  # fmt: skip
+
+
+def error_chart(found: Append) -> Picture:
+    """Median and mean of the squared error with the learned step and with one read from each prompt."""
+    loops, now = np.arange(found.settings.loops + 1), found.statistics
+    rows = [
+        Series(now["fixed_median"], "learned step, median", "learned step, median", "model", "solid", "circle", 3,
+               text="learned step: median {:.3g}"),
+        Series(now["fixed_mean"], "learned step, mean", "learned step, mean", "model", "dash", "triangle-up",
+               text="mean {:.3g}"),
+        Series(now["own_median"], "own step, median", "step 1/λ₁ of each prompt, median", "descent", "solid", "square",
+               text="step of each prompt: median {:.3g}"),
+        Series(now["own_mean"], "own step, mean", "step 1/λ₁ of each prompt, mean", "descent", "dot", "x-thin-open",
+               text="mean {:.3g}"),
+        Series(np.array([found.risk]), "exact", "exact mean after one step", "reference", "solid", "star",
+               x=np.array([1]), more={"mode": "markers", "marker": {"symbol": "star", "size": 13}}),
+    ]  # fmt: skip
+    return line_chart(
+        ("step", loops), rows,
+        f"Squared error of {found.settings.prompts:,} prompts against steps, logarithmic error axis. After "
+        f"{loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
+        f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
+        {"title": {"text": "steps: appended tokens, or loops"}}, _axis("𝔼‖w − w*‖² over tasks", rows), lowest=LOWEST,
+    )  # fmt: skip
+
+
+def _axis(title: str, rows: Sequence[Series]) -> dict[str, Any]:
+    """A logarithmic axis for errors, which ends where they explode."""
+    values = np.concatenate([row.values for row in rows])
+    return log_axis(title, ".3g", values.clip(LOWEST, HIGHEST))
+
+
+def token_chart(found: Append, append: bool) -> Picture:
+    """The tokens of one prompt as columns, step by step: the query appended, or overwritten."""
+    d, n, steps = found.settings.features, found.settings.examples, min(found.settings.loops, MOST["steps"])
+    kept = min(d, MOST["rows"])
+    rows = np.r_[0:kept, d, d + 1 : d + 1 + kept, 2 * d + 1]
+    names = [*(f"x{k + 1}" for k in range(kept)), "y", *(f"w{k + 1}" for k in range(kept)), "1"]
+    shown = min(n, MOST["examples"])
+    examples, chain = found.tokens[rows, :shown], found.tokens[rows, n : n + steps + 1]
+    width = shown + (steps + 1 if append else 1)
+    frames = np.full((steps + 1, len(rows), width), np.nan)
+    frames[:, :, :shown] = examples
+    for t in range(steps + 1):
+        if append:
+            frames[t, :, shown : shown + t + 1] = chain[:, : t + 1]
+        else:
+            frames[t, :, shown] = chain[:, t]
+    frames = short(frames)
+    heads = [f"example {k + 1}" for k in range(shown)]
+    heads += [f"query {t}" for t in range(steps + 1)] if append else ["query"]
+    scale = [[0, COLOURS[1]], [0.5, "rgba(128, 128, 128, 0)"], [1, COLOURS[0]]]  # 0 is the ground of either theme
+    trace: dict[str, Any] = {
+        "type": "heatmap", "z": frames[-1], "x": np.arange(width), "y": np.arange(len(rows)),
+        "zmin": -COLOURED, "zmax": COLOURED, "colorscale": scale, "showscale": False, "xgap": 1, "ygap": 1,
+        "customdata": np.array([[f"{name} of {head}" for head in heads] for name in names]),
+        "hovertemplate": "%{customdata}: %{z:.3g}<extra></extra>",
+    }  # fmt: skip
+    line = {
+        "type": "line",
+        "x0": shown - 0.5,
+        "x1": shown - 0.5,
+        "y0": -0.5,
+        "y1": len(rows) - 0.5,
+        "line": {"width": 2, "color": "gray"},
+    }
+    ticks = [kept // 2, kept, kept + 1 + kept // 2, len(rows) - 1]
+    drawn = layout(
+        {"title": {"text": "tokens: examples, then " + ("every query so far" if append else "the query")},
+         "showticklabels": False, "showgrid": False, "zeroline": False, "range": [-0.5, width - 0.5]},
+        {"autorange": "reversed", "tickvals": ticks, "ticktext": ["x", "y", "w", "1"], "showgrid": False,
+         "zeroline": False},
+        shapes=[line], height=360, hovermode="closest",
+    )  # fmt: skip
+    what = "append" if append else "overwrit"
+    verb = {"append": "appended", "overwrit": "overwritten"}[what]
+    alt = (
+        f"The tokens of one prompt as columns, {shown} of its {n} examples and a query that is {verb}, in slots for "
+        f"x, y, w and a 1. In {steps} steps the matrix "
+        + (f"grows from {n + 1} to {n + 1 + steps} tokens" if append else f"stays {n + 1} tokens wide")
+        + f". No example changes by more than {found.moved:g}."
+    )
+    captions = [f"step {t}: {n + 1 + t if append else n + 1} tokens" for t in range(steps + 1)]
+    table: dict[str, np.ndarray] = {"step": np.arange(steps + 1)}
+    table |= {f"w{k + 1}": chain[kept + 1 + k] for k in range(kept)}
+    motion = Motion(captions=captions, grown=[], moved={(0, "z"): frames}, narrow=drawn, unit="step")
+    return Picture({"data": [trace], "layout": drawn}, alt, table, motion=motion)
+
+
+def loops_chart(found: MoreLoops) -> Picture:
+    """Median error of both layers against loops, with the limit of many examples, the bound, and the best number."""
+    loops, (n, longer) = np.arange(found.settings.loops + 1), found.contexts
+    rows = [
+        Series(found.medians[0], f"trained on {n}", f"trained on n = {n}", "model", "solid", "circle", 3,
+               text=f"trained on {n} {{:.3g}}"),
+        Series(found.medians[1], f"trained on {longer}", f"longer trained, n = {longer}", "counterpart", "solid",
+               "square", 3, text=f"trained on {longer} {{:.3g}}"),
+        Series(found.limit[0], f"mean for m → ∞, {n}", f"mean for m → ∞, trained on n = {n}", "reference", "dash"),
+        Series(found.medians[[0, 1], found.best], "", "best number of loops", "mark", "solid", "star",
+               x=found.best, more={"mode": "markers", "marker": {"symbol": "star", "size": 13}}, scales=False),
+    ]  # fmt: skip
+    bound = ""
+    if found.bound is not None:
+        rows.insert(3, Series(found.bound, "published bound", "published bound, only for m → ∞", "bound", "dashdot"))
+        crossed = found.crossed
+        over = "never" if crossed is None else f"from loop {crossed} on"
+        bound = (
+            f" The published bound for infinitely many examples ends at {found.bound[-1]:.3g}; the median of n = {n} "
+            f"is above it {over}."
+        )
+    return line_chart(
+        ("loop", loops), rows,
+        f"Median squared error on {found.settings.prompts:,} prompts of m = {found.settings.test_examples} examples "
+        f"against loops, logarithmic error axis. At the start {found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
+        f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
+        f"beyond {HIGHEST:g} are above the chart.",
+        {"title": {"text": "loops; 1 was trained"}}, _axis("‖w − w*‖²", rows), lowest=LOWEST,
+    )  # fmt: skip
+
+
+def factor_chart(found: MoreLoops) -> Picture:
+    """λ_max(Γ*Σ̂) against the number of examples in training, with the limit 2."""
+    lengths, factors = found.by_context
+    rows = [
+        Series(factors, "λ_max", "λ<sub>max</sub>(Γ*Σ̂), median prompt", "model", "solid", "circle", 3),
+        level(2.0, [1, lengths[-1]], "2: above it the loop diverges", "dot", "mark"),
+        Series(np.median(found.largest, axis=1), "", "the two layers", "counterpart", "solid", "square",
+               x=np.array(found.contexts), more={"mode": "markers", "marker": {"symbol": "square", "size": 11}}),
+    ]  # fmt: skip
+    over = lengths[factors > 2]
+    where = f"From {over[0]} examples on it is above 2." if over.size else "It is never above 2."
+    return line_chart(
+        ("examples in training", lengths), rows,
+        f"Largest eigenvalue of the learned step times the test's covariance, median over prompts, against the "
+        f"examples in training. It goes from {factors[0]:.3g} to {factors[-1]:.3g}. {where}",
+        {"title": {"text": "examples in a prompt in training"}, "type": "log", "exponentformat": "power", "dtick": 1},
+        {"title": {"text": "λ<sub>max</sub>"}, "rangemode": "tozero"},
+    )  # fmt: skip
+
+
+def rivals_chart(found: Rivals) -> Picture:
+    """Loops to the error asked for against κ, both axes logarithmic."""
+    looks: dict[str, tuple[Any, str, str, float]] = {
+        "gd": ("descent", "dash", "x-thin-open", 2), "heavy-ball": ("counterpart", "solid", "triangle-up", 2),
+        "gd++": ("counterpart", "dash", "diamond", 2), "newton": ("counterpart", "dot", "square", 2),
+        "eagle": ("model", "solid", "circle", 3), "cg": ("reference", "dashdot", "star", 2),
+    }  # fmt: skip
+    legends = METHODS | {"cg": "Conjugate gradients, exact arithmetic"}
+    rows = [
+        Series(values, METHODS[name], legends[name], *looks[name], text=f"{METHODS[name]} {{:.4g}}")
+        for name, values in found.loops.items()
+    ]
+    ends = ", ".join(text for text in said(rows) if "nan" not in text)
+    rows.append(Series(found.in_float64, "Conjugate gradients in float64", scales=False))
+    low, high = float(found.kappa[0]), float(found.kappa[-1])
+    limits, ticks = log_range(np.array([low, high]))
+    return line_chart(
+        ("κ", found.kappa), rows,
+        f"Loops to a relative error of {found.settings.target_error:g} against the condition number κ of XᵀX, both "
+        f"axes logarithmic. At κ = {high:.3g}: {ends}.",
+        {"title": {"text": "κ of XᵀX"}, "type": "log", "exponentformat": "power", "range": limits, **ticks},
+        log_axis(f"loops to {found.settings.target_error:g}", ",.0f"),
+    )  # fmt: skip
+
+
+def depth_chart(found: Depth) -> Picture:
+    """Smallest loss against loops: one covariance, its limit, and a rotated one with and without end of examples."""
+    loops = found.loops
+    ratio = f"n/d = {found.ratio:.3g}"
+    rows = [
+        Series(found.fixed, "one covariance", f"one covariance, {ratio}", "model", "solid", "circle", 3,
+               text="one covariance {:.3g}"),
+        Series(found.limit, "one covariance, limit", f"its limit of large d, {ratio}", "reference", "dash",
+               text="its limit {:.3g}"),
+        Series(found.rotated, "rotated, infinite context", "rotated in every prompt, n → ∞", "counterpart", "solid",
+               "square", 3, text="rotated with infinite context {:.3g}"),
+        Series(found.rotated_short, "rotated", f"rotated in every prompt, {ratio}", "counterpart", "dot", "diamond",
+               text="rotated {:.3g}"),
+    ]  # fmt: skip
+    if found.floor:
+        rows.append(level(found.floor, [1, loops[-1]], f"1 − n/d = {found.floor:.3g}", "dashdot", "floor"))
+    return line_chart(
+        ("loops", loops), rows,
+        f"Smallest relative loss with one step size against the number of loops, both axes logarithmic. After 1 loop: "
+        f"{', '.join(said(rows, 0))}. After {loops[-1]}: {', '.join(said(rows))}. With one covariance and infinite "
+        "context one loop leaves nothing, which a logarithmic axis cannot show.",
+        {"title": {"text": "loops L"}, "type": "log", "tickvals": loops, "ticktext": [str(L) for L in loops]},
+        log_axis("smallest relative loss", ".3g"), lowest=LOWEST,
+    )  # fmt: skip
+
+
+def stack_chart(stacks: Stacks) -> Picture:
+    """Losses of tied and untied layers after every loop, medians with ranges over seeds."""
+    loops = np.arange(stacks.by_loop.shape[2])
+    picture = _pair(
+        stacks.by_loop, ("loop", loops), {"title": {"text": f"loops; {LAYERS} were trained"}},
+        "Relative loss of trained layers on the common test set after every loop, logarithmic loss axis",
+        (LAYERS, f"after the {LAYERS} trained loops"), (loops[-1], f"after {loops[-1]}"),
+    )  # fmt: skip
+    line = {
+        "type": "line",
+        "x0": LAYERS,
+        "x1": LAYERS,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"dash": "dot", "color": "gray"},
+    }
+    picture.spec["layout"]["shapes"] = [line]
+    return picture
+
+
+def scale_chart(stacks: Stacks) -> Picture:
+    """Losses of tied and untied layers for inputs of another size."""
+    middle = int(np.abs(stacks.scales - 1).argmin())
+    return _pair(
+        stacks.by_scale, ("factor on the covariance", stacks.scales),
+        {"title": {"text": "covariance of the inputs, as a multiple of that in training"}},
+        f"Relative loss of trained layers after {LAYERS} loops against the size of the inputs, logarithmic loss axis",
+        (middle, "for inputs as in training"), (-1, f"for inputs with {stacks.scales[-1]:g} times the covariance"),
+    )  # fmt: skip
+
+
+def _pair(
+    losses: np.ndarray, x: tuple[str, np.ndarray], across: dict[str, Any], what: str, *places: tuple[int, str]
+) -> Picture:
+    """Medians of tied and untied models with the range of the seeds as a band."""
+    middle = np.median(losses, axis=1)
+    rows = [
+        Series(middle[0], "tied", "tied layers, median", "model", "solid", "circle", 3, text="tied {:.3g}"),
+        Series(middle[1], "untied", "untied layers, median", "counterpart", "dash", "square", 3, text="untied {:.3g}"),
+    ]
+    names: tuple[Any, Any] = ("model", "counterpart")
+    bands = [
+        edge
+        for row, role in enumerate(names)
+        for edge in band(x[1], losses[row].min(axis=0), losses[row].max(axis=0).clip(max=HIGHEST),
+                         f"{('tied', 'untied')[row]}, all seeds", role, role)
+    ]  # fmt: skip
+    ends = "; ".join(f"{words}: {', '.join(said(rows, place))}" for place, words in places)
+    return line_chart(
+        x, rows, f"{what}; medians of {losses.shape[1]} seeds. {ends[0].upper()}{ends[1:]}.", across,
+        log_axis("relative loss", ".3g"), lowest=LOWEST, highest=HIGHEST, over=bands,
+    )  # fmt: skip

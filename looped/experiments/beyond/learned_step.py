@@ -1,0 +1,102 @@
+"""The matrix step that one-step training finds, its exact risk, and prompts to run it on."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+AT_ONCE = 4_000_000
+"""Numbers drawn together."""
+
+
+def learned_step(eigenvalues: np.ndarray, examples: int) -> np.ndarray:
+    """Γ* = ((1 + 1/n)Σ + (tr Σ/n) I)⁻¹ for a diagonal Σ: its diagonal, (d,).
+
+    The step that has the smallest 𝔼‖w_1 − w*‖² after one loop from w_0 = 0, over w* ~ 𝓝(0, I) and rows x ~ 𝓝(0, Σ).
+
+    Args:
+        eigenvalues: λ of Σ, (d,).
+        examples: n.
+
+    Source: Javanmard, Mirzasoleiman and Mirrokni, arXiv 2603.01293, who write Γ⁻¹ for it; that it equals the best GD-0
+    of Zhang, Wu and Bartlett for Ψ = I and σ = 0 is derived for this project.
+    """
+    return np.asarray(1 / ((1 + 1 / examples) * eigenvalues + eigenvalues.sum() / examples))
+
+
+def one_step_risk(step: np.ndarray, eigenvalues: np.ndarray, examples: int) -> float:
+    """𝔼‖w_1 − w*‖² exactly, over w* ~ 𝓝(0, I) and n rows x ~ 𝓝(0, Σ), for a diagonal step.
+
+    With V = −Γ it is ‖I + VΣ‖_F² + (tr(VΣ²Vᵀ) + tr(VΣVᵀ) tr Σ)/n.
+
+    Args:
+        step: diagonal of Γ, (d,).
+        eigenvalues: λ of Σ, (d,).
+        examples: n.
+
+    Source: arXiv 2603.01293; derived there from Wishart's moments.
+    """
+    spread = (step**2 * eigenvalues**2).sum() + (step**2 * eigenvalues).sum() * eigenvalues.sum()
+    return float(((1 - step * eigenvalues) ** 2).sum() + spread / examples)
+
+
+def grams(eigenvalues: np.ndarray, examples: int, prompts: int, generator: np.random.Generator) -> np.ndarray:
+    """Σ̂ = XᵀX/n of prompts with rows 𝓝(0, Σ), (B, d, d)."""
+    d = len(eigenvalues)
+    found = np.empty((prompts, d, d))
+    for part in parts(prompts, examples * d):
+        X = generator.standard_normal((part.stop - part.start, examples, d)) * np.sqrt(eigenvalues)
+        np.matmul(X.transpose(0, 2, 1), X, out=found[part])
+    return found / examples
+
+
+def parts(prompts: int, numbers: int) -> Iterator[slice]:
+    """The prompts in parts, each of at most `AT_ONCE` numbers where one prompt has so many."""
+    together = max(1, AT_ONCE // numbers)
+    for first in range(0, prompts, together):
+        yield slice(first, min(first + together, prompts))
+
+
+def squared_errors(gram: np.ndarray, step: np.ndarray, tasks: np.ndarray, loops: int) -> np.ndarray:
+    """‖w_t − w*‖² of w ← w − ΓΣ̂(w − w*) from w_0 = 0, (T+1, B); inf where it overflows.
+
+    Args:
+        gram: Σ̂, (B, d, d).
+        step: diagonal of Γ, (d,).
+        tasks: w*, (B, d).
+        loops: T.
+    """
+    away, errors = -tasks[..., None], np.empty((loops + 1, len(tasks)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for t in range(loops + 1):
+            errors[t] = np.square(away[..., 0]).sum(axis=1)
+            if t < loops:
+                away = away - step[:, None] * (gram @ away)
+    return np.where(np.isnan(errors), np.inf, errors)
+
+
+def mean_over_tasks(gram: np.ndarray, step: np.ndarray, loops: int) -> np.ndarray:
+    """The mean of ‖w_t − w*‖² over w* ~ 𝓝(0, I), which is ‖(I − ΓΣ̂)ᵗ‖_F², of each prompt: (T+1, B).
+
+    With Γ^½Σ̂Γ^½ = UΛUᵀ it is fᵀ(UᵀΓU ∘ UᵀΓ⁻¹U)f for f = (1 − Λ)ᵗ, O(d²) a loop.
+
+    Args:
+        gram: Σ̂, (B, d, d).
+        step: diagonal of a positive Γ, (d,) or (B, d).
+        loops: T.
+    """
+    step = np.broadcast_to(step, gram.shape[:2])
+    root = np.sqrt(step)
+    values, U = np.linalg.eigh(root[:, :, None] * gram * root[:, None])
+    weights = (U.transpose(0, 2, 1) * step[:, None]) @ U
+    weights *= (U.transpose(0, 2, 1) / step[:, None]) @ U
+    errors, left = np.empty((loops + 1, len(gram))), np.ones_like(values)
+    for t in range(loops + 1):
+        errors[t] = (left * (weights @ left[..., None])[..., 0]).sum(axis=1)
+        left = left * (1 - values)
+    return errors
+
+
+def largest_factor(gram: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """λ_max(ΓΣ̂) of every prompt, (B,), for a positive diagonal Γ: above 2 the loop diverges."""
+    root = np.sqrt(step)
+    return np.asarray(np.linalg.eigvalsh(root[:, None] * gram * root)[:, -1])

@@ -1,0 +1,138 @@
+"""More loops than trained: the layer of one-step training, applied again and again on other prompts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, squared_errors
+from looped.experiments.beyond.settings import BeyondSettings
+
+LONGER = 3
+"""The second layer is trained on so many times as many examples."""
+CONTEXTS = 25
+"""Lengths of the training context for which the largest factor is computed."""
+
+
+@dataclass(frozen=True)
+class MoreLoops:
+    """Two layers, trained for one step on n and on 3n examples, in T loops on the same test prompts."""
+
+    settings: BeyondSettings
+    contexts: tuple[int, int]
+    """n in training, of both layers."""
+    errors: np.ndarray
+    """‖w_t − w*‖², (2, T+1, B)."""
+    largest: np.ndarray
+    """λ_max(Γ*Σ̂) of each prompt, (2, B)."""
+    limit: np.ndarray
+    """𝔼‖w_t − w*‖² for m → ∞, where Σ̂ is the test's covariance itself, (2, T+1)."""
+    limit_factor: np.ndarray
+    """λ_max(Γ*Σ) for m → ∞, (2,)."""
+    bound: np.ndarray | None
+    """The published bound for n and m → ∞, (T+1,); None where the test has another covariance."""
+    by_context: tuple[np.ndarray, np.ndarray]
+    """Lengths of the training context, (K,), and median of λ_max(Γ*Σ̂), (K,)."""
+
+    @cached_property
+    def medians(self) -> np.ndarray:
+        """Median squared error, (2, T+1)."""
+        return np.asarray(np.median(self.errors, axis=2))
+
+    @property
+    def best(self) -> np.ndarray:
+        """The number of loops with the smallest median, (2,)."""
+        return np.asarray(self.medians.argmin(axis=1))
+
+    @property
+    def diverging(self) -> np.ndarray:
+        """Share of prompts on which the loop diverges, (2,)."""
+        return np.asarray((self.largest > 2).mean(axis=1))
+
+    @property
+    def kinds(self) -> list[str]:
+        """The verdict for each layer, from λ_max alone: `diverges` if it does on the median prompt."""
+        return ["diverges" if middle > 2 else "converges" for middle in np.median(self.largest, axis=1)]
+
+    @property
+    def crossed(self) -> int | None:
+        """The first number of loops after which the median is above the bound; None if never, or without a bound."""
+        if self.bound is None:
+            return None
+        above = np.flatnonzero(self.medians[0] > self.bound * (1 + 1e-9))
+        return int(above[0]) if above.size else None
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Verdicts and scalars, ready for JSON."""
+        layers = [
+            {
+                "examples_in_training": n, "prediction": self.kinds[k], "largest_factor": float(np.median(
+                    self.largest[k])), "share_diverging": float(self.diverging[k]), "best_loops": int(self.best[k]),
+                "median_at_best": float(self.medians[k, self.best[k]]), "median_at_0": float(self.medians[k, 0]),
+                "median_at_T": _finite(self.medians[k, -1]), "largest_factor_for_many_examples": float(
+                    self.limit_factor[k]),
+            }
+            for k, n in enumerate(self.contexts)
+        ]  # fmt: skip
+        bound = None if self.bound is None else {"at_T": float(self.bound[-1]), "crossed_at": self.crossed}
+        return {"layers": layers, "bound": bound}
+
+    @property
+    def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Series by name, each with its places."""
+        loops = np.arange(self.settings.loops + 1)
+        found = {f"median, trained on {n}": (loops, self.medians[k]) for k, n in enumerate(self.contexts)}
+        found |= {f"m to infinity, trained on {n}": (loops, self.limit[k]) for k, n in enumerate(self.contexts)}
+        if self.bound is not None:
+            found["published bound"] = loops, self.bound
+        return found | {"largest factor by training context": self.by_context}
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Squared errors (2, T+1, B), λ_max(Γ*Σ̂) (2, B), and the errors for m → ∞ (2, T+1)."""
+        found = {"squared_error": self.errors, "largest_factor": self.largest, "limit": self.limit}
+        return found | {"contexts": np.array(self.contexts), "eigenvalues": self.settings.eigenvalues}
+
+
+def more_loops(settings: BeyondSettings) -> MoreLoops:
+    """Run both layers on the test prompts."""
+    trained, d = settings.eigenvalues, settings.features
+    test = trained if settings.tested_on == "same" else np.ones(d)
+    contexts = settings.examples, LONGER * settings.examples
+    generator = np.random.default_rng(settings.seed)
+    gram = grams(test, settings.test_examples, settings.prompts, generator)
+    tasks = generator.standard_normal((settings.prompts, d))
+    steps = [learned_step(trained, n) for n in contexts]
+    t = np.arange(settings.loops + 1)[:, None]
+    with np.errstate(over="ignore"):
+        limit = np.stack([(np.abs(1 - step * test) ** (2.0 * t)).sum(axis=1) for step in steps])
+    lengths = np.unique(np.geomspace(1, 20 * max(contexts), CONTEXTS).round().astype(int))
+    some = gram[:200]
+    return MoreLoops(
+        settings=settings,
+        contexts=contexts,
+        errors=np.stack([squared_errors(gram, step, tasks, settings.loops) for step in steps]),
+        largest=np.stack([largest_factor(gram, step) for step in steps]),
+        limit=limit,
+        limit_factor=np.array([(step * test).max() for step in steps]),
+        bound=published_bound(trained, contexts[0], settings.loops) if np.array_equal(test, trained) else None,
+        by_context=(
+            lengths,
+            np.array([np.median(largest_factor(some, learned_step(trained, n))) for n in lengths.tolist()]),
+        ),
+    )
+
+
+def published_bound(eigenvalues: np.ndarray, examples: int, loops: int) -> np.ndarray:
+    """d(1 + n/(1 + Hard))^(−2k) with Hard = tr Λ/λ_min, k = 0 … T: (T+1,). It holds only for m → ∞.
+
+    Source: arXiv 2510.03605, ICLR 2026, read in third-party notes.
+    """
+    hard = eigenvalues.sum() / eigenvalues.min()
+    return np.asarray(len(eigenvalues) * (1 + examples / (1 + hard)) ** (-2.0 * np.arange(loops + 1)))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,38 @@
+"""The answer to one of the questions of the page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from looped.experiments.beyond.append import Append, append
+from looped.experiments.beyond.cost import check
+from looped.experiments.beyond.depth import Depth, depth
+from looped.experiments.beyond.more_loops import MoreLoops, more_loops
+from looped.experiments.beyond.rivals import Rivals, rivals
+from looped.experiments.beyond.settings import BeyondSettings
+from looped.threads import in_one_thread
+
+Found = Append | MoreLoops | Rivals | Depth
+VIEWS: dict[str, Callable[[BeyondSettings], Found]] = {
+    "append": append, "more-loops": more_loops, "rivals": rivals, "depth": depth,
+}  # fmt: skip
+"""What answers each question."""
+
+
+@dataclass(frozen=True)
+class BeyondResult:
+    """What was found for one of the questions."""
+
+    settings: BeyondSettings
+    found: Found
+    """The result of its view, with `results`, `curves` and `arrays`."""
+
+
+@in_one_thread
+def beyond(settings: BeyondSettings) -> BeyondResult:
+    """Answer the question of the settings' view.
+
+    Raises:
+        SettingsError: if it would take too long.
+    """
+    check(settings)
+    return BeyondResult(settings, VIEWS[settings.view](settings))

@@ -1,0 +1,201 @@
+"""Verdict and numbers of each view, written from what was found, in Markdown."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from looped.experiments.beyond.append import Append
+from looped.experiments.beyond.depth import RUN, Depth
+from looped.experiments.beyond.more_loops import MoreLoops
+from looped.experiments.beyond.result import Found
+from looped.experiments.beyond.rivals import METHODS, Rivals
+from looped.experiments.beyond.stacks import LAYERS
+
+
+def verdict(found: Found) -> str:
+    """What came out."""
+    match found:
+        case Append():
+            return _append(found)
+        case MoreLoops():
+            return _more_loops(found)
+        case Rivals():
+            return _rivals(found)
+        case Depth():
+            return _depth(found)
+
+
+def _append(found: Append) -> str:
+    T = found.settings.loops
+    several, after = (f"{T} iterates", f"{T} steps") if T > 1 else ("iterate", "1 step")
+    same = (
+        f"**Append, overwrite and explicit descent give the same {several}** (largest difference {found.gap:.1g}), "
+        "and no example moves."
+        if found.passed
+        else f"The three routes differ by {found.gap:.1g}, more than rounding."
+    )
+    last = {name: float(values[-1]) for name, values in found.statistics.items()}
+    share = f"{100 * found.diverging:.3g} %"
+    if found.diverging == 0:
+        return f"{same} With the learned step no prompt of {found.settings.prompts:,} diverges."
+    grows = ", and these prompts rule the mean" if last["fixed_mean"] > 10 * last["fixed_median"] else ""
+    return (
+        f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its median error "
+        f"is {last['fixed_median']:.3g} and its mean {last['fixed_mean']:.3g}; with a step read from each prompt they "
+        f"are {last['own_median']:.3g} and {last['own_mean']:.3g}."
+    )
+
+
+def _more_loops(found: MoreLoops) -> str:
+    parts = []
+    for k, n in enumerate(found.contexts):
+        middle, best, share = float(_median(found.largest[k])), int(found.best[k]), found.diverging[k]
+        side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
+        mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
+        when = "no loop at all is best" if best == 0 else f"{best} loops are best" if best > 1 else "one loop is best"
+        parts.append(f"Trained on n = {n}, λ_max(Γ\\*Σ̂) is {middle:.3g}, {side}{mixed}, and {when}.")
+    return " ".join(parts)
+
+
+def _rivals(found: Rivals) -> str:
+    top, loops = found.kappa[-1], found.loops
+    ends = ", ".join(
+        f"{METHODS[name]} {int(values[-1]):,}"
+        for name, values in loops.items()
+        if name not in ("cg", "gd++") and values[-1] == values[-1]
+    )
+    slopes = found.slopes
+    grows = ""
+    if slopes["gd"] is not None and slopes["heavy-ball"] is not None:
+        each = found.loops_per_decade
+        grows = (
+            f" Gradient descent grows like κ^({slopes['gd']:.2f}), heavy ball like κ^({slopes['heavy-ball']:.2f}); a "
+            f"tenfold κ costs Newton {each['newton']:.1f} loops more and **EAGLE {each['eagle']:.1f}**."
+        )
+    return f"At κ = {top:.3g} the loops to {found.settings.target_error:g} are: {ends}.{grows}"
+
+
+def _depth(found: Depth) -> str:
+    L = int(found.loops[-1])
+
+    def course(losses: np.ndarray) -> str:
+        return f"{losses[0]:.3g} after one loop" + (f" and {losses[-1]:.3g} after {L}" if L > 1 else "")
+
+    fixed = (
+        f"One covariance for all prompts: at n/d = {found.ratio:.3g} the loss is {course(found.fixed)}; with "
+        "infinitely many examples **one loop is exact**."
+    )
+    if np.ptp(found.settings.eigenvalues) == 0:
+        return f"{fixed} At κ = 1 a rotation changes nothing."
+    return f"{fixed} A new rotation in every prompt: even then it is {course(found.rotated)}."
+
+
+def trained_words(found: Depth) -> str:
+    """What the stored trainings of tied and untied layers show."""
+    stacks = found.stacks
+    loop, scale = stacks.medians(stacks.by_loop), stacks.medians(stacks.by_scale)
+    tied, untied = stacks.monotone
+    seeds = stacks.by_loop.shape[1]
+    worse = [f"{s:g}" for s, a, b in zip(stacks.scales, *scale, strict=True) if s > 1 and b > a]
+    first = (
+        f"From inputs with {worse[0]} times the covariance on the untied layers have the larger loss. " if worse else ""
+    )
+    return (
+        f"After the {LAYERS} loops that were trained untied layers leave {loop[1, LAYERS]:.2g} and tied ones "
+        f"{loop[0, LAYERS]:.2g} (medians of {seeds} seeds). The loss falls with every loop in {tied} of {seeds} tied "
+        f"and {untied} of {seeds} untied models. After {2 * LAYERS} loops tied layers have {loop[0, 2 * LAYERS]:.2g}, "
+        f"untied ones, run through twice, {loop[1, 2 * LAYERS]:.2g}. {first}Twice the covariance breaks both: "
+        f"{scale[0, -1]:.2g} and {scale[1, -1]:.2g}."
+    )
+
+
+def _median(values: object) -> float:
+    return float(np.median(np.asarray(values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number of the strip."""
+
+    label: str
+    value: str
+    below: str
+    """A line below it."""
+    about: str
+    """Section of the page's Markdown that explains it."""
+    passed: bool | None = None
+    """A verdict, if it is one."""
+
+
+def numbers(found: Found) -> list[Number]:
+    """The numbers of a view."""
+    match found:
+        case Append():
+            mean, error = found.first_step
+            last = {name: float(values[-1]) for name, values in found.statistics.items()}
+            T = found.settings.loops
+            return [
+                Number("largest gap", f"{found.gap:.1e}", "append, overwrite and explicit", "Gap", found.passed),
+                Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
+                Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
+                Number(
+                    f"median after {T}", f"{last['fixed_median']:.3g}", f"own step: {last['own_median']:.3g}", "Median"
+                ),
+                Number(f"mean after {T}", f"{last['fixed_mean']:.3g}", f"own step: {last['own_mean']:.3g}", "Mean"),
+            ]
+        case MoreLoops():
+            rows = []
+            for k, n in enumerate(found.contexts):
+                middle, share = _median(found.largest[k]), 100 * found.diverging[k]
+                rows.append(
+                    Number(f"λ_max, n = {n}", f"{middle:.3g}", f"{share:.3g} % of the prompts diverge", "λ_max")
+                )
+                best = found.medians[k, found.best[k]]
+                rows.append(
+                    Number(f"best loops, n = {n}", f"{found.best[k]}", f"median there {best:.3g}", "Best loops")
+                )
+            if found.bound is not None:
+                crossed = "never" if found.crossed is None else f"from loop {found.crossed}"
+                rows.append(Number("above the bound", crossed, f"the bound ends at {found.bound[-1]:.2g}", "Bound"))
+            return rows
+        case Rivals():
+            slopes, more = found.slopes, found.loops_per_decade
+            rows = [
+                Number(METHODS[name], "–" if slope is None else f"{slope:.2f}", "exponent of κ", "Slopes")
+                for name, slope in slopes.items()
+            ]
+            rows += [
+                Number(METHODS[name], "–" if loops is None else f"+{loops:.2f}", "loops for a tenfold κ", "Decades")
+                for name, loops in more.items()
+            ]
+            agree = sum(counted == taken for _, _, counted, taken in found.checks)
+            took = f"{agree} of {len(found.checks)}"
+            rows.append(Number("transformer", took, "counts that it takes itself", "Checks", found.passed))
+            return rows
+        case Depth():
+            L = int(found.loops[-1])
+            return [
+                Number("one Σ, L = 1", f"{found.fixed[0]:.3g}", f"limit: {found.limit[0]:.3g}", "Fixed"),
+                Number(f"one Σ, L = {L}", f"{found.fixed[-1]:.3g}", f"limit: {found.limit[-1]:.3g}", "Fixed"),
+                Number("rotated, L = 1", f"{found.rotated[0]:.3g}", "n → ∞", "Rotated"),
+                Number(f"rotated, L = {L}", f"{found.rotated[-1]:.3g}", "n → ∞", "Rotated"),
+                Number("transformer", f"{found.transformer[0]:.3g}", f"{RUN} prompts, as their eigenvalues say",
+                       "Transformer", found.passed),
+            ]  # fmt: skip
+
+
+def headline(found: Found) -> tuple[str, float | None]:
+    """The number of a view that says most, and what it is."""
+    match found:
+        case Append():
+            return "median squared error after T with the learned step", _finite(found.statistics["fixed_median"][-1])
+        case MoreLoops():
+            return "median squared error after T, trained on n", _finite(found.medians[0, -1])
+        case Rivals():
+            return "loops of EAGLE at the largest κ", _finite(found.loops["eagle"][-1])
+        case Depth():
+            return "smallest loss after T, one covariance", _finite(found.fixed[-1])
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,117 @@
+"""Page 6: append or overwrite, more loops than trained, EAGLE and its rivals, and when depth is needed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from looped import export
+from looped.chart import Picture
+from looped.experiments.beyond import charts
+from looped.experiments.beyond.append import Append
+from looped.experiments.beyond.cost import check
+from looped.experiments.beyond.depth import Depth
+from looped.experiments.beyond.result import Found
+from looped.experiments.beyond.settings import READS, BeyondSettings
+from looped.experiments.beyond.words import numbers, trained_words, verdict
+from looped.fields import SettingsError
+from looped_ui import backend
+from looped_ui.frame import Page
+from looped_ui.live import figure, live
+from looped_ui.parts import made_by, plain, show_number, typeset
+from looped_ui.share import held_back, share
+
+HEIGHTS, BELOW = (270, 420), 130  # pixels of the first chart, and those of the window that stay free below it
+WRITES = {"Append": True, "Overwrite": False}
+
+
+def sidebar() -> None:
+    """Draw the question, the controls that it reads, and in a closed panel the others, which keep their values."""
+    with st.sidebar:
+        controls.choice("view")
+        reads = READS[controls.value("view")]
+        for name in reads:
+            control(name)
+        others = [name for name in controls.fields if name != "view" and name not in reads]
+        with st.expander("Controls of the other questions"):
+            for name in others:
+                readers = [controls.fields["view"].label_of(other) for other, names in READS.items() if name in names]
+                control(name, f"Read by: {', '.join(readers)}.")
+        st.button("Reset to defaults", on_click=controls.reset)
+
+
+def control(name: str, unused: str = "") -> None:
+    """The control of a setting; grey, with the reason as its help, where it has no effect."""
+    if controls.fields[name].kind == "choice":
+        controls.choice(name, unused=unused)
+    elif name == "seed" and not unused:
+        controls.seed()
+    else:
+        controls.number(name, unused=unused)
+
+
+def find(settings: BeyondSettings) -> Found:
+    """What the settings' view finds."""
+    return backend.beyond(settings.computed).found
+
+
+def draw(settings: BeyondSettings) -> None:
+    """Draw everything to the right of the controls."""
+    if held_back(controls, settings, page.top_line):
+        return
+    try:
+        check(settings)
+    except SettingsError as error:
+        st.error(plain(str(error)))
+        return
+    found = find(settings)
+
+    def main(changes: Mapping[str, Any]) -> Picture:
+        return charts.main_chart(find(settings.replace(**changes)) if changes else found)
+
+    with page.picture:
+        live("main", main, controls.sliders, heights=HEIGHTS, below=BELOW)
+        st.markdown(typeset(verdict(found)))
+    if page.embedded:
+        return
+    with st.container(horizontal=True):
+        for number in numbers(found):
+            show_number(number.label, number.value, number.below, page.words(number.about), passed=number.passed)
+    with page.top_line:
+        share(controls, settings, lambda: export.of(replace(backend.beyond(settings.computed), settings=settings)))
+    below(found)
+    page.notice()
+    page.tables("Data behind the charts", lambda: charts.pictures(found))
+    page.assumptions()
+    if isinstance(found, Depth):
+        made_by(found.stacks.origin, "stored trainings were")
+
+
+def below(found: Found) -> None:
+    """The other charts of the view."""
+    pictures = dict(list(charts.pictures(found).items())[1:])
+    if isinstance(found, Append):
+        st.subheader("The tokens, step by step")
+        write = st.segmented_control("The new query", list(WRITES), default="Append", required=True, key="beyond_write")
+        figure(charts.token_chart(found, WRITES[write or "Append"]), "tokens")
+        st.caption(typeset(page.words("Tokens")))
+        return
+    if isinstance(found, Depth):
+        st.subheader("Trained: the same layer again, or layers of their own")
+        st.markdown(typeset(trained_words(found)))
+        for place, (column, (heading, picture)) in enumerate(zip(st.columns(2), pictures.items(), strict=True)):
+            with column:
+                st.markdown(f"**{heading}**")
+                figure(picture, f"stacks{place}")
+        st.caption(typeset(page.words("Stacks")))
+        return
+    for place, (heading, picture) in enumerate(pictures.items()):
+        st.subheader(heading)
+        figure(picture, f"below{place}")
+
+
+page: Page[BeyondSettings] = Page("beyond", __file__)
+controls = page.controls
+sidebar()
+draw(page.begin(lambda settings: page.words(f"Caption {settings.view}")))

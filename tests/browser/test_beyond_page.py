@@ -1,0 +1,40 @@
+"""The page Beyond in the real browser: each question fits the window, follows its controls, and its tokens play."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from .visit import Visit
+
+pytestmark = pytest.mark.browser
+
+LINES = {
+    "append": "learned step, median", "more-loops": "trained on n = 20", "rivals": "EAGLE",
+    "depth": "rotated in every prompt, n → ∞",
+}  # fmt: skip
+QUESTIONS = {"more-loops": "More loops than trained", "rivals": "EAGLE and rivals", "depth": "When is depth needed?"}
+
+
+def test_every_question_has_its_picture_and_sentence_in_the_first_window(visit: Visit) -> None:
+    visit.open("beyond?v=1")
+    for view, line in LINES.items():
+        if view in QUESTIONS:
+            visit.choose("Question", QUESTIONS[view])
+            assert visit.query()["view"] == [view]
+        assert line in visit.lines("main")
+        assert visit.lowest() <= 720
+        assert not visit.scrolls_sideways()
+
+
+def test_the_picture_follows_the_controls_and_the_tokens_play(visit: Visit) -> None:
+    page = visit.open("beyond?T=5&n=6&d=3&v=1").page
+    assert len(visit.lines("main")["learned step, median"]) == 6
+    visit.move("T")
+    assert len(visit.lines("main")["learned step, median"]) == 7
+    bar = page.locator(".st-key-tokens, [class*=st-key-tokens]").first
+    expect(page.get_by_text("step 6: 13 tokens")).to_be_visible()
+    bar.get_by_role("button", name=re.compile("One .* back")).click()
+    expect(page.get_by_text("step 5: 12 tokens")).to_be_visible()
+    page.get_by_role("button", name="Overwrite").or_(page.get_by_role("radio", name="Overwrite")).first.click()
+    expect(page.get_by_text("step 6: 7 tokens").or_(page.get_by_text("step 5: 7 tokens")).first).to_be_visible()

@@ -1,0 +1,164 @@
+"""A chain of thought is the loop, and the learned step has the exact risk that is said."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from looped import BeyondSettings
+from looped.algorithms.gd import construction
+from looped.attention import LoopedTransformer
+from looped.experiments.beyond.append import append, chain, layer_of
+from looped.experiments.beyond.learned_step import (
+    grams,
+    largest_factor,
+    learned_step,
+    mean_over_tasks,
+    one_step_risk,
+    squared_errors,
+)
+from looped.prompts import Prompts
+
+
+def by_hand(X, y, step, steps):
+    """w ← w − Γ Σ_i x_i (⟨x_i, w⟩ − y_i)/n, example by example."""
+    w = np.zeros(X.shape[1])
+    yield w
+    for _ in range(steps):
+        w = w - step * sum(x * (x @ w - label) for x, label in zip(X, y, strict=True)) / len(X)
+        yield w
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("n", "d", "steps"), [(20, 10, 8), (3, 7, 5), (12, 1, 6), (1, 1, 1)])
+def test_appended_overwritten_and_explicit_iterates_are_equal_and_no_example_moves(n, d, steps, dtype):
+    generator = np.random.default_rng(n)
+    X, y = generator.standard_normal((4, n, d)), generator.standard_normal((4, n))
+    step = learned_step(np.ones(d), n)
+    weights = layer_of(step)
+    weights = dataclasses.replace(weights, P=weights.P.to(dtype), Q=weights.Q.to(dtype))
+    batch = Prompts(X=torch.from_numpy(X).to(dtype), y=torch.from_numpy(y).to(dtype), w_star=None)
+    start = weights.embed(batch, 1.0)
+    tokens, moved = chain(start, weights, steps)
+    assert moved == 0
+    assert torch.equal(tokens[..., : n + 1], start)
+    assert tokens.shape == (4, 2 * d + 2, n + 1 + steps)
+    assert not tokens[:, : d + 1, n:].any()  # appended tokens have empty slots for x and y
+    appended = tokens[:, weights.w, n:].permute(2, 0, 1).double().numpy()
+    for form in ("token", "state"):
+        loop = LoopedTransformer(steps, form)(start, weights, torch.ones(4, dtype=dtype))
+        overwritten = weights.read(loop).double().numpy()
+        explicit = np.array([list(by_hand(*one, step, steps)) for one in zip(X, y, strict=True)]).transpose(1, 0, 2)
+        limit = 32 * torch.finfo(dtype).eps * np.abs(explicit).max() * (d + steps)
+        assert np.abs(appended - overwritten).max() <= limit
+        assert np.abs(appended - explicit).max() <= limit
+
+
+def test_a_chain_whose_queries_could_be_read_as_examples_would_be_another_one():
+    """The control: with features left in the query's slots the appended tokens do count."""
+    generator = np.random.default_rng(0)
+    X, y = torch.from_numpy(generator.standard_normal((2, 8, 3))), torch.from_numpy(generator.standard_normal((2, 8)))
+    weights = layer_of(learned_step(np.ones(3), 8))
+    start = weights.embed(Prompts(X=X, y=y, w_star=None), 1.0)
+    tokens, _ = chain(start, weights, 6)
+    start[:, weights.x, -1] = 1.0
+    other, moved = chain(start, weights, 6)
+    assert float((tokens[:, weights.w, -1] - other[:, weights.w, -1]).abs().max()) > 0.1
+    assert moved == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_in_the_compact_layout_an_appended_query_is_read_as_an_example(dtype):
+    """A second step by hand: n + 1 examples, the last of them x = w_1 with the label 1; and examples move."""
+    n, d = 8, 3
+    generator = np.random.default_rng(4)
+    X, y = generator.standard_normal((1, n, d)), generator.standard_normal((1, n))
+    batch = Prompts(X=torch.from_numpy(X).to(dtype), y=torch.from_numpy(y).to(dtype), w_star=None)
+    weights = construction(d, "compact", dtype)
+    tokens, moved = chain(weights.embed(batch, 1.0), weights, 2)
+    appended = tokens[0, weights.w, n:].T.double().numpy()
+    w = list(by_hand(X[0], y[0], np.ones(d), 1))[1]
+    np.testing.assert_allclose(appended[1], w, rtol=1e-5)
+    residuals = [*(X[0] @ w - y[0]), w @ w - 1]
+    second = w - np.array([*X[0], w]).T @ residuals / n
+    np.testing.assert_allclose(appended[2], second, rtol=1e-4)
+    assert moved > 0.01
+
+
+def test_the_learned_step_is_that_of_zhang_for_unit_tasks_without_noise():
+    """Γ* = ΨH^½Ω⁻¹H^−½ with Ω = ((M+1)S + cI)/M, S = H, c = tr H."""
+    for n in (1, 5, 40):
+        H = np.array([2.0, 0.7, 0.1])
+        omega = ((n + 1) * H + H.sum()) / n
+        np.testing.assert_allclose(learned_step(H, n), 1 / omega, rtol=1e-14)
+
+
+def test_no_other_step_has_a_smaller_risk_after_one_step():
+    values = 1 / np.arange(1, 6)
+    best = learned_step(values, 8)
+    risk = one_step_risk(best, values, 8)
+    generator = np.random.default_rng(1)
+    assert all(one_step_risk(best * (1 + 0.1 * generator.normal(size=5)), values, 8) > risk for _ in range(50))
+
+
+@pytest.mark.parametrize(
+    ("kappa", "exact"), [(1.0, 10 * 11 / 31), (10.0, 4.305)], ids=["Σ = I: d(1 − n/(n+d+1))", "Σ = diag(1/k)"]
+)
+def test_the_risk_after_one_step_is_exact(kappa, exact):
+    found = append(BeyondSettings(condition_number=kappa, prompts=40_000))
+    assert found.risk == pytest.approx(exact, rel=1e-4)
+    mean, error = found.first_step
+    assert abs(mean - found.risk) < 4 * error
+    assert error < 0.01
+    generator = np.random.default_rng(7)  # another route: rows, tasks and a step drawn here, w_1 written out
+    X, w = (
+        generator.normal(size=(20_000, 20, 10)) * np.sqrt(found.settings.eigenvalues),
+        generator.normal(size=(20_000, 10)),
+    )
+    first = learned_step(found.settings.eigenvalues, 20) * np.einsum("bni,bnj,bj->bi", X, X, w) / 20
+    errors = np.square(first - w).sum(axis=1)
+    assert abs(errors.mean() - found.risk) < 4 * errors.std() / 20_000**0.5
+
+
+def test_medians_fall_and_the_mean_explodes_with_one_step_for_all_prompts():
+    found = append(BeyondSettings(condition_number=1.0, prompts=40_000))
+    step = 20 / 31
+    X = np.random.default_rng(3).normal(size=(20_000, 20, 10))
+    values = np.linalg.eigvalsh(X.transpose(0, 2, 1) @ X / 20)
+    for k, median in ((1, 3.51), (2, 2.03), (5, 0.737), (10, 0.234), (20, 0.035)):
+        assert found.statistics["fixed_median"][k] == pytest.approx(median, rel=0.02)
+        other = np.median(((1 - step * values) ** (2 * k)).sum(axis=1))
+        assert other == pytest.approx(median, rel=0.03)
+    for k, mean in ((1, 3.54), (2, 2.11), (5, 1.13)):
+        assert found.statistics["fixed_mean"][k] == pytest.approx(mean, rel=0.06)
+    assert found.statistics["fixed_mean"][10] > 8
+    assert found.statistics["fixed_mean"][20] > 1e5
+    assert found.diverging == pytest.approx(0.051, abs=0.004)
+    assert (step * values[:, -1] > 2).mean() == pytest.approx(0.051, abs=0.006)
+    assert found.statistics["own_mean"][20] < found.statistics["own_mean"][10] < 0.6
+
+
+@pytest.mark.parametrize("kappa", [1.0, 30.0])
+def test_the_error_over_tasks_is_the_square_of_the_matrix_power(kappa):
+    settings = BeyondSettings(condition_number=kappa, features=4, examples=6)
+    gram = grams(settings.eigenvalues, 6, 50, np.random.default_rng(2))
+    step = learned_step(settings.eigenvalues, 6)
+    errors = mean_over_tasks(gram, step, 7)
+    for b in range(50):
+        left = np.eye(4) - np.diag(step) @ gram[b]
+        power = np.linalg.matrix_power(left, 7)
+        assert errors[7, b] == pytest.approx(np.square(power).sum(), rel=1e-9)
+        assert largest_factor(gram, step)[b] == pytest.approx(np.linalg.eigvals(np.diag(step) @ gram[b]).real.max())
+    tasks = np.eye(4)[np.zeros(50, dtype=int)]
+    drawn = squared_errors(gram, step, tasks, 7)
+    np.testing.assert_allclose(
+        drawn[7], [np.square(np.linalg.matrix_power(np.eye(4) - np.diag(step) @ g, 7)[:, 0]).sum() for g in gram]
+    )
+
+
+def test_the_default_passes_and_a_small_error_in_a_route_is_noticed():
+    found = append(BeyondSettings(prompts=100))
+    assert found.passed
+    assert not dataclasses.replace(found, appended=found.appended + 1e-9).passed
+    assert not dataclasses.replace(found, moved=1e-16).passed

@@ -1,0 +1,122 @@
+"""Loss against loops: the closed forms against numerical ones, and the stored trainings."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import minimize_scalar
+from scipy.special import comb
+
+from looped import BeyondSettings
+from looped.experiments.beyond import stacks as module
+from looped.experiments.beyond.depth import best_step, depth, marchenko_pastur
+from looped.experiments.beyond.stacks import LAYERS, SEEDS, stacks
+
+LAW = {
+    1: (0.5, 0.375, 0.273, 0.196, 0.140), 2: (0.333, 0.185, 0.083, 0.027, 0.005), 4: (0.2, 0.072, 0.015, 0.001, 0.0),
+    0.5: (0.667, 0.593, 0.541, 0.513, 0.502),
+}  # fmt: skip
+
+
+def by_quadrature(ratio, loops):
+    """min over s of the integral of (1 − sλ)^2L over the density √((b−λ)(λ−a))/(2πgλ), g = d/n, and the mass at 0."""
+    g = 1 / ratio
+    a, b = (1 - g**0.5) ** 2, (1 + g**0.5) ** 2
+
+    def loss(s):
+        def density(angle):  # λ by the angle, which takes the roots away
+            lam = (a + b) / 2 + (b - a) / 2 * np.cos(angle)
+            return (1 - s * lam) ** (2 * loops) * ((b - a) / 2 * np.sin(angle)) ** 2 / (2 * np.pi * g * lam)
+
+        return quad(density, 0, np.pi, limit=200)[0] + max(0, 1 - ratio)
+
+    return minimize_scalar(loss, bounds=(1e-3, 2 / (a + b) * 4), method="bounded", options={"xatol": 1e-9}).fun
+
+
+@pytest.mark.parametrize("ratio", LAW)
+def test_the_smallest_loss_over_marchenko_and_pasturs_law_is_the_numerical_one(ratio):
+    law, share = marchenko_pastur(ratio)
+    assert share.sum() == pytest.approx(1, abs=1e-12)
+    assert (share * law).sum() == pytest.approx(1, abs=1e-9)
+    for loops, said in zip((1, 2, 4, 8, 16), LAW[ratio], strict=True):
+        _, loss = best_step(law[None], share[None], loops)
+        assert loss == pytest.approx(said, abs=6e-4)
+        assert loss == pytest.approx(by_quadrature(ratio, loops), abs=1e-6)
+    if ratio == 1:
+        assert loss == pytest.approx(comb(32, 16) / 4**16, rel=1e-4)
+
+
+def test_a_rotated_covariance_needs_depth_even_with_infinitely_many_examples():
+    settings = BeyondSettings(view="depth", features=32, examples=64, condition_number=32**1.5, loops=64, prompts=100)
+    np.testing.assert_allclose(settings.eigenvalues, np.arange(1, 33) ** -1.5)
+    found = depth(settings)
+    said = (0.395, 0.280, 0.183, 0.111, 0.059, 0.026, 0.0075)
+    np.testing.assert_allclose(found.rotated, said, atol=6e-4)
+    lam = np.arange(1, 33) ** -1.5
+    for loops, value in zip(found.loops, found.rotated, strict=True):
+        steps = np.linspace(0.2, 4, 20_000)
+        losses = ((1 - steps[:, None] * lam) ** (2 * int(loops)) @ lam) / lam.sum()
+        assert value == pytest.approx(losses.min(), rel=1e-4)
+
+
+def test_one_covariance_is_near_its_limit_for_large_d_and_above_it():
+    small, large = (
+        depth(BeyondSettings(view="depth", features=d, examples=2 * d, loops=8, prompts=1000)) for d in (4, 48)
+    )
+    assert np.abs(large.fixed / large.limit - 1).max() < 0.2
+    assert (small.fixed > large.fixed).all()
+    np.testing.assert_allclose(small.limit, large.limit)
+    assert large.floor == 0
+
+
+def test_fewer_examples_than_features_leave_a_floor():
+    found = depth(BeyondSettings(view="depth", examples=5, prompts=500))
+    assert found.floor == 0.5
+    assert (found.fixed > 0.5).all()
+    assert found.limit[-1] == pytest.approx(0.5, abs=0.002)
+
+
+def test_the_looped_transformer_has_the_loss_of_the_eigenvalues():
+    found = depth(BeyondSettings(view="depth", prompts=100))
+    assert found.passed
+    assert found.transformer[0] > 0
+
+
+def test_the_stored_trainings_are_ten_seeds_of_each_on_one_test_set():
+    kept = stacks()
+    assert kept.by_loop.shape == (2, SEEDS, 3 * LAYERS + 1)
+    assert kept.by_scale.shape == (2, SEEDS, len(module.SCALES))
+    np.testing.assert_allclose(kept.by_loop[:, :, 0], 1.0)
+    place = int(np.argmin(np.abs(kept.scales - 1)))
+    np.testing.assert_allclose(kept.by_scale[:, :, place], kept.by_loop[:, :, LAYERS], rtol=1e-9)
+    assert kept.origin["command"] == module.COMMAND
+    assert (np.diff(kept.steps[0], axis=1) == 0).all()
+    assert np.ptp(kept.steps[1], axis=1).min() > 1
+
+
+def test_untied_layers_are_better_as_trained_and_both_break_for_larger_inputs():
+    kept = stacks()
+    assert kept.by_loop[1, :, LAYERS].max() < 0.2 * kept.by_loop[0, :, LAYERS].min()
+    assert kept.monotone[0] == SEEDS
+    assert kept.monotone[1] < SEEDS
+    tied, untied = kept.medians(kept.by_scale)
+    assert untied[-1] > tied[-1] > 1e4
+    # Tied layers are (1 − aλ)^8 with one a: the loss of a rotated prompt written out for the medians of a.
+    a = np.median(kept.steps[0])
+    generator = np.random.default_rng(0)
+    lam = 10 ** -generator.uniform(size=(200_000, 5))
+    for scale, loss in zip(kept.scales, tied, strict=True):
+        expected = (lam * (1 - a * scale * lam) ** 16).mean() / lam.mean()
+        assert 0.5 < loss / expected < 2  # A is near a·I, not equal to it
+
+
+@pytest.mark.slow
+def test_the_stored_trainings_are_made_again():
+    kept, again = stacks(), module.trained(seeds=2)
+    for name in ("by_loop", "by_scale", "steps"):
+        np.testing.assert_allclose(again[name], getattr(kept, name)[:, :2], rtol=1e-3)
+
+
+def test_a_short_training_of_each_kind_lowers_the_loss():
+    made = module.trained(seeds=1, steps=60, tested=200)
+    assert (made["by_loop"][:, 0, LAYERS] < 0.3).all()
+    assert made["steps"].shape == (2, 1, LAYERS)

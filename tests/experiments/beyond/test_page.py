@@ -1,0 +1,151 @@
+"""The page and the command: a question each, its controls, its sentence, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from looped import BeyondSettings, beyond
+from looped.cli import main
+from looped.experiments.beyond import charts, words
+from looped.experiments.beyond.cost import BUDGET, estimate
+from looped.experiments.beyond.settings import READS
+from looped.fields import SettingsError
+from tests.app import alt, metrics, open_page, press, run, set_value, spec, texts
+
+VIEWS = tuple(READS)
+MAIN = {
+    "append": ("Append, overwrite and explicit descent give the same 20 iterates", "largest gap"),
+    "more-loops": ("Trained on n = 20", "best loops, n = 20"),
+    "rivals": ("loops to 1e-08", "EAGLE"),
+    "depth": ("one loop is exact", "one Σ, L = 20"),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
+    at = open_page("beyond", view=view, v="1")
+    sentence, number = MAIN[view]
+    assert sentence in texts(at, "markdown")
+    assert number in metrics(at)
+    assert alt(at, "main")
+    assert len(spec(at, "main")["data"]) >= 4
+    drawn = [box.key for box in at.sidebar.number_input if not box.disabled]
+    keys = [BeyondSettings.table[name].key for name in READS[view] if BeyondSettings.table[name].kind != "choice"]
+    assert drawn == keys
+
+
+def test_the_main_labels_begin_with_their_letters():
+    at = open_page("beyond")
+    labels = {box.key: box.label for box in at.sidebar.number_input}
+    assert [labels[key].split()[0] for key in ("T", "n", "d", "kappa")] == ["T", "n", "d", "κ"]
+
+
+def test_a_question_keeps_the_settings_of_the_others():
+    at = open_page("beyond", n="30", v="1")
+    at.selectbox(key="view").set_value("rivals")
+    run(at)
+    at.selectbox(key="view").set_value("more-loops")
+    run(at)
+    assert at.number_input(key="n").value == 30
+    assert "Trained on n = 30" in texts(at, "markdown")
+
+
+def test_the_token_matrix_grows_when_the_query_is_appended():
+    at = open_page("beyond", n="6", T="4", d="3", v="1")
+    assert "grows from 7 to 11 tokens" in alt(at, "tokens")
+    at.segmented_control(key="beyond_write").set_value("Overwrite")
+    run(at)
+    assert "stays 7 tokens wide" in alt(at, "tokens")
+
+
+def test_what_costs_too_much_is_refused_in_one_sentence():
+    at = open_page("beyond", view="depth", d="64", n="2000", prompts="40000", v="1")
+    (error,) = at.error
+    assert "choose fewer prompts" in error.value
+    with pytest.raises(SettingsError, match="choose fewer prompts"):
+        beyond(BeyondSettings(view="more-loops", features=64, test_examples=2000, prompts=40_000))
+    assert all(BUDGET.allows(estimate(BeyondSettings(view=view))) for view in VIEWS)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--view sideways", "choose append, more-loops, rivals or depth"),
+        ("--T 0", "choose a whole number from 1 to 200"),
+        ("--view rivals --n 30", "goes with --view append, --view more-loops, --view depth"),
+        ("--kappa-max 100", "goes with --view rivals"),
+        ("--d 1 --kappa 3", "one has κ = 1"),
+        ("--view rivals --target 2", "choose a number from 1e-12 to 0.1"),
+    ],
+)
+def test_bad_options_are_refused_in_one_sentence(capsys, options, said):
+    with pytest.raises(SystemExit) as stopped:
+        main(["beyond", *options.split()])
+    caught = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert said in caught.err
+    assert len(caught.err.strip().splitlines()) == 1
+    assert caught.out == ""
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_command_gives_the_summary_and_the_files_repeat(capsys, view, tmp_path):
+    options = ["beyond", "--view", view, "--d", "4"]
+    options += [] if view == "rivals" else ["--T", "6", "--prompts", "100"]
+    found = []
+    for folder in ("one", "two"):
+        main([*options, "--out", str(tmp_path / folder)])
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0] == found[1]
+    assert found[0]["headline"]["value"] > 0
+    assert found[0]["view"] == view
+    assert (tmp_path / "one" / "arrays.npz").read_bytes() == (tmp_path / "two" / "arrays.npz").read_bytes()
+    with np.load(tmp_path / "one" / "arrays.npz") as arrays:
+        assert all(array.dtype.kind in "fi" for array in arrays.values())
+
+
+def test_the_verdict_is_true_of_the_numbers():
+    for n in (4, 8, 20):
+        found = beyond(BeyondSettings(view="more-loops", examples=n, prompts=500)).found
+        sentence = words.verdict(found)
+        for k, first in enumerate(found.contexts):
+            middle = np.median(found.largest[k])
+            part = sentence.split(f"Trained on n = {first},")[1].split("Trained on")[0]
+            assert ("**diverges**" in part) == (middle > 2)
+            assert ("no loop at all" in part) == (found.best[k] == 0)
+    one = words.verdict(beyond(BeyondSettings(condition_number=1.0, examples=2000, features=2, prompts=100)).found)
+    assert "no prompt of 100 diverges" in one
+    assert "give the same iterate**" in words.verdict(beyond(BeyondSettings(loops=1, prompts=100)).found)
+    even = BeyondSettings(view="depth", condition_number=1.0, loops=1, prompts=100)
+    assert "At κ = 1 a rotation changes nothing." in words.verdict(beyond(even).found)
+    assert beyond(even).found.rotated[0] < 1e-12
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"features": 1}, {"examples": 1, "features": 3}, {"loops": 1}, {"view": "more-loops", "loops": 200},
+    {"view": "more-loops", "features": 1, "tested_on": "same"}, {"view": "rivals", "features": 1},
+    {"view": "rivals", "largest_condition": 10.0}, {"view": "depth", "loops": 1}, {"view": "depth", "features": 1},
+    {"view": "depth", "examples": 1, "features": 20}, {"view": "rivals", "features": 64, "target_error": 1e-12},
+    {"loops": 200, "examples": 1}, {"view": "more-loops", "test_examples": 1},
+], ids=str)  # fmt: skip
+def test_every_chart_and_sentence_can_be_made_at_the_ends_of_the_settings(settings):
+    fewer = {} if settings.get("view") == "rivals" else {"prompts": 100}
+    result = beyond(BeyondSettings(**settings, **fewer))
+    assert words.verdict(result.found)
+    for picture in charts.pictures(result.found).values():
+        assert picture.alt
+        assert len({len(column) for column in picture.table.values()}) == 1
+        picture.standing_alone()
+    for number in words.numbers(result.found):
+        assert "nan" not in number.value
+    assert json.dumps(result.found.results, allow_nan=False)
+
+
+def test_reset_brings_the_defaults_back():
+    at = open_page("beyond", view="depth", n="5", v="1")
+    press(at, "Reset to defaults")
+    assert at.selectbox(key="view").value == "append"
+    assert at.number_input(key="n").value == 20
+    set_value(at, "number_input", "n", 12.0)
+    assert "the same 20 iterates" in texts(at, "markdown")
