@@ -58,8 +58,7 @@ def test_a_guess_is_drawn_with_the_pointer_or_set_by_keys_and_a_link_shows_the_s
     def guessed() -> bool:
         return [float(s.get_attribute("aria-valuetext") or 0) for s in sliders] == page.evaluate(GUESS)
 
-    area = page.locator(".st-key-need .nsewdrag").bounding_box()
-    assert area is not None
+    area = visit.still(page.locator(".st-key-need .nsewdrag"))
     across = [area["x"] + share * area["width"] for share in (0.3, 0.95)]
     page.mouse.move(across[0], area["y"] + 0.1 * area["height"])
     page.mouse.down()

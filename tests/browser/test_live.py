@@ -60,8 +60,7 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         assert visit.asked == runs  # no step asks the server
     with subtests.test("a dragged slider moves the picture before it is let go, and the rest afterwards"):
         assert smallest_eigenvalue(page) == pytest.approx(2 / 11, rel=0.02)  # eigenvalues 2κ/(κ+1) and 2/(κ+1)
-        box = visit.slider_box("kappa").bounding_box()
-        assert box is not None
+        box = visit.still(visit.slider_box("kappa"))
         share = float(visit.slider("kappa").input_value()) / float(visit.slider("kappa").get_attribute("max") or 1)
         middle, left, width = box["y"] + box["height"] / 2, box["x"] + 8, box["width"] - 16
         page.mouse.move(left + share * width, middle)
@@ -143,7 +142,7 @@ def test_a_dragged_step_size_shows_the_divergence_and_a_mark_sets_what_it_is_nam
         with visit.change():  # a place of its own, before which and after which all others stand
             box.fill("0.33")
             page.keyboard.press("Enter")
-        area = visit.slider_box("step").bounding_box()
+        area = visit.still(visit.slider_box("step"))
         assert area is not None
         share = float(slider.input_value()) / float(slider.get_attribute("max") or 1)
         middle, left, width = area["y"] + area["height"] / 2, area["x"] + 8, area["width"] - 16

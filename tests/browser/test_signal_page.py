@@ -50,8 +50,7 @@ def test_training_stops_and_resumes_and_both_pictures_follow_s_while_it_is_dragg
     assert cloud[-1] == "β*, the shared signal"
     start = "() => document.querySelector('.st-key-cloud .js-plotly-plot').data.at(-1).x[0]"
     assert page.evaluate(start) == pytest.approx(5**0.5)
-    box = page.locator(".st-key-signal_slider").get_by_test_id("stSlider").bounding_box()
-    assert box is not None
+    box = visit.still(page.locator(".st-key-signal_slider").get_by_test_id("stSlider"))
     place = float(page.locator(".st-key-signal_slider input[type=range]").input_value())
     most = float(page.locator(".st-key-signal_slider input[type=range]").get_attribute("max") or 1)
     left, width, middle = box["x"] + 8, box["width"] - 16, box["y"] + box["height"] / 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlparse
 
-from playwright.sync_api import Download, Locator, Page, WebSocket, expect
+from playwright.sync_api import Download, FloatRect, Locator, Page, WebSocket, expect
 from playwright.sync_api import TimeoutError as NotInTime
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -179,6 +179,14 @@ class Visit:
         self.until(lambda: self.finished > before, "a new run")
         self.page.evaluate(PAINTED)
         self.idle()
+
+    def still(self, place: Locator) -> FloatRect:
+        """Where something stands, once it stands still: a busy browser may lay the page out again."""
+        before, now = None, place.bounding_box()
+        while now is None or now != before:
+            self.page.wait_for_timeout(300)
+            before, now = now, place.bounding_box()
+        return now
 
     def settle(self) -> None:
         """Wait until an upload, which may run the script more than once, has come to rest."""
