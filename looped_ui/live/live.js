@@ -81,6 +81,7 @@ class Live {
     this.fit = this.fit.bind(this)
     this.sizes = new ResizeObserver(this.fit)
     this.sizes.observe(root)
+    this.sizes.observe(root.closest('[data-testid="stMainBlockContainer"]') ?? root) // what comes later may move it down
     window.addEventListener("resize", this.fit)
   }
 
