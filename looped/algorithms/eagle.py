@@ -163,9 +163,9 @@ class Eagle(GDPlusPlus):
 
     @cached_property
     def rounding_floor(self) -> Tensor | None:
-        """5·eps·κ^⅛, 0.8 of eps in place of 5 in float32, and three times that for n < d: (B,), an estimate."""
+        """5·eps·κ^⅛, twice that for n < d; in float32 0.8 in place of 5, and six times that: (B,), an estimate."""
         _, n, d = self.batch.shape
-        share = (0.8 if self.batch.X.dtype == torch.float32 else 5.0) * (3 if n < d else 1)
+        share = (0.8 if n >= d else 4.8) if self.batch.X.dtype == torch.float32 else 5.0 if n >= d else 10.0
         return self.eps * share * self.spectrum.condition_number ** (1 / 8)
 
     def loops_to(self, left: float) -> int | None:

@@ -273,7 +273,7 @@ def scale_chart(stacks: Stacks) -> Picture:
     middle = int(np.abs(stacks.scales - 1).argmin())
     return _pair(
         stacks.by_scale, ("factor on the covariance", stacks.scales),
-        {"title": {"text": "covariance of the inputs, as a multiple of that in training"}},
+        {"title": {"text": "times the covariance in training"}},
         f"Relative loss of trained layers after {LAYERS} loops against the size of the inputs, logarithmic loss axis",
         (middle, "for inputs as in training"), (-1, f"for inputs with {stacks.scales[-1]:g} times the covariance"),
     )  # fmt: skip
