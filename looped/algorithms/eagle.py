@@ -15,6 +15,7 @@ from looped.algorithms.base import Algorithm
 from looped.algorithms.descent import iterate
 from looped.algorithms.gdpp import GDPlusPlus
 from looped.attention import Weights
+from looped.fields import Measured
 from looped.settings import FIELDS
 
 CONTRACTION = 1 / 3
@@ -59,6 +60,7 @@ class Eagle(GDPlusPlus):
     symbols: ClassVar[tuple[tuple[str, str], ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
     contraction = 1.0
+    auto_step = "1/λ₁"
 
     @cached_property
     def step_size(self) -> Tensor:
@@ -69,6 +71,10 @@ class Eagle(GDPlusPlus):
     def best_step(largest: Tensor, smallest: Tensor) -> Tensor:  # noqa: ARG004
         """The theorem's 1/λ₁, with which every loop takes the largest mode away whole."""
         return 1 / largest
+
+    def measured(self) -> dict[str, Measured]:
+        """η alone."""
+        return Algorithm.measured(self)
 
     @property
     def parameters(self) -> dict[str, float]:

@@ -78,7 +78,7 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
     with subtests.test("the next places of a slider are sent ahead, and a key draws one before the server is asked"):
         visit.move("kappa")
         ahead = page.locator(".st-key-stage .looped-live")
-        visit.until(lambda: int(ahead.get_attribute("data-ahead") or 0) > 2, "pictures of the next places")
+        visit.until(lambda: int(ahead.get_attribute("data-ahead") or 0) == 7, "pictures of three places each way")
         visit.idle()
         before = smallest_eigenvalue(page)
         page.evaluate(HOLD)
@@ -135,8 +135,9 @@ def test_a_dragged_step_size_shows_the_divergence_and_a_mark_sets_what_it_is_nam
 
     def is_drawn(eta: float) -> bool:
         expected = compare(settings.replace(step_size=eta)).errors[:, 0]
-        drawn = first_errors(page)
-        return len(drawn) == 31 and drawn == pytest.approx(expected.clip(1e-17, 1e6), rel=1e-3)
+        drawn = first_errors(page)  # up to where the curve leaves the chart
+        inside = [value for value in drawn if value is not None]
+        return len(drawn) == 31 and inside == pytest.approx(expected[: len(inside)].clip(1e-17, 1e6), rel=1e-3)
 
     with subtests.test("the picture follows the step that stands above the slider, beyond 2/λ₁ = 1.1 as well"):
         with visit.change():  # a place of its own, before which and after which all others stand
@@ -152,7 +153,7 @@ def test_a_dragged_step_size_shows_the_divergence_and_a_mark_sets_what_it_is_nam
             visit.until(lambda: is_drawn(float(slider.get_attribute("aria-valuetext") or 0)), "the picture of the step")
         eta = float(slider.get_attribute("aria-valuetext") or 0)
         assert eta > 1.1
-        assert first_errors(page)[-1] > 1e3
+        assert max(value for value in first_errors(page) if value is not None) > 1e3
         assert box.input_value() == "0.33"  # nothing but the picture has run
         with visit.change():
             page.mouse.up()

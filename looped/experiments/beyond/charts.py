@@ -78,7 +78,8 @@ def error_chart(found: Append) -> Picture:
         f"Squared error of {found.settings.prompts:,} prompts against steps, logarithmic error axis. After "
         f"{loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
         f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "steps: appended tokens, or loops"}}, _axis("‖w − w*‖², mean over tasks", rows), lowest=LOWEST,
+        {"title": {"text": "steps: appended tokens, or loops"}}, _axis("‖w − w*‖², mean over tasks", rows),
+        lowest=LOWEST,
     )  # fmt: skip
 
 
