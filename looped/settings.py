@@ -204,7 +204,8 @@ class Settings(CheckedSettings):
     step_size: float | Literal["auto", "optimal"] = setting(
         "auto", key="step", option="--step-size", label="η · step size", kind="step", high=1e6,
         choices=(Choice("auto", "1/λ₁"), Choice("optimal")), places=STEP_SIZES,
-        help="auto is 1/λ₁. optimal is 2/(λ₁+λ_d), the constant step with which the slowest mode falls fastest. A "
+        help="auto is 1/λ₁, or what its mark says for other algorithms. optimal is 2/(λ₁+λ_d), the constant step with "
+        "which the slowest mode falls fastest. A "
         "number is any η above 0, up to 1,000,000; above 2/λ₁ gradient descent diverges, and the page says so before "
         "the run. Other algorithms have an optimal step of their own: heavy ball 4/(√λ₁+√λ_d)², GD++ the best pair of "
         "numbers for T and κ on a grid, EAGLE 1/λ₁.",

@@ -24,8 +24,9 @@ SWITCH = "true|false"
 DISPLAY = {
     "log_t": (SWITCH, ""), "modes": (SWITCH, ""), "inside": (SWITCH, ""), "prompt": ("[1-9][0-9]{0,3}", "1"),
     "tolerance": ("1e-(0?[1-9]|1[0-2])", "1e-03"), "statistic": ("mean|median|99.9 %", "median"),
-    "guess": (r"\d{1,4}(\.\d)?(,\d{1,4}(\.\d)?){0,2}", ""), "hold": (r"[\w.&=;+%-]{1,600}", ""),
+    "guess": (r"\d{1,4}(\.\d)?(,\d{1,4}(\.\d)?){0,2}", ""), "hold": (".+", ""),
     "view": (r"[\w/κ ]{1,60}", "Error against n/d"), "against": ("s|M|σ", "s"), "layer": ("Layer [1-9]", "Layer 1"),
+    "write": ("Append|Overwrite", "Append"),
 }  # fmt: skip
 """Parameters that change what is shown of a result and not the result: what each may be, and what it usually is."""
 MISREAD = {
@@ -216,7 +217,7 @@ class Controls(Generic[S]):
                 field.read(value)
             except SettingsError as error:
                 value = field.nearest(value, self.defaults[name])
-                _show([plain(f"{error} Using {field.to_text(value)}.")])
+                tell([plain(f"{error} Using {field.to_text(value)}.")])
         self.set({name: value})
 
     def _take_mark(self, name: str, marks: Mapping[str, Mark]) -> None:
@@ -295,7 +296,7 @@ class Controls(Generic[S]):
         """Set a widget that is not drawn yet to another value; `show_repairs` says why."""
         state, field = st.session_state, self.fields[name]
         before = [] if "repairs_at" in state else state.get("repairs", [])
-        _show([*before, plain(why)])
+        tell([*before, plain(why)])
         if field.key in state:
             self.set({name: value})
         else:  # the widget takes its first value from the link
@@ -359,7 +360,7 @@ class Controls(Generic[S]):
         for name, field in self.fields.items():
             if key in (field.key, f"{field.key}_number"):
                 note = f"{field.key}: {MISREAD[what]} {field.to_text(getattr(settings, name))}."
-                _show([plain(note)])
+                tell([plain(note)])
 
     def set(self, changes: Mapping[str, Any]) -> None:
         """Put values by name of the setting into the widgets; for callbacks, before the widgets are drawn."""
@@ -447,6 +448,10 @@ class Controls(Generic[S]):
                 self.defaults if last is None else {name: getattr(last, name) for name in self.fields}, state[seen]
             )
             return
+        if entering and before is not None:  # that page may have kept a number by hand, under a name of this one
+            for name, field in self.fields.items():
+                if not self._by_hand(name):
+                    state.pop(field.key, None)
         if carried and link:  # it came along from the page that was left
             state[seen] = link
         self.asked = None if state.get(seen) == link else link
@@ -469,7 +474,7 @@ class Controls(Generic[S]):
             notes += [f"{key} is not a setting of this page. It is ignored." for key in unknown]
             notes += self._foreign(texts)
         if notes:
-            _show([plain(note) for note in notes])
+            tell([plain(note) for note in notes])
         if not wrong:
             return
         if entering and before is None:  # nothing is bound yet: put the link right and let it seed the widgets
@@ -487,11 +492,11 @@ class Controls(Generic[S]):
             notes.append(f"v = {version} differs from the link version {ours}: some values may mean something else.")
         if lesson and lesson not in self.lessons:
             notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
+        own = {field.key for field in self.fields.values()}
         for key, (pattern, _) in DISPLAY.items():
-            if key in texts and not re.fullmatch(pattern, texts[key]):
+            if key in texts and key not in own and not re.fullmatch(pattern, texts[key]):
                 notes.append(f"{key} = {texts[key]} cannot be used. Its usual value is shown.")
-        keys = {field.key for field in self.fields.values()} | {"lesson", ""}
-        notes += [f"hide = {key} names no control of this page." for key in sorted(self.hidden - keys)]
+        notes += [f"hide = {key} names no control of this page." for key in sorted(self.hidden - own - {"lesson", ""})]
         return notes
 
     def show_repairs(self, settings: S) -> None:
@@ -507,7 +512,7 @@ class Controls(Generic[S]):
         st.button("Dismiss", on_click=_forget_repairs)
 
 
-def _show(repairs: list[str]) -> None:
+def tell(repairs: list[str]) -> None:
     """Let `show_repairs` show these, Markdown, in place of those of before."""
     st.session_state["repairs"] = repairs
     st.session_state.pop("repairs_at", None)

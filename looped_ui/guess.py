@@ -14,6 +14,8 @@ KEY = "guess"
 """Its name in the link."""
 CURVE, TEXT, LESSON = "guess_curve", "guess_shown", "guess_lesson"
 """Names in the session: the guess, its text in the link once the measurement is shown, and the lesson it is for."""
+MOST = 3
+"""Places of the longest curve."""
 Curve = tuple[float, ...]
 
 
@@ -81,4 +83,4 @@ def _moved(curve: Curve, place: int) -> None:
 
 
 def _take(values: Sequence[float]) -> None:
-    st.session_state[CURVE] = tuple(nearest_stop(float(value)) for value in values if value > 0)
+    st.session_state[CURVE] = tuple(nearest_stop(float(value)) for value in values[:MOST] if value > 0)

@@ -9,6 +9,7 @@ from looped.chart import Picture, Series
 from looped.experiments.compare.charts import keep
 from looped.fields import SettingsError
 from looped.settings import TABLES, Settings
+from looped_ui.controls import tell
 from looped_ui.parts import plain
 
 KEY = "hold"
@@ -29,7 +30,7 @@ def held(run: Callable[[Settings], Picture]) -> list[Series]:
         found = {text: _curve(text, run) for text in asked}
         state[KEY] = [(text, curve) for text, curve in found.items() if curve is not None]
         if wrong := "; ".join(text for text, curve in found.items() if curve is None):
-            st.warning(f"{KEY} = {plain(wrong)} names settings that cannot be run, so no curve is held for it.")
+            tell([f"{KEY} = {plain(wrong)} names settings that cannot be run, so no curve is held for it."])
     text = ";".join(text for text, _ in state[KEY] if text)
     if not text:
         query.pop(KEY, None)
@@ -53,8 +54,12 @@ def let_go() -> None:
 
 def _curve(text: str, run: Callable[[Settings], Picture]) -> Series | None:
     """The curve of the settings that a part of the link names; None where they cannot be used or run."""
-    settings, rejected = Settings.from_query(dict(parse_qsl(text)))
-    if rejected or settings.data in TABLES:
+    try:
+        query = dict(parse_qsl(text, strict_parsing=True))
+    except ValueError:
+        return None
+    settings, rejected = Settings.from_query(query)
+    if rejected or settings.data in TABLES or not query.keys() <= settings.to_query().keys():
         return None
     try:
         return keep(run(settings), settings.changes())

@@ -93,7 +93,9 @@ def below(found: Found) -> None:
     pictures = dict(list(charts.pictures(found).items())[1:])
     if isinstance(found, Append):
         st.subheader("The tokens, step by step")
-        write = st.segmented_control("The new query", list(WRITES), default="Append", required=True, key="beyond_write")
+        write = st.segmented_control(
+            "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params"
+        )
         figure(charts.token_chart(found, WRITES[write or "Append"]), "tokens")
         st.caption(typeset(page.words("Tokens")))
         return

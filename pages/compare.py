@@ -139,13 +139,17 @@ def equation(settings: Settings, summary: Summary) -> None:
             st.caption(f"Source: {typeset(algorithm.source)}")
 
 
-def error_figure(settings: Settings, view: backend.View) -> None:
+def error_figure(done: "Run") -> None:
     """Draw the main chart and the held curves; a display switch changes the drawing alone."""
+    settings, view = done.settings, done.view
     curves = held(lambda settings: run(settings, None).whole.errors)
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Hold this curve", on_click=hold, args=(settings, view.errors), disabled=len(curves) >= MOST,
-                  help="Keep the transformer's error on the chart while you change settings.")  # fmt: skip
+        st.button(
+            "Hold this curve", on_click=hold, args=(settings, view.errors),
+            disabled=len(curves) >= MOST or done.first < settings.prompts,
+            help="Keep the transformer's error on the chart while you change settings.",
+        )  # fmt: skip
         if curves:
             st.button("Let go", on_click=let_go, help="Remove the held curves.")
         log = st.toggle("Log loop axis", key="log_t", bind="query-params",
@@ -270,7 +274,7 @@ def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
     if asked.prompts < settings.prompts:
         st.caption(f"{asked.prompts} prompts are drawn, not {settings.prompts}: as many as the limits allow.")
     verdicts(asked, view.summary)
-    error_figure(asked, view)
+    error_figure(done)
     for note in words.notes(asked, view.summary):
         st.caption(typeset(note))
     equation(asked, view.summary)

@@ -106,8 +106,8 @@ def picture(curves: list[Curve], settings: GPT2Settings) -> Picture:
 
 def choose(groups: Mapping[str, words.Group]) -> None:
     """Set the controls to the stored training that was chosen, so that the link carries it."""
-    chosen = groups[st.session_state["stored"]].settings
-    controls.set({name: getattr(chosen, name) for name in controls.fields if name != "mlp"})
+    if (group := groups.get(st.session_state["stored"])) is not None:  # a message may hold anything
+        controls.set({name: getattr(group.settings, name) for name in controls.fields if name != "mlp"})
 
 
 def kept(group: words.Group, asked: GPT2Settings) -> None:

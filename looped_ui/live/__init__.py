@@ -121,7 +121,11 @@ def live_row(
 
     def take() -> None:
         values = _said(teller, "drawn").get("values")
-        if drawn is not None and isinstance(values, list) and all(isinstance(value, int | float) for value in values):
+        if (
+            drawn is not None
+            and isinstance(values, list)
+            and all(isinstance(v, int | float) and 0 < v < 1e9 for v in values)
+        ):
             drawn.take(values)
             state[f"{teller}_taken"] = True
 

@@ -17,10 +17,18 @@ const isPlain = value => value !== null && typeof value === "object" && !Array.i
 const sliderOf = key => document.querySelector(`.st-key-${CSS.escape(key)} [data-testid="stSlider"] input[type=range]`)
 const placeOf = key => Number(sliderOf(key)?.value)
 
+// What the address says of all settings but a slider's own.
+const othersThan = key => {
+  const query = new URLSearchParams(location.search)
+  query.delete(key?.replace(/_slider$/, ""))
+  return query.toString()
+}
+
 // The pictures of places of one slider.
 class Ahead {
   clear(key = null) {
     this.key = key
+    this.others = othersThan(key)
     this.pictures = new Map()
     this.most = 2 // places that are asked for at once
   }
@@ -34,8 +42,9 @@ class Ahead {
     return moved && moved.key === this.key ? this.pictures.get(placeOf(moved.key)) : undefined
   }
 
-  has(figure) {
-    return [...this.pictures.values()].some(picture => picture.figure === figure)
+  // Whether they still belong to the page that shows this figure.
+  fits(figure) {
+    return this.others === othersThan(this.key) && [...this.pictures.values()].some(picture => picture.figure === figure)
   }
 
   // The next places that are missing, first those in the direction in which the slider was moved.
@@ -90,7 +99,8 @@ class Live {
     this.say = component.setStateValue
     const { data } = component
     if (!data) return this.announce()
-    if (data.run !== this.run && !this.ahead.has(data.figure)) this.ahead.clear() // something else was changed
+    if (data.run !== this.run && !this.ahead.fits(data.figure)) // something else was changed
+      for (const key of data.row) (lives.get(key) ?? this).ahead.clear()
     if (data.ahead) this.ahead.keep(data.follows, JSON.parse(data.ahead))
     this.root.dataset.ahead = this.ahead.pictures.size
     if (data.ahead && this.asked) this.ahead.answeredAfter(performance.now() - this.asked)
@@ -217,6 +227,7 @@ class Live {
       const key = target.closest?.('[data-testid="stSlider"]')?.closest('[class*="st-key-"]')?.className.match(/st-key-(\S+)/)?.[1]
       this.moves.disconnect()
       if (!this.data?.sliders?.includes(key)) return (this.moved = null)
+      if (!this.ahead.fits(this.drawn)) for (const live of this.row) live.ahead.clear()
       if (this.moved?.key !== key) this.moved = { key, place: placeOf(key), direction: 1 }
       this.moved.held = type === "pointerdown"
       this.moves.observe(sliderOf(key), { attributeFilter: ["aria-valuetext"] }) // when the slider is drawn

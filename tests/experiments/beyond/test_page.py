@@ -54,7 +54,7 @@ def test_a_question_keeps_the_settings_of_the_others():
 def test_the_token_matrix_grows_when_the_query_is_appended():
     at = open_page("beyond", n="6", T="4", d="3", v="1")
     assert "grows from 7 to 11 tokens" in alt(at, "tokens")
-    at.segmented_control(key="beyond_write").set_value("Overwrite")
+    at.segmented_control(key="write").set_value("Overwrite")
     run(at)
     assert "stays 7 tokens wide" in alt(at, "tokens")
 

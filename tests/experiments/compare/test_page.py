@@ -586,9 +586,11 @@ def test_held_curves_are_in_the_link():
 
 
 def test_a_link_whose_held_curve_cannot_be_run_says_so_and_shows_the_rest():
-    at = open_page(hold="T=0;kappa=20;data=csv")
+    at = run(open_page(hold="T=0;kappa=20;data=csv;xyz;colour=3"))
     assert [name for name in traces(at) if name.startswith("Held")] == ["Held: kappa = 20"]
-    assert "hold = T=0; data=csv names settings that cannot be run" in texts(at, "warning").replace("\\", "")
+    said = texts(at, "warning").replace("\\", "")
+    assert "hold = T=0; data=csv; xyz names settings that cannot be run" in said
+    assert "cannot be used" not in said
 
 
 def test_the_log_axis_changes_the_drawing_alone():
