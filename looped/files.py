@@ -85,6 +85,17 @@ def utf8(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+def spreadsheet_cell(value: object) -> object:
+    """A cell of a CSV: text that a spreadsheet would run as a formula gets an apostrophe before it, numbers do not."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
 def npz(named: Mapping[str, np.ndarray], comment: str = "") -> bytes:
     """Arrays as an uncompressed .npz, the same bytes for the same arrays and the same comment of the archive."""
     out = io.BytesIO()

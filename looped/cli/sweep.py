@@ -127,8 +127,8 @@ def _run(
     heading = f"{shown.y} against {settings.table[shown.x].label}"
     contents = {
         "results.parquet": table.to_parquet(),
-        "results.csv": table.to_csv(index=False).encode(),
-        "figure.html": charts_html(title, {heading: chart(plan, table, shown)}, text).encode(),
+        "results.csv": files.utf8(table.map(files.spreadsheet_cell).to_csv(index=False)),
+        "figure.html": files.utf8(charts_html(title, {heading: chart(plan, table, shown)}, text)),
     }
     with writing(out):
         written = files.write(contents, out)
