@@ -113,7 +113,7 @@ def test_text_that_starts_a_formula_gets_an_apostrophe_and_numbers_none(name):
         assert spreadsheet_cell(number) is number
 
 
-@pytest.mark.parametrize("target", ["=1+1", "@x"])
+@pytest.mark.parametrize("target", ["=1+1", "@x", "\ud800"])
 def test_no_cell_of_a_sweep_is_a_formula(tmp_path, target, capsys):
     grid = ["--grid", f"n=4,6; target={target}", "--T", "2", "--d", "2", "--prompts", "2", "--workers", "0"]
     cli.main(["sweep", "compare", *grid, "--out", str(tmp_path)])
