@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -444,3 +445,27 @@ def test_what_is_read_from_outside_gives_a_result_or_one_sentence(name: str) -> 
 @pytest.mark.parametrize("name", READERS)
 def test_twenty_thousand_cases_give_a_result_or_one_sentence(name: str) -> None:
     run(READERS[name], round(20_000 * READERS[name].share))
+
+
+LARGE = {
+    "a zip bomb": (
+        weights_from, zipped({"P": npy(np.zeros(2**24)), "Q": KEEPS}, zipfile.ZIP_DEFLATED), "w", TrainSettings(),
+    ),
+    "a member that is longer than its header": (
+        weights_from, zipped({"P": KEEPS + bytes(2**27), "Q": KEEPS}, zipfile.ZIP_DEFLATED), "w", TrainSettings(),
+    ),
+    "a shape that lies": (read_covariance, io.BytesIO(with_header(says("'<f8'", "(9999, 9999)"))), "h", "H", 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_small_input_takes_little_memory(name: str) -> None:
+    read, *arguments = LARGE[name]
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(SettingsError):
+            read(*arguments)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < MOST_MEMORY
