@@ -16,7 +16,7 @@ from looped.csv_cells import (
     split,
     without_comments,
 )
-from looped.fields import SettingsError, named
+from looped.fields import SettingsError, brief, named
 from looped.numerals import guess_decimal, is_any_number, is_missing
 from looped.settings import CheckedSettings, setting
 
@@ -117,8 +117,8 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
     elif dialect.header == "auto":
         raise SettingsError(
             "header",
-            f"The first line of {name} holds numbers ('{numbers}') where column names are expected: choose header = "
-            "no if it is data, yes if these are the names.",
+            f"The first line of {name} holds numbers ('{brief(numbers)}') where column names are expected: choose "
+            "header = no if it is data, yes if these are the names.",
         )
     else:
         names, body, names_line = [f"column {k + 1}" for k in range(width)], start, "no header"
@@ -132,7 +132,7 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
     rows = [record + [""] * (width - len(record)) for record in records[body:]]
     left = int(dialect.row_names == "yes" or (dialect.row_names == "auto" and not names[0]))
     if left:
-        skipped.append(f"the first column ({names[0] or 'no name'}), which names the rows")
+        skipped.append(f"the first column ({brief(names[0]) or 'no name'}), which names the rows")
     elif not names[0]:
         names = ["column 1", *names[1:]]
     names, rows = [" ".join(column.split()) for column in names[left:]], [row[left:] for row in rows]
@@ -207,7 +207,7 @@ def _numbers_on_top(first: list[str], rest: list[list[str]]) -> str:
             texts += 1
     if not found:
         return ""
-    years = [int(text) for text in found if text.isdigit()]
+    years = [int(text) for text in found if text.isdigit() and len(text) < 10]
     rising = len(years) == len(found) and years == sorted(set(years))
     return "" if texts and rising else found[0]
 

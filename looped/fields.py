@@ -25,12 +25,35 @@ MOST_NUMBERS = 60
 """Largest number of entries in a list of numbers, such as the ratios of a sweep."""
 
 
+_BREAKS = re.compile(r"(?:[^\S ]|[\x00-\x1f\x7f-\x9f])\s*")
+"""Line breaks, tabs, and what else moves the cursor of a terminal."""
+
+
+def one_line(text: str) -> str:
+    """The text with a space in place of line breaks and other control characters."""
+    return _BREAKS.sub(" ", text).strip()
+
+
 class SettingsError(ValueError):
-    """A value that cannot be used. The message names the field, the value and the remedy in one sentence."""
+    """A value that cannot be used. The message names the field, the value and the remedy in one sentence, on one line.
+
+    Args:
+        field: the name of the setting.
+        message: the sentence; line breaks in it become spaces.
+    """
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(one_line(message))
         self.field = field
+
+
+def brief(value: object, most: int = 40) -> str:
+    """A value from outside as a message shows it: its text, cut off where that is longer than `most` characters."""
+    try:
+        text = one_line(str(value))
+    except (ValueError, RecursionError):  # a whole number of thousands of digits, lists in lists in lists
+        text = "…"
+    return text if len(text) <= most else f"{text[: most - 3]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +180,7 @@ class Field:
 
     def refuse(self, value: object, why: str = "") -> SettingsError:
         """The sentence for a value outside the range."""
-        shown = str(value) if len(str(value)) <= 40 else str(value)[:37] + "…"
-        return SettingsError(self.name, f"{self.key} = {shown} cannot be used{why}: choose {self.range}.")
+        return SettingsError(self.name, f"{self.key} = {brief(value)} cannot be used{why}: choose {self.range}.")
 
     def read(self, value: object) -> Any:
         """Turn a value from outside (a widget, a link, JSON, the command line) into the field's type.
@@ -203,12 +225,17 @@ class Field:
                     try:
                         value = next(csv.reader([text], skipinitialspace=True), [])
                     except csv.Error:
-                        raise self.refuse(" ".join(text.split())) from None
+                        raise self.refuse(text) from None
                 if not isinstance(value, Iterable):
                     raise self.refuse(value)
-                return tuple(name for part in value if (name := str(part).strip()))
+                parts = list(value)
+                if not all(isinstance(part, str) for part in parts):
+                    raise self.refuse(parts)
+                return tuple(name for part in parts if (name := part.strip()))
             case _:
-                return str(value)
+                if not isinstance(value, str):
+                    raise self.refuse(value)
+                return value
 
     def with_point(self, value: object) -> str | None:
         """The text of a number with a decimal point in place of its decimal comma; None for everything else."""
@@ -226,7 +253,7 @@ class Field:
             return default
         try:
             number = _float(value)
-        except ValueError:
+        except (ValueError, OverflowError, RecursionError):
             return default
         if (
             math.isnan(number)
@@ -258,7 +285,7 @@ class Field:
     def _number(self, value: object) -> float:
         try:
             number = _float(value)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, RecursionError):
             separated = isinstance(value, str) and "," in value
             why = "a number has a decimal point and no other separator" if separated else "it is not a number"
             raise self.refuse(value, f", {why}") from None

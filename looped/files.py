@@ -3,6 +3,9 @@
 import errno
 import io
 import os
+import stat
+import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +18,7 @@ import numpy as np
 
 NOT_AN_ARRAY = (
     OSError, EOFError, ValueError, LookupError, TypeError, SyntaxError, RuntimeError, TokenError, zipfile.BadZipFile,
-    zlib.error,
+    zlib.error, OverflowError, MemoryError, struct.error,
 )  # fmt: skip
 """The errors that NumPy raises for bytes that are no .npy or .npz file."""
 
@@ -55,9 +58,42 @@ def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:
     return paths
 
 
+def read_regular(path: Path, most: int) -> bytes:
+    """The bytes of a file of at most `most` bytes.
+
+    Raises:
+        OSError: if it cannot be read, is larger (EFBIG), or is no file, such as a folder, a pipe or an endless device.
+    """
+    too_large = OSError(errno.EFBIG, f"it is larger than {most // 1024**2} MiB")
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise OSError(None, "it is not a regular file")
+        if info.st_size > most:
+            raise too_large
+        with path.open("rb") as file:
+            content = file.read(most + 1)  # some files are longer than they say
+    except ValueError:  # NUL in its name
+        raise OSError(None, "no file can be called that") from None
+    if len(content) > most:
+        raise too_large
+    return content
+
+
 def utf8(text: str) -> bytes:
     """The text as UTF-8; bytes of a file's name that are none are written as escapes, which JSON reads back."""
     return text.encode("utf-8", "backslashreplace")
+
+
+def spreadsheet_cell(value: object) -> object:
+    """A cell of a CSV: text that a spreadsheet would run as a formula gets an apostrophe before it, numbers do not."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def npz(named: Mapping[str, np.ndarray], comment: str = "") -> bytes:
@@ -79,6 +115,12 @@ def read_npy(file: BinaryIO, check: Callable[[tuple[int, ...], np.dtype[Any]], N
     Raises:
         NOT_AN_ARRAY: one of these, if the file holds no array.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python's parser and of NumPy, about headers that are odd
+        return _read_npy(file, check)
+
+
+def _read_npy(file: BinaryIO, check: Callable[[tuple[int, ...], np.dtype[Any]], None]) -> np.ndarray:
     headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     shape, _, dtype = headers[np.lib.format.read_magic(file)](file)
     check(shape, dtype)

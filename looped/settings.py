@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
 from looped.algorithms import ENTRIES
-from looped.fields import READ_AS_POINT, Choice, Field, SettingsError, stops
+from looped.fields import READ_AS_POINT, Choice, Field, SettingsError, brief, stops
 
 LINK_VERSION = 1
 """Version of the names and meanings in a link, a `result.json` or an exported script."""
@@ -77,8 +77,10 @@ class CheckedSettings:
             SettingsError: for a value out of range or a field that does not exist.
         """
         try:
-            values = dict(json.loads(text))
-        except (ValueError, TypeError) as error:
+            values = json.loads(text)
+            if not isinstance(values, dict):
+                raise TypeError("its outermost value has no names")
+        except (ValueError, TypeError, RecursionError) as error:
             raise SettingsError("settings", f"This is not a JSON object of settings ({error}).") from None
         return cls.from_dict(values)
 
@@ -93,7 +95,7 @@ class CheckedSettings:
         values = {today.get(name, name): value for name, value in values.items()}
         for name in values:
             if name not in cls.table:
-                raise SettingsError(name, f"{name} is not a setting: the settings are {', '.join(cls.table)}.")
+                raise SettingsError(name, f"{brief(name)} is not a setting: the settings are {', '.join(cls.table)}.")
         return cls(**values)
 
     def to_query(self) -> dict[str, str]:

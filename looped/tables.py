@@ -1,9 +1,9 @@
 """Real data: a table of numbers from scikit-learn or a CSV file, checked, with target and features chosen."""
 
 import base64
+import errno
 import hashlib
 import math
-import stat
 import zlib
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -16,7 +16,8 @@ import numpy as np
 from looped import dialects, numerals
 from looped.csv_cells import refuse
 from looped.dialects import Dialect
-from looped.fields import SettingsError
+from looped.fields import SettingsError, brief
+from looped.files import read_regular
 from looped.settings import FIELDS, Settings
 
 if TYPE_CHECKING:
@@ -188,7 +189,9 @@ class Table:
         X, y = self.X[rows], self.y[rows]
         for name, column in zip(self.columns, X.T, strict=True):
             if is_constant(column):
-                raise refuse(f"Column '{name}' is constant on {len(y)} of the rows: leave it out of the features.")
+                raise refuse(
+                    f"Column '{brief(name)}' is constant on {len(y)} of the rows: leave it out of the features."
+                )
         return replace(self, X=X, y=y)
 
 
@@ -209,25 +212,23 @@ def read_csv(source: str | Path | bytes, name: str = "", dialect: Dialect | None
         path = Path(source)
         name = name or path.name
         try:
-            info = path.stat()
-            if not stat.S_ISREG(info.st_mode):
-                raise OSError(None, "it is not a regular file")
-            if info.st_size > MAX_BYTES:
-                raise refuse(_too_large(name, info.st_size))
-            content = path.read_bytes()
+            content = read_regular(path, MAX_BYTES)
         except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise refuse(_too_large(brief(name, 80), path.stat().st_size)) from None
             shown = str(path) if len(str(path)) <= 80 else f"…{str(path)[-79:]}"
             why = str(error.strerror).lower()
             raise refuse(f"There is no file {shown} that can be read ({why}): give the path of a CSV file.") from None
     name = name or "the file"
+    shown = brief(name, 80)
     if len(content) > MAX_BYTES:
-        raise refuse(_too_large(name, len(content)))
-    grid = dialects.read(content, name, dialect or Dialect())
-    _check_names(name, grid)
+        raise refuse(_too_large(shown, len(content)))
+    grid = dialects.read(content, shown, dialect or Dialect())
+    _check_names(shown, grid)
     if len(grid.rows) < MIN_ROWS:
-        raise refuse(f"{name} has too few rows of data, {len(grid.rows)}: at least {MIN_ROWS} are needed.")
+        raise refuse(f"{shown} has too few rows of data, {len(grid.rows)}: at least {MIN_ROWS} are needed.")
     if len(grid.rows) > MAX_ROWS:
-        raise refuse(f"{name} has {len(grid.rows):,} rows: at most {MAX_ROWS:,} are read, keep a sample of them.")
+        raise refuse(f"{shown} has {len(grid.rows):,} rows: at most {MAX_ROWS:,} are read, keep a sample of them.")
     import pandas as pd
 
     columns = {}
@@ -247,27 +248,30 @@ def choose(sheet: Sheet, target: str, columns: tuple[str, ...] = ()) -> Table:
     Raises:
         SettingsError: naming the column that does not exist, holds text, has missing values or never changes.
     """
-    available = ", ".join(map(str, sheet.frame.columns[:12])) + (", …" if len(sheet.frame.columns) > 12 else "")
+    shown = brief(sheet.name, 80)
+    available = ", ".join(map(brief, sheet.frame.columns[:12])) + (", …" if len(sheet.frame.columns) > 12 else "")
     if not target:
         raise SettingsError("target", f"No target column is named: choose one of {available}.")
     columns = columns or tuple(name for name in sheet.frame.columns if name != target)
     for column in (target, *columns):
         if column not in sheet.frame.columns:
             field = "target" if column == target else "feature_columns"
-            raise SettingsError(field, f"{sheet.name} has no column '{column}': its columns are {available}.")
+            raise SettingsError(field, f"{shown} has no column '{brief(column)}': its columns are {available}.")
     if target in columns:
-        raise SettingsError("feature_columns", f"'{target}' is the target: leave it out of the features.")
+        raise SettingsError("feature_columns", f"'{brief(target)}' is the target: leave it out of the features.")
     if repeated := [column for column, count in Counter(columns).items() if count > 1]:
-        raise SettingsError("feature_columns", f"'{repeated[0]}' is named twice among the features: name it once.")
+        raise SettingsError(
+            "feature_columns", f"'{brief(repeated[0])}' is named twice among the features: name it once."
+        )
     limit = int(FIELDS["features"].high)
     if not columns or len(columns) > limit:
         raise SettingsError(
-            "feature_columns", f"{sheet.name} gives {len(columns)} features: choose from 1 to {limit} columns."
+            "feature_columns", f"{shown} gives {len(columns)} features: choose from 1 to {limit} columns."
         )
     for column in (*columns, target):
         if trouble := sheet.troubles.get(column):
             remedy = "choose another target" if column == target else "leave it out of the features or correct it"
-            raise refuse(f"Column '{column}' of {sheet.name} {trouble}: {remedy}.")
+            raise refuse(f"Column '{brief(column)}' of {shown} {trouble}: {remedy}.")
     values = sheet.frame[[*columns, target]].to_numpy(dtype=np.float64)
     return Table(
         sheet.name, sheet.digest, target, tuple(columns), values[:, :-1].copy(), values[:, -1].copy(), sheet.reading
@@ -315,4 +319,6 @@ def _check_names(name: str, grid: dialects.Grid) -> None:
         place = names.index("") + 1 + grid.first
         raise refuse(f"Column {place} of {name} has no name: give every column a name in the first line.")
     if repeated := [column for column, count in Counter(names).items() if count > 1]:
-        raise refuse(f"{name} has {names.count(repeated[0])} columns named '{repeated[0]}': give each its own name.")
+        raise refuse(
+            f"{name} has {names.count(repeated[0])} columns named '{brief(repeated[0])}': give each its own name."
+        )

@@ -393,7 +393,7 @@ def test_a_csv_that_may_not_be_read_is_not_blamed_on_out(capsys, tmp_path, monke
     def forbidden(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    monkeypatch.setattr(Path, "open", forbidden)
     line = refused(capsys, "compare", "--data", str(path), "--target", "y")
     assert "--data" in line
     assert "secret.csv" in line

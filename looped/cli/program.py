@@ -8,6 +8,7 @@ import click
 from looped import __version__, cli
 from looped.cli.streams import give, show
 from looped.experiments import EXPERIMENTS
+from looped.fields import brief, one_line
 
 COMMANDS = (
     {"app": ("start the web demo", "looped.cli.app")}
@@ -15,6 +16,9 @@ COMMANDS = (
     | {"sweep": ("one of these over a grid of settings, on all cores or a cluster", "looped.cli.sweep")}
 )
 """For each command what it does, and the module that has it as `run`."""
+
+MOST_LETTERS = 900
+"""Length of an error's line: it repeats what was given, however long that is."""
 
 
 def telling(*flags: str, text: Callable[[click.Context], str], what: str) -> click.Option:
@@ -65,5 +69,5 @@ def run(arguments: list[str]) -> None:
             program.invoke(context)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "looped"
-        show(f"{command}: error: {' '.join(error.format_message().split())}\n")
+        show(f"{command}: error: {brief(one_line(error.format_message()), MOST_LETTERS)}\n")
         raise SystemExit(2) from None

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TextIO
 
+from looped.fields import one_line
+
 OUTPUT_FAILED = 1
 """Exit status where the result could not be written to standard output."""
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -26,7 +28,7 @@ class Stopped(KeyboardInterrupt):
 
 def say(message: str) -> None:
     """One line on standard error; nothing where that cannot be written."""
-    show(f"looped: {' '.join(message.split())}\n")
+    show(f"looped: {one_line(message)}\n")
 
 
 def show(text: str) -> None:

@@ -3,6 +3,7 @@
 The same command continues a sweep that was interrupted: runs that are finished are not made again.
 """
 
+import io
 import json
 import os
 from pathlib import Path
@@ -15,13 +16,17 @@ from looped.cli.program import HELP
 from looped.cli.progress import bar
 from looped.cli.streams import give, say
 from looped.experiments import EXPERIMENTS
-from looped.fields import SettingsError
+from looped.fields import SettingsError, brief
 from looped.settings import CheckedSettings
 
 GRID = (
     "Settings and their values: 'T=2,5,10; n=10:80:10; seed=0:9'. A range start:stop:step has both its ends; values of "
     "a setting that is a list are separated by |."
 )
+
+
+MOST_BYTES = 100 * 1024**2
+"""Largest table of runs that is read: as many runs as one sweep may have, at 100 characters each."""
 
 
 class Sweep(click.Group):
@@ -122,8 +127,8 @@ def _run(
     heading = f"{shown.y} against {settings.table[shown.x].label}"
     contents = {
         "results.parquet": table.to_parquet(),
-        "results.csv": table.to_csv(index=False).encode(),
-        "figure.html": charts_html(title, {heading: chart(plan, table, shown)}, text).encode(),
+        "results.csv": files.utf8(table.map(files.spreadsheet_cell).to_csv(index=False)),
+        "figure.html": files.utf8(charts_html(title, {heading: chart(plan, table, shown)}, text)),
     }
     with writing(out):
         written = files.write(contents, out)
@@ -136,10 +141,14 @@ def _run(
 def _rows(path: Path) -> Any:
     import pandas as pd
 
+    from looped.files import read_regular
+
     try:
-        return pd.read_csv(path, dtype=str, skipinitialspace=True)
+        return pd.read_csv(io.BytesIO(read_regular(path, MOST_BYTES)), dtype=str, skipinitialspace=True)
     except (OSError, ValueError) as error:  # pandas' own errors are of the second kind
-        raise SettingsError("runs", f"{os.fspath(path)} is not a table of runs ({error}): write a CSV.") from None
+        why = (error.strerror or error) if isinstance(error, OSError) else brief(error, 200)
+        shown = brief(os.fspath(path), 80)
+        raise SettingsError("runs", f"{shown} is not a table of runs ({why}): write a CSV.") from None
 
 
 run = Sweep(

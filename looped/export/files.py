@@ -17,7 +17,7 @@ import numpy as np
 from looped import provenance
 from looped.chart import Picture
 from looped.experiments import EXPERIMENTS
-from looped.files import NOT_AN_ARRAY, npz, utf8, write
+from looped.files import NOT_AN_ARRAY, npz, spreadsheet_cell, utf8, write
 from looped.settings import CheckedSettings
 
 RESULTS_VERSION = 2
@@ -97,8 +97,10 @@ class Export(ABC, Generic[R]):
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         header, rows = self.curves()
-        writer.writerow(header)
-        writer.writerows([repr(cell) if isinstance(cell, float) else cell for cell in row] for row in rows)
+        writer.writerow(map(spreadsheet_cell, header))
+        writer.writerows(
+            [repr(cell) if isinstance(cell, float) else spreadsheet_cell(cell) for cell in row] for row in rows
+        )
         return out.getvalue()
 
     def figure_html(self) -> str:

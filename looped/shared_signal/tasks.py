@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from looped.fields import SettingsError
+from looped.fields import SettingsError, brief
 from looped.files import NOT_AN_ARRAY, read_npy
 
 ROUNDING = 1e-10
@@ -198,12 +198,12 @@ def load_covariance(path: Path, name: str, features: int) -> Tensor:
         with path.open("rb") as file:
             return read_covariance(file, str(path), name, features)
     except OSError as error:
-        raise SettingsError(name, f"{_label(name)}: {path} cannot be read: {error.strerror}.") from None
+        raise SettingsError(name, f"{_label(name)}: {brief(path, 80)} cannot be read: {error.strerror}.") from None
 
 
 def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Tensor:
     """The same from an open file, called `shown` in messages."""
-    label = _label(name)
+    label, shown = _label(name), brief(shown, 80)
 
     def check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         if dtype.kind not in "fiu":
@@ -281,4 +281,4 @@ def _rank(matrix: Tensor) -> int:
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape)) or "of a single number"
+    return brief(" × ".join(map(str, shape))) or "of a single number"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from looped.experiments import EXPERIMENTS, Experiment
 from looped.fields import SettingsError
+from looped.files import utf8
 from looped.settings import CheckedSettings
 from looped.sweeps import grid as grids
 from looped.sweeps import workers as places
@@ -218,7 +219,11 @@ def table(plan: Plan, done: Mapping[str, Done]) -> "pd.DataFrame":
         ):
             values = [None if value is None else str(value) for value in values]
         columns[name if name not in columns else f"result.{name}"] = values
-    return pd.DataFrame(columns)
+    written = {
+        name: [utf8(cell).decode() if isinstance(cell, str) else cell for cell in cells]
+        for name, cells in columns.items()
+    }
+    return pd.DataFrame(written)  # Parquet holds no text that is not UTF-8
 
 
 def experiment_of(settings: type[CheckedSettings]) -> Experiment:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from looped.fields import Field, SettingsError
+from looped.fields import Field, SettingsError, brief
 from looped.settings import CheckedSettings
 
 MOST_RUNS = 1_000_000
@@ -34,7 +34,7 @@ def field_of(name: str, settings: type[CheckedSettings]) -> Field:
         if name in (field.key, field.flag.removeprefix("--"), field.name):
             return field
     names = ", ".join(field.flag.removeprefix("--") for field in settings.table.values())
-    raise SettingsError("grid", f"{name} is not a setting of this experiment: choose from {names}.")
+    raise SettingsError("grid", f"{brief(name)} is not a setting of this experiment: choose from {names}.")
 
 
 def read_axes(text: str, settings: type[CheckedSettings]) -> list[Axis]:
@@ -50,12 +50,15 @@ def read_axes(text: str, settings: type[CheckedSettings]) -> list[Axis]:
     Raises:
         SettingsError: for an unknown setting, an empty list, a range that ends before it begins, or no number.
     """
-    axes = []
+    axes: list[Axis] = []
     for part in filter(None, map(str.strip, text.split(";"))):
         name, given, values = (piece.strip() for piece in part.partition("="))
         if not given:
-            raise SettingsError("grid", f"{part} has no values: write name=values, such as T=2,5,10 or seed=0:9.")
+            raise SettingsError(
+                "grid", f"{brief(part)} has no values: write name=values, such as T=2,5,10 or seed=0:9."
+            )
         axes.append(_axis(name, values, settings))
+        _refuse_repeated(axes)
     return axes
 
 
@@ -99,9 +102,7 @@ def count(axes: Sequence[Axis]) -> int:
     Raises:
         SettingsError: if a setting stands on two axes, or if there are more than `MOST_RUNS`.
     """
-    names = list(itertools.chain(*(axis.names for axis in axes)))
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise SettingsError("grid", f"{twice} is given twice: leave one of them out.")
+    _refuse_repeated(axes)
     runs = math.prod(len(axis.values) for axis in axes)
     if runs > MOST_RUNS:
         raise SettingsError("grid", f"The grid has {runs:,} runs: choose at most {MOST_RUNS:,}.")
@@ -115,16 +116,26 @@ def runs(axes: Sequence[Axis], fixed: Mapping[str, Any]) -> Iterator[dict[str, A
         yield {**fixed, **dict(zip(names, itertools.chain(*values), strict=True))}
 
 
+def _refuse_repeated(axes: Sequence[Axis]) -> None:
+    names = list(itertools.chain(*(axis.names for axis in axes)))
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise SettingsError("grid", f"{twice} is given twice: leave one of them out.")
+
+
 def _axis(name: str, values: Any, settings: type[CheckedSettings]) -> Axis:
     field = field_of(name, settings)
     if isinstance(values, str):
         found: list[Any] = []
         for part in filter(None, map(str.strip, values.split("|" if field.kind in LISTS else ","))):
             found += _range(field, part) if ":" in part and field.kind in NUMBERS else [part]
+            if len(found) > MOST_RUNS:
+                raise SettingsError(
+                    "grid", f"{field.key} has {len(found):,} values or more: choose at most {MOST_RUNS:,}."
+                )
     else:
         found = list(values) if isinstance(values, Iterable) else [values]
     if not found:
-        raise SettingsError("grid", f"{name} has no values: give one or more.")
+        raise SettingsError("grid", f"{brief(name)} has no values: give one or more.")
     return Axis((field.name,), [(_value(field, value, name),) for value in found])
 
 
@@ -135,7 +146,7 @@ def _value(field: Field, value: Any, name: str) -> Any:
     except SettingsError as error:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if field.kind not in NUMBERS or math.isnan(number):
             raise SettingsError("grid" if name else "runs", str(error)) from None
@@ -148,13 +159,15 @@ def _range(field: Field, text: str) -> list[float]:
         start, stop, step = (*map(float, parts), *[1.0] * (3 - len(parts)))
     except ValueError:
         raise SettingsError(
-            "grid", f"{field.key} = {text} is not a range: write start:stop or start:stop:step."
+            "grid", f"{field.key} = {brief(text)} is not a range: write start:stop or start:stop:step."
         ) from None
     if not (step > 0 and start <= stop and math.isfinite(stop - start)):
         raise SettingsError(
-            "grid", f"{field.key} = {text} is empty: a range goes up, from start to stop, by a step above 0."
+            "grid", f"{field.key} = {brief(text)} is empty: a range goes up, from start to stop, by a step above 0."
         )
-    number = math.floor((stop - start) / step * (1 + 1e-12) + 1e-9) + 1
-    if number > MOST_RUNS:
-        raise SettingsError("grid", f"{field.key} = {text} has {number:,} values: choose at most {MOST_RUNS:,}.")
+    steps = (stop - start) / step * (1 + 1e-12) + 1e-9
+    if steps >= MOST_RUNS:  # infinitely many where the step is tiny
+        many = f"{math.floor(steps) + 1:,}" if steps < 1e15 else "too many"
+        raise SettingsError("grid", f"{field.key} = {brief(text)} has {many} values: choose at most {MOST_RUNS:,}.")
+    number = math.floor(steps) + 1
     return [round(start + place * step, 12) for place in range(number)]

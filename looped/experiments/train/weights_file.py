@@ -12,8 +12,8 @@ import numpy as np
 
 from looped.experiments.train.result import Alone, Sweep, TrainResult
 from looped.experiments.train.settings import TrainSettings
-from looped.fields import SettingsError
-from looped.files import NOT_AN_ARRAY, read_npy
+from looped.fields import SettingsError, brief
+from looped.files import NOT_AN_ARRAY, read_npy, read_regular
 from looped.training import gdpp
 from looped.training.evaluate import Limit, Risk
 
@@ -95,7 +95,7 @@ def unpack(named: Mapping[str, np.ndarray]) -> TrainResult:
 def read_weights(path: Path, settings: TrainSettings) -> TrainResult:
     """`weights_from` for a file on this machine."""
     try:
-        content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else bytes(MOST_BYTES + 1)
+        content = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise refused(path.name, f"cannot be read ({error.strerror})") from None
     return weights_from(content, path.name, settings)
@@ -120,7 +120,7 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> TrainRes
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             P, Q = _member(archive, "P"), _member(archive, "Q")
             said = str(_member(archive, "settings")) if "settings.npy" in archive.namelist() else ""
-    except (*NOT_AN_ARRAY, MemoryError):
+    except NOT_AN_ARRAY:
         raise refused(name, "is damaged, or holds no arrays P and Q") from None
     if P.shape != Q.shape or P.ndim not in (2, 3) or P.shape[-1] != P.shape[-2] or P.shape[-1] < 2 or not P.size:
         raise refused(name, f"holds P {P.shape} and Q {Q.shape}, not two of (d+1, d+1) or (L, d+1, d+1)")
@@ -142,8 +142,6 @@ def weights_from(content: bytes, name: str, settings: TrainSettings) -> TrainRes
             settings = settings.replace(loops=len(P))
     except SettingsError as error:
         raise refused(name, f"cannot be evaluated here ({str(error).rstrip('.')})") from None
-    except RecursionError:
-        raise refused(name, "is damaged, or holds no arrays P and Q") from None
     return TrainResult(settings, P.reshape(shape), Q.reshape(shape), {}, f"Weights from {name}.", name)
 
 
@@ -154,10 +152,13 @@ def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         if math.prod(shape) * dtype.itemsize > MOST_ARRAY_BYTES:
             raise ValueError(f"{name} is too large")
 
-    with archive.open(f"{name}.npy") as file:
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack into gigabytes of memory
+        raise ValueError(f"{name} is compressed as NumPy does not do it")
+    with archive.open(info) as file:
         return read_npy(cast(BinaryIO, file), check)
 
 
 def refused(name: str, why: str) -> SettingsError:
     """The sentence for a file of weights."""
-    return SettingsError("weights_from", f"{name} {why}: choose an arrays.npz that `looped train` wrote.")
+    return SettingsError("weights_from", f"{brief(name, 80)} {why}: choose an arrays.npz that `looped train` wrote.")

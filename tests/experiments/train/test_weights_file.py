@@ -74,7 +74,10 @@ BAD = {
     "claims to be huge": (claiming((10**6, 10**7)), DAMAGED),
     "claims huge words": (claiming((3, 3), "<U100000000"), DAMAGED),
     "claims no size": (claiming((-1, 3)), DAMAGED),
-    "nested settings": (npz(P=np.eye(3), Q=np.eye(3), settings="[" * 100_000), DAMAGED),
+    "nested settings": (
+        npz(P=np.eye(3), Q=np.eye(3), settings="[" * 100_000),
+        "cannot be evaluated here .This is not a JSON object of settings",
+    ),
     "empty": (b"", "is damaged, or holds no arrays P and Q"),
     "text": (b"P,Q\n1,2\n", "is damaged, or holds no arrays P and Q"),
     "cut": (npz(P=np.eye(3), Q=np.eye(3))[:-40], "is damaged, or holds no arrays P and Q"),
