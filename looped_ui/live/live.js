@@ -102,7 +102,6 @@ class Live {
     if (data.run !== this.run && !this.ahead.fits(data.figure)) // something else was changed
       for (const key of data.row) (lives.get(key) ?? this).ahead.clear()
     if (data.ahead) this.ahead.keep(data.follows, JSON.parse(data.ahead))
-    this.root.dataset.ahead = this.ahead.pictures.size
     if (data.ahead && this.asked) this.ahead.answeredAfter(performance.now() - this.asked)
     this.asked = null
     this.data = data
@@ -164,6 +163,7 @@ class Live {
   answered(data) {
     if (data.answer >= this.sent || data.run !== this.run) this.sent = this.answer = data.answer
     this.run = data.run
+    this.root.dataset.ahead = !!this.moved && !this.ahead.missing(this.moved).length
     this.next()
   }
 
