@@ -20,6 +20,8 @@ NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + 
 S = TypeVar("S", bound=CheckedSettings)
 OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options", "present")
 """Parameters of a link that are not settings."""
+MOST_SHOWN = 16
+"""Numbers that were shown in place of a name and are remembered."""
 SWITCH = "true|false"
 DISPLAY = {
     "log_t": (SWITCH, ""), "modes": (SWITCH, ""), "inside": (SWITCH, ""), "prompt": ("[1-9][0-9]{0,3}", "1"),
@@ -168,6 +170,9 @@ class Controls(Generic[S]):
             value = chosen
         elif known:
             value = float(f"{known.value:.4g}")
+            st.session_state[f"{field.key}_shown"] = (*st.session_state.get(f"{field.key}_shown", ()), value)[
+                -MOST_SHOWN:
+            ]
         with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
             self._box(name, value, f"{field.help} {NAMED}")
             if value is not None:
@@ -212,6 +217,8 @@ class Controls(Generic[S]):
         field, value = self.fields[name], _short(st.session_state[key])
         if value is None:  # an emptied box keeps its number
             return
+        if isinstance(st.session_state.get(field.key), str) and value in st.session_state.get(f"{field.key}_shown", ()):
+            return  # a busy browser reports what was shown for the name before
         if self._by_hand(name):
             try:
                 field.read(value)

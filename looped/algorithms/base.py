@@ -390,7 +390,7 @@ class Algorithm(ABC):
     def subtitle(cls) -> str:
         """One sentence on a pass of the loop."""
         return (
-            "A prompt holds n examples and a query. One attention layer reads it T times: with the right weights every "
+            "A prompt holds n examples and a query. One attention layer, applied T times: with the right weights every "
             f"pass, or loop, is one step of {cls.twin}."
         )
 

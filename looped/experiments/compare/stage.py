@@ -111,7 +111,7 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 
 
 def _pass(shown: Inside, place: int) -> str:
-    when = "before its first pass" if place == 0 else f"pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
+    when = "before its first pass" if place == 0 else f"after pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
     moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too."
     return f"<b>The attention layer, {when}</b>{moved}"
 

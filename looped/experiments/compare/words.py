@@ -31,8 +31,8 @@ def verdict(settings: Settings, summary: Summary) -> str:
         )
     digits = "every digit" if found.relative_gap == 0 else f"{int(-math.log10(found.relative_gap))} digits"
     return (
-        f"**Same as explicit {twin} to {digits} ✓** The largest difference over all loops and prompts is "
-        f"{found.gap:.1e}."
+        f"**Same as explicit {twin} to {digits} ✓** The largest relative difference over all loops and prompts is "
+        f"{found.relative_gap:.1e}."
     )
 
 

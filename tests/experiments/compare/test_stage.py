@@ -133,7 +133,7 @@ def test_its_words_are_true_of_the_run(name):
         assert result.passed
         digits = int(said.split(" to ")[1].split()[0])
         assert 10.0**-digits >= result.relative_gap > 10.0 ** -(digits + 1) * 0.999
-    assert f"{result.gap:.1e}" in said
+    assert f"{result.relative_gap:.1e}" in said
     line = words.what_runs(RUNS[name], summary)
     assert ("one prompt" in line) == (result.prompts.shape[0] == 1)
     assert ("set by hand" in line) == (RUNS[name].step_size == 3.0)
