@@ -14,8 +14,8 @@ from looped.experiments.beyond.learned_step import grams, largest_factor, learne
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.prompts import Prompts
 
-RUN = 16
-"""Prompts that pass through the transformer itself, token by token."""
+RUN, RUN_NUMBERS = 16, 25_000_000
+"""Prompts that pass through the transformer itself, and the numbers of their tokens in all steps together."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Append:
 
     settings: BeyondSettings
     overwritten: np.ndarray
-    """w_t of the looped transformer, (T+1, b, d), for b = `RUN` prompts."""
+    """w_t of the looped transformer, (T+1, b, d), for the b prompts of `chained`."""
     appended: np.ndarray
     """w_t of the chain, read from token n + 1 + t."""
     explicit: np.ndarray
@@ -47,6 +47,11 @@ class Append:
         """The largest difference of an iterate between any two of overwritten, appended and explicit."""
         pairs = ((self.overwritten, self.appended), (self.overwritten, self.explicit), (self.appended, self.explicit))
         return max(float(np.abs(one - other).max()) for one, other in pairs)
+
+    @property
+    def run(self) -> int:
+        """Prompts that passed through the transformer."""
+        return self.explicit.shape[1]
 
     @property
     def scale(self) -> float:
@@ -93,7 +98,7 @@ class Append:
         return {
             "verdict": {
                 "gap": self.gap, "relative_gap": self.gap / (self.scale or 1.0), "tolerance": self.tolerance,
-                "examples_moved": self.moved, "passed": self.passed,
+                "examples_moved": self.moved, "prompts": self.run, "passed": self.passed,
             },
             "one_step_risk": {"exact": self.risk, "mean": mean, "standard_error": error},
             "share_diverging": self.diverging,
@@ -122,11 +127,12 @@ def append(settings: BeyondSettings) -> Append:
     step = learned_step(values, n)
     X = generator.standard_normal((RUN, n, d)) * np.sqrt(values)
     w = generator.standard_normal((RUN, d))
+    X, w = X[: (run := chained(settings))], w[:run]
     y = (X @ w[..., None])[..., 0]
     batch = Prompts(X=torch.from_numpy(X), y=torch.from_numpy(y), w_star=torch.from_numpy(w))
     weights = layer_of(step)
     overwritten = LoopedTransformer(loops, "token")(
-        weights.embed(batch, 1.0), weights, torch.ones(RUN, dtype=torch.float64)
+        weights.embed(batch, 1.0), weights, torch.ones(run, dtype=torch.float64)
     )
     tokens, moved = chain(weights.embed(batch, 1.0), weights, loops)
     gram = grams(values, n, settings.prompts, generator)
@@ -143,6 +149,11 @@ def append(settings: BeyondSettings) -> Append:
         largest=largest_factor(gram, step),
         risk=one_step_risk(step, values, n),
     )
+
+
+def chained(settings: BeyondSettings) -> int:
+    """How many prompts pass through the transformer: `RUN`, or as many as keep to `RUN_NUMBERS`, and at least one."""
+    return int(np.clip(RUN_NUMBERS // (settings.loops * settings.tokens), 1, RUN))
 
 
 def layer_of(step: np.ndarray) -> Weights:

@@ -134,8 +134,11 @@ def numbers(found: Found) -> list[Number]:
             mean, error = found.first_step
             last = {name: float(values[-1]) for name, values in found.statistics.items()}
             T = found.settings.loops
+            prompts = f"{found.run} prompts" if found.run > 1 else "1 prompt"
             return [
-                Number("largest gap", f"{found.gap:.1e}", "append, overwrite and explicit", "Gap", found.passed),
+                Number(
+                    "largest gap", f"{found.gap:.1e}", f"append, overwrite, explicit; {prompts}", "Gap", found.passed
+                ),
                 Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
                 Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
                 Number(
