@@ -57,11 +57,17 @@ class MoreLoops:
 
     @property
     def crossed(self) -> int | None:
-        """The first number of loops after which the median is above the bound; None if never, or without a bound."""
+        """The loop from which on the median stays above the bound; None if it ends below, or without a bound."""
         if self.bound is None:
             return None
-        above = np.flatnonzero(self.medians[0] > self.bound * (1 + 1e-9))
-        return int(above[0]) if above.size else None
+        last = int(np.flatnonzero(~self.above).max(initial=-1))
+        return last + 1 if last < self.settings.loops else None
+
+    @property
+    def above(self) -> np.ndarray:
+        """Whether the median of the first layer is above the bound, (T+1,); False without a bound."""
+        bound = np.inf if self.bound is None else self.bound * (1 + 1e-9)
+        return np.asarray(self.medians[0] > bound)
 
     @property
     def results(self) -> dict[str, Any]:
