@@ -12,6 +12,7 @@ from looped.algorithms.gd import construction
 from looped.attention import LinearAttention, LoopedTransformer, Weights
 from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, mean_over_tasks, one_step_risk
 from looped.experiments.beyond.settings import BeyondSettings
+from looped.files import finite
 from looped.prompts import Prompts
 
 RUN, RUN_NUMBERS = 16, 25_000_000
@@ -94,7 +95,6 @@ class Append:
     def results(self) -> dict[str, Any]:
         """Verdicts and scalars, ready for JSON."""
         mean, error = self.first_step
-        finite = {name: [_number(x) for x in values] for name, values in self.statistics.items()}
         return {
             "verdict": {
                 "gap": self.gap, "relative_gap": self.gap / (self.scale or 1.0), "tolerance": self.tolerance,
@@ -102,7 +102,7 @@ class Append:
             },
             "one_step_risk": {"exact": self.risk, "mean": mean, "standard_error": error},
             "share_diverging": self.diverging,
-            "after_T": {name: values[-1] for name, values in finite.items()},
+            "after_T": {name: finite(values[-1]) for name, values in self.statistics.items()},
         }  # fmt: skip
 
     @property
@@ -201,7 +201,3 @@ def descend(X: np.ndarray, y: np.ndarray, step: np.ndarray, loops: int) -> np.nd
         residual = (X @ w[t][..., None])[..., 0] - y
         w[t + 1] = w[t] - step * (X.transpose(0, 2, 1) @ residual[..., None])[..., 0] / X.shape[1]
     return w
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -8,6 +8,7 @@ import numpy as np
 
 from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, squared_errors
 from looped.experiments.beyond.settings import BeyondSettings
+from looped.files import finite
 
 LONGER = 3
 """The second layer is trained on so many times as many examples."""
@@ -77,7 +78,7 @@ class MoreLoops:
                 "examples_in_training": n, "prediction": self.kinds[k], "largest_factor": float(np.median(
                     self.largest[k])), "share_diverging": float(self.diverging[k]), "best_loops": int(self.best[k]),
                 "median_at_best": float(self.medians[k, self.best[k]]), "median_at_0": float(self.medians[k, 0]),
-                "median_at_T": _finite(self.medians[k, -1]), "largest_factor_for_many_examples": float(
+                "median_at_T": finite(self.medians[k, -1]), "largest_factor_for_many_examples": float(
                     self.limit_factor[k]),
             }
             for k, n in enumerate(self.contexts)
@@ -138,7 +139,3 @@ def published_bound(eigenvalues: np.ndarray, examples: int, loops: int) -> np.nd
     """
     hard = eigenvalues.sum() / eigenvalues.min()
     return np.asarray(len(eigenvalues) * (1 + examples / (1 + hard)) ** (-2.0 * np.arange(loops + 1)))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

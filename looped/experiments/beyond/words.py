@@ -11,6 +11,7 @@ from looped.experiments.beyond.more_loops import MoreLoops
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.rivals import METHODS, Rivals
 from looped.experiments.beyond.stacks import LAYERS
+from looped.files import finite
 
 
 def verdict(found: Found) -> str:
@@ -276,14 +277,10 @@ def headline(found: Found) -> tuple[str, float | None]:
     """The number of a view that says most, and what it is."""
     match found:
         case Append():
-            return "median squared error after T with the learned step", _finite(found.statistics["fixed_median"][-1])
+            return "median squared error after T with the learned step", finite(found.statistics["fixed_median"][-1])
         case MoreLoops():
-            return "median squared error after T, trained on n", _finite(found.medians[0, -1])
+            return "median squared error after T, trained on n", finite(found.medians[0, -1])
         case Rivals():
-            return "loops of EAGLE at the largest κ", _finite(found.loops["eagle"][-1])
+            return "loops of EAGLE at the largest κ", finite(found.loops["eagle"][-1])
         case Depth():
-            return "smallest loss after T, one covariance", _finite(found.fixed[-1])
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+            return "smallest loss after T, one covariance", finite(found.fixed[-1])
