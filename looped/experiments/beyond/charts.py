@@ -225,7 +225,7 @@ def rivals_chart(found: Rivals) -> Picture:
 def depth_chart(found: Depth) -> Picture:
     """Smallest loss against loops: one covariance, its limit, and a rotated one with and without end of examples."""
     loops = found.loops
-    ratio = f"n/d = {found.ratio:.3g}"
+    ratio = f"n/d = {found.ratio:.4g}"
     rows = [
         Series(found.fixed, "one covariance", f"one covariance, {ratio}", "model", "solid", "circle", 3,
                text="one covariance {:.3g}"),

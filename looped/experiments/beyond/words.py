@@ -43,8 +43,8 @@ def _append(found: Append) -> str:
     grows = ", and these prompts rule the mean" if last["fixed_mean"] > 10 * last["fixed_median"] else ""
     return (
         f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its median error "
-        f"is {last['fixed_median']:.3g} and its mean {last['fixed_mean']:.3g}; with a step read from each prompt they "
-        f"are {last['own_median']:.3g} and {last['own_mean']:.3g}."
+        f"is {small(last['fixed_median'])} and its mean {small(last['fixed_mean'])}; with a step read from each prompt "
+        f"they are {small(last['own_median'])} and {small(last['own_mean'])}."
     )
 
 
@@ -84,7 +84,7 @@ def _depth(found: Depth) -> str:
         return f"{small(losses[0])} after one loop" + (f" and {small(losses[-1])} after {L}" if L > 1 else "")
 
     fixed = (
-        f"One covariance for all prompts: at n/d = {found.ratio:.3g} the loss is {course(found.fixed)}; with "
+        f"One covariance for all prompts: at n/d = {found.ratio:.4g} the loss is {course(found.fixed)}; with "
         "infinitely many examples **one loop is exact**."
     )
     if np.ptp(found.settings.eigenvalues) == 0:
@@ -154,7 +154,7 @@ def _notice_depth(found: Depth) -> Iterator[str]:
     first, last, L = small(found.fixed[0]), small(found.fixed[-1]), int(found.loops[-1])
     ends = f"goes from {first} to {last} in {L} loops" if L > 1 else f"is {first} after one loop"
     floor = f", and no depth brings it below 1 − n/d = {found.floor:.3g}" if found.floor else ""
-    yield f"**One covariance.** At n/d = {found.ratio:.3g} the loss {ends}{floor}."
+    yield f"**One covariance.** At n/d = {found.ratio:.4g} the loss {ends}{floor}."
     if np.ptp(found.settings.eigenvalues) == 0:
         yield "**A rotation changes nothing here.** Σ is a multiple of I."
     else:
@@ -227,9 +227,9 @@ def numbers(found: Found) -> list[Number]:
                 Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
                 Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
                 Number(
-                    f"median after {T}", f"{last['fixed_median']:.3g}", f"own step: {last['own_median']:.3g}", "Median"
+                    f"median after {T}", small(last["fixed_median"]), f"own step: {small(last['own_median'])}", "Median"
                 ),
-                Number(f"mean after {T}", f"{last['fixed_mean']:.3g}", f"own step: {last['own_mean']:.3g}", "Mean"),
+                Number(f"mean after {T}", small(last["fixed_mean"]), f"own step: {small(last['own_mean'])}", "Mean"),
             ]
         case MoreLoops():
             rows = []
@@ -268,7 +268,7 @@ def numbers(found: Found) -> list[Number]:
                 for L, k in ends.items()
             ]
             rows += [Number(f"rotated, L = {L}", small(found.rotated[k]), "n → ∞", "Rotated") for L, k in ends.items()]
-            agrees = "it and the eigenvalues are below rounding" if found.below_rounding else "as their eigenvalues say"
+            agrees = "both losses below rounding" if found.below_rounding else "as their eigenvalues say"
             below = f"{RUN} prompts, {agrees}"
             return [*rows, Number("transformer", small(found.transformer[0]), below, "Transformer", found.passed)]
 

@@ -195,6 +195,10 @@ def test_a_loss_far_below_rounding_is_said_to_be_that():
     assert "below rounding" in card.below
     assert card.passed
     assert "e-" not in words.small(7e-177).replace("1e-30", "")
+    assert "n/d = 2000 " in words.verdict(found)
+    fixed = beyond(BeyondSettings(examples=2000, loops=100, prompts=100)).found
+    assert fixed.statistics["fixed_median"][-1] < 1e-100
+    assert words.numbers(fixed)[3].value == "below 1e-30"
     usual = beyond(BeyondSettings(view="depth", prompts=100)).found
     assert not usual.below_rounding
     assert "as their eigenvalues say" in words.numbers(usual)[-1].below
