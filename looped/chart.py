@@ -302,7 +302,7 @@ def line_chart(
     traces = [row.trace(x[1], lowest) for row in drawn]
     if highest is not None:
         arrows = leave(traces, highest, up["range"][1], word, log=across.get("type") == "log")
-        rest = {"annotations": [*rest.get("annotations", ()), *arrows]} | rest
+        rest = rest | {"annotations": [*rest.get("annotations", ()), *arrows]}
     spec = {
         "data": [*traces, *over],
         "layout": layout(across, up, **{"hovermode": "x unified"} | rest),

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import math
 import os
 import stat
 import struct
@@ -32,6 +33,11 @@ def in_one_move(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def finite(value: float) -> float | None:
+    """A number as JSON can hold it: None in place of NaN and the infinities."""
+    return float(value) if math.isfinite(value) else None
 
 
 def write(contents: Mapping[str, bytes], folder: str | Path) -> list[Path]:

@@ -90,7 +90,7 @@ def sweep_chart(heading: str, settings: context.ContextSettings, _result: contex
     return CHARTS[heading][0](_result)
 
 
-@st.cache_resource(max_entries=16, ttl=HOUR, show_spinner=False)
+@st.cache_resource(max_entries=4, ttl=HOUR, show_spinner=False)
 def beyond(settings: BeyondSettings) -> BeyondResult:
     """The answer to a question of the page Beyond."""
     with AT_ONCE:

@@ -14,12 +14,12 @@ from looped.experiments.beyond.cost import check
 from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.settings import READS, BeyondSettings
-from looped.experiments.beyond.words import numbers, trained_words, verdict
+from looped.experiments.beyond.words import notice, numbers, trained_words, verdict
 from looped.fields import SettingsError
 from looped_ui import backend
 from looped_ui.frame import Page
 from looped_ui.live import figure, live
-from looped_ui.parts import made_by, plain, show_number, typeset
+from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
 HEIGHTS, BELOW = (270, 420), 130  # pixels of the first chart, and those of the window that stay free below it
@@ -75,13 +75,13 @@ def draw(settings: BeyondSettings) -> None:
         st.markdown(typeset(verdict(found)))
     if page.embedded:
         return
-    with st.container(horizontal=True):
+    with numbers_strip():
         for number in numbers(found):
             show_number(number.label, number.value, number.below, page.words(number.about), passed=number.passed)
     with page.top_line:
         share(controls, settings, lambda: export.of(replace(backend.beyond(settings.computed), settings=settings)))
     below(found)
-    page.notice()
+    page.notice(notice(found))
     page.tables("Data behind the charts", lambda: charts.pictures(found))
     page.assumptions()
     if isinstance(found, Depth):

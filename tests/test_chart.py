@@ -43,6 +43,13 @@ def test_values_at_places_of_their_own_stand_in_the_table_at_the_nearest_ones():
     np.testing.assert_array_equal(chart(some).table["some"], [np.nan, 7, np.nan, 8, np.nan])  # 6 is beyond the last
 
 
+def test_arrows_stand_beside_annotations_of_the_caller():
+    rising = Series(np.geomspace(1, 1e9, 5), "error", "Error")
+    (arrow,) = chart(rising, highest=1e6).figure.layout.annotations
+    both = chart(rising, highest=1e6, annotations=[{"x": 1, "y": 0, "text": "mine"}]).figure.layout.annotations
+    assert [note.text for note in both] == ["mine", arrow.text]
+
+
 def test_the_text_gives_the_value_at_a_place():
     rows = [Series(np.array([1.0, 0.25]), text="from rows {:.2f}"), Series(np.ones(2))]
     assert said(rows) == ["from rows 0.25"]

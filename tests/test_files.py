@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from looped.files import NOT_AN_ARRAY, in_one_move, npz, read_npy, write
+from looped.files import NOT_AN_ARRAY, finite, in_one_move, npz, read_npy, write
 
 
 def test_an_error_on_the_way_leaves_the_old_file_and_nothing_beside_it(tmp_path):
@@ -52,3 +52,9 @@ def test_what_is_no_array_raises_one_of_the_named_errors(content):
 def test_the_same_arrays_and_comment_give_the_same_bytes():
     arrays = {"a": np.arange(3.0), "b": np.eye(2)}
     assert npz(arrays, "ψ") == npz(arrays, "ψ") != npz(arrays, "φ")
+
+
+def test_json_holds_no_infinity():
+    assert [finite(value) for value in (float("nan"), float("inf"), -float("inf"), np.float64(1.5))] == [
+        None, None, None, 1.5
+    ]  # fmt: skip

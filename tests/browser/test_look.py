@@ -44,6 +44,9 @@ CARDS = """() => [...document.querySelectorAll('[class*=st-key-numbers]')].map(s
     return [...strip.children].map(card => card.getBoundingClientRect()).map(
         ({left, right, top}) => ({top, left: left - edge.left, right: edge.right - right}));
 })"""
+LOOSE = """() => [...document.querySelectorAll('[data-testid=stMetric]')]
+    .filter(card => !card.closest('[class*=st-key-numbers]')).map(card => card.textContent)"""
+"""Cards that stand outside a strip, where `CARDS` does not see them."""
 FORMULAS = """() => [...document.querySelectorAll('.katex-display')].map(box => [
     box.scrollHeight - box.clientHeight, box.scrollWidth - box.clientWidth,
     ...[...box.querySelectorAll('.katex-html > .base')].map(part => {
@@ -128,6 +131,7 @@ def test_charts_can_be_read_in_both_themes_formulas_and_cards_fit_and_no_symbol_
             assert max([0, *(part for formula in page.evaluate(FORMULAS) for part in formula)]) <= 1
             assert page.evaluate(INLINE) == []
         with subtests.test("every row of cards is filled", width=width):
+            assert page.evaluate(LOOSE) == []
             assert [cards for cards in page.evaluate(CARDS) if alone(cards)] == []
     with subtests.test("symbols are set"):
         assert [text for text in page.evaluate(WORDS) if RAW.search(text)] == []

@@ -12,10 +12,11 @@ from looped.algorithms.gd import construction
 from looped.attention import LinearAttention, LoopedTransformer, Weights
 from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, mean_over_tasks, one_step_risk
 from looped.experiments.beyond.settings import BeyondSettings
+from looped.files import finite
 from looped.prompts import Prompts
 
-RUN = 16
-"""Prompts that pass through the transformer itself, token by token."""
+RUN, RUN_NUMBERS = 16, 25_000_000
+"""Prompts that pass through the transformer itself, and the numbers of their tokens in all steps together."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Append:
 
     settings: BeyondSettings
     overwritten: np.ndarray
-    """w_t of the looped transformer, (T+1, b, d), for b = `RUN` prompts."""
+    """w_t of the looped transformer, (T+1, b, d), for the b prompts of `chained`."""
     appended: np.ndarray
     """w_t of the chain, read from token n + 1 + t."""
     explicit: np.ndarray
@@ -47,6 +48,11 @@ class Append:
         """The largest difference of an iterate between any two of overwritten, appended and explicit."""
         pairs = ((self.overwritten, self.appended), (self.overwritten, self.explicit), (self.appended, self.explicit))
         return max(float(np.abs(one - other).max()) for one, other in pairs)
+
+    @property
+    def run(self) -> int:
+        """Prompts that passed through the transformer."""
+        return self.explicit.shape[1]
 
     @property
     def scale(self) -> float:
@@ -89,15 +95,14 @@ class Append:
     def results(self) -> dict[str, Any]:
         """Verdicts and scalars, ready for JSON."""
         mean, error = self.first_step
-        finite = {name: [_number(x) for x in values] for name, values in self.statistics.items()}
         return {
             "verdict": {
                 "gap": self.gap, "relative_gap": self.gap / (self.scale or 1.0), "tolerance": self.tolerance,
-                "examples_moved": self.moved, "passed": self.passed,
+                "examples_moved": self.moved, "prompts": self.run, "passed": self.passed,
             },
             "one_step_risk": {"exact": self.risk, "mean": mean, "standard_error": error},
             "share_diverging": self.diverging,
-            "after_T": {name: values[-1] for name, values in finite.items()},
+            "after_T": {name: finite(values[-1]) for name, values in self.statistics.items()},
         }  # fmt: skip
 
     @property
@@ -122,11 +127,12 @@ def append(settings: BeyondSettings) -> Append:
     step = learned_step(values, n)
     X = generator.standard_normal((RUN, n, d)) * np.sqrt(values)
     w = generator.standard_normal((RUN, d))
+    X, w = X[: (run := chained(settings))], w[:run]
     y = (X @ w[..., None])[..., 0]
     batch = Prompts(X=torch.from_numpy(X), y=torch.from_numpy(y), w_star=torch.from_numpy(w))
     weights = layer_of(step)
     overwritten = LoopedTransformer(loops, "token")(
-        weights.embed(batch, 1.0), weights, torch.ones(RUN, dtype=torch.float64)
+        weights.embed(batch, 1.0), weights, torch.ones(run, dtype=torch.float64)
     )
     tokens, moved = chain(weights.embed(batch, 1.0), weights, loops)
     gram = grams(values, n, settings.prompts, generator)
@@ -143,6 +149,11 @@ def append(settings: BeyondSettings) -> Append:
         largest=largest_factor(gram, step),
         risk=one_step_risk(step, values, n),
     )
+
+
+def chained(settings: BeyondSettings) -> int:
+    """How many prompts pass through the transformer: `RUN`, or as many as keep to `RUN_NUMBERS`, and at least one."""
+    return int(np.clip(RUN_NUMBERS // (settings.loops * settings.tokens), 1, RUN))
 
 
 def layer_of(step: np.ndarray) -> Weights:
@@ -190,7 +201,3 @@ def descend(X: np.ndarray, y: np.ndarray, step: np.ndarray, loops: int) -> np.nd
         residual = (X @ w[t][..., None])[..., 0] - y
         w[t + 1] = w[t] - step * (X.transpose(0, 2, 1) @ residual[..., None])[..., 0] / X.shape[1]
     return w
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

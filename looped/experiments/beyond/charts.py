@@ -131,8 +131,7 @@ def token_chart(found: Append, append: bool) -> Picture:
          "zeroline": False},
         shapes=[line], height=360, hovermode="closest",
     )  # fmt: skip
-    what = "append" if append else "overwrit"
-    verb = {"append": "appended", "overwrit": "overwritten"}[what]
+    verb = "appended" if append else "overwritten"
     alt = (
         f"The tokens of one prompt as columns, {shown} of its {n} examples and a query that is {verb}, in slots for "
         f"x, y, w and a 1. In {steps} steps the matrix "
@@ -162,7 +161,8 @@ def loops_chart(found: MoreLoops) -> Picture:
     if found.bound is not None:
         rows.insert(3, Series(found.bound, "published bound", "published bound, only for m → ∞", "bound", "dashdot"))
         crossed = found.crossed
-        over = "never" if crossed is None else f"from loop {crossed} on"
+        passing = "for some loops, but not in the end" if found.above.any() else "never"
+        over = passing if crossed is None else f"from loop {crossed} on"
         bound = (
             f" The published bound for infinitely many examples ends at {found.bound[-1]:.3g}; the median of n = {n} "
             f"is above it {over}."
@@ -225,7 +225,7 @@ def rivals_chart(found: Rivals) -> Picture:
 def depth_chart(found: Depth) -> Picture:
     """Smallest loss against loops: one covariance, its limit, and a rotated one with and without end of examples."""
     loops = found.loops
-    ratio = f"n/d = {found.ratio:.3g}"
+    ratio = f"n/d = {found.ratio:.4g}"
     rows = [
         Series(found.fixed, "one covariance", f"one covariance, {ratio}", "model", "solid", "circle", 3,
                text="one covariance {:.3g}"),

@@ -1,20 +1,38 @@
 """The cost of an answer, estimated before it is looked for."""
 
 from looped.budget import Cost
+from looped.experiments.beyond.append import chained
+from looped.experiments.beyond.depth import RUN
+from looped.experiments.beyond.learned_step import AT_ONCE
 from looped.experiments.beyond.settings import BeyondSettings
 
-BUDGET = Cost(seconds=4.0)
+BUDGET = Cost(seconds=4.0, bytes=512 * 1024**2)
+A_NUMBER_OF_THE_CHAIN, A_NUMBER_OF_THE_LOOP = 4e-8, 3e-9
+"""CPU seconds for a number of a token in one step: where the layer writes all tokens, and where only the query."""
 
 
 def estimate(settings: BeyondSettings) -> Cost:
-    """The cost of the view."""
+    """The cost of the view, its bytes at the most that are held at once."""
     d, loops = settings.features, settings.loops
     if settings.view == "rivals":
         return Cost(seconds=0.5 + 2e-4 * d * d)
     n = settings.test_examples if settings.view == "more-loops" else settings.examples
     prompt = 2.5e-5 + 1.3e-8 * n * d + 4e-10 * n * d * d + 6e-9 * d**3  # draws, products, eigenvectors
     each = 2e-6 * d if settings.view == "depth" else loops * (3e-7 + 3.5e-9 * d * d)
-    return Cost(seconds=0.03 + settings.prompts * (prompt + each))
+    tokens, kept = 0, 8 * d  # numbers of the tokens; numbers of a prompt beside its matrices
+    transformer = 0.0
+    if settings.view == "append":
+        tokens = chained(settings) * settings.tokens
+        transformer = loops * (3e-4 + A_NUMBER_OF_THE_CHAIN * tokens)
+        kept += 3 * (loops + 1)
+    elif settings.view == "depth":
+        tokens = RUN * settings.tokens
+        transformer = loops * (3e-4 + A_NUMBER_OF_THE_LOOP * tokens)
+    else:
+        kept += 7 * (loops + 1)
+    drawn = 3 * min(settings.prompts * n * d, max(AT_ONCE, n * d))
+    numbers = drawn + settings.prompts * (6 * d * d + kept) + 4 * tokens
+    return Cost(seconds=0.03 + settings.prompts * (prompt + each) + transformer, bytes=8 * numbers)
 
 
 def check(settings: BeyondSettings) -> None:

@@ -54,7 +54,18 @@ class Depth:
     def passed(self) -> bool:
         """Whether the transformer has the loss that the eigenvalues give, to rounding."""
         measured, expected = self.transformer
-        return abs(measured - expected) <= 1e-9 * max(expected, 1e-12)
+        measured, expected = measured**0.5, expected**0.5
+        return abs(measured - expected) <= 5e-10 * expected + self.rounding
+
+    @property
+    def rounding(self) -> float:
+        """The relative error of an iterate that is rounding: 16·eps·(d + T)."""
+        return 16 * float(np.finfo(float).eps) * (self.settings.features + self.settings.loops)
+
+    @property
+    def below_rounding(self) -> bool:
+        """Whether the transformer's loss and that of the eigenvalues are both too small to be compared."""
+        return max(self.transformer) <= self.rounding**2
 
     @property
     def stacks(self) -> Stacks:

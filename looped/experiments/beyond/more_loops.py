@@ -8,6 +8,7 @@ import numpy as np
 
 from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, squared_errors
 from looped.experiments.beyond.settings import BeyondSettings
+from looped.files import finite
 
 LONGER = 3
 """The second layer is trained on so many times as many examples."""
@@ -57,11 +58,17 @@ class MoreLoops:
 
     @property
     def crossed(self) -> int | None:
-        """The first number of loops after which the median is above the bound; None if never, or without a bound."""
+        """The loop from which on the median stays above the bound; None if it ends below, or without a bound."""
         if self.bound is None:
             return None
-        above = np.flatnonzero(self.medians[0] > self.bound * (1 + 1e-9))
-        return int(above[0]) if above.size else None
+        last = int(np.flatnonzero(~self.above).max(initial=-1))
+        return last + 1 if last < self.settings.loops else None
+
+    @property
+    def above(self) -> np.ndarray:
+        """Whether the median of the first layer is above the bound, (T+1,); False without a bound."""
+        bound = np.inf if self.bound is None else self.bound * (1 + 1e-9)
+        return np.asarray(self.medians[0] > bound)
 
     @property
     def results(self) -> dict[str, Any]:
@@ -71,7 +78,7 @@ class MoreLoops:
                 "examples_in_training": n, "prediction": self.kinds[k], "largest_factor": float(np.median(
                     self.largest[k])), "share_diverging": float(self.diverging[k]), "best_loops": int(self.best[k]),
                 "median_at_best": float(self.medians[k, self.best[k]]), "median_at_0": float(self.medians[k, 0]),
-                "median_at_T": _finite(self.medians[k, -1]), "largest_factor_for_many_examples": float(
+                "median_at_T": finite(self.medians[k, -1]), "largest_factor_for_many_examples": float(
                     self.limit_factor[k]),
             }
             for k, n in enumerate(self.contexts)
@@ -132,7 +139,3 @@ def published_bound(eigenvalues: np.ndarray, examples: int, loops: int) -> np.nd
     """
     hard = eigenvalues.sum() / eigenvalues.min()
     return np.asarray(len(eigenvalues) * (1 + examples / (1 + hard)) ** (-2.0 * np.arange(loops + 1)))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -187,7 +187,8 @@ def gdpp_loops(spectra: list[np.ndarray], target: float) -> list[float]:
     """Loops of GD++ with the best of some pairs of γλ₁ and a/γ, NaN beyond `MOST_LOOPS`.
 
     The pairs are those with which GD++ is best after 8, 16, 32 and 64 loops at each κ, as the first page finds them,
-    and its pair `auto`. Pairs whose growth on the way would lose the target in rounding are left out.
+    and its pair `auto`. Pairs whose growth on the way would lose the target in rounding are
+    left out. From 100 loops on counts are rounded up to a multiple of 16.
     """
     eps = float(np.finfo(float).eps)
     runs = [
@@ -199,12 +200,12 @@ def gdpp_loops(spectra: list[np.ndarray], target: float) -> list[float]:
     gamma, ratio = np.array([pair for _, pair in runs]).T[:, :, None]
     left, most = np.ones_like(h), np.ones(len(runs))
     found = [np.nan] * len(spectra)
-    open_runs, where = np.arange(len(runs)), np.array([place for place, _ in runs])
+    where = np.array([place for place, _ in runs])
     with np.errstate(over="ignore", invalid="ignore"):
         for loop in range(1, MOST_LOOPS + 1):
             change = gamma * h
             left, h = left * (1 - ratio * change), h * (1 - change) ** 2
-            if loop < 100 or loop % 16 == 0:  # to a loop, or to 16 of more than 100
+            if loop < 100 or loop % 16 == 0:
                 most = np.maximum(most, np.abs(left).max(axis=1))
                 done = np.sqrt(np.square(left).mean(axis=1)) <= target
                 for run in np.flatnonzero(done & (eps * most <= target)):
@@ -213,7 +214,7 @@ def gdpp_loops(spectra: list[np.ndarray], target: float) -> list[float]:
                 keep = ~done & (eps * most <= target) & np.isnan(np.array(found))[where]
                 if not keep.all():
                     h, left, gamma, ratio = h[keep], left[keep], gamma[keep], ratio[keep]
-                    most, where, open_runs = most[keep], where[keep], open_runs[keep]
+                    most, where = most[keep], where[keep]
                 if not len(h):
                     break
     return found

@@ -93,6 +93,11 @@ class BeyondSettings(CheckedSettings):
         return np.asarray(k**-power, dtype=float)
 
     @property
+    def tokens(self) -> int:
+        """Numbers in the tokens of one prompt, a query appended in every step: (2d + 2)(n + 1 + T)."""
+        return (2 * self.features + 2) * (self.examples + 1 + self.loops)
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """The settings that this view reads."""
         return next(names for view, names in READS.items() if view == self.view)

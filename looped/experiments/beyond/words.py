@@ -1,5 +1,6 @@
 """Verdict and numbers of each view, written from what was found, in Markdown."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from looped.experiments.beyond.more_loops import MoreLoops
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.rivals import METHODS, Rivals
 from looped.experiments.beyond.stacks import LAYERS
+from looped.files import finite
 
 
 def verdict(found: Found) -> str:
@@ -41,8 +43,8 @@ def _append(found: Append) -> str:
     grows = ", and these prompts rule the mean" if last["fixed_mean"] > 10 * last["fixed_median"] else ""
     return (
         f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its median error "
-        f"is {last['fixed_median']:.3g} and its mean {last['fixed_mean']:.3g}; with a step read from each prompt they "
-        f"are {last['own_median']:.3g} and {last['own_mean']:.3g}."
+        f"is {small(last['fixed_median'])} and its mean {small(last['fixed_mean'])}; with a step read from each prompt "
+        f"they are {small(last['own_median'])} and {small(last['own_mean'])}."
     )
 
 
@@ -53,7 +55,7 @@ def _more_loops(found: MoreLoops) -> str:
         side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
         mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
         when = "no loop at all is best" if best == 0 else f"{best} loops are best" if best > 1 else "one loop is best"
-        parts.append(f"Trained on n = {n}, λ_max(Γ\\*Σ̂) is {middle:.3g}, {side}{mixed}, and {when}.")
+        parts.append(f"Trained on n = {n}, λ_max(Γ\\*Σ̂) is {beside_two(middle)}, {side}{mixed}, and {when}.")
     return " ".join(parts)
 
 
@@ -79,15 +81,98 @@ def _depth(found: Depth) -> str:
     L = int(found.loops[-1])
 
     def course(losses: np.ndarray) -> str:
-        return f"{losses[0]:.3g} after one loop" + (f" and {losses[-1]:.3g} after {L}" if L > 1 else "")
+        return f"{small(losses[0])} after one loop" + (f" and {small(losses[-1])} after {L}" if L > 1 else "")
 
     fixed = (
-        f"One covariance for all prompts: at n/d = {found.ratio:.3g} the loss is {course(found.fixed)}; with "
+        f"One covariance for all prompts: at n/d = {found.ratio:.4g} the loss is {course(found.fixed)}; with "
         "infinitely many examples **one loop is exact**."
     )
     if np.ptp(found.settings.eigenvalues) == 0:
         return f"{fixed} At κ = 1 a rotation changes nothing."
     return f"{fixed} A new rotation in every prompt: even then it is {course(found.rotated)}."
+
+
+def notice(found: Found) -> list[str]:
+    """What to look for, as far as this result shows it."""
+    match found:
+        case Append():
+            return list(_notice_append(found))
+        case MoreLoops():
+            return list(_notice_more_loops(found))
+        case Rivals():
+            return list(_notice_rivals(found))
+        case Depth():
+            return list(_notice_depth(found))
+
+
+def _notice_append(found: Append) -> Iterator[str]:
+    yield (
+        "**Append or overwrite.** An appended query has empty slots for x and y, so no later token reads anything from "
+        "it. In the compact layout it would be read as an example."
+    )
+    mean, median = (float(found.statistics[f"fixed_{name}"][-1]) for name in ("mean", "median"))
+    if found.diverging and mean > 10 * median:
+        yield (
+            f"**A few prompts rule the mean.** {100 * found.diverging:.3g} % have λ_max(Γ\\*Σ̂) above 2; the mean is "
+            f"{mean:.3g} in the end and the median {median:.3g}."
+        )
+    elif not found.diverging:
+        yield f"**No prompt diverges.** The largest λ_max(Γ\\*Σ̂) of this draw is {beside_two(found.largest.max())}."
+
+
+def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
+    yield (
+        "**λ_max(Γ\\*Σ̂) decides before the run.** Where it is above 2 the error grows in the end. The stars are the "
+        f"best numbers of loops, {found.best[0]} and {found.best[1]}."
+    )
+    short, long = (beside_two(_median(largest)) for largest in found.largest)
+    yield (
+        f"**A longer training context makes the learned step longer.** The median of λ_max(Γ\\*Σ̂) is {short} for n = "
+        f"{found.contexts[0]} and {long} for n = {found.contexts[1]}."
+    )
+    if found.crossed is not None:
+        yield (
+            f"**The bound is for infinitely many examples.** With m = {found.settings.test_examples} the median stays "
+            f"above it from loop {found.crossed} on."
+        )
+
+
+def _notice_rivals(found: Rivals) -> Iterator[str]:
+    grow = [f"{METHODS[name]} κ^({slope:.2f})" for name, slope in found.slopes.items() if slope is not None]
+    if grow:
+        yield f"**Powers of κ.** Loops grow like: {', '.join(grow)}."
+    more = [f"{METHODS[name]} {loops:.2f}" for name, loops in found.loops_per_decade.items() if loops is not None]
+    if more:
+        yield f"**Logarithms of κ.** Loops that a tenfold κ costs: {', '.join(more)}."
+    yield (
+        f"**Conjugate gradients.** At κ = {found.kappa[-1]:.3g} they take {int(found.loops['cg'][-1])} steps in exact "
+        f"arithmetic and {int(found.in_float64[-1])} in float64, for d = {found.settings.features}."
+    )
+
+
+def _notice_depth(found: Depth) -> Iterator[str]:
+    first, last, L = small(found.fixed[0]), small(found.fixed[-1]), int(found.loops[-1])
+    ends = f"goes from {first} to {last} in {L} loops" if L > 1 else f"is {first} after one loop"
+    floor = f", and no depth brings it below 1 − n/d = {found.floor:.3g}" if found.floor else ""
+    yield f"**One covariance.** At n/d = {found.ratio:.4g} the loss {ends}{floor}."
+    if np.ptp(found.settings.eigenvalues) == 0:
+        yield "**A rotation changes nothing here.** Σ is a multiple of I."
+    else:
+        yield (
+            f"**A rotation in every prompt.** One loop leaves {small(found.rotated[0])} even with infinitely many "
+            "examples: one step size cannot fit all eigenvalues of Σ."
+        )
+
+
+def beside_two(value: float) -> str:
+    """A number with 3 digits, or as many as it takes to be told from 2."""
+    texts = (f"{value:.{digits}g}" for digits in range(3, 18))
+    return next((text for text in texts if float(text) != 2), "2")
+
+
+def small(value: float) -> str:
+    """A loss with 3 digits; one far below rounding is not told."""
+    return f"{value:.3g}" if value >= 1e-30 or value == 0 else "below 1e-30"
 
 
 def trained_words(found: Depth) -> str:
@@ -134,28 +219,32 @@ def numbers(found: Found) -> list[Number]:
             mean, error = found.first_step
             last = {name: float(values[-1]) for name, values in found.statistics.items()}
             T = found.settings.loops
+            prompts = f"{found.run} prompts" if found.run > 1 else "1 prompt"
             return [
-                Number("largest gap", f"{found.gap:.1e}", "append, overwrite and explicit", "Gap", found.passed),
+                Number(
+                    "largest gap", f"{found.gap:.1e}", f"append, overwrite, explicit; {prompts}", "Gap", found.passed
+                ),
                 Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
                 Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
                 Number(
-                    f"median after {T}", f"{last['fixed_median']:.3g}", f"own step: {last['own_median']:.3g}", "Median"
+                    f"median after {T}", small(last["fixed_median"]), f"own step: {small(last['own_median'])}", "Median"
                 ),
-                Number(f"mean after {T}", f"{last['fixed_mean']:.3g}", f"own step: {last['own_mean']:.3g}", "Mean"),
+                Number(f"mean after {T}", small(last["fixed_mean"]), f"own step: {small(last['own_mean'])}", "Mean"),
             ]
         case MoreLoops():
             rows = []
             for k, n in enumerate(found.contexts):
                 middle, share = _median(found.largest[k]), 100 * found.diverging[k]
                 rows.append(
-                    Number(f"λ_max, n = {n}", f"{middle:.3g}", f"{share:.3g} % of the prompts diverge", "λ_max")
+                    Number(f"λ_max, n = {n}", beside_two(middle), f"{share:.3g} % of the prompts diverge", "λ_max")
                 )
                 best = found.medians[k, found.best[k]]
                 rows.append(
                     Number(f"best loops, n = {n}", f"{found.best[k]}", f"median there {best:.3g}", "Best loops")
                 )
             if found.bound is not None:
-                crossed = "never" if found.crossed is None else f"from loop {found.crossed}"
+                passing = "not in the end" if found.above.any() else "never"
+                crossed = passing if found.crossed is None else f"from loop {found.crossed}"
                 rows.append(Number("above the bound", crossed, f"the bound ends at {found.bound[-1]:.2g}", "Bound"))
             return rows
         case Rivals():
@@ -173,29 +262,25 @@ def numbers(found: Found) -> list[Number]:
             rows.append(Number("transformer", took, "counts that it takes itself", "Checks", found.passed))
             return rows
         case Depth():
-            L = int(found.loops[-1])
-            return [
-                Number("one Σ, L = 1", f"{found.fixed[0]:.3g}", f"limit: {found.limit[0]:.3g}", "Fixed"),
-                Number(f"one Σ, L = {L}", f"{found.fixed[-1]:.3g}", f"limit: {found.limit[-1]:.3g}", "Fixed"),
-                Number("rotated, L = 1", f"{found.rotated[0]:.3g}", "n → ∞", "Rotated"),
-                Number(f"rotated, L = {L}", f"{found.rotated[-1]:.3g}", "n → ∞", "Rotated"),
-                Number("transformer", f"{found.transformer[0]:.3g}", f"{RUN} prompts, as their eigenvalues say",
-                       "Transformer", found.passed),
-            ]  # fmt: skip
+            ends = {int(found.loops[k]): k for k in (0, -1)}  # one where T = 1
+            rows = [
+                Number(f"one Σ, L = {L}", small(found.fixed[k]), f"limit: {small(found.limit[k])}", "Fixed")
+                for L, k in ends.items()
+            ]
+            rows += [Number(f"rotated, L = {L}", small(found.rotated[k]), "n → ∞", "Rotated") for L, k in ends.items()]
+            agrees = "both losses below rounding" if found.below_rounding else "as their eigenvalues say"
+            below = f"{RUN} prompts, {agrees}"
+            return [*rows, Number("transformer", small(found.transformer[0]), below, "Transformer", found.passed)]
 
 
 def headline(found: Found) -> tuple[str, float | None]:
     """The number of a view that says most, and what it is."""
     match found:
         case Append():
-            return "median squared error after T with the learned step", _finite(found.statistics["fixed_median"][-1])
+            return "median squared error after T with the learned step", finite(found.statistics["fixed_median"][-1])
         case MoreLoops():
-            return "median squared error after T, trained on n", _finite(found.medians[0, -1])
+            return "median squared error after T, trained on n", finite(found.medians[0, -1])
         case Rivals():
-            return "loops of EAGLE at the largest κ", _finite(found.loops["eagle"][-1])
+            return "loops of EAGLE at the largest κ", finite(found.loops["eagle"][-1])
         case Depth():
-            return "smallest loss after T, one covariance", _finite(found.fixed[-1])
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+            return "smallest loss after T, one covariance", finite(found.fixed[-1])

@@ -11,6 +11,7 @@ from looped.experiments.context import ContextResult, sweep
 from looped.experiments.context.result import RULED_BY_FEW
 from looped.experiments.context.stored import stored
 from looped.export.files import Export, script
+from looped.files import finite
 
 
 class ContextExport(Export[ContextResult]):
@@ -28,12 +29,12 @@ class ContextExport(Export[ContextResult]):
             "needed_ratio_at_T": {
                 "T": T,
                 "target_error": target,
-                "construction_median": _number(result.needed_ratio(target)[T]),
-                "construction_9_of_10": _number(result.needed_ratio(target, 2)[T]),
+                "construction_median": finite(result.needed_ratio(target)[T]),
+                "construction_9_of_10": finite(result.needed_ratio(target, 2)[T]),
                 "log10_n_exponential_requirement": theory.exponential_requirement(T, settings.features),
             },
             "condition_number_median": result.median_kappa.tolist(),
-            "marchenko_pastur": [_number(kappa) for kappa in result.marchenko_pastur],
+            "marchenko_pastur": [finite(kappa) for kappa in result.marchenko_pastur],
             "largest_error_of_bound": result.largest_of_bound,
             "diverging_prompts": {
                 str(n): int(count) for n, count in zip(result.n, result.diverging, strict=True) if count
@@ -48,7 +49,7 @@ class ContextExport(Export[ContextResult]):
         if (grid := result.learned) is not None:
             needed = result.learned_needed_ratio(target)
             out["learned"] = {
-                "needed_ratio_median": {str(k): _number(r) for k, r in zip(grid.loops, needed, strict=True)},
+                "needed_ratio_median": {str(k): finite(r) for k, r in zip(grid.loops, needed, strict=True)},
                 "mean_diagonal_of_A": grid.step.tolist(),
                 "antisymmetric_share_of_A": grid.antisymmetric.tolist(),
                 "n": grid.n.tolist(),
@@ -99,7 +100,3 @@ class ContextExport(Export[ContextResult]):
     def script(self) -> str:
         """Settings written out."""
         return script("context(settings)", self.result.settings, "context")
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

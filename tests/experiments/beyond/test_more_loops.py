@@ -95,3 +95,27 @@ def test_a_step_that_is_a_little_too_long_has_a_best_number_of_loops():
 def test_for_many_examples_the_errors_are_the_limit():
     run = found(features=2, condition_number=2.0, examples=5, test_examples=2000, prompts=8000, loops=3)
     np.testing.assert_allclose(run.errors[0].mean(axis=1), run.limit[0], rtol=0.15)
+
+
+def test_from_the_loop_that_is_named_on_the_median_stays_above_the_bound():
+    named = crossings = 0
+    for n in (1, 3, 8, 20, 60):
+        for d in (1, 3, 10):
+            for kappa in (1.0, 10.0, 1000.0) if d > 1 else (1.0,):
+                for m in (2, 10, 100):
+                    run = found(
+                        examples=n, features=d, condition_number=kappa, test_examples=m, tested_on="same", prompts=100
+                    )
+                    above = [
+                        bool(median > bound * (1 + 1e-9))
+                        for median, bound in zip(run.medians[0], run.bound, strict=True)
+                    ]
+                    if run.crossed is None:
+                        assert not above[-1]
+                    else:
+                        assert all(above[run.crossed :])
+                        assert run.crossed == 0 or not above[run.crossed - 1]
+                        named += 1
+                        crossings += above.index(True) < run.crossed
+    assert named > 20
+    assert crossings > 0  # the first crossing is another loop in some of them

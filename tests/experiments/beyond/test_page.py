@@ -1,6 +1,7 @@
 """The page and the command: a question each, its controls, its sentence, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,6 +141,68 @@ def test_every_chart_and_sentence_can_be_made_at_the_ends_of_the_settings(settin
     for number in words.numbers(result.found):
         assert "nan" not in number.value
     assert json.dumps(result.found.results, allow_nan=False)
+
+
+GRID = [
+    {"view": "more-loops", "examples": n, "test_examples": m, "tested_on": where, "features": d}
+    for n in (1, 20, 2000) for m in (5, 100) for where in ("identity", "same") for d in (1, 10)
+] + [
+    {"view": "depth", "examples": n, "features": d, "condition_number": kappa, "loops": T}
+    for n in (3, 40) for d in (1, 10) for kappa in (1.0, 50.0) for T in (1, 20)
+] + [{"examples": n, "features": d, "loops": T} for n in (3, 500) for d in (1, 10) for T in (1, 40)]  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", GRID, ids=str)
+def test_what_is_to_be_noticed_is_true_of_the_result(settings):
+    found = beyond(BeyondSettings(**settings, prompts=100)).found
+    said = " ".join(words.notice(found))
+    assert said
+    assert "more loops help" not in said
+    match settings.get("view", "append"):
+        case "more-loops":
+            a, b = np.median(found.largest, axis=1)
+            assert a < b  # "A longer training context makes the learned step longer"
+            assert ("stays above" in said) == (found.bound is not None and found.medians[0, -1] > found.bound[-1])
+        case "depth":
+            assert ("rotation changes nothing" in said) == (np.ptp(found.settings.eigenvalues) == 0)
+            assert ("One loop leaves" in said) == (found.rotated[0] > 1e-12)
+            assert ("no depth brings" in said) == (settings["examples"] < settings["features"])
+            labels = [number.label for number in words.numbers(found)]
+            assert len(set(labels)) == len(labels) == (3 if settings["loops"] == 1 else 5)
+        case "append":
+            assert ("No prompt diverges" in said) == (found.largest.max() <= 2)
+            if "rule the mean" in said:
+                assert found.statistics["fixed_mean"][-1] > 10 * found.statistics["fixed_median"][-1]
+
+
+def test_the_notice_of_the_rivals_names_what_was_fitted():
+    every = " ".join(words.notice(beyond(BeyondSettings(view="rivals")).found))
+    assert "Gradient descent κ^(1.00)" in every
+    assert "EAGLE 2.85" in every
+    assert "Powers" not in " ".join(words.notice(beyond(BeyondSettings(view="rivals", largest_condition=100.0)).found))
+
+
+@pytest.mark.parametrize("value", [2.001, 1.9996, 2.0049, 2 - 1e-12, 2.3, 0.5, 1e4])
+def test_a_factor_beside_two_is_told_from_two(value):
+    assert (float(words.beside_two(value)) > 2) == (value > 2)
+    assert float(words.beside_two(value)) != 2
+
+
+def test_a_loss_far_below_rounding_is_said_to_be_that():
+    found = beyond(BeyondSettings(view="depth", examples=2000, features=1, loops=200, prompts=100)).found
+    assert found.transformer[1] < 1e-30
+    card = words.numbers(found)[-1]
+    assert "below rounding" in card.below
+    assert card.passed
+    assert "e-" not in words.small(7e-177).replace("1e-30", "")
+    assert "n/d = 2000 " in words.verdict(found)
+    fixed = beyond(BeyondSettings(examples=2000, loops=100, prompts=100)).found
+    assert fixed.statistics["fixed_median"][-1] < 1e-100
+    assert words.numbers(fixed)[3].value == "below 1e-30"
+    usual = beyond(BeyondSettings(view="depth", prompts=100)).found
+    assert not usual.below_rounding
+    assert "as their eigenvalues say" in words.numbers(usual)[-1].below
+    assert not replace(usual, transformer=(usual.transformer[1] * 1.001, usual.transformer[1])).passed
 
 
 def test_reset_brings_the_defaults_back():
