@@ -136,7 +136,7 @@ def test_a_dragged_step_size_shows_the_divergence_and_a_mark_sets_what_it_is_nam
     def is_drawn(eta: float) -> bool:
         expected = compare(settings.replace(step_size=eta)).errors[:, 0]
         drawn = first_errors(page)  # up to where the curve leaves the chart
-        inside = [value for value in drawn if value is not None]
+        inside = [min(value, 1e6) for value in drawn if value is not None]
         return len(drawn) == 31 and inside == pytest.approx(expected[: len(inside)].clip(1e-17, 1e6), rel=1e-3)
 
     with subtests.test("the picture follows the step that stands above the slider, beyond 2/λ₁ = 1.1 as well"):
