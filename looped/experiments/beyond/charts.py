@@ -227,7 +227,7 @@ def depth_chart(found: Depth) -> Picture:
     loops = found.loops
     ratio = f"n/d = {found.ratio:.4g}"
     rows = [
-        Series(found.fixed, "one covariance", f"one covariance, {ratio}", "model", "solid", "circle", 3,
+        Series(found.fixed, "one covariance", f"one covariance, {ratio}", "model", "solid", "circle", 3, x=found.exact,
                text="one covariance {:.3g}"),
         Series(found.limit, "one covariance, limit", f"its limit of large d, {ratio}", "reference", "dash",
                text="its limit {:.3g}"),

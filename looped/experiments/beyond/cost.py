@@ -23,11 +23,11 @@ def estimate(settings: BeyondSettings) -> Cost:
     transformer = 0.0
     if settings.view == "append":
         tokens = chained(settings) * settings.tokens
-        transformer = loops * (3e-4 + A_NUMBER_OF_THE_CHAIN * tokens)
+        transformer = 0.3 + loops * (3e-4 + A_NUMBER_OF_THE_CHAIN * tokens)
         kept += 3 * (loops + 1)
     elif settings.view == "depth":
         tokens = RUN * settings.tokens
-        transformer = loops * (3e-4 + A_NUMBER_OF_THE_LOOP * tokens)
+        transformer = 0.3 + loops * (3e-4 + A_NUMBER_OF_THE_LOOP * tokens)
     else:
         kept += 7 * (loops + 1)
     drawn = 3 * min(settings.prompts * n * d, max(AT_ONCE, n * d))

@@ -78,9 +78,8 @@ def _rivals(found: Rivals) -> str:
 
 
 def _depth(found: Depth) -> str:
-    L = int(found.loops[-1])
-
     def course(losses: np.ndarray) -> str:
+        L = int(found.loops[len(losses) - 1])
         return f"{small(losses[0])} after one loop" + (f" and {small(losses[-1])} after {L}" if L > 1 else "")
 
     fixed = (
@@ -151,7 +150,7 @@ def _notice_rivals(found: Rivals) -> Iterator[str]:
 
 
 def _notice_depth(found: Depth) -> Iterator[str]:
-    first, last, L = small(found.fixed[0]), small(found.fixed[-1]), int(found.loops[-1])
+    first, last, L = small(found.fixed[0]), small(found.fixed[-1]), int(found.exact[-1])
     ends = f"goes from {first} to {last} in {L} loops" if L > 1 else f"is {first} after one loop"
     floor = f", and no depth brings it below 1 − n/d = {found.floor:.3g}" if found.floor else ""
     yield f"**One covariance.** At n/d = {found.ratio:.4g} the loss {ends}{floor}."
@@ -263,9 +262,10 @@ def numbers(found: Found) -> list[Number]:
             return rows
         case Depth():
             ends = {int(found.loops[k]): k for k in (0, -1)}  # one where T = 1
+            exact = {int(found.exact[k]): k for k in (0, len(found.exact) - 1)}
             rows = [
                 Number(f"one Σ, L = {L}", small(found.fixed[k]), f"limit: {small(found.limit[k])}", "Fixed")
-                for L, k in ends.items()
+                for L, k in exact.items()
             ]
             rows += [Number(f"rotated, L = {L}", small(found.rotated[k]), "n → ∞", "Rotated") for L, k in ends.items()]
             agrees = "both losses below rounding" if found.below_rounding else "as their eigenvalues say"
@@ -283,4 +283,4 @@ def headline(found: Found) -> tuple[str, float | None]:
         case Rivals():
             return "loops of EAGLE at the largest κ", finite(found.loops["eagle"][-1])
         case Depth():
-            return "smallest loss after T, one covariance", finite(found.fixed[-1])
+            return f"smallest loss after {found.exact[-1]} loops, one covariance", finite(found.fixed[-1])

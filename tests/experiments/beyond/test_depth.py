@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.special import comb
+from scipy.stats import chi2
 
 from looped import BeyondSettings
 from looped.experiments.beyond import stacks as module
@@ -120,3 +121,15 @@ def test_a_short_training_of_each_kind_lowers_the_loss():
     made = module.trained(seeds=1, steps=60, tested=200)
     assert (made["by_loop"][:, 0, LAYERS] < 0.3).all()
     assert made["steps"].shape == (2, 1, LAYERS)
+
+
+def test_the_loss_of_one_covariance_is_the_least_mean_over_all_prompts_and_not_over_those_drawn():
+    found = depth(BeyondSettings(view="depth", features=1, examples=6, loops=16, condition_number=1, prompts=100))
+
+    def loss(step, loops):
+        mean = quad(lambda x: (1 - step * x / 6) ** (2 * loops) * chi2(6).pdf(x), 0, 400, limit=400)
+        return mean[0]
+
+    for L, shown in zip(found.loops, found.fixed, strict=True):
+        least = minimize_scalar(lambda step, L=L: loss(step, L), bounds=(0.02, 1.2), method="bounded")
+        assert shown == pytest.approx(least.fun, rel=1e-5), L
