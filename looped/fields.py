@@ -25,7 +25,7 @@ MOST_NUMBERS = 60
 """Largest number of entries in a list of numbers, such as the ratios of a sweep."""
 
 
-_BREAKS = re.compile(r"(?:[^\S ]|[\x00-\x1f\x7f-\x9f])\s*")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]\s*")
 """Line breaks, tabs, and what else moves the cursor of a terminal."""
 
 

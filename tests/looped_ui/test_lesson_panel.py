@@ -184,9 +184,13 @@ def test_a_setting_put_back_to_its_default_stays_there_after_a_reload_and_when_t
     *_, name = lesson.settings
     default = {name: getattr(kind(), name)}
     field = kind.table[name]
-    element = next(element for kind_ in ("number_input", "selectbox", "text_input", "toggle")
-                   for element in getattr(at, kind_) if element.key == field.key)  # fmt: skip
-    element.set_value(field.to_text(default[name]) if field.kind in ("numbers", "step") else default[name])
+    if field.kind == "step":
+        mark = next(mark for mark in field.marks if mark.value == default[name])
+        at.button_group(key=f"{field.key}_marks").set_value(mark.label)
+    else:
+        element = next(element for kind_ in ("number_input", "selectbox", "text_input", "toggle")
+                       for element in getattr(at, kind_) if element.key == field.key)  # fmt: skip
+        element.set_value(field.to_text(default[name]) if field.kind == "numbers" else default[name])
     changed = run(at).session_state[f"{page}.last"]
     assert changed == settings_of(lesson, kind).replace(**default)
     assert at.query_params["default"] == field.key
