@@ -71,7 +71,7 @@ class Softmax(GradientDescent):
     def subtitle(cls) -> str:
         """One sentence on a pass of the loop."""
         return (
-            "A prompt holds n examples and a query. One attention layer with a softmax over its scores reads it "
+            "A prompt holds n examples and a query. One attention layer with a softmax over its scores, applied "
             "T times: every pass, or loop, is a gradient step on log Σ exp(⟨x_i, w⟩ − αy_i), not on the squared error."
         )
 

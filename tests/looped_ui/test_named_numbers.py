@@ -205,3 +205,14 @@ def test_half_a_step_is_rounded_with_a_word_and_the_sentences_call_0_by_its_swit
     assert settings_of(at, "train").steps == 8
     assert TrainSettings.table["steps"].in_words(0) == "automatic"
     assert TrainSettings.table["patience"].in_words(12) == "12"
+
+
+def test_a_number_that_stood_for_a_name_before_and_is_reported_late_is_no_choice():
+    at = open_page(**TWO)
+    before = at.number_input(key="step_number").value
+    at = set_value(at, "number_input", "kappa", 100.0)
+    assert at.number_input(key="step_number").value != before
+    at = set_value(at, "number_input", "step_number", before)
+    assert settings_of(at).step_size == "auto"
+    assert queried(at) is None
+    assert settings_of(set_value(at, "number_input", "step_number", 0.7)).step_size == 0.7
