@@ -16,6 +16,7 @@ LINES = {
 QUESTIONS = {"more-loops": "More loops than trained", "rivals": "EAGLE and rivals", "depth": "When is depth needed?"}
 
 
+@pytest.mark.thorough
 def test_every_question_has_its_picture_and_sentence_in_the_first_window(visit: Visit) -> None:
     visit.open("beyond?v=1")
     for view, line in LINES.items():

@@ -50,6 +50,7 @@ def test_closed_views_cost_nothing_and_open_with_a_link(visit: Visit) -> None:
     assert "inside=true" in page.url
 
 
+@pytest.mark.thorough
 def test_the_player_never_runs_the_script_keeps_its_loop_and_is_worked_by_keyboard_alone(
     visit: Visit, subtests: pytest.Subtests
 ) -> None:
@@ -156,6 +157,7 @@ def light(player: Locator) -> list[bool]:
     return [sum(map(int, re.findall(r"\d+", colour)[:3])) > 380 for colour in colours]
 
 
+@pytest.mark.thorough
 def test_one_click_sets_the_optimal_step(visit: Visit) -> None:
     page = visit.open("?modes=true").page
     found = modes.split(compare(Settings()))

@@ -38,6 +38,7 @@ def test_first_view_needs_no_click_and_no_outside_request_and_one_run_more_for_c
     assert (visit.asked, visit.started) == (2, 2)  # where the second is asked for during the first, that has no end
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 400])
 def test_every_main_control_moves_by_keyboard_alone(visit: Visit, width: int) -> None:
     page = visit.open(width=width).page
@@ -67,6 +68,7 @@ def test_every_main_control_moves_by_keyboard_alone(visit: Visit, width: int) ->
             assert visit.metrics()["κ measured"] == moved
 
 
+@pytest.mark.thorough
 def test_every_move_is_one_run_and_goes_past_whole_numbers(visit: Visit) -> None:
     """The slider of κ puts kappa=10.0 into the link, where typing puts kappa=10."""
     page = visit.open().page
@@ -92,6 +94,7 @@ def test_every_move_is_one_run_and_goes_past_whole_numbers(visit: Visit) -> None
     assert visit.numbers()["n"] == "77"
 
 
+@pytest.mark.thorough
 def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit) -> None:
     visit.open("?n=30&d=5&seed=3&noise=0.5")
     for key in ("T", "kappa"):
@@ -109,6 +112,7 @@ def test_a_link_shows_the_same_numbers_elsewhere(visit: Visit) -> None:
     expect(visit.alert("Some values could not be used")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_bad_link_is_repaired_and_every_change_is_named(visit: Visit) -> None:
     page = visit.open("?T=20000&n=abc&kappa=0.5").page
     warning = visit.alert("Some values could not be used")
@@ -248,6 +252,7 @@ def test_the_address_names_the_columns_that_are_shown_and_reset_reaches_a_contro
         expect(size).to_have_value("64")
 
 
+@pytest.mark.thorough
 def test_the_chart_has_a_text_and_a_table_and_a_step_above_the_limit_is_announced_and_still_drawn(
     visit: Visit, subtests: pytest.Subtests
 ) -> None:
@@ -288,6 +293,7 @@ def test_the_chart_has_a_text_and_a_table_and_a_step_above_the_limit_is_announce
         assert chart["range"][0] < 0 < chart["range"][1] < 8
 
 
+@pytest.mark.thorough
 def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_with_its_settings(
     visit: Visit, subtests: pytest.Subtests
 ) -> None:

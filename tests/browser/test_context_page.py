@@ -46,6 +46,7 @@ def test_the_first_view_is_drawn_and_moves_by_keyboard_and_the_link_says_how(vis
 GUESS = "() => document.querySelector('.st-key-need .js-plotly-plot').data[0].y"
 
 
+@pytest.mark.thorough
 def test_a_guess_is_drawn_with_the_pointer_or_set_by_keys_and_a_link_shows_the_same_numbers_elsewhere(
     visit: Visit,
 ) -> None:
@@ -82,6 +83,7 @@ def test_a_guess_is_drawn_with_the_pointer_or_set_by_keys_and_a_link_shows_the_s
     assert visit.lines("need") == need
 
 
+@pytest.mark.thorough
 def test_a_long_sweep_announces_its_cost_and_can_be_stopped_and_resumed(visit: Visit) -> None:
     page = visit.open("context?learned=true&seed=7&learned-ratios=2,4,8&learned-T=30,50").page
     expect(page.get_by_text("This sweep takes about")).to_be_visible()
@@ -99,6 +101,7 @@ def test_a_long_sweep_announces_its_cost_and_can_be_stopped_and_resumed(visit: V
     expect(progress).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_the_files_can_be_taken_along_and_another_page_and_back_keeps_the_settings(
     visit: Visit, subtests: pytest.Subtests, tmp_path: Path
 ) -> None:

@@ -6,8 +6,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.thorough import thorough_but
-
 from .conftest import ROOT
 from .visit import VIEWPORT, Visit
 
@@ -23,7 +21,8 @@ def violations(visit: Visit) -> list[str]:
     return [f"{v['id']}: {v['help']}; {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in SERIOUS]
 
 
-@pytest.mark.parametrize("link", thorough_but(lambda link: link == "compare", PAGES))
+@pytest.mark.thorough
+@pytest.mark.parametrize("link", PAGES)
 def test_a_page_fits_a_phone_answers_to_its_name_asks_no_other_server_and_can_be_read_by_all(
     visit: Visit, subtests: pytest.Subtests, link: str
 ) -> None:

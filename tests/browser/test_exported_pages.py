@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 
 from looped import cli
 from tests.results import COMMANDS
-from tests.thorough import thorough_but
 
 from .visit import Visit
 
@@ -53,7 +52,8 @@ def assert_coloured(visit: Visit, path: Path) -> None:
     assert max(hues) >= 2
 
 
-@pytest.mark.parametrize("name", thorough_but(lambda name: name == "compare", COMMANDS))
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_page_that_a_visitor_takes_along_is_that_of_the_command_white_with_coloured_lines(
     visit: Visit, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

@@ -111,6 +111,7 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         assert page.evaluate(hidden) == before
 
 
+@pytest.mark.thorough
 def test_without_the_component_the_page_has_streamlits_chart(other_tab: Visit) -> None:
     page = other_tab.page
     page.add_init_script("Object.defineProperty(window, 'Plotly', { get: () => undefined, set: () => {} })")
@@ -126,6 +127,7 @@ def first_errors(page: Page) -> list[float]:
         trace => trace.name === 'Looped transformer' && trace.xaxis === 'x5').y""")
 
 
+@pytest.mark.thorough
 def test_a_dragged_step_size_shows_the_divergence_and_a_mark_sets_what_it_is_named_after(
     visit: Visit, subtests: pytest.Subtests
 ) -> None:

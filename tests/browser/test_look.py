@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from looped.algorithms import ALGORITHMS
-from tests.thorough import thorough_but
 
 from .conftest import ROOT
 from .visit import AT_REST, PAINTED, VIEWPORT, Visit
@@ -110,7 +109,8 @@ def alone(cards: list[dict[str, float]]) -> bool:
     return any(min(found) > 2 for found in edges)
 
 
-@pytest.mark.parametrize("link", thorough_but(lambda link: link == "compare", PAGES))
+@pytest.mark.thorough
+@pytest.mark.parametrize("link", PAGES)
 def test_charts_can_be_read_in_both_themes_formulas_and_cards_fit_and_no_symbol_stands_there_as_it_is_typed(
     visit: Visit, subtests: pytest.Subtests, link: str
 ) -> None:

@@ -116,6 +116,7 @@ def test_whole_numbers_are_read_with_an_exponent_and_rounded_with_a_word(
         assert_is(visit, "T", "11")
 
 
+@pytest.mark.thorough
 def test_a_browser_whose_language_has_a_decimal_comma_reads_both_marks(chromium: Browser, server: str) -> None:
     context = chromium.new_context(locale="de-DE")
     visit = Visit(context.new_page(), server).open("?kappa=2.5")

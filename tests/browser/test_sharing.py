@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from looped.settings import FIELDS, LINK_VERSION
-from tests.thorough import thorough_but
 
 from .conftest import running_app
 from .visit import PAINTED, VIEWPORT, Visit
@@ -28,7 +27,8 @@ def link(opened: Locator, place: int) -> str:
     return "?" + urlparse(opened.get_by_test_id("stCode").nth(place).inner_text().strip()).query
 
 
-@pytest.mark.parametrize("kind", thorough_but(lambda kind: kind == "table", EVERY_FIELD))
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", EVERY_FIELD)
 def test_the_full_link_carries_every_field_and_shows_the_same_numbers_elsewhere(visit: Visit, kind: str) -> None:
     asked = parse_qs(EVERY_FIELD[kind])
     visit.open(f"?{EVERY_FIELD[kind]}")
@@ -45,6 +45,7 @@ def test_the_full_link_carries_every_field_and_shows_the_same_numbers_elsewhere(
     expect(visit.alert("Some values")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit) -> None:
     page = visit.open("?lesson=conditioning").page
     metrics, opened = visit.metrics(), visit.share()
@@ -71,6 +72,7 @@ def test_embedded_the_page_has_no_bars_and_does_not_scroll_sideways(visit: Visit
     visit.until(lambda: not visit.scrolls_sideways(), "a page as wide as its frame")
 
 
+@pytest.mark.thorough
 def test_embedded_every_page_shows_its_picture_and_nothing_below_in_a_small_frame(
     visit: Visit, subtests: pytest.Subtests
 ) -> None:
@@ -86,6 +88,7 @@ def test_embedded_every_page_shows_its_picture_and_nothing_below_in_a_small_fram
             assert not visit.scrolls_sideways()
 
 
+@pytest.mark.thorough
 def test_the_files_are_those_of_what_is_on_the_screen(visit: Visit, tmp_path: Path) -> None:
     visit.open("?T=20&n=30&d=5&seed=4").share()
     contents = {label: visit.download(label, tmp_path) for label in ("JSON", "CSV", "HTML", "Python", "NPZ")}
@@ -110,6 +113,7 @@ def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server(visit: Visit, 
         visit.leave()
 
 
+@pytest.mark.thorough
 def test_going_to_another_page_and_back_brings_the_settings_back(visit: Visit) -> None:
     page = visit.open("?kappa=20&n=30").page
     metrics = visit.metrics()

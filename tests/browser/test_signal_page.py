@@ -36,6 +36,7 @@ def test_both_models_train_to_their_levels(visit: Visit) -> None:
     assert max(above) < 5
 
 
+@pytest.mark.thorough
 def test_training_stops_and_resumes_and_both_pictures_follow_s_while_it_is_dragged(visit: Visit) -> None:
     page = visit.open("signal?steps=100000").page
     page.get_by_role("button", name="Train", exact=True).click()

@@ -49,6 +49,7 @@ def step_of(page: Page) -> int:
     return int(found[1])
 
 
+@pytest.mark.thorough
 def test_training_moves_stops_continues_survives_other_pages_and_ends_with_its_tab(other_tab: Visit) -> None:
     visit = other_tab.open(LONG)
     page, process = visit.page, server_process(visit)

@@ -123,6 +123,7 @@ def test_a_short_training_of_each_kind_lowers_the_loss():
     assert made["steps"].shape == (2, 1, LAYERS)
 
 
+@pytest.mark.thorough
 def test_the_loss_of_one_covariance_is_the_least_mean_over_all_prompts_and_not_over_those_drawn():
     found = depth(BeyondSettings(view="depth", features=1, examples=6, loops=16, condition_number=1, prompts=100))
 
