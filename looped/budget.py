@@ -6,6 +6,7 @@ settings now and allow them a minute later; a formula says the same on every mac
 """
 
 import math
+import os
 from dataclasses import dataclass
 
 from looped.fields import SettingsError
@@ -53,3 +54,8 @@ class Cost:
             for value, most, unit in parts
             if most < value < math.inf
         ]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -61,7 +61,7 @@ def fill_up(settings: Settings, first: int) -> None:
         jobs.forget(NAME)
         return
     if _of(settings) is None:
-        jobs.begin(NAME, Rest(settings, first))
+        jobs.begin(NAME, Rest(settings, first), away=False)
 
     def look(_job: jobs.Job[int] | None) -> None:
         if ready(settings) > first:

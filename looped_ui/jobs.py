@@ -16,10 +16,14 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import streamlit as st
 
+from looped.budget import cores
+
 REFRESH = 0.6
 """Seconds between two looks at a running job."""
 SNAPSHOT_EVERY = 0.4
 """Least seconds between two snapshots of a running job."""
+SCHEDULER = "LOOPED_SCHEDULER"
+"""Environment variable with the address of a Dask scheduler: trainings run there, and not in this process."""
 NICENESS = 10
 """Niceness added to a job's thread, so that threads that answer sliders come first, where the system has it."""
 LAST_STEP = 5.0
@@ -85,10 +89,12 @@ class Line:
             job.join(LAST_STEP)
 
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-LINE = Line(CORES)
+LINE = Line(cores())
 """The line of this server, for all its visitors."""
+AWAY = Line(100)
+"""The line of jobs on a cluster, which has a queue of its own."""
 atexit.register(LINE.close)
+atexit.register(AWAY.close)
 
 
 class Job(Generic[Record]):
@@ -97,12 +103,13 @@ class Job(Generic[Record]):
     `records` only ever grows and `snapshot` is replaced as a whole, so both can be read at any time.
 
     Args:
-        work: The work that is done.
+        work: The work that is done; on a cluster, its state as it last came back.
         line: The line in which it waits for its turn.
+        scheduler: Address of the scheduler of a cluster that does the work; empty to do it here.
     """
 
-    def __init__(self, work: Work[Record], line: Line = LINE) -> None:
-        self.work, self.line = work, line
+    def __init__(self, work: Work[Record], line: Line = LINE, scheduler: str = "") -> None:
+        self.work, self.line, self.scheduler = work, line, scheduler
         self.records: list[Record] = []
         self.snapshot = work.snapshot()
         self.state: State = "new"
@@ -164,17 +171,24 @@ class Job(Generic[Record]):
     def _steps(self, told_to_stop: threading.Event) -> None:
         began, looked = time.monotonic() - self.seconds, time.monotonic()
         try:
-            for record in self.work.run():
+            for record in self._away(told_to_stop) if self.scheduler else self.work.run():
                 self.records.append(record)
                 now = time.monotonic()
                 self.seconds = now - began
-                if told_to_stop.is_set():
+                if told_to_stop.is_set() and not self.scheduler:  # there all records of its last state must come in
                     return
                 if now - looked > SNAPSHOT_EVERY:
                     self.snapshot, looked = self.work.snapshot(), now
         finally:
             self.snapshot = self.work.snapshot()
         self._change("running", "finished")
+
+    def _away(self, told_to_stop: threading.Event) -> Iterator[Record]:
+        from looped.sweeps import remote
+
+        for records, work in remote.steps(self.work, self.scheduler, told_to_stop):
+            self.work = work
+            yield from records
 
     def _change(self, old: State, new: State) -> bool:
         with self._changes:
@@ -210,10 +224,17 @@ def current(name: str) -> Job[Any] | None:
     return st.session_state.get(f"job_{name}")
 
 
-def begin(name: str, work: Work[Any]) -> None:
-    """Start work as this visitor's job of that name; the one before it is stopped and forgotten."""
+def begin(name: str, work: Work[Any], *, away: bool = True) -> None:
+    """Start work as this visitor's job of that name; the one before it is stopped and forgotten.
+
+    Args:
+        name: Name of the job.
+        work: the work.
+        away: whether it is done on a cluster where one is named; work that fills a cache of this process is not.
+    """
     forget(name)
-    st.session_state[f"job_{name}"] = job = Job(work)
+    scheduler = os.environ.get(SCHEDULER, "") if away else ""
+    st.session_state[f"job_{name}"] = job = Job(work, AWAY if scheduler else LINE, scheduler)
     _go_on(name, job)
 
 

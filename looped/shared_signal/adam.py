@@ -8,6 +8,7 @@ are ruled by their derivatives, `looped.training` and GPT-2, use it.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,14 +27,23 @@ class Adam:
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], decay: tuple[float, float]) -> None:
-        trained = list(parameters)
+        self.parameters = list(parameters)
         self.decay, self.steps = decay, 0
-        self.flat = torch.cat([p.detach().flatten() for p in trained])
+        self.flat = torch.cat([p.detach().flatten() for p in self.parameters])
         self.gradient = torch.zeros_like(self.flat)
         self.mean = torch.zeros_like(self.flat)
         self.square = torch.zeros_like(self.flat)
+        self._share()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Continue from a pickle, in which each tensor has a storage of its own."""
+        self.__dict__.update(state)
+        self._share()
+
+    def _share(self) -> None:
+        """Make the parameters and their gradients views of the vectors."""
         at = 0
-        for p in trained:
+        for p in self.parameters:
             rows = slice(at, at + p.numel())
             p.data = self.flat[rows].view_as(p)
             p.grad = self.gradient[rows].view_as(p)  # autograd adds into it

@@ -102,15 +102,91 @@ def initial_model(kind: Kind, task: SignalTask, seed: int, dtype: torch.dtype = 
     return model
 
 
-@in_one_thread
+class Trainer:
+    """A training that can stop after any record, be pickled, and go on elsewhere with the same numbers.
+
+    Adam on the squared error of fresh prompts, in the dtype of the model's weights. It sees weights for tokens in their
+    `token_units`, where all of them are of one size: a shared signal of 10·(1, …, 1) makes labels 45 times as large as
+    features, and without units the block stays at the level of linear self-attention (d = 20, M = 40). Between records,
+    and only then, the model is in these units.
+
+    Args:
+        model: the model as `initial_model` gives it, or one trained before; it is trained in place.
+        task: the distribution of the prompts.
+        plan: the sizes and rates of the training.
+    """
+
+    def __init__(self, model: SignalModel, task: SignalTask, plan: TrainingPlan) -> None:
+        self.model, self.task, self.plan = model, task, plan
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        self._dtype = parameters[0].dtype
+        self._units = token_units(task).to(self._dtype)
+        self._optimiser = Adam(parameters, (0.9, plan.second_moment_decay))
+        self._losses, self._since = torch.zeros((), dtype=self._dtype), 0
+        self._done = -1  # steps; -1 until the start is reported
+        # Another stream than that of the weights, which are seeded with the plain number.
+        self._generator = torch.Generator().manual_seed(plan.seed + 2**40)
+        self._before_draw = self._generator.get_state()
+        self._drawn: tuple[Tensor, Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """All but the prompts that are drawn ahead, which the generator draws again."""
+        return self.__dict__ | {"_drawn": None}
+
+    @in_one_thread
+    def run(self) -> Iterator[Progress]:
+        """Continue to the end. Dropping the iterator pauses after a record; a new one continues.
+
+        At the end a linear transformer block is put into the form whose g ends in 1 (`LTB.normalise`), the same
+        function.
+
+        Yields:
+            A record before the first step, after every `report_every` steps, and after the last.
+        """
+        model, plan = self.model, self.plan
+        if self._done < 0:
+            self._done = 0
+            yield Progress(0, math.nan, exact_risk(self.task, model.effective()), 0.0)
+        if self._done < plan.steps:
+            model.rescale(1 / self._units)
+        while self._done < plan.steps:
+            rate = plan.rate(self._done)
+            E, y = self._prompts()
+            loss = (model(E) - y).square().mean()
+            self._optimiser.step(loss, rate)
+            self._losses += loss.detach()
+            self._since += 1
+            self._done += 1
+            if self._done % plan.report_every and self._done < plan.steps:
+                continue
+            model.rescale(self._units)
+            if self._done == plan.steps and isinstance(model, LTB):
+                model.normalise()
+            mean = float(self._losses * self._units[-1].square()) / self._since
+            self._losses.zero_()
+            self._since = 0
+            yield Progress(self._done, mean, exact_risk(self.task, model.effective()), rate)
+            if self._done < plan.steps:
+                model.rescale(1 / self._units)
+
+    def _prompts(self) -> tuple[Tensor, Tensor]:
+        """E (B, d+1, M+1) and y (B,) of the next step, in units of their own."""
+        plan, task = self.plan, self.task
+        a_step = plan.batch * (task.features + 1) * (task.examples + 1)
+        at_once = max(1, min(STEPS_AT_ONCE, NUMBERS_AT_ONCE // a_step))
+        place = self._done % at_once
+        if place == 0:
+            self._before_draw = self._generator.get_state()
+        if place == 0 or self._drawn is None:
+            self._generator.set_state(self._before_draw)
+            prompts = draw(task, at_once * plan.batch, self._generator, self._dtype)
+            self._drawn = prompts.E / self._units[:, None], prompts.y / self._units[-1]
+        rows = slice(place * plan.batch, (place + 1) * plan.batch)
+        return self._drawn[0][rows], self._drawn[1][rows]
+
+
 def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None) -> Iterator[Progress]:
-    """Train a model in place by Adam on the squared error of fresh prompts, in the dtype of its weights.
-
-    Adam sees weights for tokens in their `token_units`, where all of them are of one size: a shared signal of
-    10·(1, …, 1) makes labels 45 times as large as features, and without units the block stays at the level of linear
-    self-attention (d = 20, M = 40). Between records, and only then, the model is in these units.
-
-    At the end a linear transformer block is put into the form whose g ends in 1 (`LTB.normalise`), the same function.
+    """Train a model in place, as `Trainer` does.
 
     Args:
         model: the model as `initial_model` gives it, or one trained before.
@@ -120,43 +196,4 @@ def train(model: SignalModel, task: SignalTask, plan: TrainingPlan | None = None
     Yields:
         A record before the first step, after every `report_every` steps, and after the last.
     """
-    plan = plan or TrainingPlan()
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    dtype = parameters[0].dtype
-    units = token_units(task).to(dtype)
-    optimiser = Adam(parameters, (0.9, plan.second_moment_decay))
-    losses = torch.zeros((), dtype=dtype)
-    since = 0
-    yield Progress(0, math.nan, exact_risk(task, model.effective()), 0.0)
-    model.rescale(1 / units)
-    for step, (E, y) in enumerate(_stream(task, plan, units)):
-        rate = plan.rate(step)
-        loss = (model(E) - y).square().mean()
-        optimiser.step(loss, rate)
-        losses += loss.detach()
-        since += 1
-        done = step + 1
-        if done % plan.report_every == 0 or done == plan.steps:
-            model.rescale(units)
-            if done == plan.steps and isinstance(model, LTB):
-                model.normalise()
-            mean = float(losses * units[-1].square()) / since
-            yield Progress(done, mean, exact_risk(task, model.effective()), rate)
-            model.rescale(1 / units)
-            losses.zero_()
-            since = 0
-    model.rescale(units)
-
-
-def _stream(task: SignalTask, plan: TrainingPlan, units: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """E (B, d+1, M+1) and y (B,) for every step, in units of their own."""
-    # Another stream than that of the weights, which are seeded with the plain number.
-    generator = torch.Generator().manual_seed(plan.seed + 2**40)
-    a_step = plan.batch * (task.features + 1) * (task.examples + 1)
-    at_once = max(1, min(STEPS_AT_ONCE, NUMBERS_AT_ONCE // a_step))
-    for start in range(0, plan.steps, at_once):
-        prompts = draw(task, at_once * plan.batch, generator, units.dtype)
-        E, y = prompts.E / units[:, None], prompts.y / units[-1]
-        for k in range(min(at_once, plan.steps - start)):
-            rows = slice(k * plan.batch, (k + 1) * plan.batch)
-            yield E[rows], y[rows]
+    yield from Trainer(model, task, plan or TrainingPlan()).run()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from looped.budget import cores
 from looped.experiments import EXPERIMENTS, Experiment
 from looped.fields import SettingsError
 from looped.files import utf8
@@ -164,7 +165,7 @@ def _make(
     names = list(wanted)
     size = int(min(MOST_IN_A_BATCH, max(1, BATCH_SECONDS * len(names) / max(seconds, 1e-3))))
     address = scheduler or os.environ.get(places.ADDRESS, "")
-    number = places.cores() if workers is None else workers
+    number = cores() if workers is None else workers
     alone = not address and (
         number == 0 or (workers is None and (seconds < SHORT or number == 1 or not places.dask_is_there()))
     )

@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import logging
-import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,14 +19,12 @@ CONNECT = 10
 """Seconds to wait for a scheduler."""
 RETRIES = 2
 """How often a batch is made again when its worker is lost."""
+MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+"""Dask's own setting gives memory back to the system at every step of a training, which then takes half as long again
+(9.5 s and 4.6 s in the system against 8.6 s and 0.1 s, 100 steps of a preconditioner)."""
 QUIET = {"DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"}
 """The environment of workers: what goes wrong is said by the sweep."""
 NEEDS = "needs Dask: pip install 'looped[cluster]'."
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def dask_is_there() -> bool:
@@ -56,19 +53,16 @@ def on_dask(experiment: str, keep: bool, address: str, workers: int) -> Iterator
     """
     if not dask_is_there():
         raise SettingsError("scheduler" if address else "workers", f"A sweep on several processes {NEEDS}")
+    import dask
     from distributed import Client, LocalCluster, as_completed
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         if address:
-            try:
-                client = stack.enter_context(Client(address, timeout=CONNECT, set_as_default=False))
-            except (OSError, TimeoutError, ValueError) as error:
-                why = f"No scheduler answers at {address} ({type(error).__name__})"
-                raise SettingsError("scheduler", f"{why}: start one there, or leave it out to run here.") from None
-            _same_versions(client, address)
+            client = stack.enter_context(connect(address))
         else:
             stack.enter_context(_no_main())
+            stack.enter_context(dask.config.set(MEMORY))
             cluster = stack.enter_context(
                 LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, env=QUIET)
             )
@@ -86,6 +80,26 @@ def on_dask(experiment: str, keep: bool, address: str, workers: int) -> Iterator
                 future.release()
 
         yield make
+
+
+def connect(address: str) -> Any:
+    """A client of the scheduler at an address.
+
+    Raises:
+        SettingsError: if Dask is not installed, if no scheduler answers, or if a worker has another version of the
+            package.
+    """
+    if not dask_is_there():
+        raise SettingsError("scheduler", f"A scheduler {NEEDS}")
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        why = f"No scheduler answers at {address} ({type(error).__name__})"
+        raise SettingsError("scheduler", f"{why}: start one there, or leave it out to run here.") from None
+    _same_versions(client, address)
+    return client
 
 
 @contextlib.contextmanager

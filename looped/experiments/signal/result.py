@@ -14,7 +14,7 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal.levels import Levels, levels, levels_of
 from looped.shared_signal.lsa_minimum import lsa_minimum
 from looped.shared_signal.models import LTB, ReadOut, SignalModel, read_out
-from looped.shared_signal.training import Kind, Progress, initial_model, train
+from looped.shared_signal.training import Kind, Progress, Trainer, initial_model
 from looped.threads import in_one_thread
 
 Matrix = Tensor | Sequence[Sequence[float]]
@@ -83,11 +83,11 @@ class SignalTraining:
         self.history: dict[Kind, list[Progress]] = {kind: [] for kind in self.models}
         self.levels = levels(self.task, settings.seed)
         """The smallest risks on this task. Weights of a training that ends lower become a start, and set the level."""
-        self._records = zip(*(train(model, self.task, settings.plan()) for model in self.models.values()), strict=True)
+        self._trainers = [Trainer(model, self.task, settings.plan()) for model in self.models.values()]
 
     def run(self) -> Iterator[dict[Kind, Progress]]:
         """Continue to the end, a record of every model at a time. Dropping the iterator pauses; a new one continues."""
-        for records in self._records:  # not `yield from`, which would end the training with the iterator
+        for records in zip(*(trainer.run() for trainer in self._trainers), strict=True):
             now = dict(zip(self.models, records, strict=True))
             if "lsa" in now and now["lsa"].risk < self.levels.lsa.risk:
                 found = lsa_minimum(self.task, [self.models["lsa"].effective()])

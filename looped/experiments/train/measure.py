@@ -129,6 +129,10 @@ class TrainWork:
         self._frames: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._pieces: Iterator[TrainResult] | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """All but the place in the evaluation, which starts over elsewhere and gives the same numbers."""
+        return self.__dict__ | {"_pieces": None}
+
     @property
     def training(self) -> bool:
         """True where there are steps left to make."""
