@@ -18,7 +18,16 @@ STYLE = """<style>
 .katex-display { padding-block: 0.4em 0.6em }
 [data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
-@media (max-width: 640px) { .stMainBlockContainer > div > div:has(> .st-key-picture), .st-key-picture { order: -1 } }
+[data-testid="stMarkdownContainer"] .katex:not(.katex-display *) { font-size: 1em }
+[data-testid="stMarkdownContainer"] .katex:not(.katex-display *) :is(.mathnormal, .mathrm, .mord, .mbin, .mrel) {
+    font-family: inherit; font-style: normal
+}
+@media (max-width: 640px) {
+    .stMainBlockContainer > div > div:has(> .st-key-picture), .st-key-picture { order: -1 }
+    .stMainBlockContainer > div > div:has(> .st-key-top), .st-key-top { order: -2 }
+    .st-key-top > :first-child { flex-basis: 100% }
+    .st-key-top h1 { font-size: 1.6rem; padding: 0 }
+}
 </style>"""
 
 # Fetched while the server imports PyTorch, and not only when the first chart is mounted.

@@ -75,6 +75,16 @@ def test_lessons_read_the_tokens_but_for_the_defaults_a_floor_of_the_state_form_
     ]  # fmt: skip
 
 
+def test_the_scores_of_the_first_look_shrink_in_every_loop_and_stay_above_0_with_noise_alone():
+    for noise in (0.0, 0.5):
+        for seed in SEEDS:
+            result = run(OPENING, seed=seed, noise=noise, prompts=3)
+            X, y = result.prompts.X.numpy(), result.prompts.y.numpy()
+            sizes = np.linalg.norm(np.einsum("bnd,tbd->tbn", X, result.looped) - y, axis=2)
+            assert (np.diff(sizes, axis=0) <= 1e-12).all()
+            assert (sizes[-1] < 0.1 * sizes[0]).all() == (noise == 0)
+
+
 def test_a_pass_of_the_first_look_changes_the_query_alone():
     settings = Settings(**LESSONS[OPENING].settings, prompts=3)
     batch = prompts.draw(settings)
@@ -209,6 +219,18 @@ def test_gdpp_is_hundreds_of_times_below_gradient_descent_and_grows_at_first():
         after = h * (1 - reach * h) ** 2
         assert after.max() / after.min() < h.max() / h.min()
         h = after
+
+
+def test_eagle_takes_16_loops_at_a_hundred_times_the_condition_number_where_newton_takes_19():
+    for kappa, loops in ((100.0, 10), (1e4, 16)):
+        run_to = [first(medians("eagle", condition_number=kappa, seed=seed), 1e-10) for seed in SEEDS]
+        assert set(run_to) == {loops}
+    result = run("eagle")
+    factors = result.algorithm.factors[1]
+    assert float(factors[:, 0].abs().max()) < 1e-12  # the largest mode goes whole
+    h = result.prompts.spectrum.eigenvalues[0].numpy()
+    after = h * (1 - h / (3 * h[0])) ** 2
+    assert (np.diff(after / h) > 0).all()  # the larger, the more
 
 
 def test_momentum_leaves_nine_elevenths_a_loop():

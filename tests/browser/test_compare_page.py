@@ -1,5 +1,6 @@
 """The first page as a visitor meets it: keyboard, link, phone, files."""
 
+import itertools
 import math
 import re
 from pathlib import Path
@@ -7,6 +8,8 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import expect
+
+from looped.experiments.compare.lessons import OPENING
 
 from .visit import CONTROLS, Visit
 
@@ -142,6 +145,31 @@ def test_a_phone_never_scrolls_sideways(visit: Visit, subtests: pytest.Subtests)
                     ".filter(([right]) => right > innerWidth)"
                 )
                 assert beyond == []
+
+
+CELLS = """() => [...document.querySelectorAll('.st-key-stage .heatmap-label')].map(label => {
+    const {left, right, top, bottom} = label.getBoundingClientRect();
+    return {left, right, row: Math.round((top + bottom) / 2), size: parseFloat(getComputedStyle(label.querySelector('text')).fontSize),
+            text: label.textContent};
+})"""
+"""The numbers in the cells of the first picture."""
+
+
+def test_numbers_in_cells_keep_apart_where_the_page_is_small_or_its_type_large(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
+    link = f"?lesson={OPENING}"
+    for changes, width, height, size in (("&embed=true", 700, 500, 13), ("&present=1", 1280, 720, 16)):
+        with subtests.test(changes):
+            page = visit.open(link + changes, width).page
+            page.set_viewport_size({"width": width, "height": height})
+            visit.idle()
+            cells = page.evaluate(CELLS)
+            assert len(cells) == 3 * 7
+            assert {cell["size"] for cell in cells} == {size}
+            for row in {cell["row"] for cell in cells}:
+                across = sorted((cell["left"], cell["right"]) for cell in cells if cell["row"] == row)
+                assert all(right + 1 < left for (_, right), (left, _) in itertools.pairwise(across))
 
 
 def upload(visit: Visit, file: Path) -> None:
@@ -318,16 +346,16 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
     expect(page.get_by_text("The circles are explicit gradient descent, the line is the transformer")).to_be_visible()
     assert "converges" in visit.metrics().values()
     visit.open("?lesson=over-the-edge")
-    with subtests.test("a changed setting takes the lesson's text away, and restore brings it back"):
+    with subtests.test("a changed setting leaves what is true and asked of a lesson, and restore brings back the rest"):
         assert visit.query()["lesson"] == ["over-the-edge"]
-        expect(page.get_by_text("below −1")).to_be_visible()
+        expect(page.get_by_text("The page says so before the run")).to_be_visible()
         visit.move("kappa")
-        expect(page.get_by_text("Its text does not hold for these settings")).to_be_visible()
-        expect(page.get_by_text("below −1")).to_have_count(0)
-        expect(page.get_by_text("which mode grows first")).to_have_count(0)
+        expect(page.get_by_text("below −1")).to_contain_text("which mode grows first?")
+        expect(page.get_by_text("The page says so before the run")).to_have_count(0)
+        expect(page.get_by_role("radiogroup", name="which mode grows first")).to_have_count(0)
         with visit.change():
-            page.get_by_role("button", name="Differs from the lesson").click()
-        expect(page.get_by_text("below −1")).to_be_visible()
+            page.get_by_role("button", name="Differs in κ · restore").click()
+        expect(page.get_by_text("The page says so before the run")).to_be_visible()
         expect(visit.number("kappa")).to_have_value("5")
 
 
