@@ -149,8 +149,8 @@ def test_a_phone_never_scrolls_sideways(visit: Visit, subtests: pytest.Subtests)
 
 CELLS = """() => [...document.querySelectorAll('.st-key-stage .heatmap-label')].map(label => {
     const {left, right, top, bottom} = label.getBoundingClientRect();
-    return {left, right, row: Math.round((top + bottom) / 2), size: parseFloat(getComputedStyle(label.querySelector('text')).fontSize),
-            text: label.textContent};
+    const size = parseFloat(getComputedStyle(label.querySelector('text')).fontSize);
+    return {left, right, row: Math.round((top + bottom) / 2), size};
 })"""
 """The numbers in the cells of the first picture."""
 

@@ -250,7 +250,7 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     layout |= placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
     if scored:
         layout["annotations"].append({
-            "text": "moves w", "x": sum(edges) / 2, "y": places["pass"][3], "xref": f"x{AXES['scores']}",
+            "text": "moves<br>w", "x": sum(edges) / 2, "y": places["pass"][3], "xref": f"x{AXES['scores']}",
             "yref": "paper", "ax": 0, "ay": RETURN, "arrowhead": 2, "arrowwidth": 2, "arrowcolor": colour("task"),
         })  # fmt: skip
     return layout
@@ -272,9 +272,10 @@ def _lower(places: dict[str, Box]) -> dict[str, Box]:
 
 
 def _caption(shown: Inside, place: int) -> str:
+    who = "the task" if shown.task_known else "the solution"
     return (
         f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · a new x: it predicts "
-        f"y = {shown.predictions[place]:.3g}, {'the task' if shown.task_known else 'w_ref'} gives {shown.new_y:.3g}"
+        f"y = {shown.predictions[place]:.3g}, {who} gives {shown.new_y:.3g}"
     ).replace("-", "−")
 
 

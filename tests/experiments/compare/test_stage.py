@@ -175,7 +175,7 @@ def test_its_words_are_true_of_the_run(name):
     passing = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     assert ("moves the examples too" in passing[-1][0]) == (not told)
     assert ("weights" if name == "softmax" else "scores") in picture.spec["layout"]["xaxis2"]["title"]["text"]
-    assert ("moves w" in [note["text"] for note in picture.spec["layout"]["annotations"]]) == told
+    assert ("moves<br>w" in [note["text"] for note in picture.spec["layout"]["annotations"]]) == told
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
     )
