@@ -10,6 +10,8 @@ from looped.experiments.compare.result import Comparison
 
 LINES, POINTS = 8, 61
 """Lines of equal loss, and points of each."""
+GAP = "\u2003"
+"""Between the path and the words beside it."""
 FURTHEST = 3.0
 """A diverging path is shown up to so many times the distance that it starts with."""
 
@@ -91,7 +93,8 @@ class Plane:
         pointer = (("←", "→"), ("↓", "↑"))[axis][int(sign > 0)]
         # Beside the path, where the middle is: on the line that leaves the words could not be read.
         over, beside = ("bottom" if y > self.center[1] else "top"), ("left" if x > self.center[0] else "right")
-        return Exit(place, float(x), float(y), f"<b>{pointer} off the picture</b>", f"{over} {beside}")
+        words = f"{GAP}{pointer} off the picture" if beside == "right" else f"off the picture {pointer}{GAP}"
+        return Exit(place, float(x), float(y), f"<b>{words}</b>", f"{over} {beside}")
 
     def gone(self) -> dict[str, Any]:
         """Where a trace of text says that the path has left, for Plotly; nowhere if it stays."""

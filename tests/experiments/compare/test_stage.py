@@ -132,6 +132,9 @@ def test_a_path_that_leaves_the_picture_says_so_from_that_loop_on_at_the_edge_wh
     first = int(outside.argmax())
     assert plane.exit.place == first
     assert max(abs(plane.exit.x - plane.center[0]), abs(plane.exit.y - plane.center[1])) == pytest.approx(plane.radius)
+    upright, aside = plane.exit.side.split()
+    assert upright in ("top", "bottom")  # beside the path, where the middle is
+    assert aside == ("left" if plane.exit.x > plane.center[0] else "right")
     for place in (first - 1, first):
         (told,) = [
             trace["text"] for trace in picture.motion.at(place, picture.spec["data"])
