@@ -360,14 +360,20 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
 
 
 @pytest.mark.thorough
-def test_a_lesson_is_one_entry_of_the_history_and_back_opens_the_one_before(other_tab: Visit) -> None:
+def test_a_lesson_is_one_entry_of_the_history_with_a_picture_of_its_own_and_back_opens_the_one_before(
+    other_tab: Visit,
+) -> None:
     visit = other_tab  # a history ends at 50 entries
     page = visit.open("?lesson=conditioning").page
+    stage = page.locator(".st-key-stage")
+    stage.get_by_role("button", name="Last loop").click()
+    expect(stage.get_by_role("status")).to_contain_text("loop 400 of 400")
     entries, addresses = page.evaluate("history.length"), [page.url]
     for _ in range(3):
         with visit.change():
             page.get_by_role("button", name="▶").click()
         addresses.append(page.url)
+        expect(stage.get_by_role("status")).to_contain_text("loop 0 of")  # another lesson opens its picture anew
     assert page.evaluate("history.length") == entries + 3
     page.go_back()
     expect(page.get_by_text("The step η = 2/")).to_be_visible()

@@ -32,6 +32,13 @@ HOLD = """() => {
 """Keep what is sent to the server until `letGo` is called."""
 
 
+OFF = """() => {
+    const name = document.querySelectorAll('.st-key-stage .legend .traces')[1], text = name.querySelector('text');
+    return [getComputedStyle(name).opacity, getComputedStyle(text).textDecorationLine];
+}"""
+"""How the second name in the legend looks."""
+
+
 def smallest_eigenvalue(page: Page) -> float:
     """λ₂ as the picture names it."""
     found = re.search(r"= ([\d.e-]+)", page.evaluate(NAMES))
@@ -107,6 +114,7 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         page.locator(".st-key-stage .legend .traces").nth(1).locator(".legendtoggle").click()
         hidden = "() => document.querySelector('.st-key-stage .js-plotly-plot')._fullData.map(t => t.visible)"
         visit.until(lambda: "legendonly" in page.evaluate(hidden), "the hidden curve")
+        assert page.evaluate(OFF) == ["1", "line-through"]
         before = page.evaluate(hidden)
         visit.move("kappa")
         assert page.evaluate(RANGE) == zoomed
