@@ -5,8 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
-# white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below and do not break
-# where a line ends.
+# white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
+# a line ends, and have another typeface than the text they stand in.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
@@ -18,7 +18,14 @@ STYLE = """<style>
 .katex-display { padding-block: 0.4em 0.6em }
 [data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
-@media (max-width: 640px) { .stMainBlockContainer > div > div:has(> .st-key-picture), .st-key-picture { order: -1 } }
+.katex:not(.katex-display *) { font: inherit }
+.katex:not(.katex-display *) :is(.mathnormal, .mathrm) { font-family: inherit; font-style: normal }
+@media (max-width: 640px) {
+    .stMainBlockContainer > div > div:has(> .st-key-picture), .st-key-picture { order: -1 }
+    .stMainBlockContainer > div > div:has(> .st-key-top), .st-key-top { order: -2 }
+    .st-key-top > :first-child { flex-basis: 100% }
+    .st-key-top h1 { font-size: 1.6rem; padding: 0 }
+}
 </style>"""
 
 # Fetched while the server imports PyTorch, and not only when the first chart is mounted.

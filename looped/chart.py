@@ -89,6 +89,13 @@ class Motion:
     """The layout on a narrow page; one that is higher than the wide one is not squeezed into the window."""
     unit: str = "loop"
     """What a step is one of, in the words of the play bar."""
+    opens: int = -1
+    """The step that it is opened at, from the end where below 0."""
+
+    @property
+    def first(self) -> int:
+        """The number of the step that it is opened at."""
+        return range(len(self.captions))[self.opens]
 
     def at(self, step: int, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The traces at one of the steps."""
@@ -123,7 +130,7 @@ class Motion:
             ],
         }  # fmt: skip
         slider = {
-            "x": 0.12, "len": 0.88, "y": 0, "pad": {"t": 20}, "active": len(self.captions) - 1,
+            "x": 0.12, "len": 0.88, "y": 0, "pad": {"t": 20}, "active": self.first,
             "currentvalue": {"prefix": "", "font": {"color": "gray"}}, "font": {"color": "rgba(0,0,0,0)"}, "ticklen": 0,
             "steps": [
                 {"label": caption, "method": "animate", "args": [[str(step)], at_once], "value": str(step)}
@@ -150,19 +157,19 @@ class Picture:
 
     @cached_property
     def figure(self) -> "go.Figure":
-        """The figure as Plotly's object, at its last step; it checks every value, when it is first asked for."""
+        """The figure as Plotly's object, as it is opened; it checks every value, when it is first asked for."""
         import plotly.graph_objects as go
 
         spec = dict(self.spec)
         if self.motion is not None:
-            spec["data"] = self.motion.at(len(self.motion.captions) - 1, spec["data"])
+            spec["data"] = self.motion.at(self.motion.first, spec["data"])
         return go.Figure(spec)
 
-    def still(self, step: int = -1) -> dict[str, Any]:
-        """Data and layout at one of its steps, from the end where below 0, in `TEMPLATE` and with its colours."""
+    def still(self, step: int | None = None) -> dict[str, Any]:
+        """Data and layout at one of its steps, or as it is opened, in `TEMPLATE` and with its colours."""
         data = self.spec["data"]
         if self.motion is not None:
-            data = self.motion.at(range(len(self.motion.captions))[step], data)
+            data = self.motion.at(self.motion.first if step is None else step, data)
         shown: dict[str, Any] = _with_own_colours({**self.spec, "data": data})
         return {**shown, "layout": {**shown["layout"], "template": TEMPLATE}}
 
@@ -439,6 +446,14 @@ def short(values: np.ndarray) -> np.ndarray:
     values = np.clip(values.astype(float), -1e30, 1e30)
     largest = float(np.nanmax(np.abs(values), initial=1e-300))
     return values.round(6 - int(np.ceil(np.log10(largest))))
+
+
+def short_each(values: np.ndarray) -> np.ndarray:
+    """The same for every frame (F, …) by itself: where a run diverges the first frames keep their digits."""
+    values = np.clip(values.astype(float), -1e30, 1e30)
+    largest = np.nanmax(np.abs(values), axis=tuple(range(1, values.ndim)), keepdims=True, initial=1e-300)
+    scale = 10.0 ** (6 - np.ceil(np.log10(largest)))
+    return np.asarray(np.round(values * scale) / scale)
 
 
 def symmetric_range(values: np.ndarray) -> list[float]:

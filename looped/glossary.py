@@ -27,6 +27,11 @@ WORDS: dict[str, Entry] = {
     ),
     "loop": Entry("one pass of all tokens through the same attention layer.", LOOPS),
     "task": Entry("the weights that made the labels of one prompt, y = ⟨w\\*, x⟩ + noise.", EVERY),
+    "score": Entry(
+        "what attention makes of an example and the query, z_iᵀQz; with the weights of gradient descent it is the "
+        "error of w on that example, ⟨x_i, w⟩ − αy_i.",
+        ("compare",),
+    ),
     "linear attention": Entry(
         "attention without softmax: a token is changed by a sum of examples, each times its score.",
         ("compare", "signal", "gpt2"),
@@ -152,6 +157,10 @@ SYMBOLS: dict[str, Entry] = {
 """The one table of notation: no letter in it has two meanings."""
 
 
+SAID = {"α": "α", "λ_k, v_k": "λ₁", "κ": "κ"}
+"""Symbols that are explained behind the text that says them first, each as a text has it."""
+
+
 def of_page(page: str) -> tuple[dict[str, str], dict[str, str]]:
     """Words and symbols of a page, each with its meaning, in the order of the lists.
 
@@ -165,7 +174,7 @@ def of_page(page: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def spoken(page: str, text: str, before: str = "") -> dict[str, str]:
-    """The words of a page that a text says, and κ, each with its meaning, in the order of the list.
+    """The words of a page that a text says, and `SAID`, each with its meaning, in the order of the list.
 
     Args:
         page: name of its experiment.
@@ -173,8 +182,9 @@ def spoken(page: str, text: str, before: str = "") -> dict[str, str]:
         before: what was said before; words in it are explained there.
     """
     words, symbols = of_page(page)
-    known = words | {name: symbols[name] for name in ("κ",) if name in symbols}
-    return {name: what for name, what in known.items() if _says(text, name) and not _says(before, name)}
+    known = words | {name: symbols[name] for name in SAID if name in symbols}
+    said = {name: SAID.get(name, name) for name in known}
+    return {name: what for name, what in known.items() if _says(text, said[name]) and not _says(before, said[name])}
 
 
 def _says(text: str, word: str) -> bool:

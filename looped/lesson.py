@@ -1,7 +1,8 @@
 """Lessons: named settings with something to see, a question to guess at, and the answer.
 
-They are written in Markdown, a section each, its parts between empty lines: a list of key, settings and those that are
-free, what to see, the question as a heading, the choices with the right one ticked, and the answer.
+They are written in Markdown, a section each, its parts between empty lines: a list of key, settings, those that are
+free and how much of the text stays true with others, what to see, the question as a heading, the choices with the right
+one ticked, and the answer.
 """
 
 import re
@@ -35,6 +36,10 @@ class Lesson:
     """The settings that it changes; all others have their defaults."""
     free: tuple[str, ...] = ()
     """Settings that may be changed without making a sentence of the lesson untrue."""
+    stays: int = 0
+    """How many of the first sentences of `see` are true whatever is changed."""
+    unless: tuple[str, ...] = ()
+    """The settings that make them untrue all the same."""
 
     def changed(self, settings: CheckedSettings) -> list[str]:
         """Names of the settings that differ from the lesson's."""
@@ -44,6 +49,11 @@ class Lesson:
     def holds(self, settings: CheckedSettings) -> bool:
         """True where every sentence of the lesson is true under these settings."""
         return set(self.changed(settings)) <= set(self.free)
+
+    def still(self, settings: CheckedSettings) -> str:
+        """The sentences of `see` that are true under these settings, where not all are."""
+        lost = set(self.changed(settings)) & set(self.unless)
+        return "" if lost else " ".join(re.split(r"(?<=\.) (?=[A-Z])", self.see)[: self.stays])
 
 
 def lessons_beside(module: str) -> tuple[Lesson, ...]:
@@ -66,6 +76,8 @@ def _lesson(section: str) -> Lesson:
         answer=answer.replace("\n", " "),
         settings=literal_eval(told.get("settings", "{}")),
         free=tuple(re.findall(r"\w+", told.get("free", ""))),
+        stays=int(told.get("stays", 0)),
+        unless=tuple(re.findall(r"\w+", told.get("unless", ""))),
     )
 
 

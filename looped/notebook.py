@@ -69,13 +69,13 @@ def explore(settings: Settings | None = None, table: Table | None = None) -> wid
             return
         at_end = loop.value == loop.max
         sentence.value = said
-        step(at_end=at_end)
+        step(len(_captions(picture)) if at_end else loop.value)
 
-    def step(*, at_end: bool) -> None:
+    def step(shown: int) -> None:
         last = len(_captions(picture)) - 1
         with loop.hold_trait_notifications():
             loop.max = play.max = last
-            loop.value = last if at_end else min(loop.value, last)
+            loop.value = min(shown, last)
         turn()
 
     def turn() -> None:
@@ -85,7 +85,7 @@ def explore(settings: Settings | None = None, table: Table | None = None) -> wid
     for control in controls.values():
         control.observe(lambda _: draw(), "value")
     sentence.value = said
-    step(at_end=True)
+    step(picture.motion.first if picture.motion else 0)
     loop.observe(lambda _: turn(), "value")
     return widgets.VBox(
         [

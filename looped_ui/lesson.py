@@ -10,13 +10,14 @@ from looped_ui.controls import Controls
 from looped_ui.parts import meanings, typeset
 
 NONE = "No lesson is open. Choose one to begin."
+ASKS = "**It asks, for its own settings:**"
 
 
 def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: DeltaGenerator, above: str) -> None:
     """Draw the lesson: the link's if it names one, the one chosen here, or the one that the settings belong to.
 
-    Its text is shown only while every sentence of it is true under the settings of the page. Call it after
-    `controls.read`.
+    Of its text the sentences are shown that are true under the settings of the page, and always what it asks; the
+    answer can be guessed where all are. Call it after `controls.read`.
 
     Args:
         controls: Controls of the page.
@@ -50,9 +51,12 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
             elif lesson:
                 st.markdown(f"**{typeset(lesson.title)}**", width="content")
             if lesson and changed:
-                st.button("Differs from the lesson · restore", key=f"{widget}_again", on_click=_open,
+                undone = [name for name in changed if name not in lesson.free] or changed
+                names = ", ".join(controls.fields[name].label.split(" · ")[0] for name in undone)
+                st.button(f"Differs in {names} · restore", key=f"{widget}_again", on_click=_open,
                           args=(controls, lesson.key, False), type="tertiary",
-                          help="Set every control back to the values that this lesson starts with.")  # fmt: skip
+                          help="Set every control back to the values that this lesson starts with. All that it says is "
+                          "true there.")  # fmt: skip
         if lesson is None:
             st.markdown(NONE)
         elif holds:
@@ -60,8 +64,8 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
             with below:
                 _ask(controls.page, lesson, guess, above)
         else:
-            labels = ", ".join(controls.fields[name].label for name in changed if name not in lesson.free)
-            st.markdown(f"Its text does not hold for these settings: {labels}.")
+            said = f"{lesson.still(now)} {ASKS} {lesson.question}".strip()
+            st.markdown(typeset(said), help=meanings(controls.page, said, above))
     controls.to_guess = holds and state.get(guess) is None
     _keep_in_link(controls, lesson)
 

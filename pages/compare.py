@@ -23,6 +23,7 @@ from looped_ui.close_up import close_up
 from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
 from looped_ui.held import MOST, held, hold, let_go
+from looped_ui.lesson import lesson_now
 from looped_ui.live import figure, let_draw, live
 from looped_ui.parts import data_table, numbers_strip, plain, show_number, typeset, unbroken
 from looped_ui.share import held_back, share
@@ -84,7 +85,8 @@ def verdicts(settings: Settings, summary: Summary) -> None:
     verdict, error, kappa, sizes = summary.verdict, summary.error_after_T, summary.condition_number, summary.sizes
     with numbers_strip():
         if verdict.prediction == "converges":
-            show_number("Predicted", "converges", verdict.prediction_sentence.partition(": ")[2],
+            who = "" if kappa.same else f"worst of {sizes.prompts} prompts: "
+            show_number("Predicted", "converges", who + verdict.prediction_sentence.partition(": ")[2],
                         f"From the eigenvalues alone, before anything is run. {words.MODE}")  # fmt: skip
         show_number(
             f"max |loop − {ALGORITHMS[settings.algorithm].gap_name}|",
@@ -245,7 +247,7 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
         if (prediction := summary.verdict.prediction) != "converges":
             box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
             box(f"**Predicted before running.** {typeset(words.prediction(summary))}")
-        live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
+        live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW, scene=lesson_now("compare"))
         st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
         st.caption(typeset(words.what_runs(done.settings, summary)))
     return done

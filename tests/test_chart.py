@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from looped.chart import Series, level, line_chart, log_axis, said
+from looped.chart import Series, level, line_chart, log_axis, said, short_each
 
 X = np.arange(5)
 
@@ -54,3 +54,8 @@ def test_the_text_gives_the_value_at_a_place():
     rows = [Series(np.array([1.0, 0.25]), text="from rows {:.2f}"), Series(np.ones(2))]
     assert said(rows) == ["from rows 0.25"]
     assert said(rows, 0) == ["from rows 1.00"]
+
+
+def test_frames_of_a_run_that_diverges_keep_six_digits_each():
+    frames = np.array([[1.23456789, -0.1], [1.23456789e12, 5.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(short_each(frames), [[1.23457, -0.1], [1.23457e12, 0.0], [0.0, 0.0]])

@@ -1,5 +1,6 @@
 """The transformer that applies one attention layer T times, on all tokens or on its constant state."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -73,15 +74,25 @@ class LoopedTransformer(nn.Module):
             return self._from_state(tokens, weights, step_size)
         if still:
             return self._query_by_query(tokens, weights, step_size, n)
-        queries, steps = [tokens[..., -weights.queries :]], step_size
+        history = torch.stack([now[..., -weights.queries :] for now in self.passes(tokens, weights, step_size)])
+        return history if weights.predicts else history[..., 0]
+
+    def passes(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Iterator[Tensor]:
+        """All tokens before the first and after every loop, T+1 times (B, D, n+q), each loop applied to all of them.
+
+        Args:
+            tokens: Z0, (B, D, n+q), for q queries.
+            weights: P and Q with the write mask.
+            step_size: η, (B,).
+        """
+        steps = step_size
         first = None if weights.contraction is None else weights.scale(tokens[..., : -weights.queries])
+        yield tokens
         for _ in range(self.loops):
             if first is not None:
                 steps = weights.steps(tokens[..., : -weights.queries], step_size, first)
             tokens = self.layer(tokens, weights, steps)
-            queries.append(tokens[..., -weights.queries :])
-        history = torch.stack(queries)
-        return history if weights.predicts else history[..., 0]
+            yield tokens
 
     def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor, n: int) -> Tensor:
         # The layer without copying the examples it leaves alone, for as many prompts at a time as the processor's cache

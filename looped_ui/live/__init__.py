@@ -85,7 +85,7 @@ def figure(picture: Picture, key: str, *, heights: tuple[int, int] | None = None
         st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt)
 
 
-def live(key: str, draw: Draw, sliders: Sliders, *, heights: tuple[int, int], below: int = 0) -> None:
+def live(key: str, draw: Draw, sliders: Sliders, *, heights: tuple[int, int], below: int = 0, scene: str = "") -> None:
     """Draw a picture that follows sliders while they are dragged.
 
     Args:
@@ -94,8 +94,9 @@ def live(key: str, draw: Draw, sliders: Sliders, *, heights: tuple[int, int], be
         sliders: `Controls.sliders`, those that it follows.
         heights: The least and the most pixels it is high, to fit the window.
         below: Pixels of the window that are left free below it.
+        scene: What it belongs to; another one opens it anew.
     """
-    live_row({key: ("", draw)}, sliders, heights=heights, below=below)
+    live_row({key: ("", draw)}, sliders, heights=heights, below=below, scene=scene)
 
 
 def live_row(
@@ -105,6 +106,7 @@ def live_row(
     heights: tuple[int, int],
     below: int = 0,
     drawn: Drawn | None = None,
+    scene: str = "",
 ) -> None:
     """Draw pictures side by side, which follow sliders together while they are dragged.
 
@@ -114,6 +116,7 @@ def live_row(
         heights: The least and the most pixels each is high, to fit the window.
         below: Pixels of the window that are left free below them.
         drawn: A curve of the first picture that the pointer draws.
+        scene: What they belong to; another one opens them anew.
     """
     state = st.session_state
     teller = next(iter(charts))  # the browser keeps one of several messages, so one of them tells of the slider
@@ -148,7 +151,7 @@ def live_row(
                     if drawn is not None and key == teller:
                         telling |= {"drawn": drawn.trace, "stops": drawn.stops}
                     answer = drag.get("number", 0)
-                    telling |= {"run": run, "answer": answer, "row": tuple(charts)}
+                    telling |= {"run": run, "answer": answer, "row": tuple(charts), "scene": scene}
                     _mount(key, shown, take, heights=heights, below=below, **telling)
                 else:
                     figure(shown, key)
@@ -204,6 +207,7 @@ def _json(picture: Picture) -> str:
     motion = picture.motion
     moving = {} if motion is None else {
         "captions": motion.captions, "grown": motion.grown, "narrow": motion.narrow, "unit": motion.unit,
+        "opens": motion.first,
         "moved": [{"trace": n, "attribute": name, "values": v} for (n, name), v in motion.moved.items()],
     }  # fmt: skip
     figure = {name: picture.spec[name] for name in ("data", "layout")} | moving

@@ -7,6 +7,7 @@ const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
 const AHEAD = 3 // places on each side of a slider whose pictures are asked for
 const QUICK = 150 // milliseconds; answers that come later are asked for less
+const TYPE = 13 // pixels of the text of charts in type of the usual size
 const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
 const lives = new Map() // by key of the element
@@ -69,7 +70,7 @@ class Live {
     this.range = this.bar.querySelector("input")
     this.output = this.bar.querySelector("output")
     this.button = Object.fromEntries([...this.bar.querySelectorAll("button")].map(button => [button.dataset.do, button]))
-    this.at = Infinity // the loop that is shown; the last one until another is chosen
+    this.at = null // the loop that the reader chose; until then the one that the picture opens at is shown
     this.timer = null
     this.sent = 0 // number of the last value of a slider that was sent
     this.wanted = false // whether the picture of its place waits until the last answer has been drawn
@@ -80,7 +81,7 @@ class Live {
     for (const [name, button] of Object.entries(this.button)) button.onclick = () => this.do(name)
     this.range.oninput = () => {
       this.pause()
-      this.show(Number(this.range.value))
+      this.choose(Number(this.range.value))
     }
     this.bar.onkeydown = event => this.press(event)
     this.follow = this.follow.bind(this)
@@ -106,6 +107,11 @@ class Live {
     this.asked = null
     this.data = data
     lives.set(data.key, this)
+    if (data.scene && this.scene && data.scene !== this.scene) {
+      this.pause()
+      this.at = null
+    }
+    this.scene = data.scene || this.scene
     if (!this.sketching) await this.put(this.sentAhead(this.row[0].moved) ?? data) // nothing moves under the pointer
     if (this.data === data) this.answered(data)
   }
@@ -127,19 +133,19 @@ class Live {
     this.drawn = figure
     this.theme = theme
     this.root.dataset.busy = "true"
-    this.figure = coloured(JSON.parse(figure), palette(this.root))
+    this.figure = enlarged(coloured(JSON.parse(figure), palette(this.root)), typeSize() / TYPE)
     while (!window.Plotly) await later(50)
     if (this.drawn !== figure) return
     this.chart.setAttribute("aria-label", alt)
     const { captions } = this.figure
     this.bar.hidden = !captions
     if (captions) {
-      if (this.at === this.last) this.at = Infinity // stay at the end
+      if (this.at !== null && this.at >= this.last) this.at = Infinity // stay at the end
       this.last = captions.length - 1
       this.range.max = this.last
       this.name(this.figure.unit)
     }
-    await this.show(this.at)
+    await this.show()
   }
 
   // What the bar calls one of its steps.
@@ -167,15 +173,25 @@ class Live {
     this.next()
   }
 
-  show(at) {
-    this.at = Math.max(0, Math.min(this.last, at))
-    if (this.figure.captions) {
-      const caption = this.figure.captions[this.at]
-      this.range.value = this.at
+  // The loop that is shown.
+  get shown() {
+    return Math.min(this.last ?? 0, this.at ?? this.figure.opens ?? 0)
+  }
+
+  choose(at) {
+    this.at = Math.max(0, at)
+    this.show()
+  }
+
+  show() {
+    const { captions } = this.figure
+    if (captions) {
+      const caption = captions[this.shown]
+      this.range.value = this.shown
       this.range.setAttribute("aria-valuetext", caption)
       this.output.textContent = caption
-      this.button.first.disabled = this.button.back.disabled = this.at === 0
-      this.button.last.disabled = this.button.on.disabled = this.at === this.last
+      this.button.first.disabled = this.button.back.disabled = this.shown === 0
+      this.button.last.disabled = this.button.on.disabled = this.shown === this.last
     }
     return this.draw()
   }
@@ -188,10 +204,11 @@ class Live {
       this.again = false
       const { data, grown = [], moved = [] } = this.figure
       const traces = data.map(trace => ({ ...trace }))
-      for (const trace of grown) for (const axis of "xy") traces[trace][axis] = data[trace][axis].slice(0, this.at + 1)
-      for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.at]
+      for (const trace of grown) for (const axis of "xy") traces[trace][axis] = data[trace][axis].slice(0, this.shown + 1)
+      for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.shown]
       this.chart.style.height = `${this.height()}px`
       const layout = { ...this.layout, template: this.template, uirevision: "live", autosize: true, height: undefined }
+      for (const trace of traces) if (trace.texttemplate && trace.text) trace.text = this.fitting(trace)
       // Below a low chart the legend would lie on the title of the axis.
       if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
       await window.Plotly.react(this.chart, traces, layout, JSON.parse(this.data.config))
@@ -200,6 +217,20 @@ class Live {
     } while (this.again)
     this.drawing = false
     delete this.root.dataset.busy
+  }
+
+  // The numbers of a matrix, all with as many digits as there is room for in its cells; none where there is no room.
+  fitting({ text, textfont, x, xaxis = "x", z }) {
+    const { domain = [0, 1], range } = this.layout[xaxis.replace("x", "xaxis")]
+    if (!range) return text
+    const { l, r } = this.layout.margin
+    const share = (domain[1] - domain[0]) / Math.abs(range[1] - range[0])
+    const room = share * (this.root.clientWidth - l - r) * (x ? Math.abs(x[1] - x[0]) : 1) - 3
+    pen.font = `${textfont.size}px ${palette(this.root).font}`
+    const fits = rows => rows.every(row => row.every(number => pen.measureText(number).width <= room))
+    const rounded = digits => text.map((row, i) => row.map((number, j) =>
+      number.split(".")[1]?.length > digits ? z[i][j].toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−") : number))
+    return [text, rounded(1), rounded(0)].find(fits) ?? text.map(row => row.map(() => ""))
   }
 
   // As high as asked, but not beyond the window.
@@ -288,7 +319,7 @@ class Live {
   do(name) {
     if (name === "play") return this.timer === null ? this.play() : this.pause()
     this.pause()
-    this.show({ first: 0, back: this.at - 1, on: this.at + 1, last: this.last }[name])
+    this.choose({ first: 0, back: this.shown - 1, on: this.shown + 1, last: Infinity }[name])
     if (this.button[name].disabled) this.button.play.focus() // a disabled button would lose the keyboard
   }
 
@@ -297,8 +328,8 @@ class Live {
     this.bar.classList.add("playing")
     this.button.play.setAttribute("aria-label", "Pause")
     this.output.setAttribute("aria-live", "off") // said again when it stops
-    this.timer = setInterval(() => (this.at < this.last ? this.show(this.at + 1) : this.pause()), pace)
-    this.show(this.at < this.last ? this.at + 1 : 0)
+    this.timer = setInterval(() => (this.shown < this.last ? this.choose(this.shown + 1) : this.pause()), pace)
+    this.choose(this.shown < this.last ? this.shown + 1 : 0)
   }
 
   pause() {
@@ -338,8 +369,10 @@ class Live {
   }
 }
 
-// Pixels of the text of charts, in proportion to the page's: 13 where Streamlit's base is 15.
-const typeSize = () => Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 13 / 15)
+// Pixels of the text of charts, in proportion to the page's: Streamlit's base is 15.
+const typeSize = () => Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * TYPE / 15)
+
+const pen = document.createElement("canvas").getContext("2d")
 
 // Streamlit's theme, as its own charts read it.
 function palette(root) {
@@ -361,6 +394,19 @@ function coloured(figure, { lines }) {
     return isPlain(value) ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, walk(part)])) : value
   }
   return walk(figure)
+}
+
+// In large type all that is given in pixels for the sake of text grows with it: type, and the margins round the views.
+function enlarged(figure, scale) {
+  const times = sizes => Object.fromEntries(Object.entries(sizes).map(([name, size]) =>
+    [name, typeof size === "number" ? Math.round(size * scale) : size]))
+  const walk = (value, name) => {
+    if (Array.isArray(value)) return isPlain(value[0]) ? value.map(part => walk(part)) : value
+    if (!isPlain(value)) return value
+    if (name === "margin" || name?.endsWith("font")) return times(value)
+    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, walk(part, key)]))
+  }
+  return scale === 1 ? figure : walk(figure)
 }
 
 function template({ text, back, font, lines, sequential, diverging }) {

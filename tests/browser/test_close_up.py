@@ -28,9 +28,7 @@ SHOWN = f"""() => {{
 def open_player(visit: Visit, query: str = "", width: int = VIEWPORT["width"]) -> Locator:
     visit.open(f"?inside=true{query}", width)
     visit.drawn(STAGE)
-    player = visit.page.locator(f".st-key-{STAGE}").get_by_role("group", name="Step through the loops")
-    player.get_by_role("button", name="First loop").click()
-    return player
+    return visit.page.locator(f".st-key-{STAGE}").get_by_role("group", name="Step through the loops")
 
 
 def shows(visit: Visit, loop: int) -> dict[str, Any]:

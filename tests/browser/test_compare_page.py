@@ -1,5 +1,6 @@
 """The first page as a visitor meets it: keyboard, link, phone, files."""
 
+import itertools
 import math
 import re
 from pathlib import Path
@@ -7,6 +8,8 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import expect
+
+from looped.experiments.compare.lessons import OPENING
 
 from .visit import CONTROLS, Visit
 
@@ -146,6 +149,31 @@ def test_a_phone_never_scrolls_sideways(visit: Visit, subtests: pytest.Subtests)
                     ".filter(([right]) => right > innerWidth)"
                 )
                 assert beyond == []
+
+
+CELLS = """() => [...document.querySelectorAll('.st-key-stage .heatmap-label')].map(label => {
+    const {left, right, top, bottom} = label.getBoundingClientRect();
+    const size = parseFloat(getComputedStyle(label.querySelector('text')).fontSize);
+    return {left, right, row: Math.round((top + bottom) / 2), size};
+})"""
+"""The numbers in the cells of the first picture."""
+
+
+def test_numbers_in_cells_keep_apart_where_the_page_is_small_or_its_type_large(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
+    link = f"?lesson={OPENING}"
+    for changes, width, height, size in (("&embed=true", 700, 500, 13), ("&present=1", 1280, 720, 16)):
+        with subtests.test(changes):
+            page = visit.open(link + changes, width).page
+            page.set_viewport_size({"width": width, "height": height})
+            visit.idle()
+            cells = page.evaluate(CELLS)
+            assert len(cells) == 3 * 7
+            assert {cell["size"] for cell in cells} == {size}
+            for row in {cell["row"] for cell in cells}:
+                across = sorted((cell["left"], cell["right"]) for cell in cells if cell["row"] == row)
+                assert all(right + 1 < left for (_, right), (left, _) in itertools.pairwise(across))
 
 
 def upload(visit: Visit, file: Path) -> None:
@@ -324,28 +352,34 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
     expect(page.get_by_text("The circles are explicit gradient descent, the line is the transformer")).to_be_visible()
     assert "converges" in visit.metrics().values()
     visit.open("?lesson=over-the-edge")
-    with subtests.test("a changed setting takes the lesson's text away, and restore brings it back"):
+    with subtests.test("a changed setting leaves what is true and asked of a lesson, and restore brings back the rest"):
         assert visit.query()["lesson"] == ["over-the-edge"]
-        expect(page.get_by_text("below −1")).to_be_visible()
+        expect(page.get_by_text("The page says so before the run")).to_be_visible()
         visit.move("kappa")
-        expect(page.get_by_text("Its text does not hold for these settings")).to_be_visible()
-        expect(page.get_by_text("below −1")).to_have_count(0)
-        expect(page.get_by_text("which mode grows first")).to_have_count(0)
+        expect(page.get_by_text("below −1")).to_contain_text("which mode grows first?")
+        expect(page.get_by_text("The page says so before the run")).to_have_count(0)
+        expect(page.get_by_role("radiogroup", name="which mode grows first")).to_have_count(0)
         with visit.change():
-            page.get_by_role("button", name="Differs from the lesson").click()
-        expect(page.get_by_text("below −1")).to_be_visible()
+            page.get_by_role("button", name="Differs in κ · restore").click()
+        expect(page.get_by_text("The page says so before the run")).to_be_visible()
         expect(visit.number("kappa")).to_have_value("5")
 
 
 @pytest.mark.thorough
-def test_a_lesson_is_one_entry_of_the_history_and_back_opens_the_one_before(other_tab: Visit) -> None:
+def test_a_lesson_is_one_entry_of_the_history_with_a_picture_of_its_own_and_back_opens_the_one_before(
+    other_tab: Visit,
+) -> None:
     visit = other_tab  # a history ends at 50 entries
     page = visit.open("?lesson=conditioning").page
+    stage = page.locator(".st-key-stage")
+    stage.get_by_role("button", name="Last loop").click()
+    expect(stage.get_by_role("status")).to_contain_text("loop 400 of 400")
     entries, addresses = page.evaluate("history.length"), [page.url]
     for _ in range(3):
         with visit.change():
             page.get_by_role("button", name="▶").click()
         addresses.append(page.url)
+        expect(stage.get_by_role("status")).to_contain_text("loop 0 of")  # another lesson opens its picture anew
     assert page.evaluate("history.length") == entries + 3
     page.go_back()
     expect(page.get_by_text("The step η = 2/")).to_be_visible()

@@ -29,6 +29,12 @@ def test_a_page_fits_a_phone_answers_to_its_name_asks_no_other_server_and_can_be
     page = visit.open(link, width=400).page
     with subtests.test("a phone does not scroll sideways"):
         assert not visit.scrolls_sideways()
+    with subtests.test("a phone shows the title, and then the picture"):
+        title = page.get_by_role("heading", level=1).bounding_box()
+        picture = page.locator(".st-key-picture").bounding_box()
+        assert title is not None
+        assert picture is not None
+        assert title["y"] + title["height"] <= picture["y"] < 200
     with subtests.test("it answers to its name"):
         assert urlparse(page.url).path == f"/{link.split('?')[0]}"
         expect(page.get_by_text("Page not found")).to_have_count(0)

@@ -32,6 +32,13 @@ HOLD = """() => {
 """Keep what is sent to the server until `letGo` is called."""
 
 
+OFF = """() => {
+    const name = document.querySelectorAll('.st-key-stage .legend .traces')[1], text = name.querySelector('text');
+    return [getComputedStyle(name).opacity, getComputedStyle(text).textDecorationLine];
+}"""
+"""How the second name in the legend looks."""
+
+
 def smallest_eigenvalue(page: Page) -> float:
     """λ₂ as the picture names it."""
     found = re.search(r"= ([\d.e-]+)", page.evaluate(NAMES))
@@ -46,13 +53,15 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
     with subtests.test("the play bar steps through the loops by mouse and by keys"):
         bar = page.locator(".st-key-stage").get_by_role("group", name="Step through the loops")
         said = bar.get_by_role("status")
+        expect(said).to_contain_text("loop 0 of 30")
+        bar.get_by_role("button", name="Last loop").click()
         expect(said).to_contain_text("loop 30 of 30")
         bar.get_by_role("button", name="First loop").click()
         expect(said).to_contain_text("loop 0 of 30")
         bar.get_by_role("button", name="One loop on").click()
         page.keyboard.press("ArrowRight")
         expect(said).to_contain_text("loop 2 of 30")
-        path = "() => document.querySelector('.st-key-stage .js-plotly-plot').data[5].x.length"
+        path = "() => document.querySelector('.st-key-stage .js-plotly-plot').data[6].x.length"
         visit.until(lambda: page.evaluate(path) == 3, "the path of two loops")
         runs = visit.asked
         page.keyboard.press("End")
@@ -105,6 +114,7 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         page.locator(".st-key-stage .legend .traces").nth(1).locator(".legendtoggle").click()
         hidden = "() => document.querySelector('.st-key-stage .js-plotly-plot')._fullData.map(t => t.visible)"
         visit.until(lambda: "legendonly" in page.evaluate(hidden), "the hidden curve")
+        assert page.evaluate(OFF) == ["1", "line-through"]
         before = page.evaluate(hidden)
         visit.move("kappa")
         assert page.evaluate(RANGE) == zoomed

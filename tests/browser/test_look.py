@@ -29,10 +29,9 @@ CHART_TEXT = """() => [...document.querySelectorAll('.js-plotly-plot text')].map
         opacity *= Number(style.opacity);
         seen &&= style.visibility !== 'hidden' && style.display !== 'none';
     }
-    const off = text.closest('.traces') && opacity === 0.5;  // a name in the legend whose curve is switched off
     const axis = text.closest('.xtick, .ytick') && text.closest('g[class$=tick]').className.baseVal;
     const {x, y, width, height} = box;
-    return {text: text.textContent, size: parseFloat(own.fontSize), fill: own.fill, opacity, axis, seen: seen && !off,
+    return {text: text.textContent, size: parseFloat(own.fontSize), fill: own.fill, opacity, axis, seen,
             box: [x, y, x + width, y + height].map(Math.round)};
 }).filter(({seen, text, box}) => seen && text.trim() && box[2] > box[0])"""
 LOG_TICKS = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot =>

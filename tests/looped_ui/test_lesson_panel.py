@@ -25,7 +25,7 @@ PAGES = {
     "signal": (SIGNAL, SignalSettings),
     "gpt2": (GPT2, GPT2Settings),
 }
-DIFFER, NONE = "Its text does not hold for these settings", "No lesson is open"
+DIFFER, NONE = "**It asks, for its own settings:**", "No lesson is open"
 OUTSIDE = {
     "compare": {"algorithm": "ridge"}, "context": {"prompts": "11"}, "train": {"noise": "0.5"},
     "signal": {"noise": "0.5"}, "gpt2": {"noise": "0.5"},
@@ -162,7 +162,7 @@ def test_reset_opens_the_lesson_of_the_defaults(page, lesson):
 
 
 @pytest.mark.parametrize(("page", "lesson"), FEW)
-def test_a_setting_that_makes_a_lesson_untrue_hides_its_text_and_restore_brings_both_back(page, lesson):
+def test_a_setting_that_makes_a_lesson_untrue_leaves_what_is_true_and_asked_and_restore_brings_all_back(page, lesson):
     lessons, kind = PAGES[page]
     at = open_page(page, lesson=lesson.key, **OUTSIDE[page])
     own = at.session_state[f"{page}.last"]
@@ -170,7 +170,12 @@ def test_a_setting_that_makes_a_lesson_untrue_hides_its_text_and_restore_brings_
     for differing in (at, reloaded(at, page)):
         assert panel(differing, page, lessons) == (set(), lesson.key, True)
         assert differing.session_state[f"{page}.last"] == own
+        (kept,) = (text.value for text in differing.markdown if typeset(lesson.question) in text.value)
+        still = typeset(lesson.still(own))
+        assert kept == f"{still} {DIFFER} {typeset(lesson.question)}".strip()
         (restore,) = restores(differing, page)
+        untrue = [name for name in lesson.changed(own) if name not in lesson.free]
+        assert restore.label == f"Differs in {', '.join(kind.table[n].label.split(' · ')[0] for n in untrue)} · restore"
         restore.click()
         assert panel(run(differing), page, lessons) == ({lesson.key}, lesson.key, False)
         assert restores(differing, page) == []
@@ -267,7 +272,24 @@ def test_another_algorithm_hides_the_text_until_its_own_is_restored():
     at = open_page("compare", lesson="more-examples")
     at.selectbox(key="algorithm").set_value("newton")
     assert panel(run(at), "compare", COMPARE) == (set(), "more-examples", True)
-    assert any("Algorithm" in text.value for text in at.markdown if DIFFER in text.value)
+    assert [button.label for button in restores(at, "compare")] == ["Differs in Algorithm · restore"]
+
+
+@pytest.mark.parametrize("lesson", [case.values[1] for case in ALL], ids=[case.id for case in ALL])
+def test_what_stays_of_a_lesson_is_part_of_it_and_what_undoes_it_is_not_free(lesson):
+    sentences = lesson.see.removesuffix(".").split(". ")
+    assert lesson.stays < len(sentences)
+    assert not set(lesson.unless) & set(lesson.free)
+    kind = next(kind for lessons, kind in PAGES.values() if lesson in lessons)
+    assert set(lesson.unless) <= set(kind.table)
+    assert lesson.still(kind(**lesson.settings)) == "".join(f"{text}. " for text in sentences[: lesson.stays]).strip()
+
+
+def test_a_sentence_that_a_setting_makes_untrue_does_not_stay():
+    lesson = by_key(COMPARE)["optimal-step"]
+    own = Settings(**lesson.settings)
+    assert lesson.still(own.replace(noise=1.0)).endswith("falls more slowly.")
+    assert lesson.still(own.replace(algorithm="newton")) == ""
 
 
 def test_settings_of_no_lesson_show_none():

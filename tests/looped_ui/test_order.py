@@ -30,13 +30,13 @@ def test_a_move_draws_the_picture_of_its_value_before_the_controls(monkeypatch):
     keys = [key for key, _ in order]
     assert keys.index("stage") < keys.index("T")
     assert keys.count("stage") == 1
-    assert '"range":[0,9]' in dict(order)["stage"]["figure"]
+    assert '"loop 9 of 9' in dict(order)["stage"]["figure"]
 
 
 def test_a_first_visit_draws_what_the_link_asks_for(monkeypatch):
     order = drawn(None, monkeypatch, lambda _: open_page(session={"live": True}, T="12", n="6", d="2", noise="0.5"))
     assert [key for key, _ in order].count("stage") == 1
-    assert '"range":[0,12]' in dict(order)["stage"]["figure"]
+    assert '"loop 12 of 12' in dict(order)["stage"]["figure"]
 
 
 def test_a_guess_that_is_asked_for_is_not_forestalled(monkeypatch):

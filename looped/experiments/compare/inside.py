@@ -30,7 +30,7 @@ class Inside:
 
     At loop t the query z_t is scored against every example, s_i = z_iᵀ Q z_t, and one pass adds
     Δ_t = −(η/n) P Z 𝓜 (Zᵀ Q z_t) to it, besides what token-wise maps do. With a softmax n·softmax(s) takes the place of
-    s there. Where more than one query moves, `queries` and `scores` are empty.
+    s there. Where a loop moves the examples too, `queries` and `scores` are empty.
     """
 
     algorithm: type[Algorithm]
@@ -46,6 +46,8 @@ class Inside:
     """Rows of a token that are shown, (R,)."""
     examples: np.ndarray
     """Tokens of the shown examples before the first loop, (R, C)."""
+    moving: np.ndarray
+    """The same at every shown loop, (F, R, C), where a loop moves them; empty where they stay."""
     queries: np.ndarray
     """The query token, (F, R)."""
     scores: np.ndarray
@@ -64,6 +66,8 @@ class Inside:
     """‖w_t − w_ref‖/‖w_ref‖ of the transformer, (F,)."""
     explicit_errors: np.ndarray
     """The same of the explicit algorithm, (F,)."""
+    task_errors: np.ndarray | None
+    """‖w_t − αw*‖/‖αw*‖ of the transformer, (F,); None where w* is unknown, or is where the loop is heading."""
     plane: Plane
     """Both paths in the plane of the flattest and the steepest direction of the loss."""
     new_x: np.ndarray
@@ -147,7 +151,10 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
     tokens = weights.embed(one, result.settings.label_scale)
     examples, rows = tokens[0, :, :n], shown_rows(weights)
     scores, queries = np.empty((2, len(loops), 0))
-    if result.algorithm.one_query:
+    moving = np.empty((len(loops), 0, 0))
+    if not result.algorithm.one_query:
+        moving = _moving(result, tokens, loops, rows, torch.from_numpy(result.step_size[only]))
+    else:
         queries = np.tile(tokens[0, :, -1], (len(loops), 1))
         queries[:, weights.w] = looped
         if weights.before is not None:
@@ -165,6 +172,7 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         weights=weights,
         rows=rows,
         examples=examples.numpy()[rows, :MOST_EXAMPLES],
+        moving=moving,
         queries=queries[:, rows] if result.algorithm.one_query else queries,
         scores=scores[:, :MOST_EXAMPLES],
         largest_score=np.abs(scores).max(axis=1, initial=0),
@@ -176,12 +184,27 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
         solution=w_ref[: len(iterate_rows)],
         errors=relative_distance(looped[:, None], w_ref[None])[:, 0],
         explicit_errors=relative_distance(explicit[:, None], w_ref[None])[:, 0],
+        task_errors=None if result.task_errors is None else result.task_errors[loops, prompt],
         plane=plane(result, prompt, loops),
         new_x=new_x,
         new_y=float((w_ref if result.task is None else result.task[prompt]) @ new_x),
         task_known=result.task is not None,
         predictions=looped.astype(float) @ new_x,
     )
+
+
+def _moving(result: Comparison, tokens: Tensor, loops: np.ndarray, rows: np.ndarray, step_size: Tensor) -> np.ndarray:
+    """The shown examples at the shown loops, (F, R, C); from a loop that overflows on as they were before it."""
+    transformer, kept, shown = attention.LoopedTransformer(int(loops[-1]), "token"), [], {*loops.tolist()}
+    with torch.inference_mode():
+        for loop, now in enumerate(transformer.passes(tokens, result.weights, step_size)):
+            if loop not in shown:
+                continue
+            examples = now[0, rows, : min(MOST_EXAMPLES, result.prompts.shape[1])].numpy()
+            if not np.isfinite(examples).all():
+                break
+            kept.append(examples)
+    return np.stack([*kept, *[kept[-1]] * (len(loops) - len(kept))])
 
 
 def _passes(
@@ -206,8 +229,13 @@ def shown_loops(loops: int) -> np.ndarray:
 
 
 def shown_rows(construction: attention.Weights) -> np.ndarray:
-    """The rows of a token that are shown: the first `MOST_FEATURES` of each slot, and the labels' rows."""
+    """The rows of a token that are shown: the first `MOST_FEATURES` of each slot, and the labels' rows.
+
+    Where examples are rewritten in a slot of their own, its rows alone: the others stay.
+    """
     rows = np.arange(construction.width)
+    if construction.copy is not None:
+        return rows[construction.copy][:MOST_FEATURES]
     slots = (construction.x, construction.w, construction.before or slice(0))
     cut = [rows[slot][:MOST_FEATURES] for slot in slots]
     return np.unique(np.concatenate([*cut, [construction.y, construction.alpha or construction.y]]))

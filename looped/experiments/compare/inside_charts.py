@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, short
+from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, short, short_each
 from looped.experiments.compare import player_layout as stage
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import Inside
@@ -35,6 +35,7 @@ def player(inside: Inside) -> Picture:
         grown=[ORDER.index("path"), ORDER.index("explicit path")],
         moved={(ORDER.index(name), attribute): values for (name, attribute), values in _moved(inside).items()},
         narrow=layouts[1],
+        opens=0,
     )
     spec = {"data": [traces[name] for name in ORDER], "layout": layouts[0]}
     return Picture(spec, _describe(inside), _table(inside), motion=motion)
@@ -54,8 +55,8 @@ def _moved(inside: Inside) -> dict[tuple[str, str], Any]:
     return {
         ("iterate", "x"): short(inside.queries[:, inside.iterate_rows]),
         ("explicit", "x"): short(inside.explicit),
-        ("scores", "y"): short(inside.scores),
-        ("query", "z"): short(inside.queries[..., None]),
+        ("scores", "y"): short_each(inside.scores),
+        ("query", "z"): short_each(inside.queries[..., None]),
         ("update", "x"): short(inside.updates),
         ("here", "x"): path[:, :1],
         ("here", "y"): path[:, 1:],

@@ -10,6 +10,8 @@ from looped.experiments.compare.result import Comparison
 
 LINES, POINTS = 8, 61
 """Lines of equal loss, and points of each."""
+GAP = "\u2003"
+"""Between the path and the words beside it."""
 FURTHEST = 3.0
 """A diverging path is shown up to so many times the distance that it starts with."""
 
@@ -44,6 +46,8 @@ class Plane:
     """The transformer's path, (F, 2)."""
     explicit: np.ndarray
     """The path of explicit gradient descent, (F, 2)."""
+    condition_number: float
+    """κ of this prompt."""
     curvature: np.ndarray
     """The Hessian of the loss in the plane, (2, 2)."""
 
@@ -87,8 +91,10 @@ class Plane:
         share = (sign - inside[axis]) / (outside[axis] - inside[axis]) if outside[axis] != inside[axis] else 0.0
         x, y = self.center + self.radius * np.clip(inside + share * (outside - inside), -1, 1)
         pointer = (("←", "→"), ("↓", "↑"))[axis][int(sign > 0)]
-        side = (("middle right", "middle left"), ("top center", "bottom center"))[axis][int(sign > 0)]
-        return Exit(place, float(x), float(y), f"<b>{pointer} off the picture</b>", side)
+        # Beside the path, where the middle is: on the line that leaves the words could not be read.
+        over, beside = ("bottom" if y > self.center[1] else "top"), ("left" if x > self.center[0] else "right")
+        words = f"{GAP}{pointer} off the picture" if beside == "right" else f"off the picture {pointer}{GAP}"
+        return Exit(place, float(x), float(y), f"<b>{words}</b>", f"{over} {beside}")
 
     def gone(self) -> dict[str, Any]:
         """Where a trace of text says that the path has left, for Plotly; nowhere if it stays."""
@@ -127,13 +133,18 @@ def plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
     if rank == 1:
         axes = np.c_[axes[:, 0], np.zeros(len(w_ref))]
     axes = axes * np.where(w_ref @ axes < 0, -1, 1)
+    ridge = result.algorithm.penalty
+    and_ridge = " + ρ" if ridge else ""
     return Plane(
         names=(
-            f"slow direction, λ<sub>{rank}</sub> = {values[-1]:.2g}",
-            f"fast direction, λ<sub>1</sub> = {values[0]:.2g}" if rank > 1 else "there is no second direction",
+            f"slow direction: curvature λ<sub>{rank}</sub>{and_ridge} = {values[-1] + ridge:.2g}",
+            f"fast: curvature λ<sub>1</sub>{and_ridge} = {values[0] + ridge:.2g}"
+            if rank > 1
+            else "there is no second direction",
         ),
+        condition_number=float(values[0] / values[-1]),
         center=w_ref @ axes,
         looped=result.looped[loops, prompt] @ axes,
         explicit=result.explicit[loops, prompt] @ axes,
-        curvature=np.diag([values[-1], values[0] if rank > 1 else 0.0]) + result.algorithm.penalty * np.eye(2),
+        curvature=np.diag([values[-1], values[0] if rank > 1 else 0.0]) + ridge * np.eye(2),
     )

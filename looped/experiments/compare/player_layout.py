@@ -150,11 +150,13 @@ def slots(weights: Weights, rows: np.ndarray) -> list[tuple[str, int, int]]:
         weights: The weights that a token is made for.
         rows: The shown rows, (R,).
     """
-    alpha, before = weights.alpha or weights.y, weights.before or slice(0)
+    before, copy = weights.before or slice(0), weights.copy or slice(0)
     held: dict[tuple[int, int], list[str]] = {}
     for name, first, stop in (
         ("x", weights.x.start, weights.x.stop), ("y", weights.y, weights.y + 1),
-        ("w", weights.w.start, weights.w.stop), ("α", alpha, alpha + 1), ("w′", before.start or 0, before.stop),
+        *([] if weights.predicts else [("w", weights.w.start, weights.w.stop)]),
+        *([] if weights.alpha is None else [("α", weights.alpha, weights.alpha + 1)]),
+        ("w′", before.start or 0, before.stop), ("x′", copy.start or 0, copy.stop),
     ):  # fmt: skip
         shown = np.flatnonzero((rows >= first) & (rows < stop))
         if len(shown):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, log_range, short
+from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, log_range, short, short_each
 from looped.experiments.compare.charts import leaving
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
@@ -13,6 +13,8 @@ from looped.experiments.compare.result import Comparison
 
 HEIGHT = 400
 """Pixels, where nothing else is known."""
+TALL = 440
+"""Pixels on a narrow page."""
 MARGIN = {"l": 48, "r": 12, "t": 48, "b": 44}
 """Pixels round the views, for their axes; a margin that fits itself would be measured at every picture."""
 MOST_ROWS, MOST_COLUMNS = 5, 9
@@ -22,15 +24,19 @@ FEW_COLUMNS = 6
 MOST_NAMED = 7
 """Rows of a token up to which each has its name."""
 WIDE: dict[str, Box] = {
-    "tokens": (0, 0.36, 0.5, 1), "scores": (0, 0.36, 0.0, 0.25), "pass": (0, 0.36, 0.25, 0.38),
+    "tokens": (0, 0.36, 0.55, 1), "scores": (0, 0.36, 0.0, 0.25), "pass": (0, 0.36, 0.27, 0.38),
     "plane": (0.43, 0.7, 0.0, 1), "error": (0.78, 1, 0.0, 1),
 }  # fmt: skip
 """Places of the views on a wide page."""
 NARROW: dict[str, Box] = {
-    "tokens": (0, 1, 0.74, 1), "scores": (0, 1, 0.5, 0.59), "pass": (0, 1, 0.59, 0.67),
-    "plane": (0, 0.42, 0.0, 0.38), "error": (0.6, 1, 0.0, 0.38),
+    "tokens": (0, 1, 0.75, 1), "scores": (0, 1, 0.49, 0.59), "pass": (0, 1, 0.6, 0.67),
+    "plane": (0, 0.42, 0.0, 0.36), "error": (0.6, 1, 0.0, 0.36),
 }  # fmt: skip
 """Places of the views on a narrow page."""
+RETURN = 44
+"""Pixels of the arrow from the scores back to the query."""
+SCORES = {"score": "attention scores: the errors of w", "weight": "attention weights: they add up to 1"}
+"""What the numbers of the examples are, by their name."""
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE, 1)}
 """Number of each view's axes, as Plotly writes them."""
 
@@ -45,13 +51,14 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
     shown = record(result, prompt)
     traces, word = _traces(shown), leaving(result)
     layouts = [_layout(shown, places) for places in (WIDE, NARROW)]
-    curves = [traces["errors"], traces["explicit errors"]]
+    curves = [traces[name] for name in ("errors", "task errors", "explicit errors") if name in traces]
     arrows = leave(curves, ERROR_CEILING, layouts[0]["yaxis5"]["range"][1], word, axes=AXES["error"])
     for layout in layouts:
         layout["annotations"] += arrows
     names = list(traces)
     motion = Motion(
         captions=[_caption(shown, place) for place in range(len(shown.loops))],
+        opens=0,
         grown=[names.index(name) for name in ("path", "rings")],
         moved={(names.index(name), attribute): values for (name, attribute), values in _moves(shown).items()},
         narrow=layouts[1],
@@ -68,7 +75,7 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
 
 def _describe(shown: Inside) -> str:
     n, d = shown.sizes
-    tokens = "Its tokens before the first pass, one column for each example"
+    tokens = "Its examples, one column for each, which every pass changes"
     if shown.algorithm.one_query:
         tokens = (
             "Its tokens, one column for each example and one for the query, which holds the iterate w; the attention "
@@ -103,17 +110,21 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
     if shown.plane.exit is not None:
         moves["gone", "text"] = shown.plane.told()
     if shown.algorithm.one_query:
-        moves["query", "z"] = short(shown.queries[..., None])
-        moves["scores", "y"] = short(shown.scores)
+        moves["query", "z"] = short_each(shown.queries[..., None])
+        moves["scores", "y"] = short_each(shown.scores)
         if _written(shown):
             moves["query", "text"] = [_numbers(query[:, None]) for query in shown.queries]
+    else:
+        moves["examples", "z"] = short_each(shown.moving)
+        if _written(shown):
+            moves["examples", "text"] = [_numbers(examples) for examples in shown.moving]
     return moves
 
 
 def _pass(shown: Inside, place: int) -> str:
-    when = "before its first pass" if place == 0 else f"after pass {shown.loops[place]:,} of {shown.loops[-1]:,}"
-    moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too."
-    return f"<b>The attention layer, {when}</b>{moved}"
+    moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too"
+    slot = "" if shown.weights.copy is None else ", here in a slot x′"
+    return f"<b>↻ Loop {shown.loops[place]:,} of {shown.loops[-1]:,}</b>{moved}{slot}"
 
 
 def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
@@ -157,6 +168,9 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
             "type": "scatter", "mode": "lines", "x": valley[:, 0], "y": valley[:, 1], "opacity": 0.5,
             "line": {"width": 1, "color": "gray"}, **silent, **_on("plane"),
         },
+        "way": curve | silent | _on("plane") | {
+            "x": path[:, 0], "y": path[:, 1], "line": {"width": 1.5, "color": model}, "opacity": 0.5,
+        },
         "path": curve | silent | _on("plane") | {"x": path[:, 0], "y": path[:, 1]},
         "rings": ring | silent | _on("plane") | {"x": rings[:, 0], "y": rings[:, 1]},
         "here": dot | _on("plane"),
@@ -170,11 +184,19 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
             **_on("plane"),
         },
         "errors": curve | {"x": shown.loops, "y": _errors(shown.errors)} | _on("error"),
+        "task errors": {
+            "type": "scatter", "mode": "lines", "x": shown.loops, "name": "Distance to αw*", **_on("error"),
+            "line": {"width": 2, "color": colour("task"), "dash": "dashdot"},
+            "y": None if shown.task_errors is None else _errors(shown.task_errors),
+        },
         "explicit errors": ring | {"x": shown.loops, "y": _errors(shown.explicit_errors)} | _on("error"),
         "now": dot | {"cliponaxis": False} | _on("error"),
     }  # fmt: skip
-    hidden = {*(() if shown.algorithm.one_query else ("query", "scores")), *(() if shown.plane.exit else ("gone",))}
-    return {name: trace for name, trace in traces.items() if name not in hidden}
+    there = {
+        "query": shown.algorithm.one_query, "scores": shown.algorithm.one_query, "gone": shown.plane.exit,
+        "task errors": shown.task_errors is not None,
+    }  # fmt: skip
+    return {name: trace for name, trace in traces.items() if there.get(name, True)}
 
 
 def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
@@ -185,7 +207,8 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     ticks = [1, *range(10, columns - 4, 10)] if columns > 12 else list(range(1, columns + 1))
     across = {"range": [0.4, edges[1] + 0.1], **still}
     plane, ranges = shown.plane, shown.plane.ranges()
-    limits, tick = log_range(_errors(np.concatenate([shown.errors, shown.explicit_errors])))
+    curves = [each for each in (shown.errors, shown.explicit_errors, shown.task_errors) if each is not None]
+    limits, tick = log_range(_errors(np.concatenate(curves)))
     query = {"tickvals": [*ticks, sum(edges) / 2], "ticktext": [*map(str, ticks), "<b>query</b>"]}
     named = list(range(rows)) if rows <= MOST_NAMED else [0, rows - 1]
     level = {"zeroline": False, "showgrid": False, "nticks": 5}
@@ -195,42 +218,64 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
             {"range": [rows - 0.5, -0.5], "tickvals": named, "ticktext": [names[row] for row in named], **still},
         ),
         "scores": (
-            across | {"showticklabels": False},
-            {"range": shown.score_range, "nticks": 4, "fixedrange": True, "visible": scored,
-             "title": {"text": shown.score}},
+            across | {"showticklabels": False, "visible": scored, "title": _name(SCORES[shown.score], 4)},
+            {"range": shown.score_range, "nticks": 4, "fixedrange": True, "visible": scored},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
-            level | {"range": ranges[0],
-                     "title": {"text": plane.names[0], "standoff": 4}},
-            level | {"range": ranges[1], "scaleanchor": f"x{AXES['plane']}",
-                     "title": {"text": plane.names[1], "standoff": 2}},
+            level | {"range": ranges[0], "title": _name(plane.names[0], 4)},
+            level | {"range": ranges[1], "scaleanchor": f"x{AXES['plane']}", "title": _name(plane.names[1], 2)},
         ),
         "error": (
-            {"range": [0, shown.loops[-1]], "title": {"text": "loop t", "standoff": 4}, "nticks": 5},
+            {"range": [-0.05 * shown.loops[-1], shown.loops[-1]], "title": _name("loop t", 4), "nticks": 5},
             {"type": "log", "range": limits, **tick, "exponentformat": "power", "hoverformat": ".3e"},
         ),
     }  # fmt: skip
-    largest = float(np.abs(shown.examples).max()) or 1.0
+    largest, wide = float(np.abs(shown.examples).max()) or 1.0, places is WIDE
+    if not scored:
+        places = _lower(places)
     layout: dict[str, Any] = {
-        "height": HEIGHT, "margin": MARGIN if places is WIDE else MARGIN | {"t": 84}, "hovermode": "closest",
+        "height": HEIGHT if wide else TALL, "margin": MARGIN if wide else MARGIN | {"t": 84},
+        "hovermode": "closest",
         "bargap": 0.25,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
         "coloraxis": CELLS | {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
     titles = {
-        "tokens": f"Prompt: {shown.sizes[0]:,} examples{' and a query' if scored else ', before the first pass'}",
-        "plane": "The loss, and the path of w",
+        "tokens": f"It sees {shown.sizes[0]:,} examples{' and a query' if scored else ''}",
+        "plane": f"Loss (κ = {shown.plane.condition_number:.3g}), path of w",
         "error": "Error per loop",
     }
     fixed = {"automargin": False}  # a margin that fits itself would be measured at every picture
-    return layout | placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
+    layout |= placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
+    if scored:
+        layout["annotations"].append({
+            "text": "moves<br>w", "x": sum(edges) / 2, "y": places["pass"][3], "xref": f"x{AXES['scores']}",
+            "yref": "paper", "ax": 0, "ay": RETURN, "arrowhead": 2, "arrowwidth": 2, "arrowcolor": colour("task"),
+        })  # fmt: skip
+    return layout
+
+
+def _name(text: str, standoff: int) -> dict[str, Any]:
+    """The name of an axis, in letters of the size of its numbers."""
+    return {"text": text, "standoff": standoff, "font": {"size": 13}}
+
+
+def _lower(places: dict[str, Box]) -> dict[str, Box]:
+    """The places where there are no scores: the tokens are higher by as much."""
+    left, right, bottom, top = places["tokens"]
+    free = places["pass"][2] - places["scores"][2]
+    return places | {
+        "tokens": (left, right, bottom - free, top),
+        "pass": (left, right, places["scores"][2], places["pass"][3] - free),
+    }
 
 
 def _caption(shown: Inside, place: int) -> str:
+    who = "the task" if shown.task_known else "the solution"
     return (
         f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · a new x: it predicts "
-        f"y = {shown.predictions[place]:.3g}, {'the task' if shown.task_known else 'w_ref'} gives {shown.new_y:.3g}"
+        f"y = {shown.predictions[place]:.3g}, {who} gives {shown.new_y:.3g}"
     ).replace("-", "−")
 
 
@@ -251,7 +296,7 @@ def _numbers(values: np.ndarray) -> list[list[str]]:
 
 def _number(value: float, digits: int) -> str:
     whole = f"{abs(value):.0f}"
-    text = f"{value:.{max(0, digits - len(whole) + 1)}f}" if len(whole) < 4 else f"{value:.0e}".replace("e+0", "e+")
+    text = f"{value:z.{max(0, digits - len(whole) + 1)}f}" if len(whole) < 4 else f"{value:.0e}".replace("e+0", "e+")
     return text.replace("e+", "e").replace("-", "−")
 
 

@@ -7,8 +7,6 @@ from looped.experiments.compare.summary import Summary
 from looped.glossary import WORDS, spoken
 from looped.settings import Settings
 
-FORMS = {True: "token form: every loop reads all examples", False: "state form: the examples are read once"}
-"""How the loop is evaluated, by whether every loop reads the tokens."""
 MODE = f"A mode is {WORDS['mode'].meaning}"
 """What a mode is, as a sentence."""
 
@@ -38,14 +36,24 @@ def verdict(settings: Settings, summary: Summary) -> str:
 
 def what_runs(settings: Settings, summary: Summary) -> str:
     """The run in one line: how the weights came about, the step, and how the loop is evaluated."""
-    algorithm, eta = ALGORITHMS[settings.algorithm], summary.step_size
+    eta = summary.step_size
     size = f"{eta.median:.3g}" if eta.same else f"{eta.min:.3g} to {eta.max:.3g}"
     named = {"auto": "set from the data", "optimal": "the optimal one of the data"}
     step = named.get(str(settings.step_size), "set by hand")
-    token = settings.form == "token" or not algorithm.has_state
     drawn = settings.prompts if summary.table is None else 1
     prompts = "one prompt" if drawn == 1 else f"the first of {drawn} prompts"
-    return f"Weights written down, not trained · step {size}, {step} · {FORMS[token]} · {prompts} is shown"
+    return f"Weights written down, not trained · step {size}, {step} · {form(settings, summary)} · {prompts} is shown"
+
+
+def form(settings: Settings, summary: Summary) -> str:
+    """How the loop is evaluated."""
+    sizes, algorithm = summary.sizes, ALGORITHMS[settings.algorithm]
+    if settings.form == "token" or not algorithm.has_state:
+        return "every loop reads all examples (token form)"
+    few = algorithm.maps and sizes.examples <= sizes.features
+    if few or sizes.rank < min(sizes.examples, sizes.features):
+        return "every loop reads as few examples as stand for all (state form)"
+    return "the examples are read once, into a matrix (state form)"
 
 
 def notes(settings: Settings, summary: Summary) -> list[str]:

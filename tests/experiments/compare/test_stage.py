@@ -56,6 +56,61 @@ def test_its_numbers_are_those_of_the_prompt(name):
         assert not shown.scores.size
 
 
+@pytest.mark.parametrize("name", MOVING)
+def test_examples_that_move_are_shown_as_they_are_in_every_loop(name):
+    """GD++ and EAGLE multiply an example by J, GD++ takes ⟨w_t, x⟩ from its label, and Newton rewrites it to N x."""
+    result = compare(RUNS[name])
+    shown, picture = record(result), stage(result)
+    X, y = result.prompts.X[0].numpy(), result.prompts.y[0].numpy()
+    H, scale = X.T @ X / len(X), np.eye(2)
+    for loop in range(1, 5):
+        if name == "newton":
+            scale = 2 * scale - result.step_size[0] * scale @ H @ scale
+            expected = scale @ X.T
+        else:
+            now = scale @ H @ scale
+            share = 1 / (3 * np.linalg.eigvalsh(now)[-1]) if name == "eagle" else (
+                result.algorithm.contraction * result.step_size[0])  # fmt: skip
+            scale = scale - share * scale @ H @ scale @ scale
+            expected = scale @ X.T
+        np.testing.assert_allclose(shown.moving[loop][:2], expected, rtol=1e-9, atol=1e-12)
+        (cells,) = (trace for trace in picture.motion.at(loop, picture.spec["data"]) if trace["type"] == "heatmap")
+        np.testing.assert_allclose(cells["z"][:2], expected, atol=1e-4)
+        assert cells["text"][0][0] == f"{expected[0, 0]:z.2f}".replace("-", "−")
+        if name == "gd++":
+            np.testing.assert_allclose(shown.moving[loop][2], y - X @ result.looped[loop, 0], atol=1e-12)
+    assert not record(compare(RUNS["small"])).moving.size
+
+
+def test_the_distance_to_the_task_is_drawn_where_the_loop_does_not_end_there():
+    for name, there in (("small", False), ("noise and scale", True), ("n < d", True), ("table", False)):
+        result = compare(RUNS[name])
+        drawn = [trace for trace in stage(result).spec["data"] if trace.get("name") == "Distance to αw*"]
+        assert bool(drawn) == there
+        if there:
+            task = RUNS[name].label_scale * result.prompts.w_star[0].numpy()
+            apart = np.linalg.norm(result.looped[:, 0] - task, axis=1) / np.linalg.norm(task)
+            np.testing.assert_allclose(drawn[0]["y"], apart)
+
+
+def test_the_picture_opens_before_the_first_loop_where_the_scores_are_large():
+    picture = stage(compare(RUNS["small"]))
+    assert picture.motion.captions[picture.motion.first].startswith("loop 0 of 12")
+    assert len(picture.figure.data[6].x) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({}, "read once, into a matrix (state form)"), ({"form": "token"}, "every loop reads all examples (token form)"),
+     ({"algorithm": "newton"}, "every loop reads all examples (token form)"),
+     ({"examples": 5}, "read once"), ({"examples": 5, "algorithm": "heavy-ball"}, "as few examples as stand for all"),
+     ({"examples": 5, "algorithm": "ridge"}, "as few examples as stand for all")],
+)  # fmt: skip
+def test_a_caption_says_how_often_the_examples_are_read(changes, said):
+    settings = Settings(prompts=2, **changes)
+    assert said in words.form(settings, summarise(compare(settings)))
+
+
 def test_a_number_of_a_diverging_run_fits_its_cell():
     def cells(eta):
         picture = stage(compare(Settings(**SMALL, step_size=eta)))
@@ -77,6 +132,9 @@ def test_a_path_that_leaves_the_picture_says_so_from_that_loop_on_at_the_edge_wh
     first = int(outside.argmax())
     assert plane.exit.place == first
     assert max(abs(plane.exit.x - plane.center[0]), abs(plane.exit.y - plane.center[1])) == pytest.approx(plane.radius)
+    upright, aside = plane.exit.side.split()
+    assert upright in ("top", "bottom")  # beside the path, where the middle is
+    assert aside == ("left" if plane.exit.x > plane.center[0] else "right")
     for place in (first - 1, first):
         (told,) = [
             trace["text"] for trace in picture.motion.at(place, picture.spec["data"])
@@ -119,7 +177,8 @@ def test_its_words_are_true_of_the_run(name):
     assert ("query" in picture.alt) == ("query" in title) == told
     passing = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     assert ("moves the examples too" in passing[-1][0]) == (not told)
-    assert picture.spec["layout"]["yaxis2"]["title"]["text"] == ("weight" if name == "softmax" else "score")
+    assert ("weights" if name == "softmax" else "scores") in picture.spec["layout"]["xaxis2"]["title"]["text"]
+    assert ("moves<br>w" in [note["text"] for note in picture.spec["layout"]["annotations"]]) == told
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
     )
@@ -137,5 +196,6 @@ def test_its_words_are_true_of_the_run(name):
     assert result.passed is None or f"{result.relative_gap:.1e}" in said
     line = words.what_runs(RUNS[name], summary)
     assert ("one prompt" in line) == (result.prompts.shape[0] == 1)
+    assert ("read once" in line) == result.algorithm.has_state
     assert ("set by hand" in line) == (RUNS[name].step_size == 3.0)
     assert shown.loops[-1] == RUNS[name].loops

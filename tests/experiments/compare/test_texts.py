@@ -89,7 +89,7 @@ OUTCOMES = {
     "Hold this curve": holds_the_curve,
     "New seed": draws_another_seed,
     "Reset to defaults": brings_the_defaults,
-    "Differs from the lesson": brings_the_lesson,
+    "Differs in ": brings_the_lesson,
     "◀": opens_the_lesson_before,
     "▶": opens_the_lesson_after,
     "Set the optimal step": sets_the_optimal_step,
