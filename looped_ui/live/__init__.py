@@ -222,6 +222,7 @@ def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **da
             "narrowest": NARROWEST,
             "key": key,
             "row": (key,),
+            "lesson": st.query_params.get("lesson", ""),
             **data,
         },
         on_drag_change=_nothing,

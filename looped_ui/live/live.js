@@ -128,6 +128,9 @@ class Live {
     this.theme = theme
     this.root.dataset.busy = "true"
     this.figure = coloured(JSON.parse(figure), palette(this.root))
+    const meaning = meaningOf(this.figure, this.data.lesson)
+    if (this.meaning !== meaning) this.restart()
+    this.meaning = meaning
     while (!window.Plotly) await later(50)
     if (this.drawn !== figure) return
     this.chart.setAttribute("aria-label", alt)
@@ -140,6 +143,12 @@ class Live {
       this.name(this.figure.unit)
     }
     await this.show(this.at)
+  }
+
+  // Another chart in the place of the last one starts as if it were opened.
+  restart() {
+    this.pause()
+    this.at = Infinity
   }
 
   // What the bar calls one of its steps.
@@ -191,7 +200,7 @@ class Live {
       for (const trace of grown) for (const axis of "xy") traces[trace][axis] = data[trace][axis].slice(0, this.at + 1)
       for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.at]
       this.chart.style.height = `${this.height()}px`
-      const layout = { ...this.layout, template: this.template, uirevision: "live", autosize: true, height: undefined }
+      const layout = { ...this.layout, template: this.template, uirevision: this.meaning, autosize: true, height: undefined }
       // Below a low chart the legend would lie on the title of the axis.
       if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
       await window.Plotly.react(this.chart, traces, layout, JSON.parse(this.data.config))
@@ -336,6 +345,12 @@ class Live {
     for (const type of [...GRIP, "keydown"]) document.removeEventListener(type, this.follow, true)
     if (window.Plotly) window.Plotly.purge(this.chart)
   }
+}
+
+// What zoom and hidden curves belong to: the lesson, and what stands on the axes but for its numbers.
+function meaningOf({ layout }, lesson) {
+  const axes = Object.keys(layout).filter(name => /^[xy]axis/.test(name)).map(name => layout[name])
+  return JSON.stringify([lesson, ...axes.map(({ type, title }) => [type, title?.text?.replace(/[\p{N}.,e+−-]+/gu, "")])])
 }
 
 // Pixels of the text of charts, in proportion to the page's: 13 where Streamlit's base is 15.
