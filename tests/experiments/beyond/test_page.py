@@ -170,6 +170,14 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
     match settings.get("view", "append"):
         case "more-loops":
             a, b = np.median(found.largest, axis=1)
+            labels = [number.label for number in words.numbers(found)]
+            assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
+            assert ("No published bound" in said) == (found.bound is None)
+            legends = [trace["name"] for trace in charts.loops_chart(found).spec["data"]]
+            mark = f"published bound crossed at loop {found.crossed}"
+            assert (mark in legends) == (found.crossed is not None)
+            bound = f"published bound for n = {settings['examples']}, only for m → ∞"
+            assert (bound in legends) == (found.bound is not None)
             assert a < b  # "A longer training context makes the learned step longer"
             assert ("stays above" in said) == (found.bound is not None and found.medians[0, -1] > found.bound[-1])
         case "depth":
