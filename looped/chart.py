@@ -330,7 +330,7 @@ def leave(
         log: whether the other axis is logarithmic.
         axes: the number of the axes, as Plotly writes it.
     """
-    exits, last = [], max(float(np.max(trace["x"])) for trace in traces)
+    exits, last = [], max(float(np.max(trace["x"])) for trace in traces if len(trace["x"]))
     for trace in traces:
         y = np.array(trace["y"], dtype=float)
         gone = y >= highest

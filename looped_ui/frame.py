@@ -79,6 +79,10 @@ class Page(Generic[S]):
             st.warning(plain(sentence))
         return settings
 
+    def outcome(self, sentence: str) -> None:
+        """Draw what came out in one sentence; while the lesson's question waits for a guess, that it is said then."""
+        st.markdown("What came out is said after your guess below." if self.controls.to_guess else typeset(sentence))
+
     def notice(self, sentences: Iterable[str] | None = None) -> None:
         """Draw what to look for: the sentences as a list, or else what the page's Markdown says."""
         with st.expander("What to notice"):

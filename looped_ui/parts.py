@@ -66,15 +66,29 @@ def unbroken(text: str) -> str:
 
 
 STRIP = """<style>
+[data-testid="stLayoutWrapper"]:has(> [class*="st-key-numbers"]) { container-type: inline-size }
 [class*="st-key-numbers"] { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6rem, 1fr)) }
 [class*="st-key-numbers"] > * { width: auto !important; min-width: 0 }
-[class*="st-key-numbers"]:has(> :nth-child(6):last-child) { grid-template-columns: repeat(3, 1fr) }
-@media (max-width: 640px) {
+[class*="st-key-numbers"] :is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) * { white-space: normal }
+@container (31rem <= width) {
+  [class*="st-key-numbers"]:has(> :nth-child(6):last-child) { grid-template-columns: repeat(3, 1fr) }
+}
+@container (31rem <= width < 52rem) {
+  [class*="st-key-numbers"]:has(> :nth-child(5):last-child) {
+    grid-template-columns: repeat(6, 1fr);
+    > * { grid-column: span 2 }
+    > :nth-child(n + 4) { grid-column: span 3 }
+  }
+}
+@container (31rem <= width < 42rem) {
+  [class*="st-key-numbers"]:has(> :nth-child(4):last-child) { grid-template-columns: repeat(2, 1fr) }
+}
+@container (width < 31rem) {
   [class*="st-key-numbers"]:has(> *) { grid-template-columns: repeat(2, 1fr) }
   [class*="st-key-numbers"] > :last-child:nth-child(odd) { grid-column: span 2 }
 }
 </style>"""
-"""Cards of one width, which fill every row: none stands alone at the end, on a wide page or on a phone."""
+"""Cards that fill every row, whatever the width: none stands alone at the end, and no title is cut off."""
 
 
 def numbers_strip(name: str = "") -> DeltaGenerator:

@@ -72,12 +72,13 @@ def draw(settings: BeyondSettings) -> None:
 
     with page.picture:
         live("main", main, controls.sliders, heights=HEIGHTS, below=BELOW)
-        st.markdown(typeset(verdict(found)))
+        page.outcome(verdict(found))
     if page.embedded:
         return
-    with numbers_strip():
-        for number in numbers(found):
-            show_number(number.label, number.value, number.below, page.words(number.about), passed=number.passed)
+    if not controls.to_guess:
+        with numbers_strip():
+            for number in numbers(found):
+                show_number(number.label, number.value, number.below, page.words(number.about), passed=number.passed)
     with page.top_line:
         share(controls, settings, lambda: export.of(replace(backend.beyond(settings.computed), settings=settings)))
     below(found)
@@ -101,7 +102,8 @@ def below(found: Found) -> None:
         return
     if isinstance(found, Depth):
         st.subheader("Trained: the same layer again, or layers of their own")
-        st.markdown(typeset(trained_words(found)))
+        if not controls.to_guess:
+            st.markdown(typeset(trained_words(found)))
         for place, (column, (heading, picture)) in enumerate(zip(st.columns(2), pictures.items(), strict=True)):
             with column:
                 st.markdown(f"**{heading}**")

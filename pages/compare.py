@@ -23,7 +23,6 @@ from looped_ui.close_up import close_up
 from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
 from looped_ui.held import MOST, held, hold, let_go
-from looped_ui.lesson import lesson_now
 from looped_ui.live import figure, let_draw, live
 from looped_ui.parts import data_table, numbers_strip, plain, show_number, typeset, unbroken
 from looped_ui.share import held_back, share
@@ -247,7 +246,7 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
         if (prediction := summary.verdict.prediction) != "converges":
             box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
             box(f"**Predicted before running.** {typeset(words.prediction(summary))}")
-        live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW, scene=lesson_now("compare"))
+        live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
         st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
         st.caption(typeset(words.what_runs(done.settings, summary)))
     return done

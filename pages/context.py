@@ -208,17 +208,17 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
         return drawn
 
     charts = {"need": ("Your guess, and what was measured" if revealed else "Draw your guess: click or drag", need)}
-    if result is not None:
+    if result is not None and (revealed or not controls.to_guess):
         charts["kappa"] = CONDITION, condition
     handles = {f"guess_{place}": (str(place), STOPS) for place in range(len(at))}
     followed = controls.sliders if revealed else handles
     live_row(charts, followed, heights=HEIGHTS, below=BELOW, drawn=None if revealed else drawn_curve())
     if revealed:
         assert result is not None
-        said, again = st.columns([6, 1])
-        said.markdown(needs(result, curve))
-        if not answered(page.experiment.name):
-            again.button("Guess again", key="guess_again", on_click=hide)
+        with st.container(horizontal=True, wrap=False):
+            st.markdown(needs(result, curve), width="stretch")
+            if not answered(page.experiment.name):
+                st.button("Guess again", key="guess_again", on_click=hide)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
@@ -253,10 +253,11 @@ def draw(settings: ContextSettings) -> None:
         first_screen(settings, result)
     if page.embedded or (st.query_params.get("predict") == "1" and not shown(page.experiment.name)):
         return
-    numbers(result, shown(page.experiment.name))
-    for note in words.notes(result):
-        st.caption(typeset(note))
-    views(result)
+    if shown(page.experiment.name) or not controls.to_guess:
+        numbers(result, shown(page.experiment.name))
+        for note in words.notes(result):
+            st.caption(typeset(note))
+        views(result)
     page.notice(words.notice(result))
     page.tables("Data behind the charts", lambda: pictures(result))
     page.assumptions(largest_trained_d=MAX_LEARNED_FEATURES)

@@ -22,7 +22,7 @@ from looped_ui.share import held_back, share
 
 JOB = "gpt2"
 VARIANTS: tuple[Variant, ...] = (True, False, "wider")
-BELOW = 60  # pixels of the window below the chart, for what the lines and bands are
+BELOW = 135  # pixels of the window below the chart, for what came out and what lines and bands are
 
 
 def sidebar() -> None:
@@ -112,11 +112,12 @@ def choose(groups: Mapping[str, words.Group]) -> None:
 
 def kept(group: words.Group, asked: GPT2Settings) -> None:
     """Draw the stored trainings of a setting, over all of its seeds."""
-    st.markdown(words.headline(group))
     figure(picture(group.curves, group.settings), "kept", heights=(270, 420), below=BELOW)
+    page.outcome(words.headline(group))
     other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
     seeds = ", ".join(map(str, group.seeds))
-    st.caption(other + page.words("Stored curves", seeds=seeds))
+    measured = "" if controls.to_guess else f" {page.words('Measured')}"
+    st.caption(other + page.words("Stored curves", seeds=seeds) + measured)
 
 
 def beside(group: words.Group, all_groups: list[words.Group]) -> None:
@@ -151,7 +152,8 @@ def draw(settings: GPT2Settings) -> None:
             kept(group := nearest, settings)
     if page.embedded:
         return
-    beside(group, found)
+    if not controls.to_guess:
+        beside(group, found)
     train_here(settings)
     job = jobs.current(JOB)
     work = job.work if job is not None and job.state == "finished" else None

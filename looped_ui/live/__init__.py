@@ -85,7 +85,7 @@ def figure(picture: Picture, key: str, *, heights: tuple[int, int] | None = None
         st.plotly_chart(picture.figure, key=key, config=CHART_CONFIG, alt=picture.alt)
 
 
-def live(key: str, draw: Draw, sliders: Sliders, *, heights: tuple[int, int], below: int = 0, scene: str = "") -> None:
+def live(key: str, draw: Draw, sliders: Sliders, *, heights: tuple[int, int], below: int = 0) -> None:
     """Draw a picture that follows sliders while they are dragged.
 
     Args:
@@ -94,9 +94,8 @@ def live(key: str, draw: Draw, sliders: Sliders, *, heights: tuple[int, int], be
         sliders: `Controls.sliders`, those that it follows.
         heights: The least and the most pixels it is high, to fit the window.
         below: Pixels of the window that are left free below it.
-        scene: What it belongs to; another one opens it anew.
     """
-    live_row({key: ("", draw)}, sliders, heights=heights, below=below, scene=scene)
+    live_row({key: ("", draw)}, sliders, heights=heights, below=below)
 
 
 def live_row(
@@ -106,7 +105,6 @@ def live_row(
     heights: tuple[int, int],
     below: int = 0,
     drawn: Drawn | None = None,
-    scene: str = "",
 ) -> None:
     """Draw pictures side by side, which follow sliders together while they are dragged.
 
@@ -116,7 +114,6 @@ def live_row(
         heights: The least and the most pixels each is high, to fit the window.
         below: Pixels of the window that are left free below them.
         drawn: A curve of the first picture that the pointer draws.
-        scene: What they belong to; another one opens them anew.
     """
     state = st.session_state
     teller = next(iter(charts))  # the browser keeps one of several messages, so one of them tells of the slider
@@ -151,7 +148,7 @@ def live_row(
                     if drawn is not None and key == teller:
                         telling |= {"drawn": drawn.trace, "stops": drawn.stops}
                     answer = drag.get("number", 0)
-                    telling |= {"run": run, "answer": answer, "row": tuple(charts), "scene": scene}
+                    telling |= {"run": run, "answer": answer, "row": tuple(charts)}
                     _mount(key, shown, take, heights=heights, below=below, **telling)
                 else:
                     figure(shown, key)
@@ -226,6 +223,7 @@ def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **da
             "narrowest": NARROWEST,
             "key": key,
             "row": (key,),
+            "lesson": st.query_params.get("lesson", ""),
             **data,
         },
         on_drag_change=_nothing,

@@ -107,11 +107,6 @@ class Live {
     this.asked = null
     this.data = data
     lives.set(data.key, this)
-    if (data.scene && this.scene && data.scene !== this.scene) {
-      this.pause()
-      this.at = null
-    }
-    this.scene = data.scene || this.scene
     if (!this.sketching) await this.put(this.sentAhead(this.row[0].moved) ?? data) // nothing moves under the pointer
     if (this.data === data) this.answered(data)
   }
@@ -134,6 +129,9 @@ class Live {
     this.theme = theme
     this.root.dataset.busy = "true"
     this.figure = enlarged(coloured(JSON.parse(figure), palette(this.root)), typeSize() / TYPE)
+    const meaning = meaningOf(this.figure, this.data.lesson)
+    if (this.meaning !== meaning) this.restart()
+    this.meaning = meaning
     while (!window.Plotly) await later(50)
     if (this.drawn !== figure) return
     this.chart.setAttribute("aria-label", alt)
@@ -146,6 +144,12 @@ class Live {
       this.name(this.figure.unit)
     }
     await this.show()
+  }
+
+  // Another chart in the place of the last one starts as if it were opened.
+  restart() {
+    this.pause()
+    this.at = null
   }
 
   // What the bar calls one of its steps.
@@ -207,7 +211,7 @@ class Live {
       for (const trace of grown) for (const axis of "xy") traces[trace][axis] = data[trace][axis].slice(0, this.shown + 1)
       for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.shown]
       this.chart.style.height = `${this.height()}px`
-      const layout = { ...this.layout, template: this.template, uirevision: "live", autosize: true, height: undefined }
+      const layout = { ...this.layout, template: this.template, uirevision: this.meaning, autosize: true, height: undefined }
       for (const trace of traces) if (trace.texttemplate && trace.text) trace.text = this.fitting(trace)
       // Below a low chart the legend would lie on the title of the axis.
       if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
@@ -369,10 +373,16 @@ class Live {
   }
 }
 
+const pen = document.createElement("canvas").getContext("2d")
+
+// What zoom and hidden curves belong to: the lesson, and what stands on the axes but for its numbers.
+function meaningOf({ layout }, lesson) {
+  const axes = Object.keys(layout).filter(name => /^[xy]axis/.test(name)).map(name => layout[name])
+  return JSON.stringify([lesson, ...axes.map(({ type, title }) => [type, title?.text?.replace(/[\p{N}.,e+−-]+/gu, "")])])
+}
+
 // Pixels of the text of charts, in proportion to the page's: Streamlit's base is 15.
 const typeSize = () => Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * TYPE / 15)
-
-const pen = document.createElement("canvas").getContext("2d")
 
 // Streamlit's theme, as its own charts read it.
 function palette(root) {

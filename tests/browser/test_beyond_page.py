@@ -13,12 +13,21 @@ LINES = {
     "append": "learned step, median", "more-loops": "trained on n = 20", "rivals": "EAGLE",
     "depth": "rotated in every prompt, n → ∞",
 }  # fmt: skip
+SHOWN = """() => {
+    const {_fullLayout: {xaxis}, _fullData: traces} = document.querySelector('.st-key-main .js-plotly-plot');
+    const x = traces.flatMap(trace => [...trace.x]).map(value => xaxis.type === 'log' ? Math.log10(value) : value);
+    const room = xaxis.range[1] - xaxis.range[0], filled = Math.max(...x) - Math.min(...x);
+    return {filled: filled / room, visible: traces.every(trace => trace.visible === true)};
+}"""
+"""Share of the horizontal axis that the curves take, and whether every curve is drawn."""
 QUESTIONS = {"more-loops": "More loops than trained", "rivals": "EAGLE and rivals", "depth": "When is depth needed?"}
 
 
 @pytest.mark.thorough
-def test_every_question_has_its_picture_and_sentence_in_the_first_window(visit: Visit) -> None:
-    visit.open("beyond?v=1")
+def test_every_question_has_its_picture_and_sentence_in_the_first_window(
+    visit: Visit, subtests: pytest.Subtests
+) -> None:
+    page = visit.open("beyond?v=1").page
     for view, line in LINES.items():
         if view in QUESTIONS:
             visit.choose("Question", QUESTIONS[view])
@@ -26,6 +35,21 @@ def test_every_question_has_its_picture_and_sentence_in_the_first_window(visit: 
         assert line in visit.lines("main")
         assert visit.lowest() <= 720
         assert not visit.scrolls_sideways()
+    with subtests.test("a zoom and a hidden curve are left behind with their lesson"):
+        visit.go("beyond?lesson=longer-context")
+        area = visit.still(page.locator(".st-key-main .nsewdrag"))
+        page.mouse.move(area["x"] + 200, area["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(area["x"] + 400, area["y"] + 120, steps=5)
+        page.mouse.up()
+        page.locator(".st-key-main .legendtoggle").first.click()
+        visit.until(lambda: not page.evaluate(SHOWN)["visible"], "the hidden curve")
+        assert page.evaluate(SHOWN)["filled"] > 1
+        for _ in range(3):
+            with visit.change():
+                visit.press("▶")
+            assert page.evaluate(SHOWN)["visible"]
+            assert 0.8 < page.evaluate(SHOWN)["filled"] <= 1, page.url
 
 
 def test_the_picture_follows_the_controls_and_the_tokens_play(visit: Visit) -> None:

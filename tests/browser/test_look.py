@@ -45,6 +45,8 @@ CARDS = """() => [...document.querySelectorAll('[class*=st-key-numbers]')].map(s
 LOOSE = """() => [...document.querySelectorAll('[data-testid=stMetric]')]
     .filter(card => !card.closest('[class*=st-key-numbers]')).map(card => card.textContent)"""
 """Cards that stand outside a strip, where `CARDS` does not see them."""
+CUT_OFF = """() => [...document.querySelectorAll('[data-testid=stMetric] [data-testid=stMarkdownContainer]')]
+    .filter(text => text.scrollWidth > text.clientWidth).map(text => text.textContent)"""
 FORMULAS = """() => [...document.querySelectorAll('.katex-display')].map(box => [
     box.scrollHeight - box.clientHeight, box.scrollWidth - box.clientWidth,
     ...[...box.querySelectorAll('.katex-html > .base')].map(part => {
@@ -114,6 +116,7 @@ def test_charts_can_be_read_in_both_themes_formulas_and_cards_fit_and_no_symbol_
     visit: Visit, subtests: pytest.Subtests, link: str
 ) -> None:
     page = visit.open(link).page
+    visit.answer()
     for width in (1280, 400):
         page.set_viewport_size(VIEWPORT | {"width": width})
         visit.unfold(*PANELS)
@@ -129,9 +132,13 @@ def test_charts_can_be_read_in_both_themes_formulas_and_cards_fit_and_no_symbol_
         with subtests.test("formulas are not cut off", width=width):
             assert max([0, *(part for formula in page.evaluate(FORMULAS) for part in formula)]) <= 1
             assert page.evaluate(INLINE) == []
-        with subtests.test("every row of cards is filled", width=width):
+        with subtests.test("every row of cards is filled, and no title or value of a card is cut off"):
             assert page.evaluate(LOOSE) == []
-            assert [cards for cards in page.evaluate(CARDS) if alone(cards)] == []
+            for width_now in (width, 700):
+                page.set_viewport_size(VIEWPORT | {"width": width_now})
+                page.evaluate(PAINTED)
+                assert [cards for cards in page.evaluate(CARDS) if alone(cards)] == [], width_now
+                assert page.evaluate(CUT_OFF) == [], width_now
     with subtests.test("symbols are set"):
         assert [text for text in page.evaluate(WORDS) if RAW.search(text)] == []
     with subtests.test("a log axis says 1, 10, 10²"):

@@ -87,5 +87,6 @@ def test_the_gpt2_page_shows_stored_curves_with_their_origin(visit: Visit) -> No
     assert (
         page.locator(".st-key-kept").bounding_box()["y"] + page.locator(".st-key-kept").bounding_box()["height"] < 720
     )
+    visit.answer()
     visit.unfold("How each curve was made")
     expect(page.get_by_text(re.compile("on one CPU thread, 2026")).first).to_be_visible()

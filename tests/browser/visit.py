@@ -142,6 +142,13 @@ class Visit:
         self.drawn(self.first_chart())
         self.page.wait_for_function(LIVE)
 
+    def answer(self) -> None:
+        """Choose the first answer to the question of the lesson, if one is open, and wait for the run."""
+        choices = self.page.locator("[class*='_guess'] [role=radio]")
+        if choices.count():
+            with self.change():
+                choices.first.click()
+
     def first_chart(self) -> str:
         """The key of the page's first chart."""
         return MAIN[urlparse(self.page.url).path.strip("/")]

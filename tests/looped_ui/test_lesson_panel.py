@@ -3,6 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from looped.experiments.beyond.lessons import BEYOND
+from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.compare.lessons import COMPARE, OPENING
 from looped.experiments.context import ContextSettings
 from looped.experiments.context.lessons import CONTEXT
@@ -24,11 +26,12 @@ PAGES = {
     "train": (TRAIN, TrainSettings),
     "signal": (SIGNAL, SignalSettings),
     "gpt2": (GPT2, GPT2Settings),
+    "beyond": (BEYOND, BeyondSettings),
 }
 DIFFER, NONE = "**It asks, for its own settings:**", "No lesson is open"
 OUTSIDE = {
     "compare": {"algorithm": "ridge"}, "context": {"prompts": "11"}, "train": {"noise": "0.5"},
-    "signal": {"noise": "0.5"}, "gpt2": {"noise": "0.5"},
+    "signal": {"noise": "0.5"}, "gpt2": {"noise": "0.5"}, "beyond": {"target-error": "1e-6"},
 }  # fmt: skip
 """A setting that no lesson of the page leaves free, at a value that none has."""
 ALL = [
@@ -244,7 +247,8 @@ def test_a_class_link_can_ask_for_a_guess_before_it_shows_the_outcome(page, less
     assert outcome(at) > 0
     assert not any("Choose an answer" in info.value for info in at.info)
     assert at.query_params["predict"] == "1"
-    assert outcome(open_page(page, lesson=lesson.key, hide="lesson")) > 0
+    at = open_page(page, lesson=lesson.key, hide="lesson")
+    assert outcome(press(at, "Show what was measured") if page == "context" else at) > 0
     assert outcome(open_page(page, lesson=lesson.key, predict="1", **OUTSIDE[page])) > 0  # nothing to guess at
 
 

@@ -157,10 +157,27 @@ def loops_chart(found: MoreLoops) -> Picture:
         Series(found.medians[[0, 1], found.best], "", "best number of loops", "mark", "solid", "star",
                x=found.best, more={"mode": "markers", "marker": {"symbol": "star", "size": 13}}, scales=False),
     ]  # fmt: skip
-    bound = ""
+    bound = " No published bound is drawn: it is for the covariance of training."
     if found.bound is not None:
-        rows.insert(3, Series(found.bound, "published bound", "published bound, only for m → ∞", "bound", "dashdot"))
+        rows.insert(
+            3,
+            Series(found.bound, "published bound", f"published bound for n = {n}, only for m → ∞", "bound", "dashdot"),
+        )
         crossed = found.crossed
+        if crossed is not None:
+            rows.append(
+                Series(
+                    found.medians[0, [crossed]],
+                    "",
+                    f"published bound crossed at loop {crossed}",
+                    "bound",
+                    "solid",
+                    "x",
+                    x=np.array([crossed]),
+                    more={"mode": "markers", "marker": {"symbol": "x", "size": 11}},
+                    scales=False,
+                )
+            )
         passing = "for some loops, but not in the end" if found.above.any() else "never"
         over = passing if crossed is None else f"from loop {crossed} on"
         bound = (

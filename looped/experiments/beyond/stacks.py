@@ -55,6 +55,12 @@ class Stacks:
         return [int(count) for count in falls.all(axis=2).sum(axis=1)]
 
     @property
+    def above_best(self) -> tuple[float, float]:
+        """The smallest and the largest loss of untied layers over that of the best L scalar steps."""
+        over = self.by_loop[1, :, LAYERS] / best_scalar_steps()
+        return float(over.min()), float(over.max())
+
+    @property
     def results(self) -> dict[str, Any]:
         """Medians with ranges, ready for JSON."""
         places = {"trained": LAYERS, "twice": 2 * LAYERS}
@@ -78,6 +84,16 @@ class Stacks:
     def arrays(self) -> dict[str, np.ndarray]:
         """Losses of every seed."""
         return {"trained_by_loop": self.by_loop, "trained_by_scale": self.by_scale, "trained_scales": self.scales}
+
+
+def best_scalar_steps(steps: int = LAYERS) -> float:
+    """The smallest relative loss of so many steps, each with one number for all prompts: 1/Σ_k (2k+1) P_k(x)², k ≤ L.
+
+    It is the least ∫ λ p(λ)² over p of degree L with p(0) = 1, relative to p = 1. λ evenly on a logarithmic scale,
+    weighted with λ, is λ evenly on [1/κ, 1], where Legendre's P_k are orthogonal; 0 lies at x = −(κ+1)/(κ−1). Derived.
+    """
+    at_0 = np.polynomial.legendre.legvander(np.array([-(CONDITION + 1) / (CONDITION - 1)]), steps)[0]
+    return float(1 / ((2 * np.arange(steps + 1) + 1) * at_0**2).sum())
 
 
 def spread(values: np.ndarray) -> dict[str, float]:

@@ -83,23 +83,22 @@ def risk_chart(sweep: Sweep) -> Picture:
 def cloud_chart(cloud: Cloud) -> Picture:
     """The tasks in two of their coordinates, along β* and across it, with an arrow to each estimate of a few of them.
 
-    An arrow starts at what the model predicts with before it has seen an example: β* with an MLP, 0 without.
+    An arrow starts at what the model predicts with before it has seen an example: β* with an MLP, 0 without. From its
+    point a dotted line leads to the task.
     """
     start = cloud.task.beta_star
     along, across = (cloud.tasks @ cloud.axes.mT).T.numpy()
     shown, ltb, lsa = ((points @ cloud.axes.mT).numpy() for points in (cloud.tasks[:SHOWN], cloud.ltb, cloud.lsa))
     beta, zero = (cloud.axes @ start).numpy(), np.zeros(2)
     dots: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 4, "opacity": 0.4}}
-    numbered: dict[str, Any] = {
-        "mode": "markers+text", "text": [str(k + 1) for k in range(len(shown))], "textposition": "top center",
-        "marker": {"symbol": "circle", "size": 11},
-    }  # fmt: skip
+    larger: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 11}}
     points = {"mode": "markers", "marker": {"symbol": "diamond", "size": 12}}
     rows = [
         Series(across, "", "tasks β̃", "task", x=along, more=dots),
-        Series(shown[:, 1], "", "tasks to estimate", "task", x=shown[:, 0], more=numbered),
+        Series(shown[:, 1], "", "tasks to estimate", "task", x=shown[:, 0], more=larger),
         _arrows(beta, ltb, "with MLP: from β*", "model"),
         _arrows(zero, lsa, "attention alone: from 0", "counterpart"),
+        _missed(np.concatenate([ltb, lsa]), np.concatenate([shown, shown])),
         Series(beta[1:], "", "β*, the shared signal", "reference", x=beta[:1], more=points),
     ]
     ends = np.concatenate([shown, ltb, lsa, beta[None], zero[None], np.stack([along, across], 1)])
@@ -126,28 +125,23 @@ def cloud_chart(cloud: Cloud) -> Picture:
 
 
 def _arrows(start: np.ndarray, ends: np.ndarray, legend: str, role: Role) -> Series:
-    """An arrow from one point, (2,), to each of K others, (K, 2); a gap after each."""
-    path = np.full((len(ends), 3, 2), np.nan)
-    path[:, 0], path[:, 1] = start, ends
-    marker = {
-        "symbol": "arrow",
-        "angleref": "previous",
-        "size": [0, 14, 0] * len(ends),
-        "opacity": 1,
-        "line": {"width": 0},
-    }
-    numbers = [text for k in range(len(ends)) for text in ("", str(k + 1), "")]
-    x, y = path.reshape(-1, 2).T
-    sides = [side for end in ends for side in ("middle center", _beyond(*(end - start)), "middle center")]
-    words = {"text": numbers, "textposition": sides}
-    return Series(y, "", legend, role, x=x, more={"mode": "lines+markers+text", "marker": marker} | words)
+    """An arrow from one point, (2,), to each of K others, (K, 2)."""
+    x, y = _pairs(np.broadcast_to(start, ends.shape), ends)
+    sizes = [0, 14, 0] * len(ends)
+    marker = {"symbol": "arrow", "angleref": "previous", "size": sizes, "opacity": 1, "line": {"width": 0}}
+    return Series(y, "", legend, role, x=x, more={"mode": "lines+markers", "marker": marker})
 
 
-def _beyond(across: float, up: float) -> str:
-    """Where a text stands beyond the point of an arrow."""
-    if abs(across) > abs(up):
-        return "middle right" if across > 0 else "middle left"
-    return "top center" if up > 0 else "bottom center"
+def _missed(ends: np.ndarray, tasks: np.ndarray) -> Series:
+    """A dotted line from each of K estimates, (K, 2), to its task, (K, 2)."""
+    x, y = _pairs(ends, tasks)
+    line = {"dash": "dot", "width": 1.5, "color": "gray"}
+    return Series(y, "", "what the estimate misses", x=x, more={"line": line, "hoverinfo": "skip"})
+
+
+def _pairs(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """K lines between points, (K, 2) each, as one path with a gap after each: (2, 3K)."""
+    return np.stack([starts, ends, np.full_like(ends, np.nan)], axis=1).reshape(-1, 2).T
 
 
 def _away(cloud: Cloud, found: Tensor) -> np.ndarray:

@@ -32,7 +32,7 @@ MOST_CELLS = 6
 SHOWN = 0.02
 """Cells below this share of the largest entry are left without a number."""
 CAP = 100.0
-"""Sweeps are cut off at this many times the error of the answer 0."""
+"""The loss and the sweeps leave their charts at this many times the error of the answer 0."""
 MARKS: dict[str, tuple[str, str, float, Role]] = {
     "trained": ("solid", "circle", 4.0, "model"),
     "its two numbers": ("dash", "square-open", 2.0, "counterpart"),
@@ -163,11 +163,14 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
             f"from {medians[0]:.2e} to {last:.2e}, with T = {int(T[-1])} loops in the last step."
         )
     named = ", ".join(f"{name} {value:.3g}" for name, value in marks.items())
-    shown = np.clip([*medians, *marks.values()], None, CAP * marks["answering 0"])
+    highest = CAP * marks["answering 0"]
+    shown = np.clip([*medians, *marks.values()], None, highest)
     return line_chart(
         ("step", x), rows, f"{alt} Medians of ‖w_T − w*‖² to compare with: {named}.",
         {"title": {"text": "step"}, "range": [0, ends[1]]},
-        log_axis("error of w: median of ‖w<sub>T</sub> − w*‖²", ".3e", shown), height=430, margin=MARGIN, shapes=shapes,
+        log_axis("error of w: median of ‖w<sub>T</sub> − w*‖²", ".3e", shown), highest=highest,
+        word="diverges" if medians.size and not medians[-1] < highest else "off the chart", height=430, margin=MARGIN,
+        shapes=shapes,
     )  # fmt: skip
 
 

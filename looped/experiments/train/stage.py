@@ -105,7 +105,7 @@ def _reached(run: TrainResult, step: int) -> tuple[int, float | None, int]:
 
 def _caption(step: int, steps: int, loops: int, value: float | None) -> str:
     after = f"after {step:,} of {steps:,} steps, T = {loops}"
-    return after if value is None else f"{after}: median {value:.2g}"
+    return after if value is None else f"{after}: error of w {value:.2g}"
 
 
 def _layout(
@@ -127,14 +127,14 @@ def _layout(
         texts.append(_text(title.format(ideal), (box[0] + box[1]) / 2, box[3], "center"))
     low, high = own["yaxis"]["range"]
     layout["yaxis"] |= {
-        "title": {"text": "median of ‖w<sub>T</sub> − w*‖²"},
+        "title": {"text": "error of w: median ‖w<sub>T</sub> − w*‖²"},
         "range": [low - ROOM * (high - low), high],
     }
     for name, side in zip(sorted(main, key=lambda name: charts.middle(main[name])), ("left", "right"), strict=False):
         words = _text(charts.level_text(name, main[name]), 0.01 if side == "left" else 0.99, 0, side)
         words |= {"xref": "x domain", "yref": "y", "y": np.log10(charts.middle(main[name]))}
         texts.append(words | ({"yanchor": "top"} if side == "left" else {}))
-    return layout | {"annotations": texts}
+    return layout | {"annotations": [*own["annotations"], *texts]}
 
 
 def _text(text: str, x: float, y: float, side: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.optimize import minimize_scalar
+from scipy.optimize import least_squares, minimize_scalar
 from scipy.special import comb
 from scipy.stats import chi2
 
@@ -44,6 +44,19 @@ def test_the_smallest_loss_over_marchenko_and_pasturs_law_is_the_numerical_one(r
         assert loss == pytest.approx(by_quadrature(ratio, loops), abs=1e-6)
     if ratio == 1:
         assert loss == pytest.approx(comb(32, 16) / 4**16, rel=1e-4)
+
+
+def test_the_best_scalar_steps_are_those_of_a_search_and_the_untied_layers_are_above_them():
+    lam = np.linspace(0.1, 1, 4001)  # evenly on a logarithmic scale, and weighted with λ
+
+    def left(steps):
+        return np.prod(1 - steps[:, None] * lam, axis=0)
+
+    start = 1 / (0.55 + 0.45 * np.cos((np.arange(8) + 0.5) * np.pi / 8))
+    found = np.mean(left(least_squares(left, start).x) ** 2)
+    assert module.best_scalar_steps() == pytest.approx(2.22e-5, rel=1e-3)
+    assert found == pytest.approx(module.best_scalar_steps(), rel=0.01)
+    assert stacks().above_best == pytest.approx((5.16, 9.27), abs=0.02)
 
 
 def test_a_rotated_covariance_needs_depth_even_with_infinitely_many_examples():

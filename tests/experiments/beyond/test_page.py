@@ -12,7 +12,7 @@ from looped.experiments.beyond import charts, words
 from looped.experiments.beyond.cost import BUDGET, estimate
 from looped.experiments.beyond.settings import READS
 from looped.fields import SettingsError
-from tests.app import alt, metrics, open_page, press, run, set_value, spec, texts
+from tests.app import alt, answer, metrics, open_page, press, run, set_value, spec, texts
 
 VIEWS = tuple(READS)
 MAIN = {
@@ -21,14 +21,23 @@ MAIN = {
     "rivals": ("loops to 1e-08", "EAGLE"),
     "depth": ("one loop is exact", "one Σ, L = 20"),
 }
+BREAKS = "Twice the covariance breaks both"
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     at = open_page("beyond", view=view, v="1")
     sentence, number = MAIN[view]
-    assert sentence in texts(at, "markdown")
+    asked = texts(at, "markdown")
+    assert "What came out is said after your guess below." in asked
+    assert sentence not in asked
+    assert not metrics(at)
+    assert BREAKS not in asked
+    said = texts(answer(at), "markdown")
+    assert "after your guess below" not in said
+    assert sentence in said
     assert number in metrics(at)
+    assert (BREAKS in said) == (view == "depth")
     assert alt(at, "main")
     assert len(spec(at, "main")["data"]) >= 4
     drawn = [box.key for box in at.sidebar.number_input if not box.disabled]
@@ -161,6 +170,14 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
     match settings.get("view", "append"):
         case "more-loops":
             a, b = np.median(found.largest, axis=1)
+            labels = [number.label for number in words.numbers(found)]
+            assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
+            assert ("No published bound" in said) == (found.bound is None)
+            legends = [trace["name"] for trace in charts.loops_chart(found).spec["data"]]
+            mark = f"published bound crossed at loop {found.crossed}"
+            assert (mark in legends) == (found.crossed is not None)
+            bound = f"published bound for n = {settings['examples']}, only for m → ∞"
+            assert (bound in legends) == (found.bound is not None)
             assert a < b  # "A longer training context makes the learned step longer"
             assert ("stays above" in said) == (found.bound is not None and found.medians[0, -1] > found.bound[-1])
         case "depth":
@@ -211,4 +228,4 @@ def test_reset_brings_the_defaults_back():
     assert at.selectbox(key="view").value == "append"
     assert at.number_input(key="n").value == 20
     set_value(at, "number_input", "n", 12.0)
-    assert "the same 20 iterates" in texts(at, "markdown")
+    assert "the same 20 iterates" in texts(answer(at), "markdown")

@@ -149,3 +149,13 @@ def test_one_feature_has_one_mode_and_needs_one_loop():
     only = rivals(BeyondSettings(view="rivals", features=1))
     assert all(loops.tolist() == [1.0] for name, loops in only.loops.items() if name != "gd++")
     assert only.slopes["gd"] is None
+
+
+def test_newton_from_a_multiple_of_the_gram_matrix_takes_as_many_loops_as_the_page_says():
+    loops = {}
+    for power in (1, 2):  # N₀ a multiple of I, and of XᵀX: 1 − ηλ and 1 − ηλ² at the best η, squared in every loop
+        modes = np.geomspace(1, 1e-4, 10) ** power
+        left, loops[power] = 1 - 2 * modes / (modes[0] + modes[-1]), 1
+        while np.sqrt(np.mean(left**2)) > 1e-8:
+            left, loops[power] = left**2, loops[power] + 1
+    assert loops == {1: 18, 2: 31}

@@ -89,6 +89,11 @@ def test_the_arrows_lead_from_the_start_of_each_model_to_its_estimates():
         ends = arrows(drawn[name])
         np.testing.assert_allclose(ends[:, 0], [[start, 0]] * clouds.SHOWN, atol=1e-12)
         np.testing.assert_allclose(ends[:, 1, 0], estimates.numpy() @ along)
+    left = arrows(drawn["what the estimate misses"])
+    for place, estimates in ((0, found.ltb), (clouds.SHOWN, found.lsa)):
+        one_each = left[place : place + clouds.SHOWN, :, 0]
+        np.testing.assert_allclose(one_each[:, 0], estimates.numpy() @ along)
+        np.testing.assert_allclose(one_each[:, 1], found.tasks.numpy()[: clouds.SHOWN] @ along)
     np.testing.assert_allclose(drawn["tasks β̃"]["x"], found.tasks.numpy() @ along)
     np.testing.assert_allclose(drawn["tasks to estimate"]["x"], found.tasks.numpy()[: clouds.SHOWN] @ along)
     missed = [float(text) for text in re.findall(r"task \d ([\d.]+) with MLP", picture.alt)]

@@ -83,7 +83,7 @@ def test_every_state_is_drawn_in_the_gauge_with_the_loss_of_its_weights():
         at = min(step, 199)  # step s + 1 is made from the weights after s steps
         assert moved(picture, dot, "x")[place] == [at + 1]
         assert moved(picture, dot, "y")[place] == [run.history["median"][at]]
-        assert captions[place].startswith(f"after {step} of 200 steps, T = {run.history['loops'][at]}: ")
+        assert captions[place].startswith(f"after {step} of 200 steps, T = {run.history['loops'][at]}: error of w ")
     np.testing.assert_array_equal(P["z"], moved(picture, P, "z")[-1])
 
 
@@ -91,7 +91,7 @@ def test_two_levels_are_named_by_what_is_drawn():
     run = stored()[0]
     layout = stage(run, 200, run).spec["layout"]
     texts = {text["text"].partition(":")[0]: text for text in layout["annotations"]}
-    assert "median" in layout["yaxis"]["title"]["text"]
+    assert layout["yaxis"]["title"]["text"].startswith("error of w: median")  # the cards have the query error
     levels = {
         trace["name"]: trace["y"][0] for trace in stage(run, 200, run).spec["data"] if ":" in trace.get("name", "")
     }
@@ -101,6 +101,24 @@ def test_two_levels_are_named_by_what_is_drawn():
         assert text["text"] == name
         assert 10 ** text["y"] == pytest.approx(value)
         assert layout["yaxis"]["range"][0] < text["y"] < layout["yaxis"]["range"][1]
+
+
+@pytest.mark.parametrize(
+    ("last", "word"), [(1e6, "diverges"), (np.inf, "diverges"), (np.nan, "diverges"), (1.0, "off the chart")]
+)
+def test_a_loss_that_is_too_high_leaves_the_chart_with_an_arrow_and_a_word(last, word):
+    run = stored()[0]
+    median = np.r_[run.history["median"][:100], np.full(99, 1e5), last]
+    other = TrainResult(run.settings, run.P, run.Q, run.history | {"median": median}, "")
+    layout = stage(other, 200, run).spec["layout"]
+    (arrow,) = (text for text in layout["annotations"] if text["showarrow"])
+    assert (arrow["x"], arrow["text"]) == (101, word)
+    assert arrow["y"] == layout["yaxis"]["range"][1]
+    drawn = np.array(next(t["y"] for t in stage(other, 200, run).spec["data"] if t["name"] == "median of the batch"))
+    inside = drawn[~np.isnan(drawn)]
+    assert len(inside) == 101 + (last == 1.0)
+    assert np.log10(inside.max()) == pytest.approx(layout["yaxis"]["range"][1])
+    assert not any(text["showarrow"] for text in stage(run, 200, run).spec["layout"]["annotations"])
 
 
 def test_numbers_are_short_and_hold_two_digits_of_every_entry_that_counts():
