@@ -44,11 +44,11 @@ def run_page() -> None:
     """Run the page of the address; what takes long to import is imported here, behind the first messages."""
     from looped import threads
     from looped.experiments import EXPERIMENTS
-    from looped_ui import backend
+    from looped_ui import backend, busy
 
     threads.keep_to_one_thread()
     first, *others = EXPERIMENTS.values()
-    st.navigation(
+    page = st.navigation(
         [
             st.Page(f"pages/{first.name}.py", title=first.title, url_path="start", default=True),
             *(st.Page(f"pages/{other.name}.py", title=other.title, url_path=other.name) for other in others),
@@ -56,7 +56,9 @@ def run_page() -> None:
             st.Page(f"pages/{first.name}.py", title=first.title, url_path=first.name, visibility="hidden"),
         ],
         position="top",
-    ).run()
+    )
+    with busy.running():
+        page.run()
     backend.warm_up()
 
 

@@ -102,7 +102,7 @@ def main(presses: int) -> None:
         )
         with serving(ROOT) as ours, serving(Path(bare)) as least:
             pages = {}
-            for name, address in (("app", f"{ours}/?T=30&n=6&d=2&kappa=10"), ("bare page", least)):
+            for name, address in (("app", f"{ours.address}/?T=30&n=6&d=2&kappa=10"), ("bare page", least.address)):
                 pages[name] = browser.new_page(viewport={"width": 1280, "height": 720})
                 pages[name].goto(address, timeout=300_000)
                 pages[name].wait_for_function(PAINTED, arg=30, timeout=300_000)

@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -35,32 +36,40 @@ def command(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], env=ENVIRONMENT, capture_output=True, check=True)
 
 
+class Server(NamedTuple):
+    """A running app."""
+
+    address: str
+    pid: int
+
+
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """`streamlit run app.py` in a folder; the address, as soon as it answers."""
+def serving(folder: Path, log: Path = Path(os.devnull)) -> Iterator[Server]:
+    """`streamlit run app.py` in a folder, as soon as it answers; what it says is added to the log."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     run = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", address.rpartition(":")[2]]
-    with subprocess.Popen(
-        run, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
+    with (
+        log.open("a") as out,
+        subprocess.Popen(run, cwd=folder, env=ENVIRONMENT, stdout=out, stderr=subprocess.STDOUT) as server,
+    ):
         try:
             while True:
                 with contextlib.suppress(OSError):
                     urllib.request.urlopen(f"{address}/_stcore/health").close()
                     break
                 time.sleep(0.01)
-            yield address
+            yield Server(address, server.pid)
         finally:
             server.terminate()
 
 
 def first_chart(browser: Browser, folder: Path) -> None:
     """Start the app of a folder and wait for its first chart."""
-    with serving(folder) as address:
+    with serving(folder) as server:
         page = browser.new_page()
-        page.goto(address, timeout=300_000)
+        page.goto(server.address, timeout=300_000)
         page.wait_for_function(DRAWN, timeout=300_000)
         page.close()
 

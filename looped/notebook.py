@@ -124,7 +124,7 @@ def _slider(name: str, settings: Settings) -> Any:
 
 def _run(settings: Settings, table: Table | None) -> tuple[Picture, str]:
     """The picture of a run, and the sentences below it as HTML."""
-    first = None if settings.data in TABLES else max(1, most_prompts(settings, quick=True))
+    first = None if settings.data in TABLES else max(1, most_prompts(settings, quick=1))
     result = compare(settings, table, first)
     summary = summarise(result)
     said = [words.verdict(result.settings, summary), words.what_runs(result.settings, summary)]

@@ -17,6 +17,8 @@ from threadpoolctl import ThreadpoolController
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SWITCH = 0.001
+"""Seconds for which a Python thread may keep the others waiting."""
 _lock = Lock()
 _running = 0
 _before = ExitStack()
@@ -78,6 +80,11 @@ def in_one_thread(function: F) -> F:
 
 
 def keep_to_one_thread() -> None:
-    """One thread from now on, for a process that does nothing else, such as the app."""
+    """One thread of arithmetic from now on, for a process that does nothing else, such as the app.
+
+    Its Python threads take turns more often than by default: each operation of PyTorch lets the others go first, and a
+    loop of many small ones took three times as long beside three busy threads.
+    """
+    sys.setswitchinterval(SWITCH)
     torch.set_num_threads(1)
     _pools(_loaded()).limit(limits=1)

@@ -1,12 +1,15 @@
 """The backend behind a cache: what a page needs to draw, computed once for equal settings."""
 
+import functools
 import gc
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import BoundedSemaphore
+from typing import Any
 
-import streamlit as st
-import streamlit.elements.plotly_chart  # makes Streamlit's theme Plotly's default before a figure is made
+import streamlit.elements.plotly_chart  # noqa: F401 - makes Streamlit's theme Plotly's default before a figure is made
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from looped import Settings, compare, tables
 from looped.chart import Picture
@@ -23,11 +26,20 @@ from looped.experiments.compare.summary import Summary, summarise
 from looped.experiments.context import cells
 from looped.experiments.context.charts import CHARTS
 from looped.fields import Measured
+from looped_ui.kept import kept
 
 AT_ONCE = BoundedSemaphore(2)
-"""Computations at the same time; more only wait for each other."""
-HOUR = 3600.0
-"""Seconds; for "1h" Streamlit would load pandas."""
+"""Computations of pages at the same time; more only wait for each other."""
+
+
+def turn() -> AbstractContextManager[object]:
+    """Wait for a place among the computations of pages; work beside the pages does not take one from them."""
+    return AT_ONCE if get_script_run_ctx(suppress_warning=True) else nullcontext()
+
+
+def brought(arguments: Mapping[str, Any]) -> bool:
+    """Whether a result is of a table that the visitor brought."""
+    return bool(arguments["settings"].data == "csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +56,23 @@ class View:
     """What the run made of settings that its data decide, or that have a name in place of a number."""
 
 
-@st.cache_resource(max_entries=4, ttl=HOUR, show_spinner=False)
+@kept(entries=32, mebibytes=256, own=brought)
 def kept_comparison(
     settings: Settings, data: tuple[str, ...], _table: tables.Table | None, first: int | None = None
 ) -> Comparison:
     """The result itself with all its arrays, for the close-up and the files; `data` stands for the table."""
     del data
-    with AT_ONCE:
+    with turn():
         return compare(settings, _table, first)
 
 
-@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
+@kept(entries=256, mebibytes=128, own=brought)
 def comparison(
     settings: Settings, data: tuple[str, ...], _table: tables.Table | None, first: int | None = None
 ) -> View:
     """Looped transformer next to explicit gradient descent; `data` stands for the table in the cache's key."""
     result = kept_comparison(settings, data, _table, first)
-    with AT_ONCE:
+    with turn():
         predictions = None
         if result.report is not None and result.report.held_out is not None:
             predictions = prediction_chart(result.report.held_out)
@@ -69,31 +81,31 @@ def comparison(
         return View(summary, error_chart(result), predictions, sizes | result.algorithm.measured())
 
 
-@st.cache_resource(max_entries=8, ttl=HOUR, show_spinner=False)
+@kept(entries=8, mebibytes=128)
 def sweep(settings: context.ContextSettings) -> context.ContextResult:
     """A small sweep over n/d."""
-    with AT_ONCE:
+    with turn():
         return context.sweep(settings)
 
 
-@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
+@kept(entries=256, mebibytes=8)
 def sweep_measured(settings: context.ContextSettings) -> Mapping[str, Measured]:
     """What a sweep makes of a named step size."""
-    with AT_ONCE:
+    with turn():
         return cells.measured(settings)
 
 
-@st.cache_resource(max_entries=128, ttl=HOUR, show_spinner=False)
+@kept(entries=256, mebibytes=64)
 def sweep_chart(heading: str, settings: context.ContextSettings, _result: context.ContextResult) -> Picture | None:
     """One chart of a sweep; `settings` stand for the result in the cache's key."""
     del settings
     return CHARTS[heading][0](_result)
 
 
-@st.cache_resource(max_entries=4, ttl=HOUR, show_spinner=False)
+@kept(entries=16, mebibytes=128)
 def beyond(settings: BeyondSettings) -> BeyondResult:
     """The answer to a question of the page Beyond."""
-    with AT_ONCE:
+    with turn():
         return find_beyond(settings)
 
 
@@ -106,18 +118,18 @@ class Look:
     inside: inside.Inside
 
 
-@st.cache_resource(max_entries=16, ttl=HOUR, show_spinner=False)
+@kept(entries=16, mebibytes=128, own=brought)
 def look(
     settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None, first: int | None = None
 ) -> Look:
     """One prompt of a run in detail, counted from 0: its error by mode, and the loop's inside."""
     result = kept_comparison(settings, data, _table, first)
-    with AT_ONCE:
+    with turn():
         by_mode = modes.split(result, prompt) if result.algorithm.steady else None
         return Look(by_mode, inside.record(result, prompt))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@kept(entries=2, mebibytes=64, own=lambda arguments: arguments["data"] == "csv")
 def sheet(
     data: str, upload: str = "", dialect: Dialect | None = None, _content: bytes = b"", _name: str = ""
 ) -> tables.Sheet:
@@ -137,7 +149,7 @@ def sheet(
     return read
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def warm_up() -> None:
     """Run the default once, after the first page is drawn, so that no slider move waits for PyTorch's start."""
     comparison(Settings(), (), None, Settings().prompts)

@@ -1,5 +1,9 @@
-"""The prompts of a run that a slider move did not wait for: run beside the page, which is drawn again with them."""
+"""The prompts of a run that a slider move did not wait for: run beside the page, which is drawn again with them.
 
+They have a line of their own, and are run when no page is: those who wait for a page come first.
+"""
+
+import atexit
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +11,18 @@ from dataclasses import dataclass
 import streamlit as st
 
 from looped import Settings
-from looped_ui import backend, jobs
+from looped_ui import backend, busy, jobs
 
 PAUSE = 0.3
 """Seconds that the settings rest before the other prompts are run."""
+QUIET, LONGEST = 0.1, 30.0
+"""Seconds without a page being run before a part is, and the most that it waits for them."""
 GROWTH = 4
 """Times as many prompts in each part as in the one before."""
 NAME = "fill"
+LINE = jobs.Line(1)
+"""The line of this work, for all visitors."""
+atexit.register(LINE.close)
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,10 @@ class Rest:
         done = self.first
         yield done
         while done < self.settings.prompts:
+            asked = time.monotonic()
+            while busy.quiet() < QUIET and time.monotonic() - asked < LONGEST:
+                time.sleep(QUIET)
+                yield done
             done = min(GROWTH * done, self.settings.prompts)
             backend.comparison(self.settings, (), None, done)
             yield done
@@ -61,7 +74,7 @@ def fill_up(settings: Settings, first: int) -> None:
         jobs.forget(NAME)
         return
     if _of(settings) is None:
-        jobs.begin(NAME, Rest(settings, first), away=False)
+        jobs.begin(NAME, Rest(settings, first), LINE)
 
     def look(_job: jobs.Job[int] | None) -> None:
         if ready(settings) > first:

@@ -1,7 +1,8 @@
 """Long jobs beside a page: a thread for each job, as many at once as there are cores, the others wait in line.
 
-A job outlives the run of the script that started it and a move to another page; it ends with its tab. It takes any work
-that runs step by step, whatever the steps do.
+A visitor has one place at a time, and hands it on after a while when others wait. A job outlives the run of the script
+that started it and a move to another page; it ends with its tab. It takes any work that runs step by step, whatever the
+steps do.
 """
 
 import atexit
@@ -10,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -26,6 +27,8 @@ SCHEDULER = "LOOPED_SCHEDULER"
 """Environment variable with the address of a Dask scheduler: trainings run there, and not in this process."""
 NICENESS = 10
 """Niceness added to a job's thread, so that threads that answer sliders come first, where the system has it."""
+TURN = 60.0
+"""Seconds after which a job goes to the end of the line, if another waits that could run."""
 LAST_STEP = 5.0
 """Most seconds that the process waits at its end for a step that is being made."""
 BROKEN = "It stopped because of an error in this program, which is in the server's log. The results so far are kept."
@@ -47,8 +50,15 @@ class Work(Protocol[Record]):
         """The state that a page may draw while the work goes on: a copy, since it is read by another thread."""
 
 
+class Told:
+    """What the thread of a job is told: to stop, and to look up, since it is to stop or since its turn has come."""
+
+    def __init__(self) -> None:
+        self.stop, self.look_up = threading.Event(), threading.Event()
+
+
 class Line:
-    """Jobs in the order they came; the first few run, the others wait.
+    """Jobs in the order they came; the first few run, one of each owner, and the others wait.
 
     Args:
         slots: Number of jobs that run at once.
@@ -57,36 +67,76 @@ class Line:
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.jobs: list[Job[Any]] = []
-        self._moved = threading.Condition()
+        self._told: dict[Job[Any], Told] = {}
+        self._moves = threading.Lock()
 
     def place(self, job: "Job[Any]") -> int:
         """0 for a job that may run, 1 for the next in line, and so on."""
-        with self._moved:
-            return max(0, self.jobs.index(job) - self.slots + 1) if job in self.jobs else 0
+        with self._moves:
+            runs = self._runs()
+            waiting = [other for other in self.jobs if other not in runs]
+            return waiting.index(job) + 1 if job in waiting else 0
+
+    def own_first(self, job: "Job[Any]") -> bool:
+        """Whether a job waits for another one of its owner."""
+        with self._moves:
+            runs = self._runs()
+            return job not in runs and any(_same_owner(job, other) for other in runs)
 
     @contextmanager
-    def turn(self, job: "Job[Any]", told_to_stop: threading.Event) -> Iterator[None]:
+    def turn(self, job: "Job[Any]", told: Told) -> Iterator[None]:
         """Wait in line until it is this job's turn, or until the job is told to stop; then let the next one in."""
-        with self._moved:
+        with self._moves:
             self.jobs.append(job)
-            self._moved.wait_for(lambda: told_to_stop.is_set() or self.jobs.index(job) < self.slots)
+            self._told[job] = told
+            self._call()
         try:
+            told.look_up.wait()
             yield
         finally:
-            with self._moved:
+            with self._moves:
                 self.jobs.remove(job)
-                self._moved.notify_all()
+                self._call()
 
-    def look_again(self) -> None:
-        """Wake all waiting jobs."""
-        with self._moved:
-            self._moved.notify_all()
+    def waits_for(self, job: "Job[Any]") -> bool:
+        """Whether somebody else's job would run if this one did not."""
+        with self._moves:
+            others = [other for other in self.jobs if other is not job and not _same_owner(other, job)]
+            return len(self._runs(others)) == self.slots
+
+    def hand_on(self, job: "Job[Any]") -> None:
+        """Go to the end of the line, and wait there as in `turn`."""
+        with self._moves:
+            self.jobs.remove(job)
+            self.jobs.append(job)
+            (told := self._told[job]).look_up.clear()
+            if told.stop.is_set():
+                told.look_up.set()
+            self._call()
+        told.look_up.wait()
+
+    def _call(self) -> None:
+        """Wake those whose turn it is, and nobody else: a thread that wakes takes time from the pages."""
+        for job in self._runs():
+            self._told[job].look_up.set()
+
+    def _runs(self, jobs: "Sequence[Job[Any]] | None" = None) -> "list[Job[Any]]":
+        """Those of the jobs in line that may run. Who may run stays so until he leaves: only earlier ones count."""
+        runs: list[Job[Any]] = []
+        for job in self.jobs if jobs is None else jobs:
+            if len(runs) < self.slots and not any(_same_owner(job, other) for other in runs):
+                runs.append(job)
+        return runs
 
     def close(self) -> None:
         """Stop all jobs and wait for the steps that are being made: the process must not end within one."""
         for job in list(self.jobs):
             job.stop()
             job.join(LAST_STEP)
+
+
+def _same_owner(one: "Job[Any]", other: "Job[Any]") -> bool:
+    return one.owner is not None and one.owner is other.owner
 
 
 LINE = Line(cores())
@@ -105,17 +155,18 @@ class Job(Generic[Record]):
     Args:
         work: The work that is done; on a cluster, its state as it last came back.
         line: The line in which it waits for its turn.
+        owner: Whose job it is, of whom one job runs at a time; nobody's if None.
         scheduler: Address of the scheduler of a cluster that does the work; empty to do it here.
     """
 
-    def __init__(self, work: Work[Record], line: Line = LINE, scheduler: str = "") -> None:
-        self.work, self.line, self.scheduler = work, line, scheduler
+    def __init__(self, work: Work[Record], line: Line = LINE, owner: object = None, scheduler: str = "") -> None:
+        self.work, self.line, self.owner, self.scheduler = work, line, owner, scheduler
         self.records: list[Record] = []
         self.snapshot = work.snapshot()
         self.state: State = "new"
         self.failure = ""
         self.seconds = 0.0  # of running so far, up to the last step
-        self._told_to_stop = threading.Event()
+        self._told = Told()
         self._changes = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -134,10 +185,8 @@ class Job(Generic[Record]):
         with self._changes:
             if self.state not in ("new", "paused"):
                 return
-            self.state, self._told_to_stop = "waiting", threading.Event()
-            self._thread = threading.Thread(
-                target=self._main, args=(self._thread, self._told_to_stop), name="job", daemon=True
-            )
+            self.state, self._told = "waiting", Told()
+            self._thread = threading.Thread(target=self._main, args=(self._thread, self._told), name="job", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -145,8 +194,8 @@ class Job(Generic[Record]):
         with self._changes:
             if self.active:
                 self.state = "paused"
-                self._told_to_stop.set()
-        self.line.look_again()
+                self._told.stop.set()
+                self._told.look_up.set()
 
     def join(self, seconds: float | None = None) -> bool:
         """Wait for the job's thread to end; True if it has."""
@@ -154,31 +203,40 @@ class Job(Generic[Record]):
             self._thread.join(seconds)
         return self._thread is None or not self._thread.is_alive()
 
-    def _main(self, before: threading.Thread | None, told_to_stop: threading.Event) -> None:
+    def _main(self, before: threading.Thread | None, told: Told) -> None:
         if before is not None:  # it may still be at the step after which it was to pause
             before.join()
         _step_back()
         try:
-            with self.line.turn(self, told_to_stop):
-                if not told_to_stop.is_set() and self._change("waiting", "running"):
-                    self._steps(told_to_stop)
+            with self.line.turn(self, told):
+                if not told.stop.is_set() and self._change("waiting", "running"):
+                    self._steps(told)
         except ValueError as error:
             self._fail(str(error))
         except Exception:
             logging.getLogger("looped").exception("A job ended with an error.")
             self._fail(BROKEN)
 
-    def _steps(self, told_to_stop: threading.Event) -> None:
-        began, looked = time.monotonic() - self.seconds, time.monotonic()
+    def _steps(self, told: Told) -> None:
+        came = looked = time.monotonic()
+        began = came - self.seconds
         try:
-            for record in self._away(told_to_stop) if self.scheduler else self.work.run():
+            for record in self._away(told.stop) if self.scheduler else self.work.run():
                 self.records.append(record)
                 now = time.monotonic()
                 self.seconds = now - began
-                if told_to_stop.is_set() and not self.scheduler:  # there all records of its last state must come in
+                if self.scheduler:  # all records of the state that comes back last must come in
+                    continue
+                if told.stop.is_set():
                     return
                 if now - looked > SNAPSHOT_EVERY:
                     self.snapshot, looked = self.work.snapshot(), now
+                if now - came > TURN and self.line.waits_for(self) and self._change("running", "waiting"):
+                    self.line.hand_on(self)
+                    if not self._change("waiting", "running"):
+                        return
+                    came = time.monotonic()
+                    began = came - self.seconds
         finally:
             self.snapshot = self.work.snapshot()
         self._change("running", "finished")
@@ -187,7 +245,7 @@ class Job(Generic[Record]):
         from looped.sweeps import remote
 
         for records, work in remote.steps(self.work, self.scheduler, told_to_stop):
-            self.work = work
+            self.work, self.snapshot = work, work.snapshot()
             yield from records
 
     def _change(self, old: State, new: State) -> bool:
@@ -224,17 +282,19 @@ def current(name: str) -> Job[Any] | None:
     return st.session_state.get(f"job_{name}")
 
 
-def begin(name: str, work: Work[Any], *, away: bool = True) -> None:
+def begin(name: str, work: Work[Any], line: Line | None = None) -> None:
     """Start work as this visitor's job of that name; the one before it is stopped and forgotten.
 
     Args:
         name: Name of the job.
         work: the work.
-        away: whether it is done on a cluster where one is named; work that fills a cache of this process is not.
+        line: where it waits to be run in this process. By default that of all trainings, or the cluster's if one is
+            named in the environment.
     """
     forget(name)
-    scheduler = os.environ.get(SCHEDULER, "") if away else ""
-    st.session_state[f"job_{name}"] = job = Job(work, AWAY if scheduler else LINE, scheduler)
+    scheduler = "" if line is not None else os.environ.get(SCHEDULER, "")
+    line = line or (AWAY if scheduler else LINE)
+    st.session_state[f"job_{name}"] = job = Job(work, line, _ends_with_tab(), scheduler)
     _go_on(name, job)
 
 
@@ -289,7 +349,9 @@ def watch(name: str, draw: Callable[[Job[Any] | None], None], *, every: float = 
     def look() -> None:
         if was_active and job is not None and not job.active:
             st.rerun()
-        if job is not None and job.place and not quiet:
+        if job is not None and job.line.own_first(job) and not quiet:
+            st.info("Your other training runs first: this one follows when that has ended or is stopped.")
+        elif job is not None and job.place and not quiet:
             st.info(
                 f"All {job.line.slots} places are taken by other trainings: this one is number {job.place} in the "
                 "queue."

@@ -1,6 +1,9 @@
 """The computations of the page on shared signals, behind a cache, in whose key `identity` stands for matrices."""
 
+import functools
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 import torch
@@ -12,7 +15,8 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import Flow, SignalTask, counter_example, flow_rate, gradient_flow
 from looped.shared_signal.levels import Levels
 from looped.shared_signal.levels import levels as smallest_risks
-from looped_ui.backend import AT_ONCE, HOUR
+from looped_ui.backend import turn
+from looped_ui.kept import kept
 
 Matrices = tuple[Tensor | None, Tensor | None]
 """H and Ψ where they are given."""
@@ -28,33 +32,38 @@ def digest(*matrices: Tensor | None) -> str:
     return hashlib.sha256(b"|".join(parts)).hexdigest()[:16]
 
 
-@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
+def brought(arguments: Mapping[str, Any]) -> bool:
+    """Whether a result is of matrices that the visitor brought."""
+    return bool(arguments["identity"])
+
+
+@kept(entries=64, mebibytes=32, own=brought)
 def levels(settings: SignalSettings | GPT2Settings, identity: str = "", _matrices: Matrices | tuple[()] = ()) -> Levels:
     """The smallest risks on the task of these settings."""
     del identity
-    with AT_ONCE:
+    with turn():
         return smallest_risks(settings.task(*_matrices), settings.seed)
 
 
-@st.cache_resource(max_entries=64, ttl=HOUR, show_spinner=False)
+@kept(entries=64, mebibytes=64, own=brought)
 def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices: Matrices) -> signal.Sweep:
     """The smallest risks against one setting."""
     del identity
-    with AT_ONCE:
+    with turn():
         return signal.sweep(settings, over, *_matrices)
 
 
-@st.cache_resource(max_entries=16, ttl=HOUR, show_spinner="Following the flow …")
+@kept(entries=16, mebibytes=32, own=brought)
 def flow(settings: SignalSettings, identity: str, _matrices: Matrices) -> Flow:
     """Gradient flow of GD-β from β = 0 and Γ = 0."""
     del identity
-    with AT_ONCE:
+    with st.spinner("Following the flow …"), turn():
         task = settings.task(*_matrices)
         start = torch.zeros(task.features, task.features, dtype=torch.float64)
         return gradient_flow(task, start[0], start, FLOW_UNTIL / max(flow_rate(task), 1e-12), points=61)
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def failing_bound() -> tuple[SignalTask, Levels]:
     """The counter-example to the published bound, and what holds there."""
     task = counter_example()

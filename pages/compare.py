@@ -18,7 +18,7 @@ from looped.experiments.compare.stage import stage
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
 from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
-from looped_ui import backend
+from looped_ui import backend, busy
 from looped_ui.close_up import close_up
 from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
@@ -227,7 +227,7 @@ def run(settings: Settings, table: tables.Table | None) -> Run:
     allowed = most_prompts(settings)
     if 0 < allowed < settings.prompts:
         settings = settings.replace(prompts=allowed)
-    return Run(settings, (), None, max(1, most_prompts(settings, quick=True), ready(settings)))
+    return Run(settings, (), None, max(1, most_prompts(settings, quick=AT_ONCE), ready(settings)))
 
 
 def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
@@ -289,6 +289,7 @@ def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
     page.assumptions(words.assumptions(asked))
 
 
+AT_ONCE = max(1, busy.count())  # pages that share the time for a slider move; one number for all of this run
 page: Page[Settings] = Page("compare", __file__, OPENING)
 controls = page.controls
 unused = () if controls.value("data") in TABLES else ("target", "feature_columns")

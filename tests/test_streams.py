@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -95,6 +96,34 @@ def test_messages_that_nobody_reads_cost_no_result(done):
 def test_a_full_standard_output_is_one_line(done):
     assert done("full output")[2].decode().splitlines()[-1] == f"looped: {NO_SPACE}"
     assert done("closed output")[2].decode().count("\n") == 3
+
+
+FULL = {
+    "compare": "--T 3",
+    "context": "--d 3 --ratios 1,2 --T-max 5 --T 5 --prompts 8",
+    "train": "--d 2 --n 4 --T 1 --steps 5 --batch 16",
+    "signal": "--d 2 --n 3 --steps 5",
+    "gpt2": "--steps 3",
+    "beyond": "--prompts 100",
+    "sweep": "compare --grid seed=0:1 --T 3",
+}
+"""A small run of each command."""
+
+
+@pytest.mark.parametrize("command", thorough_but(lambda command: command == "train", FULL))
+def test_a_file_that_finds_no_room_is_one_line_and_leaves_no_part_of_it(tmp_path, command):
+    """The system lets a file grow to one KiB, as a full disk would."""
+    with start(tmp_path, command, *FULL[command].split(), "--out", "o", preexec_fn=no_room) as process:
+        out, err = process.communicate()
+    assert process.returncode == 2
+    assert out == b""
+    assert b"Traceback" not in err
+    assert "o cannot be written to (File too large): choose another folder." in err.decode().splitlines()[-1]
+    assert [path.name for path in tmp_path.rglob("*") if "part" in path.name] == []
+
+
+def no_room():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
 
 
 BIG = "compare --n 400 --d 100 --T 10000 --form token --prompts 4"

@@ -1,5 +1,6 @@
 """Files that hold a training run: written in one move, and rejected with one sentence."""
 
+import io
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,15 @@ class CheckpointError(ValueError):
 
 
 def write(path: Path, contents: dict[str, Any]) -> None:
-    """Write tensors and plain values to a file beside `path`, then move it there."""
+    """Write tensors and plain values to a file beside `path`, then move it there.
+
+    Raises:
+        OSError: if it cannot be written; PyTorch, writing by itself, makes a RuntimeError of a full disk.
+    """
+    content = io.BytesIO()
+    torch.save({"format": FORMAT, **contents}, content)
     with in_one_move(Path(path)) as part:
-        torch.save({"format": FORMAT, **contents}, part)
+        part.write_bytes(content.getvalue())
 
 
 def read(path: Path) -> dict[str, Any]:

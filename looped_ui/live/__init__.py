@@ -19,6 +19,7 @@ import streamlit as st
 
 from looped.chart import Picture
 from looped.fields import SettingsError
+from looped_ui import busy
 
 CHART_CONFIG = {
     "displaylogo": False,
@@ -159,9 +160,10 @@ def live_row(
 def let_draw() -> None:
     """Leave the browser a moment to draw a picture before the rest of the page arrives, and makes it busy.
 
-    A move within that moment ends the run, so that a key held down draws pictures alone.
+    A move within that moment ends the run, so that a key held down draws pictures alone. Where others wait, what the
+    server does for them gives it that moment.
     """
-    if st.session_state.get("live"):
+    if st.session_state.get("live") and busy.count() <= 1:
         time.sleep(MOMENT)
 
 

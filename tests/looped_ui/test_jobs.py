@@ -110,6 +110,74 @@ def test_no_more_run_at_once_than_there_are_slots_and_the_line_moves_up():
     assert line.jobs == []
 
 
+def test_one_job_of_an_owner_runs_at_a_time_and_the_next_in_line_goes_first():
+    line, mine = Line(2), object()
+    works = [Counting(permits=0) for _ in range(3)]
+    jobs = [Job(work, line, owner) for work, owner in zip(works, (mine, mine, object()), strict=True)]
+    for number, job in enumerate(jobs):
+        job.start()
+        until(lambda number=number: len(line.jobs) == number + 1)
+    until(lambda: jobs[2].state == "running")
+    assert [job.state for job in jobs] == ["running", "waiting", "running"]
+    assert [line.own_first(job) for job in jobs] == [False, True, False]
+    assert [job.place for job in jobs] == [0, 1, 0]
+    jobs[0].stop()
+    works[0].permits.release()
+    until(lambda: jobs[1].state == "running")
+    for job, work in zip(jobs, works, strict=True):
+        job.stop()
+        work.permits.release()
+        assert job.join(PATIENCE)
+
+
+def test_a_long_job_hands_its_place_on_when_somebody_else_waits_and_gets_it_back(monkeypatch):
+    line, steps = Line(1), []
+    monkeypatch.setattr(jobs, "TURN", 0.0)
+
+    class Noted(Counting):
+        """It also notes whose step it was."""
+
+        def run(self):
+            """Continue to count."""
+            for count in super().run():
+                steps.append(self)
+                yield count
+
+    long, short = (Job(Noted(end=end, permits=0), line, object()) for end in (5, 2))
+    long.start()
+    long.work.permits.release()
+    until(lambda: long.records == [1])
+    short.start()
+    until(lambda: len(line.jobs) == 2)
+    for job in (long, short):
+        for _ in range(5):
+            job.work.permits.release()
+    assert short.join(PATIENCE)
+    assert long.join(PATIENCE)
+    assert [job.state for job in (long, short)] == ["finished"] * 2
+    assert ["short" if step is short.work else "long" for step in steps] == [
+        "long", "long", "short", "long", "short", "long", "long",
+    ]  # fmt: skip
+
+
+def test_a_job_that_handed_its_place_on_can_be_stopped_while_it_waits(monkeypatch):
+    line = Line(1)
+    first, second = Job(Counting(permits=1), line, object()), Job(Counting(permits=0), line, object())
+    monkeypatch.setattr(jobs, "TURN", 0.0)
+    first.start()
+    until(lambda: first.records == [1])
+    second.start()
+    until(lambda: len(line.jobs) == 2)
+    first.work.permits.release()
+    until(lambda: (first.state, second.state) == ("waiting", "running"))
+    first.stop()
+    assert first.join(PATIENCE)
+    assert (first.state, first.snapshot) == ("paused", {"count": 2})
+    second.stop()
+    second.work.permits.release()
+    assert second.join(PATIENCE)
+
+
 def test_a_refusal_in_the_middle_is_shown_and_what_was_reached_is_kept():
     work = Counting()
     work.errors[3] = ValueError("Too steep: choose a smaller rate.")
@@ -200,6 +268,32 @@ def test_a_job_that_waits_shows_its_place_in_the_line(monkeypatch):
     app.button[0].click().run()
     assert job.join(PATIENCE)
     assert job.records == []
+
+
+def two_jobs():
+    from looped_ui import jobs
+    from tests.looped_ui.test_jobs import Counting
+
+    for name in ("one", "two"):
+        jobs.buttons(name, Counting)
+        jobs.watch(name, lambda _job: None)
+
+
+def test_a_second_training_of_a_visitor_says_that_it_waits_for_the_first(monkeypatch):
+    monkeypatch.setattr(jobs.LINE, "slots", len(jobs.LINE.jobs) + 2)
+    app = AppTest.from_function(two_jobs, default_timeout=PATIENCE).run()
+    app.button(key="one_begin").click().run()
+    app.button(key="two_begin").click().run()
+    first, second = (app.session_state[f"job_{name}"] for name in ("one", "two"))
+    until(lambda: first.state == "running" and second in jobs.LINE.jobs)
+    app.run()
+    sentence = "Your other training runs first: this one follows when that has ended or is stopped."
+    assert [info.value for info in app.info] == [sentence]
+    app.button(key="one_stop").click().run()
+    until(lambda: second.state == "running")
+    second.stop()
+    assert first.join(PATIENCE)
+    assert second.join(PATIENCE)
 
 
 @pytest.mark.parametrize("slots", [1, 3])

@@ -33,7 +33,7 @@ def test_it_reports_there_what_it_reports_here_also_when_it_was_stopped_on_the_w
     here = losses(MAKE[kind]().run())
     address, _ = scheduler
     with worker(address):
-        job = Job(MAKE[kind](), Line(1), address)
+        job = Job(MAKE[kind](), Line(1), scheduler=address)
         job.start()
         until(lambda: job.records)
         job.stop()
@@ -48,11 +48,11 @@ def test_it_reports_there_what_it_reports_here_also_when_it_was_stopped_on_the_w
 def test_it_stops_within_a_second_and_its_worker_is_free_for_the_next(scheduler):  # noqa: F811
     address, _ = scheduler
     with worker(address):
-        long = Job(TrainWork(LONG), Line(2), address)
+        long = Job(TrainWork(LONG), Line(2), scheduler=address)
         long.start()
         until(lambda: len(long.records) > 5)
         long.stop()
-        next_one = Job(MAKE["signal"](), Line(2), address)
+        next_one = Job(MAKE["signal"](), Line(2), scheduler=address)
         next_one.start()
         assert next_one.join(PATIENCE)
         assert next_one.state == "finished"
@@ -62,7 +62,7 @@ def test_it_stops_within_a_second_and_its_worker_is_free_for_the_next(scheduler)
 def test_a_worker_that_is_lost_costs_what_it_did_since_its_last_message(scheduler):  # noqa: F811
     address, _ = scheduler
     with worker(address) as lost:
-        job = Job(TrainWork(LONG), Line(1), address)
+        job = Job(TrainWork(LONG), Line(1), scheduler=address)
         job.start()
         until(lambda: len(job.records) > 5)
         lost.kill()
@@ -76,13 +76,13 @@ def test_a_worker_that_is_lost_costs_what_it_did_since_its_last_message(schedule
 
 
 def test_no_scheduler_is_one_sentence_and_a_lost_one_keeps_what_was_reached(scheduler):  # noqa: F811
-    job = Job(TrainWork(LONG), Line(1), "tcp://127.0.0.1:9")
+    job = Job(TrainWork(LONG), Line(1), scheduler="tcp://127.0.0.1:9")
     job.start()
     assert job.join(PATIENCE)
     assert job.failure.startswith("No scheduler answers at tcp://127.0.0.1:9")
     address, process = scheduler
     with worker(address):
-        job = Job(TrainWork(LONG), Line(1), address)
+        job = Job(TrainWork(LONG), Line(1), scheduler=address)
         job.start()
         until(lambda: len(job.records) > 5)
         process.kill()

@@ -135,20 +135,21 @@ def estimate(settings: Settings, table: Table | None = None) -> Cost:
     return sizes(settings, table).cost
 
 
-def most_prompts(settings: Settings, table: Table | None = None, quick: bool = False) -> int:
+def most_prompts(settings: Settings, table: Table | None = None, quick: int = 0) -> int:
     """The largest number of prompts, at most that of the settings or the one of a table, that is allowed, or 0.
 
     Args:
         settings: Settings of the requested run.
         table: the real data, if any.
-        quick: keep below `QUICK_SECONDS` too, or where one prompt alone costs more, within a quarter above that.
+        quick: how many runs share `QUICK_SECONDS`, if any do: keep below this one's part, or where one prompt alone
+            costs more, within a quarter above that.
     """
     run = sizes(settings, table)
-    seconds = max(QUICK_SECONDS, 1.25 * replace(run, B=1).seconds)
+    seconds = max(QUICK_SECONDS / max(1, quick), 1.25 * replace(run, B=1).seconds)
 
     def too_many(B: int) -> bool:
         smaller = replace(run, B=B)
-        return not smaller.allowed or (quick and smaller.seconds > seconds)
+        return not smaller.allowed or (quick > 0 and smaller.seconds > seconds)
 
     return bisect_left(range(1, run.B + 1), True, key=too_many)
 

@@ -11,7 +11,7 @@ LARGEST = {name: int(FIELDS[name].high) for name in ("loops", "examples", "featu
 
 
 def test_the_defaults_are_quick_with_all_prompts():
-    assert cost.most_prompts(Settings(), quick=True) == 64
+    assert cost.most_prompts(Settings(), quick=1) == 64
 
 
 @pytest.mark.parametrize("form", ["state", "token"])
@@ -22,7 +22,7 @@ def test_the_most_prompts_fit_and_one_more_does_not(layout, form):
     assert 0 < most < 1000
     assert cost.sizes(asked.replace(prompts=most)).allowed
     assert not cost.sizes(asked.replace(prompts=most + 1)).allowed
-    quick = cost.most_prompts(asked, quick=True)
+    quick = cost.most_prompts(asked, quick=1)
     assert 0 < quick <= most
 
 

@@ -335,7 +335,7 @@ def test_noise_shows_the_floor_and_the_distance_to_the_task():
 
 def test_a_long_run_shows_the_first_prompts_of_the_same_sample_and_fills_up_by_itself():
     at, settings = open_page(T="10000"), Settings(loops=10_000)
-    few = most_prompts(settings, quick=True)
+    few = most_prompts(settings, quick=1)
     assert 1 < few < 64
     assert f"median of the first {few} of 64 prompts" in alt(at, "errors")
     assert f"{few} of 64 prompts so far; the others follow." in texts(at, "caption")

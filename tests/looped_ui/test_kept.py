@@ -1,0 +1,100 @@
+"""What is kept: the last used results, within entries and bytes, made once; a visitor's own in the session alone."""
+
+import threading
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from looped_ui.kept import Store, kept, weigh
+from tests.app import PATIENCE
+
+
+def test_the_least_lately_used_goes_first_beyond_entries_and_beyond_bytes():
+    store = Store(entries=3, bytes=1000)
+    for key in "abc":
+        store.get(key, lambda: np.zeros(10))
+    store.get("a", lambda: pytest.fail("it was kept"))
+    store.get("d", lambda: np.zeros(10))
+    assert [*store._kept] == ["c", "a", "d"]
+    assert store.weight == 240
+    store.get("e", lambda: np.zeros(110))  # 880 bytes: only 120 are left for the others
+    assert [*store._kept] == ["d", "e"]
+    store.get("f", lambda: np.zeros(1000))  # more than may be kept stays until another is used
+    assert [*store._kept] == ["f"]
+    store.get("g", lambda: np.zeros(1))
+    assert [*store._kept] == ["g"]
+
+
+def test_an_error_is_not_kept_and_two_who_ask_at_once_wait_for_one_result():
+    store, calls = Store(entries=2, bytes=1000), []
+    with pytest.raises(ZeroDivisionError):
+        store.get("a", lambda: 1 / 0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make():
+        calls.append(1)
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return "made"
+
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(store.get("a", make))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(PATIENCE)
+    go_on.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert (found, len(calls)) == (["made"] * 3, 1)
+
+
+def test_arguments_with_an_underscore_are_not_in_the_key():
+    @kept(entries=4, mebibytes=1)
+    def double(number, _table=None):
+        return [number, _table]
+
+    assert double(1, "a") is double(number=1, _table="b")
+    assert double(2) is not double(1)
+
+
+def test_views_of_one_array_weigh_what_the_array_does():
+    array = np.zeros(1000)
+    assert weigh({"a": array[:5], "b": [array[7:], array]}) - weigh({"a": 0, "b": [0, 0]}) == 8000
+
+
+def test_results_of_a_table_that_a_visitor_brought_are_no_other_visitors():
+    """Two sessions bring files of one name and the same content; nothing of either is in what all share."""
+    before = len(shared())
+    for _ in range(2):
+        at = AppTest.from_function(page, default_timeout=PATIENCE).run()
+        assert not at.exception
+        assert at.text[0].value == "made 1"
+        at.run()
+        assert at.text[0].value == "made 1"  # kept for this visitor
+    assert len(shared()) == before
+
+
+def shared():
+    from looped_ui import backend
+
+    stores = (backend.kept_comparison, backend.comparison, backend.look, backend.sheet)
+    return [key for store in stores for key in store.shared._kept]
+
+
+def page():
+    import streamlit as st
+
+    from looped import Settings, tables
+    from looped_ui import backend
+
+    rows = "".join(f"{i},{i * i % 7},{3 * i + i % 5}\n" for i in range(12))
+    sheet = backend.sheet("csv", "id", None, f"a,b,y\n{rows}".encode(), "t.csv")
+    table = tables.choose(sheet, "y", ("a", "b"))
+    settings = Settings(data="csv", loops=3)
+    view = backend.comparison(settings, (table.name, table.digest), table, None)
+    backend.look(settings, (table.name, table.digest), 0, table)
+    made = st.session_state.setdefault("made", [])
+    if all(view is not other for other in made):
+        made.append(view)
+    st.text(f"made {len(made)}")
