@@ -81,4 +81,5 @@ def fill_up(settings: Settings, first: int) -> None:
             st.rerun()
         st.caption(f"{first} of {settings.prompts} prompts so far; the others follow.")
 
-    jobs.watch(NAME, look, quiet=True)
+    # In a crowd a look may take longer than the usual pause, and looks that overtake each other held slider moves back.
+    jobs.watch(NAME, look, every=jobs.REFRESH * max(1, busy.count()), quiet=True)
