@@ -75,8 +75,8 @@ def error_chart(found: Append) -> Picture:
     ]  # fmt: skip
     return line_chart(
         ("step", loops), rows,
-        f"Squared error of {found.settings.prompts:,} prompts against steps, logarithmic error axis. After "
-        f"{loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
+        f"Squared error averaged over tasks, of {found.settings.prompts:,} prompts, against steps, logarithmic error "
+        f"axis. After {loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
         f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
         {"title": {"text": "steps: appended tokens, or loops"}}, _axis("‖w − w*‖², mean over tasks", rows),
         lowest=LOWEST,
@@ -186,11 +186,12 @@ def loops_chart(found: MoreLoops) -> Picture:
         )
     return line_chart(
         ("loop", loops), rows,
-        f"Median squared error on {found.settings.prompts:,} prompts of m = {found.settings.test_examples} examples "
-        f"against loops, logarithmic error axis. At the start {found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
+        f"Median squared error on {found.settings.prompts:,} prompts with a task each, of m = "
+        f"{found.settings.test_examples} examples against loops, logarithmic error axis. At the start "
+        f"{found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
         f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
         f"beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "loops; 1 was trained"}}, _axis("‖w − w*‖²", rows), lowest=LOWEST,
+        {"title": {"text": "loops; 1 was trained"}}, _axis("‖w − w*‖², a task each", rows), lowest=LOWEST,
     )  # fmt: skip
 
 

@@ -42,9 +42,9 @@ def _append(found: Append) -> str:
         return f"{same} With the learned step no prompt of {found.settings.prompts:,} diverges."
     grows = ", and these prompts rule the mean" if last["fixed_mean"] > 10 * last["fixed_median"] else ""
     return (
-        f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its median error "
-        f"is {small(last['fixed_median'])} and its mean {small(last['fixed_mean'])}; with a step read from each prompt "
-        f"they are {small(last['own_median'])} and {small(last['own_mean'])}."
+        f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its error, averaged "
+        f"over tasks, has median {small(last['fixed_median'])} and mean {small(last['fixed_mean'])} over the prompts; "
+        f"with a step read from each prompt they are {small(last['own_median'])} and {small(last['own_mean'])}."
     )
 
 
@@ -285,9 +285,15 @@ def headline(found: Found) -> tuple[str, float | None]:
     """The number of a view that says most, and what it is."""
     match found:
         case Append():
-            return "median squared error after T with the learned step", finite(found.statistics["fixed_median"][-1])
+            return (
+                "median over prompts of the squared error averaged over tasks, after T with the learned step",
+                finite(found.statistics["fixed_median"][-1]),
+            )
         case MoreLoops():
-            return "median squared error after T, trained on n", finite(found.medians[0, -1])
+            return (
+                "median over prompts, each with a task of its own, of the squared error after T, trained on n",
+                finite(found.medians[0, -1]),
+            )
         case Rivals():
             return "loops of EAGLE at the largest κ", finite(found.loops["eagle"][-1])
         case Depth():
