@@ -17,6 +17,8 @@ PAUSE = 0.3
 """Seconds that the settings rest before the other prompts are run."""
 QUIET, LONGEST = 0.1, 30.0
 """Seconds without a page being run before a part is, and the most that it waits for them."""
+LOOK = 1.2
+"""Seconds between two looks whether there are more, for each page that is being run."""
 GROWTH = 4
 """Times as many prompts in each part as in the one before."""
 NAME = "fill"
@@ -81,5 +83,5 @@ def fill_up(settings: Settings, first: int) -> None:
             st.rerun()
         st.caption(f"{first} of {settings.prompts} prompts so far; the others follow.")
 
-    # In a crowd a look may take longer than the usual pause, and looks that overtake each other held slider moves back.
-    jobs.watch(NAME, look, every=jobs.REFRESH * max(1, busy.count()), quiet=True)
+    # On a busy machine a look may take longer than the usual pause, and looks that overtake each other hold moves back.
+    jobs.watch(NAME, look, every=LOOK * max(1, busy.count()), quiet=True)

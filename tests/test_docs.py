@@ -40,3 +40,10 @@ def test_every_room_of_the_package_that_has_docstrings_to_show_is_in_the_api():
         name = ".".join(package.parent.relative_to(ROOT).parts)
         if name not in ("looped.cli", "looped.experiments"):
             assert re.search(rf"^::: {name}(\.|$)", shown, re.MULTILINE), name
+
+
+def test_every_test_that_holds_a_promise_of_security_is_there():
+    defined = " ".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text())
+    assert named
+    assert [name for name in named if f"def {name}(" not in defined] == []
