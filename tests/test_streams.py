@@ -111,8 +111,9 @@ FULL = {
 
 
 @pytest.mark.parametrize("command", thorough_but(lambda command: command == "train", FULL))
-def test_a_file_that_finds_no_room_is_one_line_and_leaves_no_part_of_it(tmp_path, command):
-    """The system lets a file grow to one KiB, as a full disk would."""
+def test_a_file_that_finds_no_room_is_one_line_and_leaves_no_part_of_it(tmp_path, command, monkeypatch):
+    """The system lets a file grow to one KiB, as a full disk would, and Python's own cache must not be cut off so."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     with start(tmp_path, command, *FULL[command].split(), "--out", "o", preexec_fn=no_room) as process:
         out, err = process.communicate()
     assert process.returncode == 2
