@@ -96,6 +96,7 @@ class Line:
         finally:
             with self._moves:
                 self.jobs.remove(job)
+                del self._told[job]
                 self._call()
 
     def waits_for(self, job: "Job[Any]") -> bool:

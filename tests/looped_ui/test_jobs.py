@@ -1,7 +1,9 @@
 """A job runs beside its page, pauses and continues, waits for its turn, and shows a sentence when it fails."""
 
+import gc
 import itertools
 import threading
+import weakref
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -43,6 +45,17 @@ def test_it_goes_to_the_end_and_keeps_every_record():
     assert job.seconds > 0
     job.start()
     assert job.state == "finished"
+
+
+def test_a_line_forgets_a_job_that_left_it():
+    line = Line(1)
+    job = Job(Counting(end=3), line)
+    gone = weakref.ref(job)
+    job.start()
+    assert job.join(PATIENCE)
+    del job
+    gc.collect()
+    assert gone() is None
 
 
 def test_it_stops_between_two_steps_and_continues_from_there():
