@@ -122,7 +122,7 @@ class Line:
             self._told[job].look_up.set()
 
     def _runs(self, jobs: "Sequence[Job[Any]] | None" = None) -> "list[Job[Any]]":
-        """Those of the jobs in line that may run. Who may run stays so until he leaves: only earlier ones count."""
+        """Those of the jobs in line that may run; such a job keeps its place until it leaves."""
         runs: list[Job[Any]] = []
         for job in self.jobs if jobs is None else jobs:
             if len(runs) < self.slots and not any(_same_owner(job, other) for other in runs):
