@@ -49,7 +49,8 @@ def cloud(task: SignalTask, best: Levels, seed: int = 0) -> Cloud:
 def _axes(task: SignalTask) -> Tensor:
     signal = task.beta_star if task.beta_star.any() else torch.ones_like(task.beta_star)
     along = signal / signal.norm()
-    left = torch.eye(task.features, dtype=torch.float64) - torch.outer(along, along)
-    spread = task.Psi + 1e-9 * max(float(task.Psi.trace()), 1.0) * torch.eye(task.features, dtype=torch.float64)
-    across = torch.linalg.eigh(left @ spread @ left).eigenvectors[:, -1] if task.features > 1 else 0 * along
+    if task.features == 1:
+        return torch.stack([along, 0 * along])
+    plane = torch.linalg.svd(along[None]).Vh[1:]
+    across = torch.linalg.eigh(plane @ task.Psi @ plane.T).eigenvectors[:, -1] @ plane
     return torch.stack([along, across])
