@@ -20,6 +20,7 @@ from looped_ui.lesson import lesson_panel
 from looped_ui.live import begin
 from looped_ui.parts import bullets, data_table, meanings, plain, typeset
 from looped_ui.present import in_large_type
+from looped_ui.repairs import show_repairs
 
 S = TypeVar("S", bound=CheckedSettings)
 
@@ -72,7 +73,7 @@ class Page(Generic[S]):
                 said = caption(settings) if caption else self.words("Caption")
                 st.caption(typeset(said), help=meanings(self.experiment.name, said))
                 lesson_panel(self.controls, self.lessons, self.below, said)
-        self.controls.show_repairs(settings)
+        show_repairs(settings)
         for sentence in refused:
             st.error(plain(sentence))
         for sentence in changed:

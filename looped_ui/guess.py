@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from looped.experiments.context.guess import START, STOPS, nearest_stop
-from looped_ui.controls import DISPLAY
 from looped_ui.lesson import answered, lesson_now
+from looped_ui.link import DISPLAY
 from looped_ui.live import Drawn
 
 KEY = "guess"

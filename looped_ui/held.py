@@ -9,8 +9,8 @@ from looped.chart import Picture, Series
 from looped.experiments.compare.charts import keep
 from looped.fields import SettingsError
 from looped.settings import TABLES, Settings
-from looped_ui.controls import tell
 from looped_ui.parts import plain
+from looped_ui.repairs import tell
 
 KEY = "hold"
 """Its name in the link."""

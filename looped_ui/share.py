@@ -11,8 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from looped.export.files import FORMATS, Export
 from looped.settings import CheckedSettings
-from looped_ui.controls import DISPLAY, Controls
+from looped_ui.controls import Controls
 from looped_ui.lesson import guessed, lesson_now
+from looped_ui.link import DISPLAY
 from looped_ui.parts import plain
 from looped_ui.present import switch
 

@@ -3,7 +3,7 @@
 import pytest
 
 from looped.experiments import EXPERIMENTS
-from looped_ui.controls import DISPLAY
+from looped_ui.link import DISPLAY
 from tests.app import open_page
 
 
