@@ -12,6 +12,8 @@ import streamlit as st
 
 from looped import Settings
 from looped_ui import backend, busy, jobs
+from looped_ui.line import Line
+from looped_ui.work import Job
 
 PAUSE = 0.3
 """Seconds that the settings rest before the other prompts are run."""
@@ -22,7 +24,7 @@ LOOK = 1.2
 GROWTH = 4
 """Times as many prompts in each part as in the one before."""
 NAME = "fill"
-LINE = jobs.Line(1)
+LINE = Line(1)
 """The line of this work, for all visitors."""
 atexit.register(LINE.close)
 
@@ -59,7 +61,7 @@ def ready(settings: Settings) -> int:
     return job.records[-1] if job and job.records else 0
 
 
-def _of(settings: Settings) -> jobs.Job[int] | None:
+def _of(settings: Settings) -> Job[int] | None:
     """The job that runs the rest for these settings."""
     job = jobs.current(NAME)
     return job if job and isinstance(job.work, Rest) and job.work.settings == settings else None
@@ -78,7 +80,7 @@ def fill_up(settings: Settings, first: int) -> None:
     if _of(settings) is None:
         jobs.begin(NAME, Rest(settings, first), LINE)
 
-    def look(_job: jobs.Job[int] | None) -> None:
+    def look(_job: Job[int] | None) -> None:
         if ready(settings) > first:
             st.rerun()
         st.caption(f"{first} of {settings.prompts} prompts so far; the others follow.")

@@ -21,6 +21,7 @@ from looped_ui.lesson import answered, guessed
 from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
+from looped_ui.work import Job
 
 JOB = "context"
 _, _, NEED, REQUIREMENTS, CONDITION, BOUND = CHARTS
@@ -96,7 +97,7 @@ def work(settings: ContextSettings) -> None:
     computed = settings.computed
     jobs.buttons(JOB, lambda: Sweep(computed), label="Compute")
 
-    def progress(job: jobs.Job[Progress] | None) -> None:
+    def progress(job: Job[Progress] | None) -> None:
         if job is None:
             return
         own = isinstance(job.work, Sweep) and job.work.settings == computed

@@ -19,6 +19,7 @@ from looped_ui.frame import Page
 from looped_ui.live import figure
 from looped_ui.parts import bullets, data_table, numbers_strip, plain, show_number
 from looped_ui.share import held_back, share
+from looped_ui.work import Job
 
 JOB = "gpt2"
 VARIANTS: tuple[Variant, ...] = (True, False, "wider")
@@ -84,7 +85,7 @@ def train_here(settings: GPT2Settings) -> None:
         f"turn on the same prompts: about {time} on one core."
     )
 
-    def show(job: jobs.Job[list[Progress]] | None) -> None:
+    def show(job: Job[list[Progress]] | None) -> None:
         work = job.work if job is not None and isinstance(job.work, GPT2Training) else None
         if job is None or work is None:
             figure(picture([], same_task(settings)), "live")

@@ -25,6 +25,7 @@ from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, show_number
 from looped_ui.risks import Matrices
 from looped_ui.share import held_back, share
+from looped_ui.work import Job
 
 JOB = "signal"
 HEIGHTS, BELOW = (300, 420), 90  # pixels of the first charts, and those of the window that stay free below them
@@ -150,7 +151,7 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
         st.error(job.failure)
 
 
-def _running(job: jobs.Job[dict[str, Progress]] | None, identity: str) -> Picture:
+def _running(job: Job[dict[str, Progress]] | None, identity: str) -> Picture:
     """A training while it runs, over the stored one."""
     assert job is not None
     work = job.work
@@ -170,7 +171,7 @@ def training_section(settings: SignalSettings, matrices: Matrices, identity: str
     st.subheader("What the block has learned")
     task = settings.task(*matrices)
 
-    def show(job: jobs.Job[dict[str, Progress]] | None) -> None:
+    def show(job: Job[dict[str, Progress]] | None) -> None:
         work = job.work if job is not None and isinstance(job.work, SignalTraining) else None
         own = work is not None and work.settings == settings and _same(work.task, task)
         if work is not None and not own:

@@ -21,6 +21,7 @@ from looped_ui.frame import Page
 from looped_ui.live import figure
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
+from looped_ui.work import Job
 
 JOB = "train"
 CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted
@@ -70,7 +71,7 @@ def evaluate_now(run: TrainResult) -> None:
     jobs.begin(JOB, TrainWork(run.settings, run))
 
 
-def progress_line(job: jobs.Job[Progress | None] | None) -> None:
+def progress_line(job: Job[Progress | None] | None) -> None:
     """Draw the progress of a job as one bar."""
     if job is None:
         return
@@ -99,7 +100,7 @@ def progress_line(job: jobs.Job[Progress | None] | None) -> None:
         st.progress(0.0, f"{word}.")
 
 
-def main_picture(job: jobs.Job[Progress | None] | None) -> None:
+def main_picture(job: Job[Progress | None] | None) -> None:
     """Draw loss and weights of a job so far, or of the stored run, and what the weights became."""
     kept = stored(controls.now if job is None else asked_of(job))[0]
     run: TrainResult = kept if job is None else job.snapshot
@@ -126,7 +127,7 @@ def main_picture(job: jobs.Job[Progress | None] | None) -> None:
         st.markdown(f"**What it became.** {plain(run.found())}")
 
 
-def evaluated(job: jobs.Job[Progress | None] | None) -> None:
+def evaluated(job: Job[Progress | None] | None) -> None:
     """Draw all else that is known of the run on screen."""
     run: TrainResult = stored(controls.now)[0] if job is None else job.snapshot
     numbers(run)
@@ -235,14 +236,14 @@ def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
     )
 
 
-def asked_of(job: jobs.Job[Any]) -> TrainSettings:
+def asked_of(job: Job[Any]) -> TrainSettings:
     """The settings of a job's run."""
     assert isinstance(job.work, TrainWork)
     settings: TrainSettings = job.work.settings
     return settings
 
 
-def begin_row(settings: TrainSettings, job: jobs.Job[Any] | None) -> TrainSettings:
+def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
     """Draw the buttons and say whose numbers are on screen; give the settings of that run."""
     kept, seconds = stored(settings)[0].settings, estimate(settings).seconds
     with st.container(horizontal=True, vertical_alignment="center"):

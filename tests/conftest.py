@@ -31,6 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def fixture_no_job_outlives_its_test() -> Iterator[None]:
     """Trainings that a test has begun on a page are stopped: they would take the cores from the tests that follow."""
     yield
-    if jobs := sys.modules.get("looped_ui.jobs"):
-        for job in list(jobs.LINE.jobs):
+    if module := sys.modules.get("looped_ui.line"):
+        for job in list(module.LINE.jobs):
             job.stop()

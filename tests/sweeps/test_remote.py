@@ -7,7 +7,9 @@ from looped.experiments.context import Sweep
 from looped.experiments.gpt2.result import GPT2Training
 from looped.experiments.signal.result import SignalTraining
 from looped.experiments.train.measure import TrainWork
-from looped_ui.jobs import SCHEDULER, Job, Line
+from looped_ui.jobs import SCHEDULER
+from looped_ui.line import Line
+from looped_ui.work import Job
 from tests.app import PATIENCE, open_page, press, until
 from tests.sweeps.test_cluster import scheduler, worker  # noqa: F401
 
