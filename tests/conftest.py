@@ -1,13 +1,19 @@
 """Shared by all tests."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 
-import pytest
-from hypothesis import settings
+# Before PyTorch and NumPy load: the processes of a test run share the cores, and threads of arithmetic would wait for
+# each other. The app, the commands and the run functions use one thread anyway.
+for libraries in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{libraries}_NUM_THREADS", "1")
 
-from looped.budget import cores
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+from looped.budget import cores  # noqa: E402
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

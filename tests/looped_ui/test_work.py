@@ -130,8 +130,7 @@ def test_one_job_of_an_owner_runs_at_a_time_and_the_next_in_line_goes_first():
     for number, job in enumerate(jobs):
         job.start()
         until(lambda number=number: len(line.jobs) == number + 1)
-    until(lambda: jobs[2].state == "running")
-    assert [job.state for job in jobs] == ["running", "waiting", "running"]
+    until(lambda: [job.state for job in jobs] == ["running", "waiting", "running"])
     assert [line.own_first(job) for job in jobs] == [False, True, False]
     assert [job.place for job in jobs] == [0, 1, 0]
     jobs[0].stop()
