@@ -1,8 +1,14 @@
-"""Entry of the web demo: `streamlit run app.py`."""
+"""Entry of the web demo: `streamlit run app.py`.
+
+Streamlit's server imports this file once, and runs it as a script for each visitor.
+"""
 
 from pathlib import Path
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
@@ -34,14 +40,15 @@ import(new URL("static/js/{}", document.baseURI).href).catch(() => {{}})
 </script>"""
 
 ICON = Path(__file__).parent / "docs" / "icon.svg"
-st.set_page_config(page_title="Looped", page_icon=ICON, layout="wide", initial_sidebar_state=340)
-st.html(STYLE)
-for part in (Path(st.__file__).parent / "static" / "static" / "js").glob("PlotlyChart.*.js"):
-    st.html(CHART_CODE.format(part.name), unsafe_allow_javascript=True)
 
 
-def run_page() -> None:
+def run() -> None:
     """Run the page of the address; what takes long to import is imported here, behind the first messages."""
+    st.set_page_config(page_title="Looped", page_icon=ICON, layout="wide", initial_sidebar_state=340)
+    st.html(STYLE)
+    for part in (Path(st.__file__).parent / "static" / "static" / "js").glob("PlotlyChart.*.js"):
+        st.html(CHART_CODE.format(part.name), unsafe_allow_javascript=True)
+
     from looped import threads
     from looped.experiments import EXPERIMENTS
     from looped_ui import backend, busy
@@ -62,4 +69,14 @@ def run_page() -> None:
     backend.warm_up()
 
 
-run_page()
+async def picture(request: Request) -> Response:
+    """Pictures at a place of a slider that is being moved."""
+    from looped_ui.live import pictures
+
+    return await pictures.answer(request)
+
+
+if __name__ == "__main__":
+    run()
+else:
+    app = st.App(__file__, routes=[Route("/picture/{row}/{run:int}/{slider}/{place:int}", picture)])

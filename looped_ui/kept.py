@@ -5,7 +5,9 @@ Those of a file that a visitor brought are kept in the visitor's session, and ar
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from threading import Lock
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -18,6 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 MEBIBYTE = 1024**2
 _MISSING = object()
+_visitor: "ContextVar[dict[str, Store] | None]" = ContextVar("visitor", default=None)
 
 
 class _Entry:
@@ -90,13 +93,30 @@ class Kept(Generic[P, R]):
         key = tuple(value for name, value in bound.arguments.items() if not name.startswith("_"))
         store = self.shared
         if self._own is not None and self._own(bound.arguments):
-            store = st.session_state.setdefault(self._name, Store(*self._limits))
+            store = own().setdefault(self._name, Store(*self._limits))
         result: R = store.get(key, lambda: self._function(*arguments, **named))
         return result
 
     def clear(self) -> None:
         """Keep nothing any more of what all visitors share."""
         self.shared.clear()
+
+
+def own() -> dict[str, Store]:
+    """What is kept for the visitor alone whose page is run, or for whom `of` was entered."""
+    stores = _visitor.get()
+    mine: dict[str, Store] = st.session_state.setdefault("kept", {}) if stores is None else stores
+    return mine
+
+
+@contextmanager
+def of(stores: dict[str, Store]) -> Iterator[None]:
+    """Work for the visitor with these stores outside of a run of the page."""
+    before = _visitor.set(stores)
+    try:
+        yield
+    finally:
+        _visitor.reset(before)
 
 
 def kept(

@@ -216,10 +216,11 @@ class Run:
         return backend.comparison(self.settings, self.identity, self.table, self.first)
 
 
-def run(settings: Settings, table: tables.Table | None) -> Run:
+def run(settings: Settings, table: tables.Table | None, known: int = 0) -> Run:
     """The settings on as many prompts as the page can wait for; refused, if at all, when a result is asked for.
 
-    The others are run beside the page. Where the limits do not allow as many as are set, as many are drawn as fit.
+    The others are run beside the page, and so many are `known`. Where the limits do not allow as many as are set, as many
+    are drawn as fit.
     """
     if table is not None:
         identity = (table.name, table.digest, table.reading, table.target, *table.columns)
@@ -227,18 +228,19 @@ def run(settings: Settings, table: tables.Table | None) -> Run:
     allowed = most_prompts(settings)
     if 0 < allowed < settings.prompts:
         settings = settings.replace(prompts=allowed)
-    return Run(settings, (), None, max(1, most_prompts(settings, quick=AT_ONCE), ready(settings)))
+    return Run(settings, (), None, max(1, most_prompts(settings, quick=AT_ONCE), known))
 
 
 def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
     """Draw the main picture with its verdict, or the sentence why the settings cannot be run."""
+    known = ready(settings)
 
     def picture(changes: Mapping[str, Any]) -> Picture:
-        return stage(run(settings.replace(**changes), table).result())
+        return stage(run(settings.replace(**changes), table, 0 if changes else known).result())
 
     with page.picture:
         try:
-            done = run(settings, table)
+            done = run(settings, table, known)
             summary = done.view.summary
         except SettingsError as error:
             st.error(plain(str(error)))

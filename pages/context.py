@@ -66,21 +66,26 @@ def keep_t_within_t_max() -> None:
         )
 
 
-def find(settings: ContextSettings) -> ContextResult | None:
-    """The sweep of these settings, if it is stored, has been run for this visitor or takes no time."""
+def find(settings: ContextSettings, own: ContextResult | None = None) -> ContextResult | None:
+    """The sweep of these settings, if it is stored, the visitor's `own` or takes no time."""
     if (result := answers(settings)) is not None:
         return result
-    job = jobs.current(JOB)
-    if job is not None and job.snapshot is not None and job.snapshot.settings.computed == settings.computed:
-        return job.snapshot.looking_at(settings)
+    if own is not None and own.settings.computed == settings.computed:
+        return own.looking_at(settings)
     if estimate(settings).seconds <= AT_ONCE_SECONDS:
         return backend.sweep(settings.computed).looking_at(settings)
     return None
 
 
+def computed() -> ContextResult | None:
+    """The sweep that has been run for this visitor, if any."""
+    job = jobs.current(JOB)
+    return None if job is None else job.snapshot
+
+
 def in_place_of(settings: ContextSettings) -> ContextResult:
     """The result shown until a sweep is run: its construction alone if that takes no time, else the stored one."""
-    if settings.learned and (result := find(settings.replace(learned=False))) is not None:
+    if settings.learned and (result := find(settings.replace(learned=False), computed())) is not None:
         st.warning("Until then the charts show the construction alone, without learned weights.")
         return result
     st.warning("Until then the charts show the stored default: d = 10, normal rows, 64 prompts, T up to 200.")
@@ -193,7 +198,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
 
     def found(changes: Mapping[str, Any]) -> ContextResult:
         assert result is not None
-        return (find(of.replace(**changes)) if changes else None) or result
+        return (find(of.replace(**changes), result) if changes else None) or result
 
     def need(changes: Mapping[str, Any]) -> Picture:
         places = [int(name) for name in changes if name.isdigit()]
@@ -242,7 +247,7 @@ def draw(settings: ContextSettings) -> None:
             first_screen(settings, None)
         held_back(controls, settings, page.top_line)
         return
-    result = find(settings)
+    result = find(settings, computed())
     if result is None:
         work(settings)
         result = in_place_of(settings)

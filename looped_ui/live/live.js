@@ -1,12 +1,11 @@
 // A Plotly chart that stays mounted while its numbers change: zoom, hidden curves and hover survive. It follows native
-// sliders while they are moved, and steps through the loops. The server sends the pictures of the next places of a slider
-// ahead, so most moves are drawn without waiting for an answer. `Plotly` is the page's own copy, which comes with
-// Streamlit's first chart.
+// sliders while they are moved, and steps through the loops. The pictures of a slider's places are fetched one at a time;
+// those of the next places ahead, so a key draws one before the server is asked. `Plotly` is the page's own copy, which
+// comes with Streamlit's first chart.
 
 const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
 const AHEAD = 3 // places on each side of a slider whose pictures are asked for
-const QUICK = 150 // milliseconds; answers that come later are asked for less
 const TYPE = 13 // pixels of the text of charts in type of the usual size
 const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
@@ -31,12 +30,11 @@ class Ahead {
     this.key = key
     this.others = othersThan(key)
     this.pictures = new Map()
-    this.most = 2 // places that are asked for at once
   }
 
-  keep(key, pictures) {
+  keep(key, place, picture) {
     if (key !== this.key) this.clear(key)
-    for (const [place, picture] of Object.entries(pictures)) this.pictures.set(Number(place), picture)
+    this.pictures.set(place, picture)
   }
 
   at(moved) {
@@ -48,17 +46,13 @@ class Ahead {
     return this.others === othersThan(this.key) && [...this.pictures.values()].some(picture => picture.figure === figure)
   }
 
-  // The next places that are missing, first those in the direction in which the slider was moved.
+  // The next place that is missing, first in the direction in which the slider was moved.
   missing({ key, direction }) {
     const place = placeOf(key)
     const steps = Array.from({ length: AHEAD }, (_, step) => step + 1)
     const both = [...steps.map(step => place + step * direction), ...steps.map(step => place - step * direction)]
     const here = key === this.key ? this.pictures : new Map()
-    return both.filter(next => next >= 0 && next <= Number(sliderOf(key)?.max) && !here.has(next)).slice(0, this.most)
-  }
-
-  answeredAfter(milliseconds) {
-    this.most = milliseconds < QUICK ? Math.min(2 * this.most, 2 * AHEAD) : Math.max(1, Math.floor(this.most / 2))
+    return both.find(next => next >= 0 && next <= Number(sliderOf(key)?.max) && !here.has(next))
   }
 }
 
@@ -72,8 +66,8 @@ class Live {
     this.button = Object.fromEntries([...this.bar.querySelectorAll("button")].map(button => [button.dataset.do, button]))
     this.at = null // the loop that the reader chose; until then the one that the picture opens at is shown
     this.timer = null
-    this.sent = 0 // number of the last value of a slider that was sent
-    this.wanted = false // whether the picture of its place waits until the last answer has been drawn
+    this.asking = false // whether a picture has been asked for and has not come
+    this.wanted = false // whether the picture of the slider's place waits until the last one has come
     this.moved = null // the slider that was touched last: its key, place, direction, and whether a pointer holds it
     this.ahead = new Ahead()
     this.ahead.clear()
@@ -102,16 +96,14 @@ class Live {
     if (!data) return this.announce()
     if (data.run !== this.run && !this.ahead.fits(data.figure)) // something else was changed
       for (const key of data.row) (lives.get(key) ?? this).ahead.clear()
-    if (data.ahead) this.ahead.keep(data.follows, JSON.parse(data.ahead))
-    if (data.ahead && this.asked) this.ahead.answeredAfter(performance.now() - this.asked)
-    this.asked = null
     this.data = data
+    this.run = data.run
     lives.set(data.key, this)
     if (!this.sketching) await this.put(this.sentAhead(this.row[0].moved) ?? data) // nothing moves under the pointer
-    if (this.data === data) this.answered(data)
+    this.next()
   }
 
-  // The charts that move together; the first tells the server.
+  // The charts that move together; the first asks for the pictures of all.
   get row() {
     return this.data.row.map(key => lives.get(key) ?? this)
   }
@@ -168,13 +160,6 @@ class Live {
   async announce() {
     while (!window.Plotly) await later(50)
     this.say("ready", true)
-  }
-
-  answered(data) {
-    if (data.answer >= this.sent || data.run !== this.run) this.sent = this.answer = data.answer
-    this.run = data.run
-    this.root.dataset.ahead = !!this.moved && !this.ahead.missing(this.moved).length
-    this.next()
   }
 
   // The loop that is shown.
@@ -308,16 +293,36 @@ class Live {
     }
   }
 
-  // Ask for the picture that is wanted, or for those of the next places, when the last answer is there.
-  next() {
-    if (!this.moved || this.answer < this.sent) return
-    const { key } = this.moved
-    const ahead = this.ahead.missing(this.moved)
-    if (!this.wanted && !ahead.length) return
+  // Fetch the picture that is wanted, or that of a next place while no pointer waits: one at a time.
+  async next() {
+    if (!this.moved || this.asking) return
+    const { key, held } = this.moved
+    const place = this.wanted ? placeOf(key) : held ? undefined : this.ahead.missing(this.moved)
+    this.root.dataset.ahead = place === undefined && !held
+    if (place === undefined) return
     this.wanted = false
-    this.asked = performance.now()
-    this.sent += 1
-    this.say("drag", { key, place: placeOf(key), ahead, number: this.sent, run: this.run })
+    this.asking = true
+    const { run } = this
+    const pictures = await this.fetched(key, place)
+    this.asking = false
+    if (run !== this.run) return this.next() // the page has been run since
+    if (!pictures) return
+    for (const live of this.row) live.ahead.keep(key, place, pictures[live.data.key])
+    const follows = this.moved?.key === key && this.moved.held
+    this.wanted ||= follows && !this.sentAhead(this.moved)
+    this.next() // comes while this one is drawn
+    if (follows) await Promise.all(this.row.map(live => live.put(pictures[live.data.key])))
+  }
+
+  // By name of the chart, the pictures at a place of a slider, if the server has them.
+  async fetched(key, place) {
+    const { asks, run } = this.data
+    try {
+      const answer = await fetch(new URL(`picture/${asks}/${run}/${key}/${place}`, document.baseURI))
+      return answer.ok && await answer.json()
+    } catch {
+      return null // the server is away; Streamlit says so
+    }
   }
 
   do(name) {
