@@ -219,8 +219,8 @@ class Run:
 def run(settings: Settings, table: tables.Table | None, known: int = 0) -> Run:
     """The settings on as many prompts as the page can wait for; refused, if at all, when a result is asked for.
 
-    The others are run beside the page, and so many are `known`. Where the limits do not allow as many as are set, as many
-    are drawn as fit.
+    The others are run beside the page; so many of them are `known`. Where the limits do not allow as many as are set,
+    as many are drawn as fit.
     """
     if table is not None:
         identity = (table.name, table.digest, table.reading, table.target, *table.columns)

@@ -181,9 +181,13 @@ class Visit:
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
         """Wait after the body until the script has run again and the page is idle."""
-        before = self.finished
+        asked, started, before = self.asked, self.started, self.finished
         yield
-        self.until(lambda: self.finished > before, "a new run")
+        try:
+            self.until(lambda: self.finished > before, "a new run")
+        except AssertionError as late:
+            late.add_note(f"asked {self.asked - asked}, begun {self.started - started}, complaints {self.complaints}")
+            raise
         self.page.evaluate(PAINTED)
         self.idle()
 
