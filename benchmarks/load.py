@@ -1,10 +1,10 @@
 """Many people at once: how long they wait for their page and for each slider move, and what a move costs the server.
 
 `python benchmarks/load.py [NAME ...] [--moves 20] [--address URL --pid PID ...]`. Everyone comes within a few seconds
-and then moves sliders to random places, with 0.5 to 1.5 s of thought in between. Beside the app, in the same run,
-stands the least that such a page could be: one slider and one `st.plotly_chart` under the same configuration. With
-`--address` people visit a server that runs already, or several behind a proxy. "picture" is the wait for a new main
-picture, "page" that for all of the page.
+and then moves sliders to random places, with 0.5 to 1.5 s of thought in between; those of "drag" drag T's slider
+without a pause. Beside the app, in the same run, stands the least that such a page could be: one slider and one
+`st.plotly_chart` under the same configuration. With `--address` people visit a server that runs already, or several
+behind a proxy. "picture" is the wait for a new main picture, "page" that for all of the page.
 """
 
 import argparse
@@ -47,6 +47,8 @@ class Crowd:
     bare: bool = False
     trainings: int = 0
     """How many of those on the page that trains press its button first."""
+    drags: bool = False
+    """Whether they drag T's slider all the time, at the same time."""
 
 
 CROWDS = {
@@ -54,6 +56,7 @@ CROWDS = {
     "bare": Crowd(30, bare=True),
     "first": Crowd(30),
     "all": Crowd(30, PAGES, trainings=2),
+    "drag": Crowd(10, drags=True),
     "bare 100": Crowd(100, bare=True),
     "first 100": Crowd(100),
 }
@@ -104,6 +107,9 @@ async def play(crowd: Crowd, address: str, moves: int, pids: Sequence[int]) -> s
 
     async def use(visitor: Visitor) -> None:
         try:
+            if crowd.drags:
+                pictures.extend(await visitor.drag("T_slider", moves))
+                return
             for _ in range(moves):
                 await asyncio.sleep(random.uniform(*THINK))
                 waited.append(await visitor.move())
@@ -119,12 +125,17 @@ async def play(crowd: Crowd, address: str, moves: int, pids: Sequence[int]) -> s
     after, seconds = usage(pids), time.monotonic() - began
     await asyncio.gather(*(visitor.close() for visitor in visitors if hasattr(visitor, "socket")))
     wrong = [text for visitor in visitors for text in visitor.exceptions] + lost
-    cpu = f"{1000 * (after.cpu - before.cpu) / max(1, len(waited)):.0f}"
+    cpu = f"{1000 * (after.cpu - before.cpu) / max(1, len(waited) or len(pictures)):.0f}"
+    moved = (
+        f"picture {share(pictures, 50):.0f}/{share(pictures, 95):.0f}/{share(pictures, 100):.0f} ms (p50/p95/most of "
+        f"{len(pictures)}), {len(pictures) / seconds:.0f} pictures a second, {cpu} ms CPU a picture"
+        if crowd.drags
+        else f"picture {share(pictures, 50):.0f}/{share(pictures, 95):.0f} ms, page {share(waited, 50):.0f}/"
+        f"{share(waited, 95):.0f} ms (p50/p95 of {len(waited)}), {len(waited) / seconds:.0f} moves a second, "
+        f"{cpu} ms CPU a move{' with the trainings' if crowd.trainings else ''}"
+    )
     line = (
-        f"first run {share(first, 50):.0f}/{share(first, 95):.0f} ms, picture {share(pictures, 50):.0f}/"
-        f"{share(pictures, 95):.0f} ms, page {share(waited, 50):.0f}/{share(waited, 95):.0f} ms (p50/p95 of "
-        f"{len(waited)}), {len(waited) / seconds:.0f} moves a second, "
-        f"{cpu} ms CPU a move{' with the trainings' if crowd.trainings else ''}, "
+        f"first run {share(first, 50):.0f}/{share(first, 95):.0f} ms, {moved}, "
         f"{statistics.mean(visitor.received for visitor in visitors) / 1024 / (moves + 2):.0f} KiB a run, "
         f"{after.memory:.0f} MiB, {after.threads} threads, {len(wrong)} errors"
     )
@@ -135,7 +146,7 @@ def main() -> None:
     """Play the crowds and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("crowds", nargs="*", metavar="NAME", help=", ".join(CROWDS))
-    parser.add_argument("--moves", type=int, default=20, help="of each person")
+    parser.add_argument("--moves", type=int, default=20, help="of each person, or seconds that a drag takes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--address", help="of a running app")
     parser.add_argument("--pid", type=int, action="append", default=[], help="of its server, one for each process")

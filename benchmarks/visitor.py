@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import time
+import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 PATIENCE = 120.0
 """Seconds after which an answer counts as lost."""
+
+DRAWING = 0.04
+"""Seconds in which a browser draws a picture."""
 
 
 def state(widget: str, kind: str, value: Any) -> WidgetState:
@@ -105,6 +109,25 @@ class Visitor:
         self.picture, self._moved = float("nan"), time.perf_counter()
         await self.run(fragment=fragment)
         return time.perf_counter() - self._moved
+
+    async def drag(self, slider: str, seconds: float) -> list[float]:
+        """Drag a slider of the first picture to and fro; the wait for each picture, one after another, in seconds."""
+        shown = (element.bidi_component for element, _ in self.elements.values())
+        data = next(told for told in (json.loads(one.json or "{}") for one in shown) if told and "asks" in told)
+        waits, places, ended = [], len(self._options(slider)), time.perf_counter() + seconds
+        place = random.randrange(places)
+        while (began := time.perf_counter()) < ended:
+            place = (place + 1) % places
+            address = f"{self.address}/picture/{data['asks']}/{data['run']:.0f}/{slider}/{place}"
+            answer = await asyncio.to_thread(urllib.request.urlopen, address, timeout=PATIENCE)
+            self.received += len(answer.read())
+            waits.append(time.perf_counter() - began)
+            await asyncio.sleep(DRAWING)
+        return waits
+
+    def _options(self, key: str) -> list[str]:
+        """The places of the slider with that key."""
+        return next([*e.slider.options] for widget, (e, _) in self.elements.items() if widget.endswith(f"-{key}"))
 
     async def press(self, label: str) -> None:
         """Press the button of that label."""
