@@ -12,7 +12,7 @@ from looped.experiments.compare import words
 from looped.experiments.compare.inside import record
 from looped.experiments.compare.stage import stage
 from looped.experiments.compare.summary import summarise
-from looped_ui.live import _plain
+from looped_ui.live.pictures import plain
 
 SMALL = {"examples": 6, "features": 2, "loops": 12, "prompts": 3}
 RUNS = {
@@ -157,8 +157,8 @@ def test_every_step_is_a_figure_of_its_loop_and_travels_as_json(name):
     result = compare(RUNS[name])
     picture, shown = stage(result), record(result)
     assert len(picture.motion.captions) == len(shown.loops)
-    json.dumps([picture.spec, picture.motion.narrow], default=_plain, allow_nan=False)
-    json.dumps(list(picture.motion.moved.values()), default=_plain, allow_nan=False)
+    json.dumps([picture.spec, picture.motion.narrow], default=plain, allow_nan=False)
+    json.dumps(list(picture.motion.moved.values()), default=plain, allow_nan=False)
     path = picture.motion.grown[0]
     for step in (0, len(shown.loops) - 1):
         traces = picture.motion.at(step, picture.spec["data"])
