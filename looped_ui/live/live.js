@@ -99,7 +99,10 @@ class Live {
     this.data = data
     this.run = data.run
     lives.set(data.key, this)
-    if (!this.sketching) await this.put(this.sentAhead(this.row[0].moved) ?? data) // nothing moves under the pointer
+    const { moved } = this.row[0]
+    const ahead = this.sentAhead(moved)
+    if (moved?.held && moved.place !== moved.from && !ahead) this.row[0].wanted = true // the page is of another place
+    else if (!this.sketching) await this.put(ahead ?? data) // nothing moves under the pointer
     this.next()
   }
 
@@ -249,7 +252,7 @@ class Live {
       if (!this.data?.sliders?.includes(key)) return (this.moved = null)
       if (!this.ahead.fits(this.drawn)) for (const live of this.row) live.ahead.clear()
       if (this.moved?.key !== key) this.moved = { key, place: placeOf(key), direction: 1 }
-      this.moved.held = type === "pointerdown"
+      if (type === "pointerdown") Object.assign(this.moved, { held: true, from: this.moved.place })
       this.moves.observe(sliderOf(key), { attributeFilter: ["aria-valuetext"] }) // when the slider is drawn
     } else if (this.moved) {
       this.moved.held = this.wanted = false
@@ -305,6 +308,7 @@ class Live {
     const { run } = this
     const pictures = await this.fetched(key, place)
     this.asking = false
+    if (this.closed) return
     if (run !== this.run) return this.next() // the page has been run since
     if (!pictures) return
     for (const live of this.row) live.ahead.keep(key, place, pictures[live.data.key])
@@ -368,6 +372,7 @@ class Live {
   }
 
   close() {
+    this.closed = true
     if (lives.get(this.data?.key) === this) lives.delete(this.data.key)
     this.pause()
     this.sizes.disconnect()
