@@ -3,12 +3,14 @@
 Streamlit's server imports this file once, and runs it as a script for each visitor.
 """
 
+import sys
 from pathlib import Path
 
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from streamlit.url_util import make_url_path
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
@@ -70,13 +72,13 @@ def run() -> None:
 
 
 async def picture(request: Request) -> Response:
-    """Pictures at a place of a slider that is being moved."""
-    from looped_ui.live import pictures
-
-    return await pictures.answer(request)
+    """Pictures at a place of a slider that is being moved; none before a page has been run here."""
+    pictures = sys.modules.get("looped_ui.live.pictures")
+    return Response(status_code=204) if pictures is None else await pictures.answer(request)
 
 
 if __name__ == "__main__":
     run()
 else:
-    app = st.App(__file__, routes=[Route("/picture/{row}/{run:int}/{slider}/{place:int}", picture)])
+    PICTURES = make_url_path(st.get_option("server.baseUrlPath"), "picture/{row}/{run}/{slider}/{place}")
+    app = st.App(__file__, routes=[Route(PICTURES, picture)])

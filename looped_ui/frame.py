@@ -44,7 +44,7 @@ class Page(Generic[S]):
         self.controls.repair_link()
         self.embedded = st.context.is_embedded
         """Within another page: the picture and the controls that the link names, alone."""
-        begin()
+        begin(name)
         self.top_line = st.container(key="top", horizontal=True, vertical_alignment="center")
         self.above = st.container()
         self.picture = st.container(key="picture", gap="small")

@@ -19,6 +19,8 @@ import torch
 P = ParamSpec("P")
 R = TypeVar("R")
 MEBIBYTE = 1024**2
+OWN = "kept_for_the_visitor"
+"""Key in the session of what is the visitor's own."""
 _MISSING = object()
 _visitor: "ContextVar[dict[str, Store] | None]" = ContextVar("visitor", default=None)
 
@@ -105,7 +107,7 @@ class Kept(Generic[P, R]):
 def own() -> dict[str, Store]:
     """What is kept for the visitor alone whose page is run, or for whom `of` was entered."""
     stores = _visitor.get()
-    mine: dict[str, Store] = st.session_state.setdefault("kept", {}) if stores is None else stores
+    mine: dict[str, Store] = st.session_state.setdefault(OWN, {}) if stores is None else stores
     return mine
 
 

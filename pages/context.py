@@ -195,10 +195,11 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     of = settings if result is None else result.settings
     at = asked_loops(of)
     curve, revealed = guess(page.experiment.name, len(at)), result is not None and shown(page.experiment.name)
+    own = computed()
 
     def found(changes: Mapping[str, Any]) -> ContextResult:
         assert result is not None
-        return (find(of.replace(**changes), result) if changes else None) or result
+        return (find(of.replace(**changes), own) if changes else None) or result
 
     def need(changes: Mapping[str, Any]) -> Picture:
         places = [int(name) for name in changes if name.isdigit()]

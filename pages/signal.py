@@ -116,6 +116,7 @@ def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, 
 
 def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> None:
     """The tasks with what the best models take some of them for, beside the training of both models."""
+    own = _training(settings, settings.task(*matrices))
 
     def at(changes: Mapping[str, Any]) -> tuple[SignalSettings, Levels]:
         new = settings.replace(**changes)
@@ -127,8 +128,8 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
 
     def training_picture(changes: Mapping[str, Any]) -> Picture:
         new, levels = at(changes)
-        work = None if changes else _training(settings, settings.task(*matrices))
-        return figures.training_chart({} if work is None else work.history, levels, new.steps, stored(new, identity))
+        history = {} if changes or own is None else own.history
+        return figures.training_chart(history, levels, new.steps, stored(new, identity))
 
     charts = {"cloud": ("Tasks, and what each model takes them for", cloud_picture)}
     job = jobs.current(JOB)
@@ -137,8 +138,7 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
         with left:
             live_row(charts, controls.sliders, heights=HEIGHTS, below=BELOW)
         with right:
-            own = _training(settings, settings.task(*matrices)) is not None
-            st.markdown(f"**{TRAINING}**" + ("" if own else ", of other settings"))
+            st.markdown(f"**{TRAINING}**" + (", of other settings" if own is None else ""))
             jobs.watch(JOB, lambda job: figure(_running(job, identity), "training"))
     else:
         charts["training"] = TRAINING, training_picture

@@ -51,10 +51,16 @@ _component = st.components.v2.component(
 )
 
 
-def begin() -> None:
-    """Ask the browser, once in a session, whether it can draw such charts; the page runs again when it says so."""
-    if not st.session_state.get("live"):
+def begin(page: str) -> None:
+    """Ask the browser, once in a session, whether it can draw such charts; the page runs again when it says so.
+
+    What drew the pictures of another page is forgotten.
+    """
+    state = st.session_state
+    if not state.get("live"):
         _component(key="live_probe", data=None, on_ready_change=_ready)
+    if state.get("pictures_page") != page:
+        state["pictures_page"], state["pictures_rows"] = page, {}
 
 
 def _ready() -> None:
@@ -118,8 +124,8 @@ def live_row(
             drawn.take(values)
 
     state = st.session_state
-    if (row := state.get(f"{teller}_row")) is None:
-        row = state[f"{teller}_row"] = Row()
+    rows: dict[str, Row] = state.setdefault("pictures_rows", {})
+    row = rows[teller] = rows.get(teller) or Row()
     row.show({key: draw for key, (_, draw) in charts.items()}, sliders)
     places = st.columns(len(charts)) if len(charts) > 1 else [st.container()]
     for place, (key, (heading, draw)) in zip(places, charts.items(), strict=True):

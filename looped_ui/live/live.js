@@ -94,6 +94,7 @@ class Live {
     this.say = component.setStateValue
     const { data } = component
     if (!data) return this.announce()
+    if (data.run !== this.run) this.leave?.abort() // a picture of before would come too late
     if (data.run !== this.run && !this.ahead.fits(data.figure)) // something else was changed
       for (const key of data.row) (lives.get(key) ?? this).ahead.clear()
     this.data = data
@@ -101,7 +102,7 @@ class Live {
     lives.set(data.key, this)
     const { moved } = this.row[0]
     const ahead = this.sentAhead(moved)
-    if (moved?.held && moved.place !== moved.from && !ahead) this.row[0].wanted = true // the page is of another place
+    if (moved?.held && moved.place !== moved.from && !ahead) this.wanted = true // the page is of another place
     else if (!this.sketching) await this.put(ahead ?? data) // nothing moves under the pointer
     this.next()
   }
@@ -254,8 +255,10 @@ class Live {
       if (this.moved?.key !== key) this.moved = { key, place: placeOf(key), direction: 1 }
       if (type === "pointerdown") Object.assign(this.moved, { held: true, from: this.moved.place })
       this.moves.observe(sliderOf(key), { attributeFilter: ["aria-valuetext"] }) // when the slider is drawn
-    } else if (this.moved) {
+    } else if (this.moved?.held) {
       this.moved.held = this.wanted = false
+      // The page does not run if the slider is back where it was.
+      if (placeOf(this.moved.key) === this.moved.from) for (const live of this.row) live.put(live.data)
     }
   }
 
@@ -315,17 +318,21 @@ class Live {
     const follows = this.moved?.key === key && this.moved.held
     this.wanted ||= follows && !this.sentAhead(this.moved)
     this.next() // comes while this one is drawn
-    if (follows) await Promise.all(this.row.map(live => live.put(pictures[live.data.key])))
+    const here = this.sentAhead(this.moved) // the slider may be back at a place whose picture is there
+    const { moved } = this
+    if (follows) await Promise.all(this.row.map(live => live.put(here ? live.ahead.at(moved) : pictures[live.data.key])))
   }
 
   // By name of the chart, the pictures at a place of a slider, if the server has them.
   async fetched(key, place) {
     const { asks, run } = this.data
+    this.leave = new AbortController()
     try {
-      const answer = await fetch(new URL(`picture/${asks}/${run}/${key}/${place}`, document.baseURI))
-      return answer.ok && await answer.json()
+      const { signal } = this.leave
+      const answer = await fetch(new URL(`picture/${asks}/${run}/${key}/${place}`, document.baseURI), { signal })
+      return answer.status === 200 && await answer.json()
     } catch {
-      return null // the server is away; Streamlit says so
+      return null // left, or the server is away, which Streamlit says
     }
   }
 
@@ -373,6 +380,7 @@ class Live {
 
   close() {
     this.closed = true
+    this.leave?.abort()
     if (lives.get(this.data?.key) === this) lives.delete(this.data.key)
     this.pause()
     this.sizes.disconnect()

@@ -31,41 +31,55 @@ class Row:
 
     def __init__(self) -> None:
         self.name = secrets.token_urlsafe(16)
-        self.run = 0
-        """Number of the run of the page that `charts` and `sliders` are of."""
-        self.charts: Mapping[str, Draw] = {}
-        self.sliders: Sliders = {}
+        self.shown: tuple[int, Mapping[str, Draw], Sliders] = 0, {}, {}
+        """Number of the run of the page, and the charts and sliders of that run."""
+        self.turn = anyio.Lock()
         self._own = kept.own()
         _rows[self.name] = self
 
+    @property
+    def run(self) -> int:
+        """Number of the run of the page whose pictures are given."""
+        return self.shown[0]
+
     def show(self, charts: Mapping[str, Draw], sliders: Sliders) -> None:
         """Follow these sliders with these charts from now on."""
-        self.run, self.charts, self.sliders = self.run + 1, charts, sliders
+        self.shown = self.run + 1, charts, sliders
 
-    def at(self, slider: str, place: int) -> str:
-        """The pictures at a place of a slider, by name of the chart, as JSON.
+    def at(self, slider: str, place: int, run: str) -> str:
+        """The pictures at a place of a slider, by name of the chart, as JSON; empty where there are none any more.
 
         Where the run at that place is refused, they are those of the page.
         """
-        name, stops = self.sliders[slider]
+        now, charts, sliders = self.shown
+        name, stops = sliders.get(slider, ("", ()))
+        if str(now) != run or place >= len(stops):
+            return ""
         with busy.running(), kept.of(self._own):
-            drawn = {key: _drawn(draw, {name: stops[place]}) for key, draw in self.charts.items()}
+            drawn = {key: _drawn(draw, {name: stops[place]}) for key, draw in charts.items()}
         return json.dumps({key: {"figure": as_json(picture), "alt": picture.alt} for key, picture in drawn.items()})
 
 
 _rows: "WeakValueDictionary[str, Row]" = WeakValueDictionary()
 _AT_ONCE = anyio.CapacityLimiter(cores())
 """More pictures at the same time would only wait for each other."""
+NOTHING = 204
+"""Status of an answer without a picture: a browser reports others as errors, and this is none."""
 
 
 async def answer(request: Request) -> Response:
-    """The pictures that `picture/{row}/{run}/{slider}/{place}` asks for; 404 where there are none any more."""
+    """The pictures that `picture/{row}/{run}/{slider}/{place}` asks for; nothing where there are none any more.
+
+    A row has one request answered at a time, so nobody takes all places.
+    """
     asked = request.path_params
-    row = _rows.get(asked["row"])
-    if row is None or row.run != asked["run"] or asked["place"] >= len(row.sliders.get(asked["slider"], ("", ()))[1]):
-        return Response(status_code=404)
-    async with _AT_ONCE:
-        text = await run_in_threadpool(row.at, asked["slider"], asked["place"])
+    row, place = _rows.get(asked["row"]), asked["place"]
+    if row is None or not (place.isdecimal() and len(place) < 7):
+        return Response(status_code=NOTHING)
+    async with row.turn, _AT_ONCE:
+        text = await run_in_threadpool(row.at, asked["slider"], int(place), asked["run"])
+    if not text:
+        return Response(status_code=NOTHING)
     return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -32,6 +32,16 @@ HOLD = """() => {
 """Keep what is sent to the server until `letGo` is called."""
 
 
+LATE = """() => {
+    window.quickly = window.fetch
+    window.fetch = async (...asked) => {
+        await new Promise(done => setTimeout(done, 300))
+        return window.quickly(...asked)
+    }
+}"""
+"""Let what is fetched come late, until `fetch` is `quickly` again."""
+
+
 OFF = """() => {
     const name = document.querySelectorAll('.st-key-stage .legend .traces')[1], text = name.querySelector('text');
     return [getComputedStyle(name).opacity, getComputedStyle(text).textDecorationLine];
@@ -88,7 +98,26 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         assert kappa > 20
         assert visit.query()["kappa"] == [f"{kappa:g}"]
         visit.until(lambda: smallest_eigenvalue(page) == pytest.approx(2 / (kappa + 1), rel=0.06), "the picture of κ")
-    with subtests.test("the next places of a slider are sent ahead, and a key draws one before the server is asked"):
+    with subtests.test("a slider that is back where it was shows the page's picture, whatever comes late"):
+        page.evaluate(LATE)
+        before, share = (
+            smallest_eigenvalue(page),
+            float(visit.slider("kappa").input_value()) / float(visit.slider("kappa").get_attribute("max") or 1),
+        )
+        page.mouse.move(left + share * width, middle)
+        page.mouse.down()
+        page.mouse.move(left + (share + 0.2) * width, middle, steps=3)
+        page.wait_for_timeout(100)
+        page.mouse.move(left + share * width, middle, steps=3)
+        page.wait_for_timeout(1000)  # longer than pictures take
+        assert smallest_eigenvalue(page) == before  # still held
+        page.mouse.move(left + (share + 0.2) * width, middle, steps=3)
+        page.mouse.move(left + share * width, middle, steps=3)
+        page.mouse.up()
+        page.wait_for_timeout(1000)
+        assert smallest_eigenvalue(page) == before
+        page.evaluate("window.fetch = window.quickly")
+    with subtests.test("the next places of a slider are fetched ahead, and a key draws one before the server is asked"):
         visit.move("kappa")
         ahead = page.locator(".st-key-stage .looped-live")
         visit.until(lambda: ahead.get_attribute("data-ahead") == "true", "pictures of the next places")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from looped_ui.kept import Store, kept, weigh
-from tests.app import PATIENCE
+from looped.experiments import EXPERIMENTS
+from looped_ui.kept import OWN, Store, kept, weigh
+from tests.app import PATIENCE, open_page
 
 
 def test_the_least_lately_used_goes_first_beyond_entries_and_beyond_bytes():
@@ -97,3 +98,9 @@ def page():
     if all(view is not other for other in made):
         made.append(view)
     st.text(f"made {len(made)}")
+
+
+@pytest.mark.parametrize("page", EXPERIMENTS)
+def test_a_visitor_with_results_of_their_own_sees_every_page(page):
+    """Charts are components, and their keys stand in the session as well."""
+    open_page(page, {"live": True, OWN: {"a store": Store(1, 1)}})
