@@ -13,7 +13,6 @@ import os
 import random
 import resource
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -136,7 +135,7 @@ async def play(crowd: Crowd, address: str, moves: int, pids: Sequence[int]) -> s
     )
     line = (
         f"first run {share(first, 50):.0f}/{share(first, 95):.0f} ms, {moved}, "
-        f"{statistics.mean(visitor.received for visitor in visitors) / 1024 / (moves + 2):.0f} KiB a run, "
+        f"{sum(visitor.received for visitor in visitors) / 1024 / (len(pictures) + 2 * len(visitors)):.0f} KiB a run, "
         f"{after.memory:.0f} MiB, {after.threads} threads, {len(wrong)} errors"
     )
     return "\n  ".join([line, *sorted(set(wrong))[:5]])

@@ -7,6 +7,7 @@ import random
 import time
 import urllib.request
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,18 +113,26 @@ class Visitor:
 
     async def drag(self, slider: str, seconds: float) -> list[float]:
         """Drag a slider of the first picture to and fro; the wait for each picture, one after another, in seconds."""
+        waits, last, ended = [], len(self._options(slider)) - 1, time.perf_counter() + seconds
+        step = random.randrange(2 * last)
+        with ThreadPoolExecutor(1) as alone:
+            while (began := time.perf_counter()) < ended:
+                step += 1
+                place = abs((step % (2 * last)) - last)
+                text = await asyncio.get_running_loop().run_in_executor(alone, self._picture, slider, place)
+                if text:  # nothing comes where the page is being run
+                    self.received += len(text)
+                    waits.append(time.perf_counter() - began)
+                await asyncio.sleep(DRAWING)
+        return waits
+
+    def _picture(self, slider: str, place: int) -> bytes:
+        """What the browser fetches for a place of a slider."""
         shown = (element.bidi_component for element, _ in self.elements.values())
         data = next(told for told in (json.loads(one.json or "{}") for one in shown) if told and "asks" in told)
-        waits, places, ended = [], len(self._options(slider)), time.perf_counter() + seconds
-        place = random.randrange(places)
-        while (began := time.perf_counter()) < ended:
-            place = (place + 1) % places
-            address = f"{self.address}/picture/{data['asks']}/{data['run']:.0f}/{slider}/{place}"
-            answer = await asyncio.to_thread(urllib.request.urlopen, address, timeout=PATIENCE)
-            self.received += len(answer.read())
-            waits.append(time.perf_counter() - began)
-            await asyncio.sleep(DRAWING)
-        return waits
+        address = f"{self.address}/picture/{data['asks']}/{data['run']:.0f}/{slider}/{place}"
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+            return bytes(answer.read())
 
     def _options(self, key: str) -> list[str]:
         """The places of the slider with that key."""

@@ -27,19 +27,20 @@ FLAGS = [
 
 
 @contextlib.contextmanager
-def running_app(log: Path) -> Iterator[str]:
-    """The address of an app of its own, started as a user starts it."""
+def running_app(log: Path, path: str = "") -> Iterator[str]:
+    """The address of an app of its own, started as a user starts it; under a path if one is given."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}",
+             f"--server.baseUrlPath={path}"], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            _wait_until_healthy(f"http://localhost:{port}", process, log)
-            yield f"http://localhost:{port}"
+            address = f"http://localhost:{port}/{path}".rstrip("/")
+            _wait_until_healthy(address, process, log)
+            yield address
         finally:
             process.terminate()
             try:

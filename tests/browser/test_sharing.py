@@ -103,13 +103,15 @@ def test_the_files_are_those_of_what_is_on_the_screen(visit: Visit, tmp_path: Pa
 
 
 @pytest.mark.thorough
-def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server(visit: Visit, tmp_path: Path) -> None:
+def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server_under_a_path(visit: Visit, tmp_path: Path) -> None:
     """Streamlit would run the page's file alone, without the app around it."""
     page = visit.page
-    with running_app(tmp_path / "log") as address:
+    with running_app(tmp_path / "log", "looped") as address:
         page.goto(f"{address}/context")
         expect(page.get_by_test_id("stTopNavLink").filter(has_text="The loop is the step")).to_be_visible()
         expect(page.get_by_role("heading", level=1)).to_have_text("How many examples?")
+        nothing = "() => fetch(new URL('picture/x/1/T_slider/0', document.baseURI)).then(answer => answer.status)"
+        assert page.evaluate(nothing) == 204  # the page itself, with 200, where no route is found
         visit.leave()
 
 
