@@ -51,8 +51,8 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
             elif lesson:
                 st.markdown(f"**{typeset(lesson.title)}**", width="content")
             if lesson and changed:
-                undone = [name for name in changed if name not in lesson.free] or changed
-                names = ", ".join(controls.fields[name].label.split(" · ")[0] for name in undone)
+                untrue_first = sorted(changed, key=lesson.free.__contains__)
+                names = ", ".join(controls.fields[name].label.split(" · ")[0] for name in untrue_first)
                 st.button(f"Differs in {names} · restore", key=f"{widget}_again", on_click=_open,
                           args=(controls, lesson.key, False), type="tertiary",
                           help="Set every control back to the values that this lesson starts with. All that it says is "

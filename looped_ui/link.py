@@ -227,6 +227,10 @@ class Linked(Generic[S]):
         carried = entering and before is not None and link in ("", state.get(f"{before}.lesson_in_link"))
         if carried and not known.keys() & given.keys():
             last = state.get(f"{self.page}.last")
+            if last is None and self.opening:  # the first visit, by way of another page
+                self.set_lesson(self.opening)
+                self.asked = state[seen] = self.opening
+                return
             state.setdefault(seen, "")
             self._set_all(
                 self.defaults if last is None else {name: getattr(last, name) for name in self.fields}, state[seen]

@@ -53,7 +53,7 @@ class Program(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Report that a command is missing."""
         if not args:
-            ctx.fail("the following arguments are required: COMMAND")
+            ctx.fail(f"the following arguments are required: COMMAND (one of {', '.join(COMMANDS)})")
         return super().parse_args(ctx, args)
 
 

@@ -41,7 +41,7 @@ class Sweep(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Report that the experiment is missing."""
         if not args:
-            ctx.fail("the following arguments are required: EXPERIMENT")
+            ctx.fail(f"the following arguments are required: EXPERIMENT (one of {', '.join(EXPERIMENTS)})")
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

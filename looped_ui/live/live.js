@@ -221,9 +221,11 @@ class Live {
     const room = share * (this.root.clientWidth - l - r) * (x ? Math.abs(x[1] - x[0]) : 1) - 3
     pen.font = `${textfont.size}px ${palette(this.root).font}`
     const fits = rows => rows.every(row => row.every(number => pen.measureText(number).width <= room))
+    const largest = Math.max(...z.flat().map(Math.abs))
     const rounded = digits => text.map((row, i) => row.map((number, j) =>
       number.split(".")[1]?.length > digits ? z[i][j].toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−") : number))
-    return [text, rounded(1), rounded(0)].find(fits) ?? text.map(row => row.map(() => ""))
+    const told = [1, 0].filter(digits => largest >= 0.5 * 10 ** -digits) // rounded to nothing they would be untrue
+    return [text, ...told.map(rounded)].find(fits) ?? text.map(row => row.map(() => ""))
   }
 
   // As high as asked, but not beyond the window.

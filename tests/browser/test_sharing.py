@@ -112,6 +112,8 @@ def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server_under_a_path(v
         expect(page.get_by_role("heading", level=1)).to_have_text("How many examples?")
         nothing = "() => fetch(new URL('picture/x/1/T_slider/0', document.baseURI)).then(answer => answer.status)"
         assert page.evaluate(nothing) == 204  # the page itself, with 200, where no route is found
+        page.get_by_test_id("stTopNavLink").filter(has_text="The loop is the step").click()
+        expect(page.get_by_role("combobox", name="Lesson")).to_have_value("1 · What the transformer sees")
         visit.leave()
 
 
