@@ -241,7 +241,7 @@ def rivals_chart(found: Rivals) -> Picture:
 
 
 def depth_chart(found: Depth) -> Picture:
-    """Smallest loss against loops: one covariance, its limit, and a rotated one with and without end of examples."""
+    """Smallest loss against loops: one covariance, its limit, and a rotated one with infinitely many examples."""
     loops = found.loops
     ratio = f"n/d = {found.ratio:.4g}"
     rows = [
@@ -251,8 +251,6 @@ def depth_chart(found: Depth) -> Picture:
                text="its limit {:.3g}"),
         Series(found.rotated, "rotated, infinite context", "rotated in every prompt, n → ∞", "counterpart", "solid",
                "square", 3, text="rotated with infinite context {:.3g}"),
-        Series(found.rotated_short, "rotated", f"rotated in every prompt, {ratio}", "counterpart", "dot", "diamond",
-               text="rotated {:.3g}"),
     ]  # fmt: skip
     if found.floor:
         rows.append(level(found.floor, [1, loops[-1]], f"1 − n/d = {found.floor:.3g}", "dashdot", "floor"))

@@ -8,9 +8,11 @@ from scipy.special import comb
 from scipy.stats import chi2
 
 from looped import BeyondSettings
+from looped.experiments.beyond import charts
 from looped.experiments.beyond import stacks as module
 from looped.experiments.beyond.depth import best_step, depth, marchenko_pastur
 from looped.experiments.beyond.stacks import LAYERS, SEEDS, stacks
+from looped.training.wishart import best_descent
 
 LAW = {
     1: (0.5, 0.375, 0.273, 0.196, 0.140), 2: (0.333, 0.185, 0.083, 0.027, 0.005), 4: (0.2, 0.072, 0.015, 0.001, 0.0),
@@ -70,6 +72,19 @@ def test_a_rotated_covariance_needs_depth_even_with_infinitely_many_examples():
         steps = np.linspace(0.2, 4, 20_000)
         losses = ((1 - steps[:, None] * lam) ** (2 * int(loops)) @ lam) / lam.sum()
         assert value == pytest.approx(losses.min(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("n", "d"), [(20, 10), (6, 3)])
+def test_a_rotation_of_the_identity_changes_nothing_so_no_curve_of_n_examples_is_below_the_exact_one(n, d):
+    """A step that is tuned and scored on the same prompts would be: at n = 20, d = 10, L = 20 it shows half as much."""
+    found = depth(BeyondSettings(view="depth", examples=n, features=d, condition_number=1.0))
+    exact = np.array([best_descent(L, n, d)[1] / d for L in found.loops.tolist()])
+    drawn = {trace["name"]: trace["y"] for trace in charts.depth_chart(found).spec["data"]}
+    of_n = {name: y for name, y in drawn.items() if f"n/d = {n / d:.4g}" in name and "limit" not in name}
+    assert of_n
+    for name, losses in of_n.items():
+        np.testing.assert_allclose(losses, exact, rtol=1e-5, err_msg=name)
+    assert found.rotated.max() < 1e-12  # one covariance and n → ∞: one loop is exact
 
 
 def test_one_covariance_is_near_its_limit_for_large_d_and_above_it():

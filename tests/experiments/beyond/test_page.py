@@ -70,7 +70,7 @@ def test_the_token_matrix_grows_when_the_query_is_appended():
 
 
 def test_what_costs_too_much_is_refused_in_one_sentence():
-    at = open_page("beyond", view="depth", d="64", n="2000", prompts="40000", v="1")
+    at = open_page("beyond", view="append", d="64", n="2000", prompts="40000", v="1")
     (error,) = at.error
     assert "choose fewer prompts" in error.value
     with pytest.raises(SettingsError, match="choose fewer prompts"):
@@ -84,6 +84,7 @@ def test_what_costs_too_much_is_refused_in_one_sentence():
         ("--view sideways", "choose append, more-loops, rivals or depth"),
         ("--T 0", "choose a whole number from 1 to 200"),
         ("--view rivals --n 30", "goes with --view append, --view more-loops, --view depth"),
+        ("--view depth --prompts 300", "goes with --view append, --view more-loops"),
         ("--kappa-max 100", "goes with --view rivals"),
         ("--d 1 --kappa 3", "one has κ = 1"),
         ("--view rivals --target 2", "choose a number from 1e-12 to 0.1"),
@@ -102,7 +103,7 @@ def test_bad_options_are_refused_in_one_sentence(capsys, options, said):
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_command_gives_the_summary_and_the_files_repeat(capsys, view, tmp_path):
     options = ["beyond", "--view", view, "--d", "4"]
-    options += [] if view == "rivals" else ["--T", "6", "--prompts", "100"]
+    options += ["--T", "6"] * ("loops" in READS[view]) + ["--prompts", "100"] * ("prompts" in READS[view])
     found = []
     for folder in ("one", "two"):
         main([*options, "--out", str(tmp_path / folder)])
