@@ -75,7 +75,7 @@ def squared_errors(gram: np.ndarray, step: np.ndarray, tasks: np.ndarray, loops:
 
 
 def mean_over_tasks(gram: np.ndarray, step: np.ndarray, loops: int) -> np.ndarray:
-    """The mean of ‖w_t − w*‖² over w* ~ 𝓝(0, I), which is ‖(I − ΓΣ̂)ᵗ‖_F², of each prompt: (T+1, B).
+    """The mean of ‖w_t − w*‖² over w* ~ 𝓝(0, I), which is ‖(I − ΓΣ̂)ᵗ‖_F², of each prompt: (T+1, B); inf beyond float64.
 
     With Γ^½Σ̂Γ^½ = UΛUᵀ it is fᵀ(UᵀΓU ∘ UᵀΓ⁻¹U)f for f = (1 − Λ)ᵗ, O(d²) a loop.
 
@@ -90,10 +90,11 @@ def mean_over_tasks(gram: np.ndarray, step: np.ndarray, loops: int) -> np.ndarra
     weights = (U.transpose(0, 2, 1) * step[:, None]) @ U
     weights *= (U.transpose(0, 2, 1) / step[:, None]) @ U
     errors, left = np.empty((loops + 1, len(gram))), np.ones_like(values)
-    for t in range(loops + 1):
-        errors[t] = (left * (weights @ left[..., None])[..., 0]).sum(axis=1)
-        left = left * (1 - values)
-    return errors
+    with np.errstate(over="ignore", invalid="ignore"):
+        for t in range(loops + 1):
+            errors[t] = (left * (weights @ left[..., None])[..., 0]).sum(axis=1)
+            left = left * (1 - values)
+    return np.where(np.isfinite(errors), errors, np.inf)
 
 
 def largest_factor(gram: np.ndarray, step: np.ndarray) -> np.ndarray:

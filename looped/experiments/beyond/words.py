@@ -54,7 +54,10 @@ def _more_loops(found: MoreLoops) -> str:
         middle, best, share = float(_median(found.largest[k])), int(found.best[k]), found.diverging[k]
         side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
         mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
-        when = "no loop at all is best" if best == 0 else f"{best} loops are best" if best > 1 else "one loop is best"
+        last = ", the most that were run," if best == found.settings.loops else ""
+        when = "no loop at all is best"
+        if best:
+            when = f"{best} loops{last} are best" if best > 1 else f"one loop{last} is best"
         parts.append(f"Trained on n = {n}, λ_max(Γ\\*Σ̂) is {beside_two(middle)}, {side}{mixed}, and {when}.")
     return " ".join(parts)
 
@@ -122,7 +125,7 @@ def _notice_append(found: Append) -> Iterator[str]:
 def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
     yield (
         "**λ_max(Γ\\*Σ̂) decides before the run.** Where it is above 2 the error grows in the end. The stars are the "
-        f"best numbers of loops, {found.best[0]} and {found.best[1]}."
+        f"best numbers of loops up to {found.settings.loops}: {found.best[0]} and {found.best[1]}."
     )
     short, long = (beside_two(_median(largest)) for largest in found.largest)
     yield (
@@ -133,8 +136,9 @@ def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
         yield "**No published bound here.** It is for a test with the covariance of training."
     if found.crossed is not None:
         yield (
-            f"**The bound is for infinitely many examples.** With m = {found.settings.test_examples} the median stays "
-            f"above it from loop {found.crossed} on."
+            "**The bound is one of the mean, for infinitely many examples.** With m = "
+            f"{found.settings.test_examples} the mean over prompts and tasks stays above it from loop "
+            f"{found.crossed} on."
         )
 
 
@@ -247,10 +251,11 @@ def numbers(found: Found) -> list[Number]:
                 rows.append(
                     Number(f"best loops, n = {n}", f"{found.best[k]}", f"median there {best:.3g}", "Best loops")
                 )
-            if found.bound is not None:
+            if found.bound is not None and found.mean is not None:
                 passing = "not in the end" if found.above.any() else "never"
                 crossed = passing if found.crossed is None else f"from loop {found.crossed}"
-                rows.append(Number("above the bound", crossed, f"the bound ends at {found.bound[-1]:.2g}", "Bound"))
+                both = f"mean {small(found.mean[-1])}, bound {small(found.bound[-1])}"
+                rows.append(Number("above the bound", crossed, both, "Bound"))
             else:
                 rows.append(Number("published bound", "none", "it is for the covariance of training", "Bound"))
             return rows

@@ -45,7 +45,7 @@ def test_the_estimate_grows_with_the_chain():
 @pytest.mark.parametrize("changes", [
     {"loops": 200, "features": 2, "prompts": 20_000}, {"loops": 2, "features": 10, "prompts": 20_000},
     {"loops": 1, "examples": 2000, "test_examples": 2000, "features": 64, "prompts": 100},
-    {"loops": 20, "features": 64, "prompts": 500},
+    {"loops": 20, "features": 64, "prompts": 500}, {"loops": 20, "features": 20, "prompts": 5000, "tested_on": "same"},
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("view", ["append", "more-loops"])
 def test_the_memory_of_the_estimate_holds_the_arrays(view, changes):

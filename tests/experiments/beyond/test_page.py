@@ -39,7 +39,7 @@ def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     assert number in metrics(at)
     assert (BREAKS in said) == (view == "depth")
     assert alt(at, "main")
-    assert len(spec(at, "main")["data"]) >= 4
+    assert len(spec(at, "main")["data"]) >= 3
     drawn = [box.key for box in at.sidebar.number_input if not box.disabled]
     keys = [BeyondSettings.table[name].key for name in READS[view] if BeyondSettings.table[name].kind != "choice"]
     assert drawn == keys
@@ -175,12 +175,15 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
             assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
             assert ("No published bound" in said) == (found.bound is None)
             legends = [trace["name"] for trace in charts.loops_chart(found).spec["data"]]
-            mark = f"published bound crossed at loop {found.crossed}"
+            mark = f"mean above the bound from loop {found.crossed} on"
             assert (mark in legends) == (found.crossed is not None)
-            bound = f"published bound for n = {settings['examples']}, only for m → ∞"
+            bound = f"published bound of the mean for n = {settings['examples']}, only for m → ∞"
             assert (bound in legends) == (found.bound is not None)
             assert a < b  # "A longer training context makes the learned step longer"
-            assert ("stays above" in said) == (found.bound is not None and found.medians[0, -1] > found.bound[-1])
+            assert ("stays above" in said) == (found.bound is not None and found.mean[-1] > found.bound[-1])
+            sentence = words.verdict(found)
+            for k, part in enumerate(sentence.split(" Trained on")):
+                assert ("the most that were run" in part) == (found.best[k] == found.settings.loops)
         case "depth":
             assert ("rotation changes nothing" in said) == (np.ptp(found.settings.eigenvalues) == 0)
             assert ("One loop leaves" in said) == (found.rotated[0] > 1e-12)
