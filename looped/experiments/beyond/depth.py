@@ -9,6 +9,7 @@ import torch
 
 from looped.attention import LoopedTransformer
 from looped.experiments.beyond.append import layer_of
+from looped.experiments.beyond.learned_step import MOST_EXACT
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.beyond.stacks import Stacks, stacks
 from looped.prompts import Prompts
@@ -16,8 +17,6 @@ from looped.training.wishart import best_descent
 
 NODES = 2048
 """Places of Marchenko and Pastur's law at which it is summed."""
-MOST_EXACT = 32
-"""Loops up to which the mean over all prompts is summed exactly, in a fifth of a second; 64 take two seconds."""
 RUN = 8
 """Prompts that pass through the looped transformer itself."""
 

@@ -30,11 +30,12 @@ def verdict(found: Found) -> str:
 def _append(found: Append) -> str:
     T = found.settings.loops
     several, after = (f"{T} iterates", f"{T} steps") if T > 1 else ("iterate", "1 step")
+    gap = f"{found.relative_gap:.1g} of the largest number"
     same = (
-        f"**Append, overwrite and explicit descent give the same {several}** (largest difference {found.gap:.1g}), "
+        f"**Append, overwrite and explicit descent give the same {several}** (largest difference {gap}), "
         "and no example moves."
         if found.passed
-        else f"The three routes differ by {found.gap:.1g}, more than rounding."
+        else f"The three routes differ by {gap}, more than rounding."
     )
     last = {name: float(values[-1]) for name, values in found.statistics.items()}
     share = f"{100 * found.diverging:.3g} %"
@@ -43,9 +44,15 @@ def _append(found: Append) -> str:
     grows = ", and these prompts rule the mean" if last["fixed_mean"] > 10 * last["fixed_median"] else ""
     return (
         f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its error, averaged "
-        f"over tasks, has median {small(last['fixed_median'])} and mean {small(last['fixed_mean'])} over the prompts; "
+        f"over tasks, has median {small(last['fixed_median'])} and mean {small(last['fixed_mean'])} over the prompts"
+        f"{_over_all(found)}; "
         f"with a step read from each prompt they are {small(last['own_median'])} and {small(last['own_mean'])}."
     )
+
+
+def _over_all(found: Append) -> str:
+    """What the mean over all prompts is, where that is known."""
+    return "" if found.mean is None else f" (over all prompts exactly {small(found.mean)})"
 
 
 def _more_loops(found: MoreLoops) -> str:
@@ -116,7 +123,7 @@ def _notice_append(found: Append) -> Iterator[str]:
     if found.diverging and mean > 10 * median:
         yield (
             f"**A few prompts rule the mean.** {100 * found.diverging:.3g} % have λ_max(Γ\\*Σ̂) above 2; the mean is "
-            f"{mean:.3g} in the end and the median {median:.3g}."
+            f"{mean:.3g} in the end{_over_all(found)} and the median {median:.3g}."
         )
     elif not found.diverging:
         yield f"**No prompt diverges.** The largest λ_max(Γ\\*Σ̂) of this draw is {beside_two(found.largest.max())}."
@@ -228,17 +235,18 @@ def numbers(found: Found) -> list[Number]:
             mean, error = found.first_step
             last = {name: float(values[-1]) for name, values in found.statistics.items()}
             T = found.settings.loops
-            prompts = f"{found.run} prompts" if found.run > 1 else "1 prompt"
+            gap, prompts = f"{found.relative_gap:.1e}", f"{found.run} prompt{'s' * (found.run > 1)}"
+            exact = "" if found.mean is None else f"exactly {small(found.mean)}; "
             return [
-                Number(
-                    "largest gap", f"{found.gap:.1e}", f"append, overwrite, explicit; {prompts}", "Gap", found.passed
-                ),
+                Number("largest gap", gap, f"append, overwrite, explicit; {prompts}", "Gap", found.passed),
                 Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
                 Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
                 Number(
                     f"median after {T}", small(last["fixed_median"]), f"own step: {small(last['own_median'])}", "Median"
                 ),
-                Number(f"mean after {T}", small(last["fixed_mean"]), f"own step: {small(last['own_mean'])}", "Mean"),
+                Number(
+                    f"mean after {T}", small(last["fixed_mean"]), f"{exact}own step: {small(last['own_mean'])}", "Mean"
+                ),
             ]
         case MoreLoops():
             rows = []
