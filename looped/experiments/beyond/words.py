@@ -156,10 +156,11 @@ def _notice_rivals(found: Rivals) -> Iterator[str]:
     more = [f"{METHODS[name]} {loops:.2f}" for name, loops in found.loops_per_decade.items() if loops is not None]
     if more:
         yield f"**Logarithms of κ.** Loops that a tenfold κ costs: {', '.join(more)}."
+    exact, floating = int(found.loops["cg"][-1]), int(found.in_float64[-1])
+    order = ", some more or fewer by the order of the sums" if floating > exact else ""
     yield (
-        f"**Conjugate gradients.** At κ = {found.kappa[-1]:.3g} they take {int(found.loops['cg'][-1])} steps in exact "
-        f"arithmetic and {int(found.in_float64[-1])} in float64 on a diagonal matrix, for d = "
-        f"{found.settings.features}."
+        f"**Conjugate gradients.** At κ = {found.kappa[-1]:.3g} and d = {found.settings.features} they take {exact} "
+        f"steps in exact arithmetic and {floating} in float64 on a diagonal matrix{order}."
     )
 
 
@@ -236,7 +237,8 @@ def numbers(found: Found) -> list[Number]:
             last = {name: float(values[-1]) for name, values in found.statistics.items()}
             T = found.settings.loops
             gap, prompts = f"{found.relative_gap:.1e}", f"{found.run} prompt{'s' * (found.run > 1)}"
-            exact = "" if found.mean is None else f"exactly {small(found.mean)}; "
+            own = small(last["own_mean"])
+            over_all = "" if found.mean is None else f"exactly {small(found.mean)}; "
             return [
                 Number("largest gap", gap, f"append, overwrite, explicit; {prompts}", "Gap", found.passed),
                 Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
@@ -244,9 +246,7 @@ def numbers(found: Found) -> list[Number]:
                 Number(
                     f"median after {T}", small(last["fixed_median"]), f"own step: {small(last['own_median'])}", "Median"
                 ),
-                Number(
-                    f"mean after {T}", small(last["fixed_mean"]), f"{exact}own step: {small(last['own_mean'])}", "Mean"
-                ),
+                Number(f"mean after {T}", small(last["fixed_mean"]), f"{over_all}own step: {own}", "Mean"),
             ]
         case MoreLoops():
             rows = []

@@ -200,6 +200,7 @@ def test_the_notice_of_the_rivals_names_what_was_fitted():
     every = " ".join(words.notice(beyond(BeyondSettings(view="rivals")).found))
     assert "Gradient descent κ^(1.00)" in every
     assert "EAGLE 2.85" in every
+    assert "some more or fewer by the order of the sums" in every
     assert "Powers" not in " ".join(words.notice(beyond(BeyondSettings(view="rivals", largest_condition=100.0)).found))
 
 
