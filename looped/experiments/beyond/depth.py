@@ -37,7 +37,7 @@ class Depth:
     steps: np.ndarray
     """The best step sizes of `fixed`."""
     transformer: tuple[float, float]
-    """Loss of the looped transformer on `RUN` prompts after the largest L, and by their eigenvalues."""
+    """Loss of the looped transformer on `RUN` prompts with their own best step, largest L, and by their eigenvalues."""
 
     @property
     def exact(self) -> np.ndarray:

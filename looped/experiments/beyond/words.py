@@ -98,7 +98,7 @@ def _depth(found: Depth) -> str:
     )
     if np.ptp(found.settings.eigenvalues) == 0:
         return f"{fixed} At κ = 1 a rotation changes nothing."
-    return f"{fixed} A new rotation in every prompt: even then it is {course(found.rotated)}."
+    return f"{fixed} A new rotation in every prompt: even then one step size leaves {course(found.rotated)}."
 
 
 def notice(found: Found) -> list[str]:
@@ -290,7 +290,7 @@ def numbers(found: Found) -> list[Number]:
             ]
             rows += [Number(f"rotated, L = {L}", small(found.rotated[k]), "n → ∞", "Rotated") for L, k in ends.items()]
             agrees = "both losses below rounding" if found.below_rounding else "as their eigenvalues say"
-            below = f"{RUN} prompts, {agrees}"
+            below = f"{RUN} prompts with their own best step, {agrees}"
             return [*rows, Number("transformer", small(found.transformer[0]), below, "Transformer", found.passed)]
 
 

@@ -128,6 +128,8 @@ def test_conjugate_gradients_end_after_d_steps_in_exact_arithmetic_and_not_in_fl
     orders = [conjugate_gradients(generator.permutation(values), 1e-8, exact=False) for _ in range(200)]
     assert {found.in_float64[-1], *orders} <= set(range(19, 23))
     assert len(set(orders)) > 1
+    rotated = [steps_on_a_dense_matrix(values, seed) for seed in range(50)]
+    assert 20 <= min(rotated) < max(rotated) <= 30  # 22 to 28, by the processor's order of the sums too
     assert conjugate_gradients(np.ones(10), 1e-8, exact=True) == 1
     assert conjugate_gradients(np.array([1.0, 0.5, 0.1]), 1e-12, exact=True) == 3
     # Another route: the best polynomial with p(0) = 1 in the norm of A, in fractions, after two steps of three.
@@ -141,6 +143,22 @@ def test_conjugate_gradients_end_after_d_steps_in_exact_arithmetic_and_not_in_fl
     values = np.array([1.0, 0.5, 0.1])
     assert conjugate_gradients(values, left * 1.001, exact=True) == 2
     assert conjugate_gradients(values, left * 0.999, exact=True) == 3
+
+
+def steps_on_a_dense_matrix(values, seed):
+    """Conjugate gradients on QΛQᵀ w = QΛQᵀ w*, w* an equal share of every column of Q, in float64."""
+    Q, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((10, 10)))
+    S, goal = (Q * values) @ Q.T, Q.sum(axis=1)
+    w, steps = np.zeros(10), 0
+    residual = direction = S @ goal
+    while np.linalg.norm(w - goal) > 1e-8 * np.linalg.norm(goal):
+        image = S @ direction
+        before = residual @ residual
+        alpha = before / (direction @ image)
+        w, residual = w + alpha * direction, residual - alpha * image
+        direction = residual + residual @ residual / before * direction
+        steps += 1
+    return steps
 
 
 def test_who_grows_as_kappa_as_its_root_and_as_its_logarithm(found):
