@@ -149,20 +149,20 @@ def loops_chart(found: MoreLoops) -> Picture:
     """Medians of both layers against loops, the limit of many examples, the mean and its bound, and the best number."""
     loops, (n, longer) = np.arange(found.settings.loops + 1), found.contexts
     rows = [
-        Series(found.medians[0], f"trained on {n}", f"trained on n = {n}", "model", "solid", "circle", 3,
+        Series(found.medians[0], f"trained on {n}", f"trained on n = {n}, median", "model", "solid", "circle", 3,
                text=f"trained on {n} {{:.3g}}"),
-        Series(found.medians[1], f"trained on {longer}", f"trained on n = {longer}", "counterpart", "solid",
+        Series(found.medians[1], f"trained on {longer}", f"trained on n = {longer}, median", "counterpart", "solid",
                "square", 3, text=f"trained on {longer} {{:.3g}}"),
-        Series(found.limit[0], f"mean for m → ∞, {n}", f"mean for m → ∞, trained on n = {n}", "reference", "dash"),
+        Series(found.limit[0], f"mean for m → ∞, {n}", f"mean for m → ∞, n = {n}", "reference", "dash"),
         Series(found.medians[[0, 1], found.best], "", f"best number of loops up to {loops[-1]}", "mark", "solid",
                "star", x=found.best, more={"mode": "markers", "marker": {"symbol": "star", "size": 13}}, scales=False),
     ]  # fmt: skip
     bound = " No published bound is drawn: it is for the covariance of training."
     if found.bound is not None and found.mean is not None:
         rows[3:3] = [
-            Series(found.mean, f"mean over prompts, {n}", f"mean over prompts and tasks, n = {n}", "model", "dot",
+            Series(found.mean, f"mean over prompts, {n}", f"mean over prompts, n = {n}", "model", "dot",
                    "triangle-up"),
-            Series(found.bound, "published bound", f"published bound of the mean for n = {n}, only for m → ∞", "bound",
+            Series(found.bound, "published bound", f"bound of the mean for m → ∞, n = {n}", "bound",
                    "dashdot"),
         ]  # fmt: skip
         crossed = found.crossed
@@ -171,7 +171,7 @@ def loops_chart(found: MoreLoops) -> Picture:
                 Series(
                     found.mean[[crossed]],
                     "",
-                    f"mean above the bound from loop {crossed} on",
+                    f"mean above it from loop {crossed} on",
                     "bound",
                     "solid",
                     "x",

@@ -175,9 +175,9 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
             assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
             assert ("No published bound" in said) == (found.bound is None)
             legends = [trace["name"] for trace in charts.loops_chart(found).spec["data"]]
-            mark = f"mean above the bound from loop {found.crossed} on"
+            mark = f"mean above it from loop {found.crossed} on"
             assert (mark in legends) == (found.crossed is not None)
-            bound = f"published bound of the mean for n = {settings['examples']}, only for m → ∞"
+            bound = f"bound of the mean for m → ∞, n = {settings['examples']}"
             assert (bound in legends) == (found.bound is not None)
             assert a < b  # "A longer training context makes the learned step longer"
             assert ("stays above" in said) == (found.bound is not None and found.mean[-1] > found.bound[-1])
