@@ -202,6 +202,12 @@ def test_medians_fall_and_the_mean_explodes_with_one_step_for_all_prompts():
     assert found.statistics["own_mean"][20] < found.statistics["own_mean"][10] < 0.6
 
 
+@pytest.mark.slow
+def test_the_share_that_diverges_over_a_million_prompts():
+    shares = [append(BeyondSettings(condition_number=1.0, prompts=40_000, seed=seed)).diverging for seed in range(25)]
+    assert np.mean(shares) == pytest.approx(0.0503, abs=0.0009)  # 4 standard errors
+
+
 @pytest.mark.parametrize("kappa", [1.0, 30.0])
 def test_the_error_over_tasks_is_the_square_of_the_matrix_power(kappa):
     settings = BeyondSettings(condition_number=kappa, features=4, examples=6)
