@@ -10,7 +10,7 @@ from .visit import Visit
 pytestmark = pytest.mark.browser
 
 LINES = {
-    "append": "learned step, median", "more-loops": "trained on n = 20", "rivals": "EAGLE",
+    "append": "learned step, median", "more-loops": "trained on n = 20, median", "rivals": "EAGLE",
     "depth": "rotated in every prompt, n → ∞",
 }  # fmt: skip
 SHOWN = """() => {

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from looped.algorithms.gd import construction
 from looped.attention import LinearAttention, LoopedTransformer, Weights
-from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, mean_over_tasks, one_step_risk
+from looped.experiments.beyond.learned_step import (
+    exact_mean,
+    grams,
+    largest_factor,
+    learned_step,
+    mean_over_tasks,
+    one_step_risk,
+)
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.files import finite
 from looped.prompts import Prompts
@@ -42,6 +49,8 @@ class Append:
     """λ_max(Γ*Σ̂) of each prompt, (B,)."""
     risk: float
     """𝔼‖w_1 − w*‖² with the learned step, over tasks and examples, exactly."""
+    mean: float | None
+    """𝔼‖w_T − w*‖² with the learned step, over tasks and examples, exactly; None where it is not known."""
 
     @property
     def gap(self) -> float:
@@ -58,6 +67,11 @@ class Append:
     def scale(self) -> float:
         """The largest number in an iterate."""
         return float(np.abs(self.explicit).max())
+
+    @property
+    def relative_gap(self) -> float:
+        """`gap` as a share of `scale`."""
+        return self.gap / (self.scale or 1.0)
 
     @property
     def tolerance(self) -> float:
@@ -97,11 +111,12 @@ class Append:
         mean, error = self.first_step
         return {
             "verdict": {
-                "gap": self.gap, "relative_gap": self.gap / (self.scale or 1.0), "tolerance": self.tolerance,
+                "gap": self.gap, "relative_gap": self.relative_gap, "tolerance": self.tolerance,
                 "examples_moved": self.moved, "prompts": self.run, "passed": self.passed,
             },
             "one_step_risk": {"exact": self.risk, "mean": mean, "standard_error": error},
             "share_diverging": self.diverging,
+            "exact_mean_after_T": None if self.mean is None else finite(self.mean),
             "after_T": {name: finite(values[-1]) for name, values in self.statistics.items()},
         }  # fmt: skip
 
@@ -148,6 +163,7 @@ def append(settings: BeyondSettings) -> Append:
         own=mean_over_tasks(gram, 1 / top * np.ones(d), loops),
         largest=largest_factor(gram, step),
         risk=one_step_risk(step, values, n),
+        mean=exact_mean(values, n, loops),
     )
 
 

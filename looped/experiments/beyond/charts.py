@@ -146,30 +146,32 @@ def token_chart(found: Append, append: bool) -> Picture:
 
 
 def loops_chart(found: MoreLoops) -> Picture:
-    """Median error of both layers against loops, with the limit of many examples, the bound, and the best number."""
+    """Medians of both layers against loops, the limit of many examples, the mean and its bound, and the best number."""
     loops, (n, longer) = np.arange(found.settings.loops + 1), found.contexts
     rows = [
-        Series(found.medians[0], f"trained on {n}", f"trained on n = {n}", "model", "solid", "circle", 3,
+        Series(found.medians[0], f"trained on {n}", f"trained on n = {n}, median", "model", "solid", "circle", 3,
                text=f"trained on {n} {{:.3g}}"),
-        Series(found.medians[1], f"trained on {longer}", f"longer trained, n = {longer}", "counterpart", "solid",
+        Series(found.medians[1], f"trained on {longer}", f"trained on n = {longer}, median", "counterpart", "solid",
                "square", 3, text=f"trained on {longer} {{:.3g}}"),
-        Series(found.limit[0], f"mean for m → ∞, {n}", f"mean for m → ∞, trained on n = {n}", "reference", "dash"),
-        Series(found.medians[[0, 1], found.best], "", "best number of loops", "mark", "solid", "star",
-               x=found.best, more={"mode": "markers", "marker": {"symbol": "star", "size": 13}}, scales=False),
+        Series(found.limit[0], f"mean for m → ∞, {n}", f"mean for m → ∞, n = {n}", "reference", "dash"),
+        Series(found.medians[[0, 1], found.best], "", f"best number of loops up to {loops[-1]}", "mark", "solid",
+               "star", x=found.best, more={"mode": "markers", "marker": {"symbol": "star", "size": 13}}, scales=False),
     ]  # fmt: skip
     bound = " No published bound is drawn: it is for the covariance of training."
-    if found.bound is not None:
-        rows.insert(
-            3,
-            Series(found.bound, "published bound", f"published bound for n = {n}, only for m → ∞", "bound", "dashdot"),
-        )
+    if found.bound is not None and found.mean is not None:
+        rows[3:3] = [
+            Series(found.mean, f"mean over prompts, {n}", f"mean over prompts, n = {n}", "model", "dot",
+                   "triangle-up"),
+            Series(found.bound, "published bound", f"bound of the mean for m → ∞, n = {n}", "bound",
+                   "dashdot"),
+        ]  # fmt: skip
         crossed = found.crossed
         if crossed is not None:
             rows.append(
                 Series(
-                    found.medians[0, [crossed]],
+                    found.mean[[crossed]],
                     "",
-                    f"published bound crossed at loop {crossed}",
+                    f"mean above it from loop {crossed} on",
                     "bound",
                     "solid",
                     "x",
@@ -181,8 +183,8 @@ def loops_chart(found: MoreLoops) -> Picture:
         passing = "for some loops, but not in the end" if found.above.any() else "never"
         over = passing if crossed is None else f"from loop {crossed} on"
         bound = (
-            f" The published bound for infinitely many examples ends at {found.bound[-1]:.3g}; the median of n = {n} "
-            f"is above it {over}."
+            f" The published bound of the mean for infinitely many examples ends at {found.bound[-1]:.3g}; the mean "
+            f"over prompts and tasks of n = {n} is above it {over}."
         )
     return line_chart(
         ("loop", loops), rows,
@@ -191,7 +193,7 @@ def loops_chart(found: MoreLoops) -> Picture:
         f"{found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
         f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
         f"beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "loops; 1 was trained"}}, _axis("‖w − w*‖², a task each", rows), lowest=LOWEST,
+        {"title": {"text": "loops; 1 was trained"}}, _axis("‖w − w*‖², one task per prompt", rows), lowest=LOWEST,
     )  # fmt: skip
 
 
@@ -241,7 +243,7 @@ def rivals_chart(found: Rivals) -> Picture:
 
 
 def depth_chart(found: Depth) -> Picture:
-    """Smallest loss against loops: one covariance, its limit, and a rotated one with and without end of examples."""
+    """Smallest loss against loops: one covariance, its limit, and a rotated one with infinitely many examples."""
     loops = found.loops
     ratio = f"n/d = {found.ratio:.4g}"
     rows = [
@@ -251,8 +253,6 @@ def depth_chart(found: Depth) -> Picture:
                text="its limit {:.3g}"),
         Series(found.rotated, "rotated, infinite context", "rotated in every prompt, n → ∞", "counterpart", "solid",
                "square", 3, text="rotated with infinite context {:.3g}"),
-        Series(found.rotated_short, "rotated", f"rotated in every prompt, {ratio}", "counterpart", "dot", "diamond",
-               text="rotated {:.3g}"),
     ]  # fmt: skip
     if found.floor:
         rows.append(level(found.floor, [1, loops[-1]], f"1 − n/d = {found.floor:.3g}", "dashdot", "floor"))

@@ -16,18 +16,18 @@ def estimate(settings: BeyondSettings) -> Cost:
     d, loops = settings.features, settings.loops
     if settings.view == "rivals":
         return Cost(seconds=0.5 + 2e-4 * d * d)
+    if settings.view == "depth":
+        tokens = RUN * settings.tokens
+        return Cost(seconds=0.5 + loops * (3e-4 + A_NUMBER_OF_THE_LOOP * tokens), bytes=8 * (4 * tokens + 50_000))
     n = settings.test_examples if settings.view == "more-loops" else settings.examples
     prompt = 2.5e-5 + 1.3e-8 * n * d + 4e-10 * n * d * d + 6e-9 * d**3  # draws, products, eigenvectors
-    each = 2e-6 * d if settings.view == "depth" else loops * (3e-7 + 3.5e-9 * d * d)
+    each = loops * (3e-7 + 3.5e-9 * d * d)
     tokens, kept = 0, 8 * d  # numbers of the tokens; numbers of a prompt beside its matrices
     transformer = 0.0
     if settings.view == "append":
         tokens = chained(settings) * settings.tokens
         transformer = 0.3 + loops * (3e-4 + A_NUMBER_OF_THE_CHAIN * tokens)
         kept += 3 * (loops + 1)
-    elif settings.view == "depth":
-        tokens = RUN * settings.tokens
-        transformer = 0.3 + loops * (3e-4 + A_NUMBER_OF_THE_LOOP * tokens)
     else:
         kept += 7 * (loops + 1)
     drawn = 3 * min(settings.prompts * n * d, max(AT_ONCE, n * d))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, squared_errors
+from looped.experiments.beyond.learned_step import grams, largest_factor, learned_step, mean_over_tasks, squared_errors
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.files import finite
 
@@ -32,7 +32,9 @@ class MoreLoops:
     limit_factor: np.ndarray
     """λ_max(Γ*Σ) for m → ∞, (2,)."""
     bound: np.ndarray | None
-    """The published bound for n and m → ∞, (T+1,); None where the test has another covariance."""
+    """The published bound of the mean for n and m → ∞, (T+1,); None where the test has another covariance."""
+    mean: np.ndarray | None
+    """Mean over prompts and over w* ~ 𝓝(0, I) of ‖w_t − w*‖² of the first layer, (T+1,); None without a bound."""
     by_context: tuple[np.ndarray, np.ndarray]
     """Lengths of the training context, (K,), and median of λ_max(Γ*Σ̂), (K,)."""
 
@@ -58,7 +60,7 @@ class MoreLoops:
 
     @property
     def crossed(self) -> int | None:
-        """The loop from which on the median stays above the bound; None if it ends below, or without a bound."""
+        """The loop from which on the mean stays above the bound; None if it ends below, or without a bound."""
         if self.bound is None:
             return None
         last = int(np.flatnonzero(~self.above).max(initial=-1))
@@ -66,9 +68,10 @@ class MoreLoops:
 
     @property
     def above(self) -> np.ndarray:
-        """Whether the median of the first layer is above the bound, (T+1,); False without a bound."""
-        bound = np.inf if self.bound is None else self.bound * (1 + 1e-9)
-        return np.asarray(self.medians[0] > bound)
+        """Whether the mean of the first layer is above the bound of the mean, (T+1,); False without a bound."""
+        if self.bound is None or self.mean is None:
+            return np.zeros(self.settings.loops + 1, dtype=bool)
+        return np.asarray(self.mean > self.bound * (1 + 1e-9))
 
     @property
     def results(self) -> dict[str, Any]:
@@ -83,7 +86,11 @@ class MoreLoops:
             }
             for k, n in enumerate(self.contexts)
         ]  # fmt: skip
-        bound = None if self.bound is None else {"at_T": float(self.bound[-1]), "crossed_at": self.crossed}
+        bound = None
+        if self.bound is not None and self.mean is not None:
+            bound = {
+                "at_T": float(self.bound[-1]), "mean_at_T": finite(self.mean[-1]), "mean_above_from_loop": self.crossed,
+            }  # fmt: skip
         return {"layers": layers, "bound": bound}
 
     @property
@@ -92,8 +99,9 @@ class MoreLoops:
         loops = np.arange(self.settings.loops + 1)
         found = {f"median, trained on {n}": (loops, self.medians[k]) for k, n in enumerate(self.contexts)}
         found |= {f"m to infinity, trained on {n}": (loops, self.limit[k]) for k, n in enumerate(self.contexts)}
-        if self.bound is not None:
+        if self.bound is not None and self.mean is not None:
             found["published bound"] = loops, self.bound
+            found[f"mean, trained on {self.contexts[0]}"] = loops, self.mean
         return found | {"largest factor by training context": self.by_context}
 
     @property
@@ -112,6 +120,7 @@ def more_loops(settings: BeyondSettings) -> MoreLoops:
     gram = grams(test, settings.test_examples, settings.prompts, generator)
     tasks = generator.standard_normal((settings.prompts, d))
     steps = [learned_step(trained, n) for n in contexts]
+    same = np.array_equal(test, trained)
     t = np.arange(settings.loops + 1)[:, None]
     with np.errstate(over="ignore"):
         limit = np.stack([(np.abs(1 - step * test) ** (2.0 * t)).sum(axis=1) for step in steps])
@@ -124,7 +133,8 @@ def more_loops(settings: BeyondSettings) -> MoreLoops:
         largest=np.stack([largest_factor(gram, step) for step in steps]),
         limit=limit,
         limit_factor=np.array([(step * test).max() for step in steps]),
-        bound=published_bound(trained, contexts[0], settings.loops) if np.array_equal(test, trained) else None,
+        bound=published_bound(trained, contexts[0], settings.loops) if same else None,
+        mean=mean_over_tasks(gram, steps[0], settings.loops).mean(axis=1) if same else None,
         by_context=(
             lengths,
             np.array([np.median(largest_factor(some, learned_step(trained, n))) for n in lengths.tolist()]),
@@ -133,7 +143,7 @@ def more_loops(settings: BeyondSettings) -> MoreLoops:
 
 
 def published_bound(eigenvalues: np.ndarray, examples: int, loops: int) -> np.ndarray:
-    """d(1 + n/(1 + Hard))^(−2k) with Hard = tr Λ/λ_min, k = 0 … T: (T+1,). It holds only for m → ∞.
+    """d(1 + n/(1 + Hard))^(−2k) with Hard = tr Λ/λ_min, k = 0 … T: (T+1,). It bounds the mean, and only for m → ∞.
 
     Source: arXiv 2510.03605, ICLR 2026, read in third-party notes.
     """

@@ -15,7 +15,7 @@ READS: dict[View, tuple[str, ...]] = {
         "loops", "examples", "features", "condition_number", "tested_on", "test_examples", "prompts", "seed",
     ),
     "rivals": ("features", "largest_condition", "target_error"),
-    "depth": ("loops", "examples", "features", "condition_number", "prompts", "seed"),
+    "depth": ("loops", "examples", "features", "condition_number", "seed"),
 }  # fmt: skip
 """The settings that each view reads, in the order of its controls."""
 

@@ -30,11 +30,12 @@ def verdict(found: Found) -> str:
 def _append(found: Append) -> str:
     T = found.settings.loops
     several, after = (f"{T} iterates", f"{T} steps") if T > 1 else ("iterate", "1 step")
+    gap = f"{found.relative_gap:.1g} of the largest number"
     same = (
-        f"**Append, overwrite and explicit descent give the same {several}** (largest difference {found.gap:.1g}), "
+        f"**Append, overwrite and explicit descent give the same {several}** (largest difference {gap}), "
         "and no example moves."
         if found.passed
-        else f"The three routes differ by {found.gap:.1g}, more than rounding."
+        else f"The three routes differ by {gap}, more than rounding."
     )
     last = {name: float(values[-1]) for name, values in found.statistics.items()}
     share = f"{100 * found.diverging:.3g} %"
@@ -43,9 +44,15 @@ def _append(found: Append) -> str:
     grows = ", and these prompts rule the mean" if last["fixed_mean"] > 10 * last["fixed_median"] else ""
     return (
         f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its error, averaged "
-        f"over tasks, has median {small(last['fixed_median'])} and mean {small(last['fixed_mean'])} over the prompts; "
+        f"over tasks, has median {small(last['fixed_median'])} and mean {small(last['fixed_mean'])} over the prompts"
+        f"{_over_all(found)}; "
         f"with a step read from each prompt they are {small(last['own_median'])} and {small(last['own_mean'])}."
     )
+
+
+def _over_all(found: Append) -> str:
+    """What the mean over all prompts is, where that is known."""
+    return "" if found.mean is None else f" (over all prompts exactly {small(found.mean)})"
 
 
 def _more_loops(found: MoreLoops) -> str:
@@ -54,7 +61,10 @@ def _more_loops(found: MoreLoops) -> str:
         middle, best, share = float(_median(found.largest[k])), int(found.best[k]), found.diverging[k]
         side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
         mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
-        when = "no loop at all is best" if best == 0 else f"{best} loops are best" if best > 1 else "one loop is best"
+        last = ", the most that were run," if best == found.settings.loops else ""
+        when = "no loop at all is best"
+        if best:
+            when = f"{best} loops{last} are best" if best > 1 else f"one loop{last} is best"
         parts.append(f"Trained on n = {n}, λ_max(Γ\\*Σ̂) is {beside_two(middle)}, {side}{mixed}, and {when}.")
     return " ".join(parts)
 
@@ -88,7 +98,7 @@ def _depth(found: Depth) -> str:
     )
     if np.ptp(found.settings.eigenvalues) == 0:
         return f"{fixed} At κ = 1 a rotation changes nothing."
-    return f"{fixed} A new rotation in every prompt: even then it is {course(found.rotated)}."
+    return f"{fixed} A new rotation in every prompt: even then one step size leaves {course(found.rotated)}."
 
 
 def notice(found: Found) -> list[str]:
@@ -113,7 +123,7 @@ def _notice_append(found: Append) -> Iterator[str]:
     if found.diverging and mean > 10 * median:
         yield (
             f"**A few prompts rule the mean.** {100 * found.diverging:.3g} % have λ_max(Γ\\*Σ̂) above 2; the mean is "
-            f"{mean:.3g} in the end and the median {median:.3g}."
+            f"{mean:.3g} in the end{_over_all(found)} and the median {median:.3g}."
         )
     elif not found.diverging:
         yield f"**No prompt diverges.** The largest λ_max(Γ\\*Σ̂) of this draw is {beside_two(found.largest.max())}."
@@ -122,7 +132,7 @@ def _notice_append(found: Append) -> Iterator[str]:
 def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
     yield (
         "**λ_max(Γ\\*Σ̂) decides before the run.** Where it is above 2 the error grows in the end. The stars are the "
-        f"best numbers of loops, {found.best[0]} and {found.best[1]}."
+        f"best numbers of loops up to {found.settings.loops}: {found.best[0]} and {found.best[1]}."
     )
     short, long = (beside_two(_median(largest)) for largest in found.largest)
     yield (
@@ -133,8 +143,9 @@ def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
         yield "**No published bound here.** It is for a test with the covariance of training."
     if found.crossed is not None:
         yield (
-            f"**The bound is for infinitely many examples.** With m = {found.settings.test_examples} the median stays "
-            f"above it from loop {found.crossed} on."
+            "**The bound is one of the mean, for infinitely many examples.** With m = "
+            f"{found.settings.test_examples} the mean over prompts and tasks stays above it from loop "
+            f"{found.crossed} on."
         )
 
 
@@ -145,10 +156,11 @@ def _notice_rivals(found: Rivals) -> Iterator[str]:
     more = [f"{METHODS[name]} {loops:.2f}" for name, loops in found.loops_per_decade.items() if loops is not None]
     if more:
         yield f"**Logarithms of κ.** Loops that a tenfold κ costs: {', '.join(more)}."
+    exact, floating = int(found.loops["cg"][-1]), int(found.in_float64[-1])
+    order = ", some more or fewer by the order of the sums" if floating > exact else ""
     yield (
-        f"**Conjugate gradients.** At κ = {found.kappa[-1]:.3g} they take {int(found.loops['cg'][-1])} steps in exact "
-        f"arithmetic and {int(found.in_float64[-1])} in float64 on a diagonal matrix, for d = "
-        f"{found.settings.features}."
+        f"**Conjugate gradients.** At κ = {found.kappa[-1]:.3g} and d = {found.settings.features} they take {exact} "
+        f"steps in exact arithmetic and {floating} in float64 on a diagonal matrix{order}."
     )
 
 
@@ -224,17 +236,17 @@ def numbers(found: Found) -> list[Number]:
             mean, error = found.first_step
             last = {name: float(values[-1]) for name, values in found.statistics.items()}
             T = found.settings.loops
-            prompts = f"{found.run} prompts" if found.run > 1 else "1 prompt"
+            gap, prompts = f"{found.relative_gap:.1e}", f"{found.run} prompt{'s' * (found.run > 1)}"
+            own = small(last["own_mean"])
+            over_all = "" if found.mean is None else f"exactly {small(found.mean)}; "
             return [
-                Number(
-                    "largest gap", f"{found.gap:.1e}", f"append, overwrite, explicit; {prompts}", "Gap", found.passed
-                ),
+                Number("largest gap", gap, f"append, overwrite, explicit; {prompts}", "Gap", found.passed),
                 Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
                 Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
                 Number(
                     f"median after {T}", small(last["fixed_median"]), f"own step: {small(last['own_median'])}", "Median"
                 ),
-                Number(f"mean after {T}", small(last["fixed_mean"]), f"own step: {small(last['own_mean'])}", "Mean"),
+                Number(f"mean after {T}", small(last["fixed_mean"]), f"{over_all}own step: {own}", "Mean"),
             ]
         case MoreLoops():
             rows = []
@@ -247,10 +259,11 @@ def numbers(found: Found) -> list[Number]:
                 rows.append(
                     Number(f"best loops, n = {n}", f"{found.best[k]}", f"median there {best:.3g}", "Best loops")
                 )
-            if found.bound is not None:
+            if found.bound is not None and found.mean is not None:
                 passing = "not in the end" if found.above.any() else "never"
                 crossed = passing if found.crossed is None else f"from loop {found.crossed}"
-                rows.append(Number("above the bound", crossed, f"the bound ends at {found.bound[-1]:.2g}", "Bound"))
+                both = f"mean {small(found.mean[-1])}, bound {small(found.bound[-1])}"
+                rows.append(Number("above the bound", crossed, both, "Bound"))
             else:
                 rows.append(Number("published bound", "none", "it is for the covariance of training", "Bound"))
             return rows
@@ -277,7 +290,7 @@ def numbers(found: Found) -> list[Number]:
             ]
             rows += [Number(f"rotated, L = {L}", small(found.rotated[k]), "n → ∞", "Rotated") for L, k in ends.items()]
             agrees = "both losses below rounding" if found.below_rounding else "as their eigenvalues say"
-            below = f"{RUN} prompts, {agrees}"
+            below = f"{RUN} prompts with their own best step, {agrees}"
             return [*rows, Number("transformer", small(found.transformer[0]), below, "Transformer", found.passed)]
 
 

@@ -8,9 +8,11 @@ from scipy.special import comb
 from scipy.stats import chi2
 
 from looped import BeyondSettings
+from looped.experiments.beyond import charts
 from looped.experiments.beyond import stacks as module
 from looped.experiments.beyond.depth import best_step, depth, marchenko_pastur
 from looped.experiments.beyond.stacks import LAYERS, SEEDS, stacks
+from looped.training.wishart import best_descent
 
 LAW = {
     1: (0.5, 0.375, 0.273, 0.196, 0.140), 2: (0.333, 0.185, 0.083, 0.027, 0.005), 4: (0.2, 0.072, 0.015, 0.001, 0.0),
@@ -72,6 +74,19 @@ def test_a_rotated_covariance_needs_depth_even_with_infinitely_many_examples():
         assert value == pytest.approx(losses.min(), rel=1e-4)
 
 
+@pytest.mark.parametrize(("n", "d"), [(20, 10), (6, 3)])
+def test_a_rotation_of_the_identity_changes_nothing_so_no_curve_of_n_examples_is_below_the_exact_one(n, d):
+    """A step that is tuned and scored on the same prompts would be: at n = 20, d = 10, L = 20 it shows half as much."""
+    found = depth(BeyondSettings(view="depth", examples=n, features=d, condition_number=1.0))
+    exact = np.array([best_descent(L, n, d)[1] / d for L in found.loops.tolist()])
+    drawn = {trace["name"]: trace["y"] for trace in charts.depth_chart(found).spec["data"]}
+    of_n = {name: y for name, y in drawn.items() if f"n/d = {n / d:.4g}" in name and "limit" not in name}
+    assert of_n
+    for name, losses in of_n.items():
+        np.testing.assert_allclose(losses, exact, rtol=1e-5, err_msg=name)
+    assert found.rotated.max() < 1e-12  # one covariance and n → ∞: one loop is exact
+
+
 def test_one_covariance_is_near_its_limit_for_large_d_and_above_it():
     small, large = (
         depth(BeyondSettings(view="depth", features=d, examples=2 * d, loops=8, prompts=1000)) for d in (4, 48)
@@ -80,6 +95,47 @@ def test_one_covariance_is_near_its_limit_for_large_d_and_above_it():
     assert (small.fixed > large.fixed).all()
     np.testing.assert_allclose(small.limit, large.limit)
     assert large.floor == 0
+
+
+def loss_of(A, lam, loops, seed, prompts=4000):
+    """Mean of tr(EᵀΣE)/tr Σ with E = (I − AΣ)^L over Σ = QΛQᵀ, Q a random rotation: tasks are 𝓝(0, I), n → ∞."""
+    d = len(lam)
+    Q, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((prompts, d, d)))
+    sigma = (Q * lam) @ Q.transpose(0, 2, 1)
+    left = np.linalg.matrix_power(np.eye(d) - A @ sigma, loops)
+    return float(np.einsum("bij,bik,bkj->b", left, sigma, left).mean() / lam.sum())
+
+
+@pytest.mark.parametrize(("d", "loops", "a", "b", "least", "most"), [
+    (10, 20, 1.90, 1.26, 3.9e-6, 4.3e-6), (5, 8, 1.78, 1.47, 2.65e-3, 2.75e-3),
+])  # fmt: skip
+def test_an_antisymmetric_part_is_better_than_one_step_size_for_several_loops(d, loops, a, b, least, most):
+    lam = np.arange(1, d + 1) ** -(np.log(10) / np.log(d))
+    J = np.zeros((d, d))
+    for i in range(0, d - 1, 2):
+        J[i, i + 1], J[i + 1, i] = 1, -1
+    for seed in range(10):
+        assert least <= loss_of(a * np.eye(d) + b * J, lam, loops, seed) <= most
+    step, scalar = best_step(lam[None], lam[None] / lam.sum(), loops)
+    assert scalar == pytest.approx({10: 2.822e-5, 5: 4.981e-3}[d], rel=1e-3)
+    assert loss_of(step * np.eye(d), lam, loops, 0) == pytest.approx(scalar, rel=1e-9)
+
+
+def test_for_one_loop_no_matrix_is_better_than_one_step_size_not_even_an_antisymmetric_one():
+    """A part X without trace adds 𝔼‖Σ^½XΣ‖_F², the terms with one X being 0 in the mean over rotations."""
+    lam = 1 / np.arange(1, 11)
+    step, scalar = best_step(lam[None], lam[None] / lam.sum(), 1)
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        X = 0.3 * generator.standard_normal((10, 10))
+        X -= np.eye(10) * np.trace(X) / 10
+        for part in (X, X - X.T, X + X.T):
+            Q, _ = np.linalg.qr(generator.standard_normal((4000, 10, 10)))
+            sigma, root = ((Q * values) @ Q.transpose(0, 2, 1) for values in (lam, np.sqrt(lam)))
+            added = np.square(root @ part @ sigma).sum(axis=(1, 2)).mean() / lam.sum()
+            with_it = loss_of(step * np.eye(10) + part, lam, 1, 1)
+            assert with_it == pytest.approx(scalar + added, rel=0.05)
+            assert with_it > 1.1 * scalar
 
 
 def test_fewer_examples_than_features_leave_a_floor():
@@ -110,6 +166,9 @@ def test_the_stored_trainings_are_ten_seeds_of_each_on_one_test_set():
 def test_untied_layers_are_better_as_trained_and_both_break_for_larger_inputs():
     kept = stacks()
     assert kept.by_loop[1, :, LAYERS].max() < 0.2 * kept.by_loop[0, :, LAYERS].min()
+    one_step = minimize_scalar(lambda s: quad(lambda x: (1 - s * x) ** 16, 0.1, 1)[0] / 0.9, bounds=(1, 2.5))
+    assert one_step.fun == pytest.approx(1.675e-3, rel=1e-3)
+    assert kept.by_loop[0, :, LAYERS] == pytest.approx(1.475e-3, rel=0.02)  # less, by an antisymmetric part
     assert kept.monotone[0] == SEEDS
     assert kept.monotone[1] < SEEDS
     tied, untied = kept.medians(kept.by_scale)

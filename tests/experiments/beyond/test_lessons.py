@@ -8,6 +8,7 @@ from looped.experiments.beyond.cost import estimate
 from looped.experiments.beyond.lessons import BEYOND
 from looped.experiments.beyond.stacks import LAYERS, stacks
 from looped.lesson import by_key
+from looped.training.wishart import descent_risk
 
 LESSONS = by_key(BEYOND)
 SEEDS = range(4)
@@ -42,9 +43,15 @@ def test_a_hundred_examples_are_not_infinitely_many():
     for found in runs("matched"):
         for k, median in ((1, 2.7), (2, 0.99), (5, 0.083)):
             assert found.medians[0, k] == pytest.approx(median, rel=0.06)
+        for k, mean in ((1, 3.0), (2, 1.15), (5, 0.116)):
+            assert found.mean[k] == pytest.approx(mean, rel=0.01)
         assert 4.1e-6 <= found.medians[0, 20] <= 5e-6
-        assert found.crossed in (1, 2)
+        assert 2.3e-5 <= found.mean[20] <= 2.7e-5
+        assert found.crossed == 1
         assert found.bound[-1] == pytest.approx(5.8e-11, rel=0.01)
+    exact = descent_risk(10 / 21, 20, 100, 10)
+    assert exact == pytest.approx(2.44e-5, rel=0.002)
+    assert exact / found.bound[-1] == pytest.approx(4e5, rel=0.05)
 
 
 def test_two_loops_are_best_and_then_it_hurts():
@@ -54,7 +61,20 @@ def test_two_loops_are_best_and_then_it_hurts():
         assert found.medians[0, 2] == pytest.approx(2.3, abs=0.12)
         assert 790 <= found.medians[0, -1] <= 1170
         assert np.median(found.largest[1]) == pytest.approx(3.1, abs=0.05)
-        assert found.medians[1, 1] > 0.9 * found.medians[1, 0]
+        assert 0.98 < found.medians[1, 1] / found.medians[1, 0] < 1.04
+
+
+def test_with_few_prompts_the_answers_could_be_others_so_their_number_belongs_to_the_lesson():
+    """Of 40 seeds with 100 prompts, eleven have three loops as the best."""
+    few = {
+        beyond(BeyondSettings(**LESSONS["overthink"].settings, prompts=100, seed=seed)).found.best[0]
+        for seed in range(40)
+    }
+    assert few == {2, 3}
+    for key in ("overthink", "longer-context"):
+        lesson = LESSONS[key]
+        assert lesson.holds(BeyondSettings(**lesson.settings, seed=3))
+        assert not lesson.holds(BeyondSettings(**lesson.settings, prompts=100))
 
 
 def test_the_longer_context_is_worse():
@@ -68,7 +88,7 @@ def test_eagle_takes_eleven_loops_more_for_ten_thousand_times_the_condition_numb
     at = {round(np.log10(kappa), 1): place for place, kappa in enumerate(found.kappa)}
     assert [found.loops["eagle"][at[power]] for power in (4.0, 8.0)] == [16, 27]
     assert found.loops["gd"][at[8.0]] / found.loops["gd"][at[4.0]] == pytest.approx(1e4, rel=0.01)
-    assert found.in_float64[at[8.0]] == 19
+    assert 19 <= found.in_float64[at[8.0]] <= 22
 
 
 def test_depth_helps_while_the_context_is_short():

@@ -39,7 +39,7 @@ def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     assert number in metrics(at)
     assert (BREAKS in said) == (view == "depth")
     assert alt(at, "main")
-    assert len(spec(at, "main")["data"]) >= 4
+    assert len(spec(at, "main")["data"]) >= 3
     drawn = [box.key for box in at.sidebar.number_input if not box.disabled]
     keys = [BeyondSettings.table[name].key for name in READS[view] if BeyondSettings.table[name].kind != "choice"]
     assert drawn == keys
@@ -70,7 +70,7 @@ def test_the_token_matrix_grows_when_the_query_is_appended():
 
 
 def test_what_costs_too_much_is_refused_in_one_sentence():
-    at = open_page("beyond", view="depth", d="64", n="2000", prompts="40000", v="1")
+    at = open_page("beyond", view="append", d="64", n="2000", prompts="40000", v="1")
     (error,) = at.error
     assert "choose fewer prompts" in error.value
     with pytest.raises(SettingsError, match="choose fewer prompts"):
@@ -84,6 +84,7 @@ def test_what_costs_too_much_is_refused_in_one_sentence():
         ("--view sideways", "choose append, more-loops, rivals or depth"),
         ("--T 0", "choose a whole number from 1 to 200"),
         ("--view rivals --n 30", "goes with --view append, --view more-loops, --view depth"),
+        ("--view depth --prompts 300", "goes with --view append, --view more-loops"),
         ("--kappa-max 100", "goes with --view rivals"),
         ("--d 1 --kappa 3", "one has κ = 1"),
         ("--view rivals --target 2", "choose a number from 1e-12 to 0.1"),
@@ -102,7 +103,7 @@ def test_bad_options_are_refused_in_one_sentence(capsys, options, said):
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_command_gives_the_summary_and_the_files_repeat(capsys, view, tmp_path):
     options = ["beyond", "--view", view, "--d", "4"]
-    options += [] if view == "rivals" else ["--T", "6", "--prompts", "100"]
+    options += ["--T", "6"] * ("loops" in READS[view]) + ["--prompts", "100"] * ("prompts" in READS[view])
     found = []
     for folder in ("one", "two"):
         main([*options, "--out", str(tmp_path / folder)])
@@ -174,12 +175,15 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
             assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
             assert ("No published bound" in said) == (found.bound is None)
             legends = [trace["name"] for trace in charts.loops_chart(found).spec["data"]]
-            mark = f"published bound crossed at loop {found.crossed}"
+            mark = f"mean above it from loop {found.crossed} on"
             assert (mark in legends) == (found.crossed is not None)
-            bound = f"published bound for n = {settings['examples']}, only for m → ∞"
+            bound = f"bound of the mean for m → ∞, n = {settings['examples']}"
             assert (bound in legends) == (found.bound is not None)
             assert a < b  # "A longer training context makes the learned step longer"
-            assert ("stays above" in said) == (found.bound is not None and found.medians[0, -1] > found.bound[-1])
+            assert ("stays above" in said) == (found.bound is not None and found.mean[-1] > found.bound[-1])
+            sentence = words.verdict(found)
+            for k, part in enumerate(sentence.split(" Trained on")):
+                assert ("the most that were run" in part) == (found.best[k] == found.settings.loops)
         case "depth":
             assert ("rotation changes nothing" in said) == (np.ptp(found.settings.eigenvalues) == 0)
             assert ("One loop leaves" in said) == (found.rotated[0] > 1e-12)
@@ -196,6 +200,7 @@ def test_the_notice_of_the_rivals_names_what_was_fitted():
     every = " ".join(words.notice(beyond(BeyondSettings(view="rivals")).found))
     assert "Gradient descent κ^(1.00)" in every
     assert "EAGLE 2.85" in every
+    assert "some more or fewer by the order of the sums" in every
     assert "Powers" not in " ".join(words.notice(beyond(BeyondSettings(view="rivals", largest_condition=100.0)).found))
 
 
