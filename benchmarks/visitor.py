@@ -87,6 +87,13 @@ class Visitor:
         with contextlib.suppress(websockets.ConnectionClosed):
             await self._listener
 
+    async def drop(self) -> None:
+        """Lose the connection: no goodbye is said."""
+        self._stop_timers(list(self._timers))
+        self.socket.transport.abort()
+        with contextlib.suppress(websockets.ConnectionClosed):
+            await self._listener
+
     async def run(self, *said: WidgetState, fragment: str = "") -> None:
         """Say something of widgets, and wait for the end of the run that follows."""
         while not self._finished.empty():
@@ -167,6 +174,8 @@ class Visitor:
                 if not message.metadata.run.fragment_ids:
                     self._stop_timers(list(self._timers))
                     self._seen = {}
+            elif kind == "navigation":  # that of the page; the one before is the app's own
+                self._page_hash = message.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self.query = message.page_info_changed.query_string
             elif kind == "auto_rerun":

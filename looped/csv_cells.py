@@ -12,6 +12,12 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space":
 """The separators that may stand between two values of a line, by name."""
 SAMPLE = 200
 """Number of lines that the separator is guessed from."""
+SAMPLE_LETTERS = 200_000
+"""Most characters of them."""
+MOST_LINES = 100_000
+"""Most lines of a file, blank ones and comments among them: a table has a tenth of that."""
+LONGEST_LINE = 1024**2
+"""Most characters of a line: a thousand columns have a thousand each."""
 
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}")
 _COMMENT = re.compile(r"^[ \t]*#(?!n/?a\b|div/0!|ref!|value!|name\?|num!|null!).*$", re.MULTILINE | re.IGNORECASE)
@@ -39,6 +45,18 @@ def decode(content: bytes, name: str, encoding: str) -> tuple[str, str]:
         raise refuse(why) from None
 
 
+def refuse_no_table(text: str, name: str) -> None:
+    """Refuse a text that is larger than any table could be, before its cells are looked at."""
+    if (lines := text.count("\n") + 1) > MOST_LINES:
+        raise refuse(f"{name} has {lines:,} lines: choose a table of at most {MOST_LINES:,}.")
+    longest, line = max((len(line), -place) for place, line in enumerate(text.split("\n"), start=1))
+    if longest > LONGEST_LINE:
+        raise refuse(
+            f"{name} has {longest:,} characters in line {-line}: write each row of the table on a line of its own, of "
+            f"at most {LONGEST_LINE:,}."
+        )
+
+
 def without_comments(text: str) -> str:
     """The text with comment lines emptied, so that lines keep their numbers; a quoted cell may hold such a line."""
     lines, quoted = text.split("\n"), False
@@ -64,7 +82,8 @@ def guess_separator(text: str) -> str:
     `csv.Sniffer` looks at the regularity of the lines alone, and finds fewer of those with lines above the table,
     without names or with values missing.
     """
-    sample = [line for line in text.split("\n", 2 * SAMPLE) if line.strip()][:SAMPLE]
+    lines = text[:SAMPLE_LETTERS].split("\n", 2 * SAMPLE)
+    sample = [line for line in lines if line.strip()][:SAMPLE]
     best, found = 0.0, ","
     for separator in SEPARATORS.values():
         try:
@@ -101,9 +120,8 @@ def split(text: str, separator: str, name: str) -> tuple[list[list[str]], list[i
     records, lines, line = [], [], 1
     try:
         for record in reader:
-            cells = [cell.strip() for cell in record]
-            if any(cells):
-                records.append(cells)
+            if any(map(str.strip, record)):
+                records.append([cell.strip() for cell in record])
                 lines.append(line)
             line = reader.line_num + 1
     except csv.Error as error:

@@ -12,6 +12,7 @@ from looped.csv_cells import (
     decode,
     guess_separator,
     refuse,
+    refuse_no_table,
     spaced,
     split,
     without_comments,
@@ -92,6 +93,7 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
         raise refuse(f"{name} is empty: a CSV needs a line of column names and rows of numbers.")
     if _CONTROL.search(text):
         raise refuse(f"{name} is not a CSV file, it holds binary data: export the table as CSV.")
+    refuse_no_table(text, name)
     text, separator, comments, skipped = _told(text, dialect)
     records, lines = split(text, separator, name)
     width = _width(records, name)

@@ -252,7 +252,7 @@ class Field:
         if self.kind not in ("whole", "real", "step"):
             return default
         try:
-            number = _float(value)
+            number = as_number(value)
         except (ValueError, OverflowError, RecursionError):
             return default
         if (
@@ -284,7 +284,7 @@ class Field:
 
     def _number(self, value: object) -> float:
         try:
-            number = _float(value)
+            number = as_number(value)
         except (ValueError, OverflowError, RecursionError):
             separated = isinstance(value, str) and "," in value
             why = "a number has a decimal point and no other separator" if separated else "it is not a number"
@@ -296,7 +296,12 @@ class Field:
         return number
 
 
-def _float(value: object) -> float:
+def as_number(value: object) -> float:
+    """A number from outside.
+
+    Raises:
+        ValueError, OverflowError, RecursionError: where it is none, or a number in Python alone, such as 1_000.
+    """
     if isinstance(value, (int, float)):
         return float(value)
     text = str(value)

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from looped.fields import Mark, Measured, SettingsError, stops
 from looped_ui.link import Linked, S, short
 from looped_ui.parts import plain, typeset
+from looped_ui.refused import log_refused
 from looped_ui.repairs import tell
 
 NUMBER_WIDTH = 112  # pixels; up to 120 a number input leaves out its − and + buttons
@@ -185,6 +186,7 @@ class Controls(Linked[S]):
             try:
                 field.read(value)
             except SettingsError as error:
+                log_refused("widget", field.key, value)
                 value = field.nearest(value, self.defaults[name])
                 tell([plain(f"{error} Using {field.to_text(value)}.")])
         self.set({name: value})

@@ -10,6 +10,7 @@ from looped.experiments.compare.charts import keep
 from looped.fields import SettingsError
 from looped.settings import TABLES, Settings
 from looped_ui.parts import plain
+from looped_ui.refused import log_refused
 from looped_ui.repairs import tell
 
 KEY = "hold"
@@ -30,6 +31,7 @@ def held(run: Callable[[Settings], Picture]) -> list[Series]:
         found = {text: _curve(text, run) for text in asked}
         state[KEY] = [(text, curve) for text, curve in found.items() if curve is not None]
         if wrong := "; ".join(text for text, curve in found.items() if curve is None):
+            log_refused("link", KEY, wrong)
             tell([f"{KEY} = {plain(wrong)} names settings that cannot be run, so no curve is held for it."])
     text = ";".join(text for text, _ in state[KEY] if text)
     if not text:

@@ -10,6 +10,7 @@ from streamlit.runtime.state.session_state_proxy import get_session_state
 from looped.fields import Field, SettingsError
 from looped.settings import LINK_VERSION, CheckedSettings
 from looped_ui.parts import plain
+from looped_ui.refused import log_refused
 from looped_ui.repairs import tell
 
 S = TypeVar("S", bound=CheckedSettings)
@@ -81,6 +82,8 @@ class Linked(Generic[S]):
         given = self._given(without)
         state[f"{self.page}.named"] = self.named_now
         settings, rejected = self.settings.from_query(given)
+        for key in rejected:
+            log_refused("widget", key, given[key])
         if self.shown not in (None, settings):  # drawing the controls changed them
             state[f"{self.page}.changed"] = True
             st.rerun()
@@ -191,6 +194,7 @@ class Linked(Generic[S]):
         try:
             field.read(state.setdefault(field.key, self.defaults[name]))
         except SettingsError:  # no browser sends that
+            log_refused("widget", field.key, state[field.key])
             state[field.key] = self.defaults[name]
         chosen = field.to_text(state[field.key])
         if chosen != linked and chosen == default:
@@ -255,10 +259,14 @@ class Linked(Generic[S]):
         wrong = repeated | set(rejected) | {key for key in asked.keys() - given.keys() if key in known}
         if entering:  # a widget may not read every spelling of a good number, such as 1e3
             wrong |= {key for key in known if key in given and given[key] != [usable[key]]}
+        for key in (*rejected, *sorted(repeated - rejected.keys())):
+            log_refused("link", key, asked[key])
         notes = [rejected[key] for key in given if key in rejected and key not in repeated]
         notes += [f"{key} is in the link {len(given[key])} times. Using {usable[key]}." for key in sorted(repeated)]
         if entering:
             unknown = [key for key in given if key not in known and key not in (*OWN, *DISPLAY)]
+            for key in unknown:
+                log_refused("link", key, texts[key])
             notes += [f"{key} is not a setting of this page. It is ignored." for key in unknown]
             notes += self._foreign(texts)
         if notes:
@@ -279,10 +287,12 @@ class Linked(Generic[S]):
         if version and version != ours:
             notes.append(f"v = {version} differs from the link version {ours}: some values may mean something else.")
         if lesson and lesson not in self.lessons:
+            log_refused("link", "lesson", lesson)
             notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
         own = {field.key for field in self.fields.values()}
         for key, (pattern, _) in DISPLAY.items():
             if key in texts and key not in own and not re.fullmatch(pattern, texts[key]):
+                log_refused("link", key, texts[key])
                 notes.append(f"{key} = {texts[key]} cannot be used. Its usual value is shown.")
         notes += [f"hide = {key} names no control of this page." for key in sorted(self.hidden - own - {"lesson", ""})]
         return notes

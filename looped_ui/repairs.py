@@ -38,7 +38,7 @@ def _note_misread(settings: CheckedSettings) -> None:
     """A sentence for `show_repairs` about a number that is not what was typed."""
     with st.sidebar:
         found = misread()
-    if found is None:
+    if found is None or found[1] not in MISREAD:  # a message may hold anything
         return
     key, what = found
     for name, field in settings.table.items():

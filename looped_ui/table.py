@@ -11,6 +11,7 @@ from looped.fields import SettingsError
 from looped.settings import FIELDS
 from looped_ui import backend
 from looped_ui.parts import plain, typeset
+from looped_ui.refused import log_refused
 
 MOST_NAMED = 5
 """Largest number of columns named in a sentence; the others are only counted."""
@@ -94,6 +95,7 @@ def _uploaded_sheet() -> tuple[tables.Sheet, str, str]:
             st.session_state["sheet"] = backend.sheet("csv", upload.file_id, dialect, upload.getvalue(), upload.name)
         except SettingsError as error:
             refusal = str(error)
+            log_refused("upload", error.field, f"{upload.size} bytes")
     sheet: tables.Sheet = st.session_state.get("sheet") or backend.sheet("diabetes")
     if sheet.reading:
         st.caption(f"{plain(sheet.name)} is read as {plain(sheet.reading)}.")

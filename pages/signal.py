@@ -23,6 +23,7 @@ from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, show_number
+from looped_ui.refused import log_refused
 from looped_ui.risks import Matrices
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
@@ -50,6 +51,7 @@ def sidebar() -> tuple[Matrices, list[str]]:
                     matrices.append(_upload(name, label, what))
                 except SettingsError as error:
                     matrices.append(None)
+                    log_refused("upload", name, f"{st.session_state[f'upload_{name}'].size} bytes")
                     refused.append(f"{error} The file is not used.")
                 with place:
                     replaced = f"The file takes the place of the κ of {label}. Remove the file to set κ."

@@ -20,6 +20,7 @@ from looped_ui import jobs
 from looped_ui.frame import Page
 from looped_ui.live import figure
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
+from looped_ui.refused import log_refused
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
 
@@ -63,6 +64,7 @@ def look_at_file() -> None:
         begun = weights_from(file.getvalue(), file.name, controls.read()[0])
         jobs.begin(JOB, TrainWork(begun.settings, begun))
     except SettingsError as error:
+        log_refused("upload", error.field, f"{file.size} bytes")
         st.session_state["weights_refusal"] = str(error)
 
 

@@ -441,16 +441,15 @@ def test_kappa_with_gaussian_rows_is_refused_not_ignored(capsys):
     assert "leave it out" in line
 
 
-def test_the_app_command_becomes_streamlit_in_the_folder_of_its_configuration(monkeypatch):
-    became = []
-    monkeypatch.setattr("os.execv", lambda path, arguments: became.append((path, arguments, Path.cwd())))
+def test_the_app_command_runs_streamlit_in_the_folder_of_its_configuration(monkeypatch):
+    ran = []
+    monkeypatch.setattr("runpy.run_module", lambda name, **_: ran.append((name, sys.argv, Path.cwd())))
+    monkeypatch.setattr("sys.argv", ["looped"])
     monkeypatch.chdir("/")
     cli.main(["app", "--", "--server.port", "8502"])
-    [(path, arguments, folder)] = became
-    assert path == arguments[0] == sys.executable
-    assert arguments[1:4] == ["-m", "streamlit", "run"]
-    assert Path(arguments[4]) == folder / "app.py"
-    assert arguments[5:] == ["--server.port", "8502"]
+    [(name, arguments, folder)] = ran
+    assert name == "streamlit"
+    assert arguments == ["streamlit", "run", str(folder / "app.py"), "--server.port", "8502"]
     assert (folder / ".streamlit" / "config.toml").is_file()
 
 

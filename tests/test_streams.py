@@ -1,11 +1,13 @@
 """Streams and signals: closed, full and broken ones lose no result, and nothing ends in a traceback."""
 
 import contextlib
+import ctypes
 import functools
 import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +90,26 @@ def test_the_demo_does_not_start_where_its_address_cannot_be_written(tmp_path):
     assert (process.returncode, out, err.decode()) == (streams.OUTPUT_FAILED, b"", f"looped: {NO_SPACE}\n")
 
 
+def test_the_demo_serves_on_in_one_line_where_nobody_reads_its_output(tmp_path):
+    with start(tmp_path, "app", "--", "--server.port", str(free_port())) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.readline()
+        while b"standard output" not in said:
+            assert b"Traceback" not in said
+            said = process.stderr.readline()
+        process.terminate()
+        rest = process.stderr.read()
+    assert said == b"looped: standard output cannot be written to (Broken pipe): the demo goes on without it\n"
+    assert (process.returncode, rest) in [(0, b""), (143, b"looped: stopped\n")]  # it serves, or was about to
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def test_messages_that_nobody_reads_cost_no_result(done):
     *_, folder = done("broken messages")
     assert json.loads((folder / "kept").read_text()) == json.loads((folder / "o" / "result.json").read_text())
@@ -125,6 +147,48 @@ def test_a_file_that_finds_no_room_is_one_line_and_leaves_no_part_of_it(tmp_path
 
 def no_room():
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
+
+PR_CAPBSET_DROP = 24
+
+
+@pytest.mark.parametrize("command", thorough_but(lambda command: command == "compare", FULL))
+def test_a_folder_that_must_not_be_written_to_is_one_line_at_once(tmp_path, command):
+    (tmp_path / "o").mkdir(mode=0o555)
+    with start(tmp_path, command, *FULL[command].split(), "--out", "o", preexec_fn=no_powers) as process:
+        out, err = process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    said = "o cannot be written to (Permission denied): choose another folder."
+    assert err.decode().splitlines()[-1].endswith(said)
+    assert b"Traceback" not in err
+    assert list((tmp_path / "o").iterdir()) == []
+
+
+def no_powers():
+    """Without root's power over all files, where the tests run as root."""
+    for power in range(64):
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, power, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "signal --d 2 --H pipe",
+        pytest.param("signal --d 2 --Psi pipe", marks=pytest.mark.thorough),
+        pytest.param("train --weights-from pipe", marks=pytest.mark.thorough),
+        pytest.param("compare --target y --data pipe", marks=pytest.mark.thorough),
+        pytest.param("sweep compare --out o --runs pipe", marks=pytest.mark.thorough),
+    ],
+)
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path, arguments):
+    os.mkfifo(tmp_path / "pipe")
+    with start(tmp_path, *arguments.split()) as process:
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert (process.returncode, out, err.count(b"\n")) == (2, b"", 1)
+    assert b"not a regular file" in err
 
 
 BIG = "compare --n 400 --d 100 --T 10000 --form token --prompts 4"

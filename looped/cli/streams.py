@@ -33,8 +33,7 @@ def say(message: str) -> None:
 
 def show(text: str) -> None:
     """The text on standard error, as it is; nothing where that cannot be written."""
-    if _put(sys.stderr, text) is not None:
-        _silence(sys.stderr)
+    put(sys.stderr, text)
 
 
 def give(text: str) -> None:
@@ -43,11 +42,7 @@ def give(text: str) -> None:
     Raises:
         SystemExit: where it cannot be written, unless its reader has gone.
     """
-    error = _put(sys.stdout, text + "\n")
-    if error is None:
-        return
-    _silence(sys.stdout)
-    if not isinstance(error, BrokenPipeError):
+    if (error := put(sys.stdout, text + "\n")) and not isinstance(error, BrokenPipeError):
         say(f"standard output cannot be written to ({error.strerror or error})")
         sys.exit(OUTPUT_FAILED)
 
@@ -98,11 +93,13 @@ def _open() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _put(stream: TextIO, text: str) -> OSError | None:
+def put(stream: TextIO, text: str) -> OSError | None:
+    """The text on a stream, as it is; the error where that fails, and then all that follows is left out."""
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
+        _silence(stream)
         return error
     return None
 

@@ -3,6 +3,7 @@
 β̃ ~ 𝓝(β*, Ψ), x ~ 𝓝(0, H), y = ⟨β̃, x⟩ + σε: every prompt has its own β̃, all of them lie around the shared β*.
 """
 
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from looped.fields import SettingsError, brief
-from looped.files import NOT_AN_ARRAY, read_npy
+from looped.files import NOT_AN_ARRAY, read_npy, read_regular
 
 ROUNDING = 1e-10
 """The size that counts as zero, relative to the largest eigenvalue or entry of a covariance."""
@@ -28,6 +29,8 @@ ROUNDING_RULE = (
 SMALLEST, LARGEST = 1e-12, 1e12
 """Between these is the largest entry of a covariance that is not 0, and up to the second are β* and σ: products of
 four of them must keep clear of the ends of double precision, and training of those of single precision."""
+MOST_BYTES = 1024**2
+"""Largest file of a covariance that is read: the largest d has a hundredth of that."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -195,10 +198,10 @@ def load_covariance(path: Path, name: str, features: int) -> Tensor:
         SettingsError: in one sentence, if the file cannot be read or does not hold a covariance of d features.
     """
     try:
-        with path.open("rb") as file:
-            return read_covariance(file, str(path), name, features)
+        content = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise SettingsError(name, f"{_label(name)}: {brief(path, 80)} cannot be read: {error.strerror}.") from None
+    return read_covariance(io.BytesIO(content), str(path), name, features)
 
 
 def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Tensor:
@@ -213,7 +216,7 @@ def read_covariance(file: BinaryIO, shown: str, name: str, features: int) -> Ten
 
     try:
         values = read_npy(file, check)
-    except (SettingsError, OSError):  # the caller says what the system refused
+    except SettingsError:
         raise
     except NOT_AN_ARRAY:
         raise SettingsError(name, f"{label}: {shown} is no .npy file of numbers: write one with numpy.save.") from None

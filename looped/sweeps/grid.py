@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from looped.fields import Field, SettingsError, brief
+from looped.fields import Field, SettingsError, as_number, brief
 from looped.settings import CheckedSettings
 
 MOST_RUNS = 1_000_000
@@ -145,8 +145,8 @@ def _value(field: Field, value: Any, name: str) -> Any:
         return field.read(value)
     except SettingsError as error:
         try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
+            number = as_number(value)
+        except (ValueError, OverflowError, RecursionError):
             number = math.nan
         if field.kind not in NUMBERS or math.isnan(number):
             raise SettingsError("grid" if name else "runs", str(error)) from None
@@ -156,7 +156,7 @@ def _value(field: Field, value: Any, name: str) -> Any:
 def _range(field: Field, text: str) -> list[float]:
     parts = text.split(":")
     try:
-        start, stop, step = (*map(float, parts), *[1.0] * (3 - len(parts)))
+        start, stop, step = (*map(as_number, parts), *[1.0] * (3 - len(parts)))
     except ValueError:
         raise SettingsError(
             "grid", f"{field.key} = {brief(text)} is not a range: write start:stop or start:stop:step."

@@ -23,7 +23,8 @@ from looped.experiments.train.weights_file import LARGEST_WEIGHT, MOST_ARRAY_BYT
 from looped.settings import CheckedSettings
 from looped.shared_signal.tasks import LARGEST, read_covariance
 from looped.sweeps.grid import MOST_RUNS, count, read_axes
-from looped.tables import MAX_COLUMNS, MAX_ROWS, MIN_ROWS, SIZES, Table, choose, read_csv
+from looped.tables import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, MIN_ROWS, SIZES, Table, choose, read_csv
+from tests.thorough import thorough_but
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 LONGEST = 1000
@@ -469,3 +470,51 @@ def test_a_small_input_takes_little_memory(name: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak < MOST_MEMORY
+
+
+FULL = MAX_BYTES // 2
+NOTHING_ELSE = {
+    "commas": b"," * FULL,
+    "quotes": b'"' * FULL,
+    "quoted separators": b'";"' * (FULL // 3),
+    "lines of separators": b";;;\n" * (FULL // 4),
+    "comments": b"#,\n" * (FULL // 3),
+    "spaces": b" \t" * (FULL // 2),
+    "a good table above": b"a,y\n1,2\n2,4\n3,7\n" + b"," * (FULL - 20),
+}
+"""Tables of ten mebibytes that are made of separators."""
+
+
+@pytest.mark.parametrize("name", thorough_but(lambda name: name == "commas", NOTHING_ELSE))
+def test_a_large_file_of_separators_is_refused_before_cells_are_made_of_it(name: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(SettingsError) as caught:
+            read_csv(NOTHING_ELSE[name], "t.csv")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert_sentence(str(caught.value))
+    assert "t.csv" in str(caught.value)
+    assert peak < 6 * FULL
+
+
+EMPTY = {
+    "no entry": zipped({}, zipfile.ZIP_STORED),
+    "empty entries": zipped({"P": b"", "Q": b"", "settings": b""}, zipfile.ZIP_DEFLATED),
+    "many empty entries": zipped({str(k): b"" for k in range(20_000)}, zipfile.ZIP_STORED),
+    "arrays without a number": zipped({"P": npy(np.zeros((0, 3, 3))), "Q": npy(np.zeros((0, 3, 3)))}, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_archive_of_empty_entries_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"holds (no arrays P and Q|P)") as caught:
+        weights_from(EMPTY[name], "w.npz", TrainSettings())
+    assert_sentence(str(caught.value))
+
+
+@pytest.mark.parametrize("grid", ["n=1_000", "n=10,1_000", "n=1:1_000:9", "n=١٢", "n=١٢:٢٠", "kappa=1_0.5"])
+def test_a_grid_reads_no_number_that_only_python_knows(grid: str) -> None:
+    with pytest.raises(SettingsError, match=r"is not a (number|range)"):
+        read_axes(grid, Settings)

@@ -1,0 +1,129 @@
+"""Days of use in an hour: sessions that come and go on one server, and what it holds over time.
+
+`python benchmarks/soak.py [--reruns 20000] [--sessions 200] [--at-once 8]`. Each session opens a page, moves its
+sliders, and goes, every fourth by a connection that breaks off; on the page that trains every second one begins a
+training. A line for every five per cent says how much memory, how many threads and how many open files the server has.
+Memory is to be flat within 10 % after the first 2,000 runs, threads and files are to be back at the start when all have
+gone. The exit status is 1 where that does not hold, or where a page showed an error.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load import PAGES, usage
+from start import ROOT, Server, serving
+from visitor import Visitor
+
+GROWTH = 0.1
+"""Most that memory may grow after the first tenth of the runs."""
+SPARE = 4
+"""Threads and files that may remain beyond those of the start: those of pools that the server keeps."""
+SETTLED = 2000
+"""Runs after which memory is to be flat."""
+REST = 125.0
+"""Seconds after the last session until the server is looked at: for two minutes Streamlit keeps a session, which may
+come back, and what is over is dropped when the next one goes."""
+
+
+@dataclass
+class Soak:
+    """One run of all sessions."""
+
+    server: Server
+    reruns: int
+    sessions: int
+    done: int = 0
+    came: int = 0
+    memory: dict[int, float] = field(default_factory=dict)
+    """Resident MiB at each line, by runs."""
+    wrong: list[str] = field(default_factory=list)
+
+    async def visit(self) -> None:
+        """Sessions one after the other, until enough have come."""
+        while self.came < self.sessions:
+            number, self.came = self.came, self.came + 1
+            visitor = Visitor(self.server.address, PAGES[number % len(PAGES)])
+            try:
+                await visitor.open()
+                if visitor.page == "train" and number % (2 * len(PAGES)) < len(PAGES):
+                    await visitor.press("Train")
+                for _ in range(self.reruns // self.sessions):
+                    await visitor.move()
+                    self.done += 1
+                    if self.done % max(1, self.reruns // 20) == 0:
+                        self.say()
+                await (visitor.drop() if number % 4 == 3 else visitor.close())
+            except Exception as error:
+                self.wrong.append(f"{visitor.page}: {error!r}")
+            self.wrong += [f"{visitor.page}: {text}" for text in visitor.exceptions]
+
+    def say(self) -> None:
+        """One line on what the server has now."""
+        now = usage([self.server.pid])
+        self.memory[self.done] = now.memory
+        print(
+            f"{self.done:6,} reruns, {self.came:4} sessions: {now.memory:5.0f} MiB, {now.threads} threads, "
+            f"{now.files} files, {now.cpu:.0f} s CPU", flush=True,
+        )  # fmt: skip
+
+
+async def leave(server: Server, rest: float) -> None:
+    """Wait until Streamlit gives up the sessions that are gone, and let one more go."""
+    await asyncio.sleep(rest)
+    last = Visitor(server.address)
+    await last.open()
+    await last.close()
+    await asyncio.sleep(2)
+
+
+async def soak(server: Server, reruns: int, sessions: int, at_once: int, rest: float) -> bool:
+    """Let all sessions come and go; whether the server holds what it may."""
+    pages = Soak(server, len(PAGES), len(PAGES))
+    await pages.visit()  # each page once: it imports what it needs
+    await leave(server, rest)
+    before, began = usage([server.pid]), time.monotonic()
+    print(f"before: {before.memory:.0f} MiB, {before.threads} threads, {before.files} files", flush=True)
+    run = Soak(server, reruns, sessions)
+    await asyncio.gather(*(run.visit() for _ in range(at_once)))
+    await leave(server, rest)
+    after = usage([server.pid])
+    settled = [memory for done, memory in run.memory.items() if done >= min(SETTLED, reruns // 2)]
+    grown = max(settled) / settled[0] - 1
+    print(
+        f"after: {after.memory:.0f} MiB, {after.threads} threads, {after.files} files; {run.done:,} reruns of "
+        f"{run.came} sessions in {time.monotonic() - began:.0f} s, memory {grown:+.1%} since "
+        f"{min(SETTLED, reruns // 2):,}, {len(run.wrong)} errors"
+    )
+    for text in sorted(set(run.wrong))[:5]:
+        print(f"  {text}")
+    kept = after.threads - before.threads <= SPARE and after.files - before.files <= SPARE
+    return grown <= GROWTH and kept and not run.wrong
+
+
+def main() -> None:
+    """Serve the app and soak it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reruns", type=int, default=20_000)
+    parser.add_argument("--sessions", type=int, default=200)
+    parser.add_argument("--at-once", type=int, default=8)
+    parser.add_argument("--rest", type=float, default=REST, help="seconds after the last session")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    random.seed(asked.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with serving(ROOT, log) as server:
+            good = asyncio.run(soak(server, asked.reruns, asked.sessions, asked.at_once, asked.rest))
+        tracebacks = log.read_text().count("Traceback")
+        print(f"tracebacks in the log: {tracebacks}")
+    sys.exit(0 if good and not tracebacks else 1)
+
+
+if __name__ == "__main__":
+    main()
