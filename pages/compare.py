@@ -32,7 +32,7 @@ KAPPA_FALLS = (
     "With Gaussian rows κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ under "
     "*Data* to set it."
 )
-BELOW = 84  # pixels of the window below the picture, for the verdict and what is run
+BELOW, BELOW_IN_FRAME = 84, 116  # pixels of the window below the picture, for the verdict and what is run
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 
@@ -246,7 +246,7 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
         if (prediction := summary.verdict.prediction) != "converges":
             box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
             box(f"**Predicted before running.** {typeset(words.prediction(summary))}")
-        live("stage", picture, controls.sliders, heights=(280, 430), below=BELOW)
+        live("stage", picture, controls.sliders, heights=(250, 430), below=BELOW_IN_FRAME if page.embedded else BELOW)
         st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
         st.caption(typeset(words.what_runs(done.settings, summary)))
     return done
