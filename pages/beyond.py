@@ -18,7 +18,7 @@ from looped.experiments.beyond.words import notice, numbers, trained_words, verd
 from looped.fields import SettingsError
 from looped_ui import backend
 from looped_ui.frame import Page
-from looped_ui.live import figure, live
+from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
@@ -70,8 +70,22 @@ def draw(settings: BeyondSettings) -> None:
     def main(changes: Mapping[str, Any]) -> Picture:
         return charts.main_chart(find(settings.replace(**changes)) if changes else found)
 
+    def tokens(changes: Mapping[str, Any]) -> Picture:
+        now = find(settings.replace(**changes)) if changes else found
+        assert isinstance(now, Append)
+        return charts.token_chart(now, WRITES[write or "Append"])
+
+    row = {"main": ("", main)}
     with page.picture:
-        live("main", main, controls.sliders, heights=HEIGHTS, below=BELOW)
+        place = st.container()
+        if isinstance(found, Append) and not page.embedded:
+            write = st.segmented_control(
+                "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params",
+                label_visibility="collapsed",
+            )  # fmt: skip
+            row = {"main": ("Error after each step", main), "tokens": ("The tokens, step by step", tokens)}
+        with place:
+            live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
         page.outcome(verdict(found))
     if page.embedded:
         return
@@ -93,11 +107,6 @@ def below(found: Found) -> None:
     """The other charts of the view."""
     pictures = dict(list(charts.pictures(found).items())[1:])
     if isinstance(found, Append):
-        st.subheader("The tokens, step by step")
-        write = st.segmented_control(
-            "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params"
-        )
-        figure(charts.token_chart(found, WRITES[write or "Append"]), "tokens")
         st.caption(typeset(page.words("Tokens")))
         return
     if isinstance(found, Depth):

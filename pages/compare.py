@@ -246,7 +246,7 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
         if (prediction := summary.verdict.prediction) != "converges":
             box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
             box(f"**Predicted before running.** {typeset(words.prediction(summary))}")
-        live("stage", picture, controls.sliders, heights=(250, 430), below=BELOW_IN_FRAME if page.embedded else BELOW)
+        live("stage", picture, controls.sliders, heights=(240, 430), below=BELOW_IN_FRAME if page.embedded else BELOW)
         st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
         st.caption(typeset(words.what_runs(done.settings, summary)))
     return done
