@@ -22,7 +22,7 @@ from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
-HEIGHTS, BELOW = (270, 420), 130  # pixels of the first chart, and those of the window that stay free below it
+HEIGHTS, BELOW = (220, 420), 134  # pixels of the first chart, and those of the window that stay free below it
 WRITES = {"Append": True, "Overwrite": False}
 
 
@@ -77,16 +77,18 @@ def draw(settings: BeyondSettings) -> None:
 
     row = {"main": ("", main)}
     with page.picture:
-        place = st.container()
+        place, said = st.container(), st.container(horizontal=True)
+        with said, st.container():
+            page.outcome(verdict(found))
         if isinstance(found, Append) and not page.embedded:
-            write = st.segmented_control(
-                "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params",
-                label_visibility="collapsed",
-            )  # fmt: skip
+            with said:
+                write = st.segmented_control(
+                    "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params",
+                    label_visibility="collapsed",
+                )  # fmt: skip
             row = {"main": ("Error after each step", main), "tokens": ("The tokens, step by step", tokens)}
         with place:
             live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
-        page.outcome(verdict(found))
     if page.embedded:
         return
     if not controls.to_guess:

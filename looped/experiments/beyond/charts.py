@@ -77,7 +77,7 @@ def error_chart(found: Append) -> Picture:
         f"Squared error averaged over tasks, of {found.settings.prompts:,} prompts, against steps, logarithmic error "
         f"axis. After {loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
         f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("‖w − w*‖², mean over tasks", ".3g"),
+        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("𝔼‖w − w*‖²", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
