@@ -85,9 +85,7 @@ class Page(Generic[S]):
         st.markdown("What came out is said after your guess below." if self.controls.to_guess else typeset(sentence))
 
     def notice(self, sentences: Iterable[str] | None = None) -> None:
-        """Draw what to look for, once the lesson's question is answered: a list, or else what the Markdown says."""
-        if self.controls.to_guess:
-            return
+        """Draw what to look for: the sentences as a list, or else what the page's Markdown says."""
         with st.expander("What to notice"):
             st.markdown(typeset(self.section("Notice") if sentences is None else bullets(sentences)))
 

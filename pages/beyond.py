@@ -98,7 +98,8 @@ def draw(settings: BeyondSettings) -> None:
     with page.top_line:
         share(controls, settings, lambda: export.of(replace(backend.beyond(settings.computed), settings=settings)))
     below(found)
-    page.notice(notice(found))
+    if not controls.to_guess:
+        page.notice(notice(found))
     page.tables("Data behind the charts", lambda: charts.pictures(found))
     page.assumptions()
     if isinstance(found, Depth):

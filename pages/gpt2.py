@@ -161,7 +161,8 @@ def draw(settings: GPT2Settings) -> None:
             share(controls, settings, lambda: export.of(GPT2Result(work.settings, work.trainers, work.variants)))
         else:
             share(controls, settings, None, "Files come with a finished training of these settings: press Train.")
-    page.notice(words.notice(stored()))
+    if not controls.to_guess:
+        page.notice(words.notice(stored()))
     page.assumptions(paper=command(GPT2Settings(**PAPER)))
 
 

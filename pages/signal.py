@@ -263,11 +263,11 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
     if not controls.to_guess:
         flow_section(settings, matrices, identity)
         bound_section()
+        page.notice()
         page.tables("Data behind the charts", lambda: {
             "Smallest risks": figures.risk_chart(sweep),
             "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
         })  # fmt: skip
-    page.notice()
     page.assumptions()
     made_by(stored_runs()[1], "stored trainings were")
 

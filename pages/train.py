@@ -25,7 +25,7 @@ from looped_ui.work import Job
 
 JOB = "train"
 CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted
-BELOW = 104  # pixels of the window below the picture and its bar, for what the weights became
+BELOW = 112  # pixels of the window below the picture and its bar, for what the weights became
 
 
 def sidebar() -> None:
@@ -111,13 +111,16 @@ def main_picture(job: Job[Progress | None] | None) -> None:
         st.error(plain(run.stopped))
     if overflow := run.overflow():
         st.error(plain(overflow))
-    above, layer = st.container(), 0
+    above, said, layer = st.container(), st.container(horizontal=True), 0
+    with said, st.container():
+        page.outcome(f"**What it became.** {plain(run.found())}")
     if len(run.P) > 1:
         layers = [f"Layer {place}" for place, _ in enumerate(run.P, 1)]
-        layer = layers.index(st.segmented_control(
-            "Layer", layers, default=layers[0], key="layer", required=True, label_visibility="collapsed",
-            bind="query-params",
-        ) or layers[0])  # fmt: skip
+        with said:
+            layer = layers.index(st.segmented_control(
+                "Layer", layers, default=layers[0], key="layer", required=True, label_visibility="collapsed",
+                bind="query-params",
+            ) or layers[0])  # fmt: skip
     with above:
         if len(run.history.get("step", ())) or job is None or job.active:
             steps = run.settings.training().steps
@@ -126,10 +129,9 @@ def main_picture(job: Job[Progress | None] | None) -> None:
             known = run if run.best else kept
             waits = job is None and controls.to_guess
             picture = before(run, steps, layer) if waits else stage(run, steps, known, layer)
-            figure(picture, "loss", heights=(250, 430), below=BELOW)
+            figure(picture, "loss", heights=(200, 430), below=BELOW)
         else:
             figure(figures.weights_chart(run, layer), "weights_chart")
-        page.outcome(f"**What it became.** {plain(run.found())}")
 
 
 def evaluated(job: Job[Progress | None] | None) -> None:
@@ -292,9 +294,9 @@ def draw(settings: TrainSettings) -> None:
     with page.top_line:
         note = "Link and files belong to the run on screen, not to the settings on the left." if differs else ""
         share(controls, asked, lambda: export.of(run), note)
-    page.notice(plain(sentence) for sentence in [*notice(run.settings), *run.noticed()])
-    statistic = st.session_state.get("statistic", "median")
     if not controls.to_guess:
+        page.notice(plain(sentence) for sentence in [*notice(run.settings), *run.noticed()])
+        statistic = st.session_state.get("statistic", "median")
         page.tables("Data behind the charts", lambda: figures.pictures(run, statistic))
     page.assumptions()
     made_by(provenance)
