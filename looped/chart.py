@@ -346,9 +346,9 @@ def leave(
         trace["y"] = y
         trace.setdefault("hovertemplate", ["off the chart" if high else "%{y}" for high in gone])
         look = trace.get("line") or trace.get("marker") or {}
-        before = int(gone.argmax())
-        clear = max(np.flatnonzero(y[:before] <= under), default=0)
-        exits.append((trace["x"][before], trace["x"][clear], look.get("color", "gray")))
+        leaves = int(gone.argmax())
+        low_enough = int(max(np.flatnonzero(y[:leaves] <= under), default=0))
+        exits.append((trace["x"][leaves], trace["x"][low_enough], look.get("color", "gray")))
     exits.sort(key=lambda found: found[0])
     across = np.log10 if log else float
     arrows = [_arrow(float(across(place)), top, colour, axes) for place, _, colour in exits]

@@ -127,7 +127,7 @@ def test_a_lesson_opened_by_link_and_after_a_reload_has_a_whole_picture_and_its_
             visit.idle()
         fits(visit, size)
         if size != "embedded":
-            expect(visit.page.get_by_text(lesson.question)).to_be_visible()
+            expect(visit.page.locator("[class*='_guess'] [role=radio]")).to_have_count(len(lesson.choices))
         visit.answer()
         shows(visit, page, lesson, said)
         fits(visit, size)
