@@ -33,7 +33,7 @@ KAPPA_FALLS = (
     "*Data* to set it."
 )
 BELOW, BELOW_IN_FRAME = 84, 116  # pixels of the window below the picture, for the verdict and what is run
-VERDICT_IN_FRAME = 76  # the same for the verdict alone
+VERDICT_IN_FRAME = 60  # the same for the verdict alone
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 

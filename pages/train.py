@@ -25,7 +25,7 @@ from looped_ui.work import Job
 
 JOB = "train"
 CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted
-BELOW = 112  # pixels of the window below the picture and its bar, for what the weights became
+BELOW = 96  # pixels of the window below the picture and its bar, for what the weights became
 
 
 def sidebar() -> None:
