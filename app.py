@@ -14,7 +14,8 @@ from streamlit.url_util import make_url_path
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
-# a line ends, and have another typeface than the text they stand in.
+# a line ends, and have another typeface than the text they stand in. Plotly writes powers of ten and titles of axes
+# larger than other ticks. In a window that is small, or low as a frame is, the picture comes first.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
@@ -28,11 +29,21 @@ STYLE = """<style>
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
 .katex:not(.katex-display *) { font: inherit }
 .katex:not(.katex-display *) :is(.mathnormal, .mathrm) { font-family: inherit; font-style: normal }
-@media (max-width: 640px) {
+.st-key-picture [data-testid="stAlertContainer"] { padding-block: 0.55rem }
+.js-plotly-plot :is([class$="tick"], [class*="title"]) > text, .js-plotly-plot [class$="title"] {
+    font-size: calc(13rem / 15) !important
+}
+@media (max-width: 640px), (max-height: 560px) {
     .stMainBlockContainer > div > div:has(> .st-key-picture), .st-key-picture { order: -1 }
     .stMainBlockContainer > div > div:has(> .st-key-top), .st-key-top { order: -2 }
-    .st-key-top > :first-child { flex-basis: 100% }
     .st-key-top h1 { font-size: 1.6rem; padding: 0 }
+}
+@media (max-width: 640px) {
+    .st-key-top > :first-child { flex-basis: 100% }
+}
+@media (max-height: 560px) {
+    .stAppHeader { height: 2.75rem; min-height: 0 }
+    .stMainBlockContainer { padding-top: 3rem }
 }
 </style>"""
 

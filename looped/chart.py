@@ -19,6 +19,8 @@ MOST_DECADES = 7
 """Powers of ten that a log axis names, about; on a longer one only every second, third and so on."""
 SMALLEST_BAND = 5
 """Smallest number of prompts for which a 10–90 % band is drawn; fewer have no such quantiles."""
+UNDER_WORD = 0.2
+"""Share of a chart's height that a word at its upper edge needs, from a line below it."""
 LEGEND_BELOW = {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"}
 NARROW_MARGIN = {"l": 10, "r": 10, "t": 10, "b": 10}
 COLOURS = (
@@ -296,7 +298,7 @@ def line_chart(
         up: the value axis; one that is logarithmic and names no range gets that of the series that scale it.
         lowest: the height at which lower values are drawn.
         highest: the height from which on a line leaves the chart, with an arrow; the value axis is logarithmic then.
-        word: what is said at the first of these arrows.
+        word: what is said beside these arrows.
         over: further traces, drawn last.
         **rest: whatever else the layout has.
     """
@@ -326,11 +328,14 @@ def leave(
         traces: lines with a logarithmic value axis, which are changed in place.
         highest: the height from which on a line has left.
         top: where the value axis ends, in log10.
-        word: what is said at the first arrow.
+        word: what is said once where no line runs: left of the first, and behind the last where that leaves early.
         log: whether the other axis is logarithmic.
         axes: the number of the axes, as Plotly writes it.
     """
-    exits, last = [], max(float(np.max(trace["x"])) for trace in traces if len(trace["x"]))
+    exits: list[tuple[float, float, str]] = []
+    heights = np.concatenate([np.array(trace["y"], dtype=float) for trace in traces])
+    low = np.log10(min(heights[heights > 0], default=highest))
+    under = 10.0 ** (top - UNDER_WORD * (top - low))
     for trace in traces:
         y = np.array(trace["y"], dtype=float)
         gone = y >= highest
@@ -341,20 +346,28 @@ def leave(
         trace["y"] = y
         trace.setdefault("hovertemplate", ["off the chart" if high else "%{y}" for high in gone])
         look = trace.get("line") or trace.get("marker") or {}
-        exits.append((trace["x"][int(gone.argmax())], look.get("color", "gray")))
+        leaves = int(gone.argmax())
+        low_enough = int(max(np.flatnonzero(y[:leaves] <= under), default=0))
+        exits.append((trace["x"][leaves], trace["x"][low_enough], look.get("color", "gray")))
     exits.sort(key=lambda found: found[0])
-    return [
-        arrow(np.log10(place) if log else place, top, colour, word if number == 0 else "", place > last / 2, axes)
-        for number, (place, colour) in enumerate(exits)
-    ]
+    across = np.log10 if log else float
+    arrows = [_arrow(float(across(place)), top, colour, axes) for place, _, colour in exits]
+    if exits and word:
+        place, clear, _ = exits[0]
+        last = max(float(np.max(trace["x"])) for trace in traces if len(trace["x"]))
+        if place > last / 2 and clear > 0:
+            at = {"x": float(across(clear)), "y": float(top), "xref": f"x{axes}", "yref": f"y{axes}"}
+            arrows.append({**at, "text": word, "showarrow": False, "xanchor": "right", "yanchor": "top"})
+        else:
+            arrows[-1] |= {"text": word, "xanchor": "left"}
+    return arrows
 
 
-def arrow(x: float, y: float, colour: str, word: str, left: bool, axes: str = "") -> dict[str, Any]:
-    """An arrow up to a point, with a word left or right of its foot; a place on a logarithmic axis is its log10."""
+def _arrow(x: float, y: float, colour: str, axes: str) -> dict[str, Any]:
+    """An arrow up to a point; a place on a logarithmic axis is its log10."""
     return {
-        "x": float(x), "y": float(y), "xref": f"x{axes}", "yref": f"y{axes}", "ax": 0, "ay": 30, "text": word,
-        "showarrow": True, "arrowhead": 2, "arrowsize": 1.2, "arrowwidth": 2, "arrowcolor": colour,
-        "xanchor": "right" if left else "left",
+        "x": x, "y": float(y), "xref": f"x{axes}", "yref": f"y{axes}", "ax": 0, "ay": 30, "text": "",
+        "showarrow": True, "arrowhead": 2, "arrowsize": 1.2, "arrowwidth": 2, "arrowcolor": colour, "xanchor": "right",
     }  # fmt: skip
 
 

@@ -18,11 +18,11 @@ from looped.experiments.beyond.words import notice, numbers, trained_words, verd
 from looped.fields import SettingsError
 from looped_ui import backend
 from looped_ui.frame import Page
-from looped_ui.live import figure, live
+from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
-HEIGHTS, BELOW = (270, 420), 130  # pixels of the first chart, and those of the window that stay free below it
+HEIGHTS, BELOW = (220, 420), 134  # pixels of the first chart, and those of the window that stay free below it
 WRITES = {"Append": True, "Overwrite": False}
 
 
@@ -70,9 +70,25 @@ def draw(settings: BeyondSettings) -> None:
     def main(changes: Mapping[str, Any]) -> Picture:
         return charts.main_chart(find(settings.replace(**changes)) if changes else found)
 
+    def tokens(changes: Mapping[str, Any]) -> Picture:
+        now = find(settings.replace(**changes)) if changes else found
+        assert isinstance(now, Append)
+        return charts.token_chart(now, WRITES[write or "Append"])
+
+    row = {"main": ("", main)}
     with page.picture:
-        live("main", main, controls.sliders, heights=HEIGHTS, below=BELOW)
-        page.outcome(verdict(found))
+        place, said = st.container(), st.container(horizontal=True)
+        with said, st.container():
+            page.outcome(verdict(found))
+        if isinstance(found, Append) and not page.embedded:
+            with said:
+                write = st.segmented_control(
+                    "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params",
+                    label_visibility="collapsed",
+                )  # fmt: skip
+            row = {"main": ("Error after each step", main), "tokens": ("The tokens, step by step", tokens)}
+        with place:
+            live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
     if page.embedded:
         return
     if not controls.to_guess:
@@ -82,7 +98,8 @@ def draw(settings: BeyondSettings) -> None:
     with page.top_line:
         share(controls, settings, lambda: export.of(replace(backend.beyond(settings.computed), settings=settings)))
     below(found)
-    page.notice(notice(found))
+    if not controls.to_guess:
+        page.notice(notice(found))
     page.tables("Data behind the charts", lambda: charts.pictures(found))
     page.assumptions()
     if isinstance(found, Depth):
@@ -93,11 +110,6 @@ def below(found: Found) -> None:
     """The other charts of the view."""
     pictures = dict(list(charts.pictures(found).items())[1:])
     if isinstance(found, Append):
-        st.subheader("The tokens, step by step")
-        write = st.segmented_control(
-            "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params"
-        )
-        figure(charts.token_chart(found, WRITES[write or "Append"]), "tokens")
         st.caption(typeset(page.words("Tokens")))
         return
     if isinstance(found, Depth):

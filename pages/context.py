@@ -265,8 +265,8 @@ def draw(settings: ContextSettings) -> None:
         for note in words.notes(result):
             st.caption(typeset(note))
         views(result)
-    page.notice(words.notice(result))
-    page.tables("Data behind the charts", lambda: pictures(result))
+        page.notice(words.notice(result))
+        page.tables("Data behind the charts", lambda: pictures(result))
     page.assumptions(largest_trained_d=MAX_LEARNED_FEATURES)
     made_by(stored()[1])
 

@@ -23,7 +23,7 @@ from looped_ui.work import Job
 
 JOB = "gpt2"
 VARIANTS: tuple[Variant, ...] = (True, False, "wider")
-BELOW = 135  # pixels of the window below the chart, for what came out and what lines and bands are
+BELOW = 150  # pixels of the window below the chart, for what came out and what lines and bands are
 
 
 def sidebar() -> None:
@@ -144,17 +144,15 @@ def draw(settings: GPT2Settings) -> None:
     nearest = min(found, key=lambda group: (group.settings != wanted.replace(seed=0), group.settings.signal !=
                   wanted.signal, group.settings.learning_rate != wanted.learning_rate))  # fmt: skip
     with page.picture:
-        above = st.container()
-        named_groups = {words.label(group.settings): group for group in found}
-        st.session_state["stored"] = words.label(nearest.settings)
-        st.selectbox("Stored training", named_groups, key="stored", label_visibility="collapsed", on_change=choose,
-                     args=(named_groups,))  # fmt: skip
-        with above:
-            kept(group := nearest, settings)
+        kept(nearest, settings)
     if page.embedded:
         return
+    named_groups = {words.label(group.settings): group for group in found}
+    st.session_state["stored"] = words.label(nearest.settings)
+    st.selectbox("Stored training", named_groups, key="stored", label_visibility="collapsed", on_change=choose,
+                 args=(named_groups,))  # fmt: skip
     if not controls.to_guess:
-        beside(group, found)
+        beside(nearest, found)
     train_here(settings)
     job = jobs.current(JOB)
     work = job.work if job is not None and job.state == "finished" else None
@@ -163,7 +161,8 @@ def draw(settings: GPT2Settings) -> None:
             share(controls, settings, lambda: export.of(GPT2Result(work.settings, work.trainers, work.variants)))
         else:
             share(controls, settings, None, "Files come with a finished training of these settings: press Train.")
-    page.notice(words.notice(stored()))
+    if not controls.to_guess:
+        page.notice(words.notice(stored()))
     page.assumptions(paper=command(GPT2Settings(**PAPER)))
 
 

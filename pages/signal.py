@@ -117,7 +117,10 @@ def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, 
 
 
 def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> None:
-    """The tasks with what the best models take some of them for, beside the training of both models."""
+    """The tasks with what the best models take some of them for, beside the training of both models.
+
+    The levels of the training answer the lessons, so while the question waits the stored run is not shown.
+    """
     own = _training(settings, settings.task(*matrices))
 
     def at(changes: Mapping[str, Any]) -> tuple[SignalSettings, Levels]:
@@ -143,10 +146,12 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
             st.markdown(f"**{TRAINING}**" + (", of other settings" if own is None else ""))
             jobs.watch(JOB, lambda job: figure(_running(job, identity), "training"))
     else:
-        charts["training"] = TRAINING, training_picture
+        if job is not None or not controls.to_guess:
+            charts["training"] = TRAINING, training_picture
         live_row(charts, controls.sliders, heights=HEIGHTS, below=BELOW)
     words, buttons = st.columns([3, 1])
-    words.markdown(figures.outcome(best, settings.task(*matrices)))
+    with words:
+        page.outcome(figures.outcome(best, settings.task(*matrices)))
     with buttons:
         jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices))
     if job is not None and job.failure:
@@ -235,17 +240,19 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
         return
     task = settings.task(*matrices)
     identity = risks.digest(*matrices)
+    controls.to_guess &= not identity  # no lesson is about the visitor's own matrices
     trained = _training(settings, task)
     best = trained.levels if trained is not None else risks.levels(settings.of_task, identity, matrices)
     with page.picture:
         first_screen(settings, matrices, identity, best)
     if page.embedded:
         return
-    numbers(task, best)
-    for note in notes(task):
-        st.caption(note)
-    sweep = levels_section(settings, matrices, identity, best)
-    training_section(settings, matrices, identity, best)
+    if not controls.to_guess:
+        numbers(task, best)
+        for note in notes(task):
+            st.caption(note)
+        sweep = levels_section(settings, matrices, identity, best)
+        training_section(settings, matrices, identity, best)
     with page.top_line:
         note = "The link does not carry your matrices; the Python script does. " if identity else ""
         job = jobs.current(JOB)
@@ -255,13 +262,14 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
             )
         else:
             share(controls, settings, lambda: export.of(SignalResult(settings, trained, *matrices)), note)
-    flow_section(settings, matrices, identity)
-    bound_section()
-    page.notice()
-    page.tables("Data behind the charts", lambda: {
-        "Smallest risks": figures.risk_chart(sweep),
-        "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
-    })  # fmt: skip
+    if not controls.to_guess:
+        flow_section(settings, matrices, identity)
+        bound_section()
+        page.notice()
+        page.tables("Data behind the charts", lambda: {
+            "Smallest risks": figures.risk_chart(sweep),
+            "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
+        })  # fmt: skip
     page.assumptions()
     made_by(stored_runs()[1], "stored trainings were")
 

@@ -11,7 +11,7 @@ from looped.experiments.train.cost import estimate
 from looped.experiments.train.result import STATISTICS, measured, written
 from looped.experiments.train.rivals import LEVEL_PROMPTS, LEVEL_SETS, best_descent
 from looped.experiments.train.settings import TrainSettings
-from looped.experiments.train.stage import stage
+from looped.experiments.train.stage import before, stage
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
 from looped.fields import SettingsError
@@ -26,7 +26,7 @@ from looped_ui.work import Job
 
 JOB = "train"
 CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted
-BELOW = 104  # pixels of the window below the picture and its bar, for what the weights became
+BELOW = 96  # pixels of the window below the picture and its bar, for what the weights became
 
 
 def sidebar() -> None:
@@ -103,30 +103,37 @@ def progress_line(job: Job[Progress | None] | None) -> None:
 
 
 def main_picture(job: Job[Progress | None] | None) -> None:
-    """Draw loss and weights of a job so far, or of the stored run, and what the weights became."""
+    """Draw loss and weights of a job so far, or of the stored run, and what the weights became.
+
+    While the lesson's question waits for a guess, the stored run stands before its first step.
+    """
     kept = stored(controls.now if job is None else asked_of(job))[0]
     run: TrainResult = kept if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
         st.error(plain(run.stopped))
     if overflow := run.overflow():
         st.error(plain(overflow))
-    above, layer = st.container(), 0
+    above, said, layer = st.container(), st.container(horizontal=True), 0
+    with said, st.container():
+        page.outcome(f"**What it became.** {plain(run.found())}")
     if len(run.P) > 1:
         layers = [f"Layer {place}" for place, _ in enumerate(run.P, 1)]
-        layer = layers.index(st.segmented_control(
-            "Layer", layers, default=layers[0], key="layer", required=True, label_visibility="collapsed",
-            bind="query-params",
-        ) or layers[0])  # fmt: skip
+        with said:
+            layer = layers.index(st.segmented_control(
+                "Layer", layers, default=layers[0], key="layer", required=True, label_visibility="collapsed",
+                bind="query-params",
+            ) or layers[0])  # fmt: skip
     with above:
         if len(run.history.get("step", ())) or job is None or job.active:
             steps = run.settings.training().steps
             if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
                 steps = job.work.trainer.training.steps
             known = run if run.best else kept
-            figure(stage(run, steps, known, layer), "loss", heights=(250, 430), below=BELOW)
+            waits = job is None and controls.to_guess
+            picture = before(run, steps, layer) if waits else stage(run, steps, known, layer)
+            figure(picture, "loss", heights=(200, 430), below=BELOW)
         else:
             figure(figures.weights_chart(run, layer), "weights_chart")
-        st.markdown(f"**What it became.** {plain(run.found())}")
 
 
 def evaluated(job: Job[Progress | None] | None) -> None:
@@ -263,8 +270,9 @@ def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
                 f"{OTHER_RUN[job.state]}"
             )
         elif job is None:
-            st.caption(f"On screen is the stored run of exactly these settings. Training takes about {seconds:.2g} s "
-                       "on one core.")  # fmt: skip
+            where = ", before its first step" if controls.to_guess else ""
+            st.caption(f"On screen is the stored run of exactly these settings{where}. Training takes about "
+                       f"{seconds:.2g} s on one core.")  # fmt: skip
     return asked
 
 
@@ -281,15 +289,17 @@ def draw(settings: TrainSettings) -> None:
         jobs.watch(JOB, main_picture, every=CHARTS_EVERY, quiet=True)
     if page.embedded:
         return
-    jobs.watch(JOB, evaluated, every=CHARTS_EVERY, quiet=True)
+    if not controls.to_guess:
+        jobs.watch(JOB, evaluated, every=CHARTS_EVERY, quiet=True)
     run: TrainResult = kept if job is None else job.snapshot
     differs = asked != settings
     with page.top_line:
         note = "Link and files belong to the run on screen, not to the settings on the left." if differs else ""
         share(controls, asked, lambda: export.of(run), note)
-    page.notice(plain(sentence) for sentence in [*notice(run.settings), *run.noticed()])
-    statistic = st.session_state.get("statistic", "median")
-    page.tables("Data behind the charts", lambda: figures.pictures(run, statistic))
+    if not controls.to_guess:
+        page.notice(plain(sentence) for sentence in [*notice(run.settings), *run.noticed()])
+        statistic = st.session_state.get("statistic", "median")
+        page.tables("Data behind the charts", lambda: figures.pictures(run, statistic))
     page.assumptions()
     made_by(provenance)
 

@@ -1,8 +1,9 @@
 """The kit of the charts: line, column, text and axis of a curve come from its one row."""
 
 import numpy as np
+import pytest
 
-from looped.chart import Series, level, line_chart, log_axis, said, short_each
+from looped.chart import Series, leave, level, line_chart, log_axis, said, short_each
 
 X = np.arange(5)
 
@@ -45,9 +46,9 @@ def test_values_at_places_of_their_own_stand_in_the_table_at_the_nearest_ones():
 
 def test_arrows_stand_beside_annotations_of_the_caller():
     rising = Series(np.geomspace(1, 1e9, 5), "error", "Error")
-    (arrow,) = chart(rising, highest=1e6).figure.layout.annotations
+    arrow, word = chart(rising, highest=1e6).figure.layout.annotations
     both = chart(rising, highest=1e6, annotations=[{"x": 1, "y": 0, "text": "mine"}]).figure.layout.annotations
-    assert [note.text for note in both] == ["mine", arrow.text]
+    assert [note.text for note in both] == ["mine", arrow.text, word.text]
 
 
 def test_the_text_gives_the_value_at_a_place():
@@ -59,3 +60,30 @@ def test_the_text_gives_the_value_at_a_place():
 def test_frames_of_a_run_that_diverges_keep_six_digits_each():
     frames = np.array([[1.23456789, -0.1], [1.23456789e12, 5.0], [0.0, 0.0]])
     np.testing.assert_array_equal(short_each(frames), [[1.23457, -0.1], [1.23457e12, 0.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("grows", [1.02, 1.1, 1.3, 1.5, 2.0, 3.0, 10.0, 1e4])
+def test_the_word_where_lines_leave_a_chart_stands_where_none_of_them_runs(grows):
+    """On a plot of 190 by 150 pixels, the smallest there is, with a word of 55 by 18."""
+    loops, top, highest = np.arange(61), 6.2, 1e6
+    values = np.array([0.1 * grows**loops, 0.02 * (1 + 0.9 * (grows - 1)) ** loops])
+    if (values < highest).all():
+        return
+    traces = [{"x": loops, "y": line, "line": {"color": "gray"}} for line in values]
+    *_, said = leave(traces, highest, top, "diverges")
+    assert said["text"] == "diverges"
+    low = np.log10(values.min())
+    right = said["x"] / 60 * 190
+    left = right - 55
+    highest_edge, lowest_edge = 0.0, 18.0
+    if said["showarrow"]:  # at the foot of its arrow, behind it
+        left, right = right, right + 55
+        highest_edge, lowest_edge = 21.0, 39.0
+    assert left >= 0
+    assert right <= 190 + 12
+    for line in traces:
+        fine = np.linspace(0, 60, 6001)
+        height = np.interp(fine, loops, np.log10(line["y"]))
+        x, down = fine / 60 * 190, (top - height) / (top - low) * 150
+        inside = (x > left + 1) & (x < right) & (down > highest_edge) & (down < lowest_edge)
+        assert not inside.any()

@@ -46,10 +46,7 @@ class Softmax(GradientDescent):
 
     def predict(self) -> theory.Prediction:
         """No verdict."""
-        words = (
-            "No verdict before running: softmax attention is not linear, so the modes do not evolve independently. It "
-            "descends log Σ exp(⟨x_i, w⟩ − αy_i), not the squared error."
-        )
+        words = "No verdict before running: softmax is not linear, so the modes do not evolve independently."
         return replace(super().predict(), kind="unknown", affected=0, words=words)
 
     @cached_property
@@ -72,7 +69,7 @@ class Softmax(GradientDescent):
         """One sentence on a pass of the loop."""
         return (
             "A prompt holds n examples and a query. One attention layer with a softmax over its scores, applied "
-            "T times: every pass, or loop, is a gradient step on log Σ exp(⟨x_i, w⟩ − αy_i), not on the squared error."
+            "T times: every pass, or loop, is a gradient step, but not on the squared error."
         )
 
     @classmethod

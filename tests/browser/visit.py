@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlparse
 
-from playwright.sync_api import Download, FloatRect, Locator, Page, WebSocket, expect
+from playwright.sync_api import ConsoleMessage, Download, FloatRect, Locator, Page, WebSocket, expect
 from playwright.sync_api import TimeoutError as NotInTime
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -67,6 +67,15 @@ AT_REST = """() => document.getAnimations().every(
 PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 METRICS = """boxes => boxes.map(box => ['stMetricLabel', 'stMetricValue'].map(
     part => box.querySelector(`[data-testid=${part}] p`).textContent))"""
+PROBED = re.compile(r"/\w+/_stcore/(health|host-config)$")
+WORDS = """() => {
+    const copy = document.querySelector('[data-testid=stApp]').cloneNode(true);
+    const aside = '.katex, code, style, script, [data-testid=stDataFrame], [data-testid=stIconMaterial]';
+    copy.querySelectorAll(aside).forEach(part => part.remove());
+    return [...copy.querySelectorAll('*')].flatMap(part => [...part.childNodes])
+        .filter(node => node.nodeType === Node.TEXT_NODE).map(node => node.textContent);
+}"""
+RAW = re.compile(r"[A-Za-zα-ωΑ-Ω‖²)\]]_[A-Za-z0-9α-ωΑ-Ω]|\^[({A-Za-z0-9½−]")
 GO = """link => {
     history.pushState({}, '', link);
     dispatchEvent(new PopStateEvent('popstate'));
@@ -88,7 +97,7 @@ class Visit:
         self.complaints: list[str] = []
         page.set_default_timeout(1000 * PATIENCE)
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("websocket", self._listen)
         self.leave()
@@ -101,6 +110,11 @@ class Visit:
         self.requests.clear()
         self.complaints.clear()
         self.asked = self.started = self.finished = 0
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        """Keep an error, unless Streamlit asks below the page's name whether the server answers there."""
+        if message.type == "error" and not PROBED.search(message.location["url"]):
+            self.complaints.append(message.text)
 
     def _listen(self, wire: WebSocket) -> None:
         self.requests.append(wire.url)
@@ -117,13 +131,13 @@ class Visit:
         self.started += kind == "new_session"  # also of a fragment
         self.finished += kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
 
-    def open(self, link: str = "?v=1", width: int = VIEWPORT["width"]) -> "Visit":
+    def open(self, link: str = "?v=1", width: int = VIEWPORT["width"], height: int = VIEWPORT["height"]) -> "Visit":
         """Load a page by a link, as a browser does that has never been there, and wait for its first chart.
 
         An address that asks for nothing would open the first lesson.
         """
         self.leave()
-        self.page.set_viewport_size(VIEWPORT | {"width": width})
+        self.page.set_viewport_size({"width": width, "height": height})
         self.page.goto(f"{self.server}/{link}")
         self.idle()
         return self
@@ -320,3 +334,7 @@ class Visit:
     def scrolls_sideways(self) -> bool:
         """True where something is wider than the window."""
         return self.page.evaluate(SIDEWAYS) > 0
+
+    def raw_symbols(self) -> list[str]:
+        """Texts in which a symbol stands as it is typed, such as w_t."""
+        return [text for text in self.page.evaluate(WORDS) if RAW.search(text)]

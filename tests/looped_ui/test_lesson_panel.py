@@ -289,6 +289,21 @@ def test_what_stays_of_a_lesson_is_part_of_it_and_what_undoes_it_is_not_free(les
     assert lesson.still(kind(**lesson.settings)) == "".join(f"{text}. " for text in sentences[: lesson.stays]).strip()
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "compare"])
+def test_notes_and_data_that_answer_the_question_come_after_the_guess(page):
+    lessons, _ = PAGES[page]
+    at = open_page(page, lesson=lessons[0].key)
+    assert not any(box.label == "What to notice" for box in at.expander)
+    assert not at.metric
+    assert any(box.label == "What to notice" for box in guess(at, page, lessons[0].choices[0]).expander)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_most_lessons_leave_a_sentence_where_a_setting_differs(page):
+    lessons, _ = PAGES[page]
+    assert sum(lesson.stays > 0 for lesson in lessons) >= len(lessons) / 2
+
+
 def test_a_sentence_that_a_setting_makes_untrue_does_not_stay():
     lesson = by_key(COMPARE)["optimal-step"]
     own = Settings(**lesson.settings)

@@ -1,6 +1,5 @@
 """Figures of the page: the main chart of every view, and what stands below it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from looped.experiments.beyond.rivals import METHODS, Rivals
 from looped.experiments.beyond.stacks import LAYERS, Stacks
 
 LOWEST, HIGHEST = 1e-12, 1e8
-"""Errors that a chart has room for."""
+"""Errors that a chart has room for: loops whose errors grow beyond have a λ_max(Γ*Σ̂) above 2."""
 MOST = {"examples": 24, "rows": 10, "steps": 40}
 """Examples, rows of a slot, and steps of the token matrix that are drawn."""
 COLOURED = 1.5
@@ -78,15 +77,9 @@ def error_chart(found: Append) -> Picture:
         f"Squared error averaged over tasks, of {found.settings.prompts:,} prompts, against steps, logarithmic error "
         f"axis. After {loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
         f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "steps: appended tokens, or loops"}}, _axis("‖w − w*‖², mean over tasks", rows),
-        lowest=LOWEST,
+        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("𝔼‖w − w*‖²", ".3g"),
+        lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
-
-
-def _axis(title: str, rows: Sequence[Series]) -> dict[str, Any]:
-    """A logarithmic axis for errors, which ends where they explode."""
-    values = np.concatenate([row.values for row in rows])
-    return log_axis(title, ".3g", values.clip(LOWEST, HIGHEST))
 
 
 def token_chart(found: Append, append: bool) -> Picture:
@@ -193,7 +186,8 @@ def loops_chart(found: MoreLoops) -> Picture:
         f"{found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
         f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
         f"beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "loops; 1 was trained"}}, _axis("‖w − w*‖², one task per prompt", rows), lowest=LOWEST,
+        {"title": {"text": "loops; 1 was trained"}}, log_axis("‖w − w*‖², one task per prompt", ".3g"),
+        lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The first picture of page 3: the loss beside P and Q and their ideal, with a frame for each state that was kept."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ HEIGHT, TALL = 400, 720
 """Pixels on a wide page, where nothing else is known, and on a narrow one."""
 PLACES = ("P, trained", "Q, trained", "P, {}", "Q, {}")
 """The matrices in their order; the second row is the ideal."""
+IDEALS = ("best two numbers", "constructed GD")
+"""What may stand there: the first where all weights are trained and it is known."""
 ROOM = 0.1
 """Share of the loss axis below its values, for the name of the lower level."""
 Box = tuple[float, float, float, float]
@@ -40,7 +43,7 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
     loss = [trace for trace in curve.spec["data"] if trace.get("visible") != "legendonly"]
     goals = charts.ideals(settings, known.best if known is not None and "best two numbers" in found else None)
     family = settings.weights == "full" and not settings.untied
-    ideal = "best two numbers" if family and "best two numbers" in goals else "constructed GD"
+    ideal = IDEALS[0] if family and IDEALS[0] in goals else IDEALS[1]
     states = _states(run, layer)
     final, goal = states[-1][1], goals[ideal]
     most = []  # full colour: the largest entry, but a run that went astray does not make its ideal pale
@@ -73,15 +76,34 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
         for name, value in zip(("coloraxis", "coloraxis2"), most, strict=True)
     }
     layouts = [_layout(curve, main, boxes, ideal, settings.features) | scales for boxes in (WIDE, NARROW)]
-    motion = None
-    if len(states) > 1:
-        motion = Motion(captions=captions, grown=[], moved=moved, narrow=layouts[1] | {"height": TALL}, unit="state")
+    motion = Motion(captions=captions, grown=[], moved=moved, narrow=layouts[1] | {"height": TALL}, unit="state")
     size = settings.features + 1
     alt = (
         f"{curve.alt} Beside it P and Q, {size} by {size}, trained above those of the {ideal}, in the state after "
         f"{states[-1][0]:,} steps and in {len(states) - 1} earlier ones."
     )
     return Picture({"data": [*loss, now, *cells], "layout": layouts[0]}, alt, curve.table, motion=motion)
+
+
+def before(run: TrainResult, steps: int, layer: int = 0) -> Picture:
+    """The same before the first step, without an ideal: for a reader who is to guess what the weights become."""
+    history, frames = ({name: values[:1] for name, values in part.items()} for part in (run.history, run.frames))
+    picture = stage(replace(run, history=history, frames=frames), steps, layer=layer)
+    assert picture.motion is not None
+    hidden = {title.format(ideal) for title in PLACES[2:] for ideal in IDEALS}
+    layouts = picture.spec["layout"], picture.motion.narrow
+    for layout in layouts:
+        layout["annotations"] = [
+            note | {"text": note["text"].replace("trained", "before training")}
+            for note in layout["annotations"]
+            if note["text"] not in hidden
+        ]
+    size = run.settings.features + 1
+    alt = (
+        f"P and Q, {size} by {size}, before the first of {steps:,} training steps, beside the axes of the loss. What "
+        "they become is not shown yet."
+    )
+    return replace(picture, spec=picture.spec | {"data": picture.spec["data"][:-2]}, alt=alt)
 
 
 def _states(run: TrainResult, layer: int) -> list[tuple[int, tuple[np.ndarray, np.ndarray]]]:

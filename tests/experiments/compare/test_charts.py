@@ -74,7 +74,7 @@ def test_a_curve_that_diverges_leaves_the_chart_with_an_arrow_and_a_word_also_wh
     assert y[first] == pytest.approx(10**top)
     assert np.isnan(y[first + 1 :]).all()
     arrows = picture.spec["layout"]["annotations"]
-    assert [arrow["text"] for arrow in arrows] == ["diverges"] + [""] * (len(arrows) - 1)
+    assert [arrow["text"] for arrow in arrows] == [""] * (len(arrows) - 1) + ["diverges"]
     assert (arrows[0]["x"], arrows[0]["y"]) == (first, top)
     assert charts.log_loops(picture).spec["layout"]["annotations"][0]["x"] == pytest.approx(np.log10(first))
     held = charts.hold(charts.error_chart(compare(Settings(prompts=2))), [charts.keep(picture, "step = 3")])

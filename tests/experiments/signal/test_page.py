@@ -10,11 +10,12 @@ import torch
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import SignalTask, gd_optimum
 from looped.shared_signal.levels import levels
-from tests.app import chart, metrics, numbers, open_page, press, run, texts, wait_for
+from tests.app import answer, chart, metrics, numbers, open_page, press, run, texts, wait_for
 
 
 def open_signal(**query):
-    return open_page("signal", **query)
+    """The page, with the question of its lesson answered."""
+    return answer(open_page("signal", **query))
 
 
 def test_figure_1_stands_there_on_the_first_visit():
@@ -49,6 +50,16 @@ def test_figure_1_stands_there_on_the_first_visit():
     assert "On screen is the stored run of exactly these settings." in texts(at)
     assert "Smallest risk: **2.727** with MLP, **4.557** found without: 1.83 more." in texts(at)
     assert "The stored trainings were made by `python -m looped.experiments.signal.stored`" in texts(at)
+
+
+def test_what_answers_the_question_comes_after_the_guess():
+    at = open_page("signal")
+    assert len(at.get("plotly_chart")) == 1
+    assert chart(at, "cloud")[0]
+    assert metrics(at) == {}
+    assert not re.search(r"2\.727|4\.557|1\.83", texts(at))
+    assert "What to notice" not in [panel.label for panel in at.expander]
+    assert [button.label for button in at.button if button.label == "Train"]
 
 
 def test_settings_without_a_stored_run_show_their_levels_alone():

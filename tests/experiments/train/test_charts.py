@@ -127,7 +127,7 @@ def test_a_curve_that_explodes_leaves_the_chart_with_an_arrow_and_the_text_says_
     assert np.log10(cap) < top
     arrow = next(a for a in layout["annotations"] if a["x"] == pytest.approx(np.log10(places[-1])))
     assert arrow["y"] == top
-    assert next(a["text"] for a in layout["annotations"]) == "off the chart"
+    assert "off the chart" in [a["text"] for a in layout["annotations"]]
     assert f"Curves are cut off at {cap:g}, 100 times the error of the answer 0." in picture.alt
 
 

@@ -13,7 +13,7 @@ from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stored import stored
 from looped.lesson import by_key
-from tests.app import PATIENCE, ROOT, alt, alts, metrics, open_page, press, run, spec, until
+from tests.app import PATIENCE, ROOT, alt, alts, answer, metrics, numbers, open_page, press, run, spec, until
 from tests.thorough import thorough_but
 
 SMALL = {"T": "2", "n": "8", "d": "2", "steps": "30", "batch": "32"}
@@ -27,7 +27,8 @@ def fixture_quick(monkeypatch):
 
 
 def page(**query):
-    return open_page("train", **query)
+    """The page, with the question of its lesson answered."""
+    return answer(open_page("train", **query))
 
 
 def job_of(app):
@@ -44,6 +45,24 @@ def test_the_stored_run_stands_there_before_anyone_trains():
     assert all(alts(app))
     assert any(f"a = {run.fits()[0].a:.3g}" in text.value for text in app.markdown if "What it became" in text.value)
     assert any("stored run of exactly these settings" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize("lesson", TRAIN, ids=lambda lesson: lesson.key)
+def test_what_answers_the_question_comes_after_the_guess(lesson):
+    app = open_page("train", lesson=lesson.key)
+    figure = spec(app, "loss")
+    assert alt(app, "loss").endswith("What they become is not shown yet.")
+    loss, *levels, P, Q = figure["data"]
+    assert numbers(loss["x"]) == [1]
+    assert {trace["type"] for trace in levels} == {"scatter"}
+    assert P["type"] == Q["type"] == "heatmap"
+    assert not any(
+        title in str(figure["layout"]) for title in ("P, best", "Q, best", "P, constructed", "Q, constructed")
+    )
+    assert len(alts(app)) == 1
+    assert metrics(app) == {}
+    assert not any("What it became" in text.value for text in app.markdown)
+    assert not {"What to notice", "Data behind the charts"} & {panel.label for panel in app.expander}
 
 
 def test_training_is_watched_to_its_end_and_its_result_replaces_the_stored_one():
@@ -170,7 +189,7 @@ def test_the_script_prints_no_string_that_explains_its_code():
 
 
 def test_the_view_shows_medians_alone():
-    app = open_page("train", {"whole": True})
+    app = answer(open_page("train", {"whole": True}))
     for key in ("loss", "levels", "weights_chart", *(f"sweep_{kind}" for kind in SWEEPS)):
         chart = spec(app, key)
         title = chart["layout"].get("yaxis", {}).get("title", {}).get("text", "median")
@@ -244,7 +263,7 @@ def test_every_lesson_opens_on_its_own_stored_run(lesson):
 
 
 def test_one_name_stands_for_one_number_on_the_whole_page():
-    app = open_page("train", {"whole": True})
+    app = answer(open_page("train", {"whole": True}))
     run = stored()[0]
     said = " ".join(part.value for kind in (app.caption, app.markdown) for part in kind).replace("\u2060", "")
     numbers = {metric.label: metric.value for metric in app.metric}
