@@ -39,6 +39,11 @@ def guess(page: str, count: int) -> Curve:
     return (*state.get(CURVE, ()), START, START, START)[:count]
 
 
+def made() -> bool:
+    """Whether the visitor has drawn or set a guess, or came with one in the link."""
+    return CURVE in st.session_state
+
+
 def shown(page: str) -> bool:
     """Whether the measurement stands beside the guess: it was asked for, or the question of the lesson is answered."""
     return bool(st.session_state.get(TEXT)) or answered(page)

@@ -16,7 +16,7 @@ from looped.fields import SettingsError
 from looped_ui import backend, jobs
 from looped_ui.frame import Page
 from looped_ui.guess import drawn as drawn_curve
-from looped_ui.guess import guess, hide, reveal, shown, sliders
+from looped_ui.guess import guess, hide, made, reveal, shown, sliders
 from looped_ui.lesson import answered, guessed
 from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
@@ -207,14 +207,15 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
         if not revealed:
             return guess_chart(of, now)
         measured = found(changes)
-        return guess_chart(measured.settings, now, measured)
+        return guess_chart(measured.settings, now if made() else (), measured)
 
     def condition(changes: Mapping[str, Any]) -> Picture:
         drawn = chart(CONDITION, found({name: changes[name] for name in changes if not name.isdigit()}))
         assert drawn is not None
         return drawn
 
-    charts = {"need": ("Your guess, and what was measured" if revealed else "Draw your guess: click or drag", need)}
+    heading = "Your guess, and what was measured" if made() else "What was measured"
+    charts = {"need": (heading if revealed else "Draw your guess: click or drag", need)}
     if result is not None and (revealed or not controls.to_guess):
         charts["kappa"] = CONDITION, condition
     handles = {f"guess_{place}": (str(place), STOPS) for place in range(len(at))}
@@ -223,7 +224,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     if revealed:
         assert result is not None
         with st.container(horizontal=True, wrap=False):
-            st.markdown(needs(result, curve), width="stretch")
+            st.markdown(needs(result, curve if made() else ()), width="stretch")
             if not answered(page.experiment.name):
                 st.button("Guess again", key="guess_again", on_click=hide)
         return

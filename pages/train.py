@@ -178,7 +178,7 @@ def numbers(run: TrainResult) -> None:
             show_number("median query error", written(run.fresh[0, 1]), below, page.words("Median"))
         if run.limit is not None and "trained" in run.below:
             mean, rare = measured(run.below["trained"]), f"λ_1 is larger with probability {run.limit.above:.0e}"
-            show_number(f"mean where λ_1 < {run.limit.value:g}", mean, rare, page.words("Mean below"))
+            show_number(f"mean where λ₁ < {run.limit.value:g}", mean, rare, page.words("Mean below"))
         if "trained" in run.whole:
             mean = measured(run.whole["trained"])
             show_number("mean over all prompts", mean, "by importance sampling", page.words("Mean"))

@@ -233,7 +233,7 @@ class Live {
     const { height } = this.layout
     if (!this.data.heights || height > this.figure.layout.height) return height // a stacked layout is not squeezed
     const [least, most] = this.data.heights
-    const top = this.root.getBoundingClientRect().top + (this.root.closest("section")?.scrollTop ?? 0)
+    const top = this.root.getBoundingClientRect().top + (this.root.closest('[data-testid="stMain"]')?.scrollTop ?? 0)
     const below = (this.figure.captions ? this.bar.offsetHeight + 8 : 0) + this.data.below
     return Math.round(Math.max(least, Math.min(most, window.innerHeight - top - below)))
   }
