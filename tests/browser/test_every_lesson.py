@@ -26,7 +26,7 @@ from looped.lesson import Lesson
 from looped.settings import CheckedSettings
 from looped.shared_signal.levels import levels
 
-from .visit import PAINTED, Visit
+from .visit import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -44,11 +44,6 @@ PLACES = """() => {
     return {title: edges('h1'), picture: edges('.st-key-picture')};
 }"""
 """Upper and lower edges, in pixels from the top of the page."""
-TO_THE_TOP = """() => {
-    document.querySelector('[data-testid=stMain]').scrollTo(0, 0);
-    dispatchEvent(new Event('resize'));
-}"""
-"""As a reader comes back to the picture from the question below it."""
 
 
 def picture(page: str, settings: Any) -> Picture:
@@ -98,9 +93,7 @@ def shows(visit: Visit, page: str, lesson: Lesson, said: str) -> None:
 
 def fits(visit: Visit, size: str) -> None:
     """The picture with what is said of it is inside the window, or on a phone begins under the title."""
-    visit.page.evaluate(TO_THE_TOP)
-    visit.page.evaluate(PAINTED)
-    visit.idle()
+    visit.to_the_top()
     places = visit.page.evaluate(PLACES)
     if size == "phone":
         assert places["title"][1] <= places["picture"][0] < 200

@@ -87,6 +87,9 @@ def test_training_moves_stops_continues_survives_other_pages_and_ends_with_its_t
 
 def test_the_first_view_is_whole_without_training_and_steps_through_the_states(visit: Visit) -> None:
     page = visit.open("train").page
+    expect(page.get_by_text("What it became.")).to_have_count(0)
+    visit.answer()
+    visit.to_the_top()
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(6)
     picture = page.locator(".st-key-loss .looped-live")

@@ -80,6 +80,10 @@ GO = """link => {
     history.pushState({}, '', link);
     dispatchEvent(new PopStateEvent('popstate'));
 }"""
+TO_THE_TOP = """() => {
+    document.querySelector('[data-testid=stMain]').scrollTo(0, 0);
+    dispatchEvent(new Event('resize'));
+}"""
 SIDEWAYS = """() => Math.max(document.documentElement.scrollWidth - innerWidth, ...['stMain', 'stApp'].map(part => {
     const box = document.querySelector(`[data-testid=${part}]`);
     return box.scrollWidth - box.clientWidth;
@@ -162,6 +166,12 @@ class Visit:
         if choices.count():
             with self.change():
                 choices.first.click()
+
+    def to_the_top(self) -> None:
+        """Scroll back to the picture, as a reader does from the question below it; it fits itself to the window."""
+        self.page.evaluate(TO_THE_TOP)
+        self.page.evaluate(PAINTED)
+        self.idle()
 
     def first_chart(self) -> str:
         """The key of the page's first chart."""
