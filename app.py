@@ -44,9 +44,10 @@ def run_page() -> None:
     """Run the page of the address; what takes long to import is imported here, behind the first messages."""
     from looped import threads
     from looped.experiments import EXPERIMENTS
-    from looped_ui import backend, busy
+    from looped_ui import backend, busy, uploads
 
     threads.keep_to_one_thread()
+    uploads.keep_in_memory()
     first, *others = EXPERIMENTS.values()
     page = st.navigation(
         [
