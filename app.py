@@ -64,9 +64,10 @@ def run() -> None:
 
     from looped import threads
     from looped.experiments import EXPERIMENTS
-    from looped_ui import backend, busy
+    from looped_ui import backend, busy, uploads
 
     threads.keep_to_one_thread()
+    uploads.keep_in_memory()
     first, *others = EXPERIMENTS.values()
     page = st.navigation(
         [

@@ -60,6 +60,8 @@ class Visitor:
         self.values: dict[str, WidgetState] = {}
         self._page_hash = ""
         self._finished: asyncio.Queue[int] = asyncio.Queue()
+        self._urls: asyncio.Queue[Any] = asyncio.Queue()
+        self._session = ""
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._moved = 0.0
         self._seen: dict[str, tuple[Element, str]] = {}
@@ -153,6 +155,38 @@ class Visitor:
         )  # fmt: skip
         await self.run(state(widget, "trigger_value", True), fragment=fragment)
 
+    async def upload(self, name: str, content: bytes) -> None:
+        """Choose a file in the first uploader of the page."""
+        widget, (_, fragment) = next(
+            item for item in self.elements.items() if item[1][0].WhichOneof("type") == "file_uploader"
+        )
+        asked = BackMsg()
+        asked.file_urls_request.request_id = asked.file_urls_request.session_id = self._session
+        asked.file_urls_request.file_names.append(name)
+        await self.socket.send(asked.SerializeToString())
+        async with asyncio.timeout(PATIENCE):
+            urls = await self._urls.get()
+        await asyncio.to_thread(self._put, urls.upload_url, name, content)
+        said = WidgetState(id=widget)
+        said.file_uploader_state_value.uploaded_file_info.add(
+            name=name, size=len(content), file_id=urls.file_id, file_urls=urls
+        )
+        self.values[widget] = said
+        await self.run(fragment=fragment)
+
+    def _put(self, path: str, name: str, content: bytes) -> None:
+        with urllib.request.urlopen(f"{self.address}/_stcore/health") as answer:
+            cookie = next(
+                (text for text in answer.headers.get_all("Set-Cookie") or () if text.startswith("_streamlit_xsrf=")), ""
+            ).partition(";")[0]
+        form = f'--form\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        request = urllib.request.Request(
+            self.address + path, form.encode() + content + b"\r\n--form--\r\n", method="PUT",
+            headers={"Content-Type": "multipart/form-data; boundary=form", "Cookie": cookie,
+                     "X-Xsrftoken": cookie.partition("=")[2]},
+        )  # fmt: skip
+        urllib.request.urlopen(request).close()
+
     async def send(self, said: Iterable[WidgetState], fragment: str = "", auto: bool = False) -> None:
         """Ask for a run, without waiting for it."""
         message = BackMsg()
@@ -171,11 +205,14 @@ class Visitor:
             kind = message.WhichOneof("type")
             if kind == "new_session":
                 self._page_hash = message.new_session.page_script_hash
+                self._session = message.new_session.initialize.session_id or self._session
                 if not message.metadata.run.fragment_ids:
                     self._stop_timers(list(self._timers))
                     self._seen = {}
             elif kind == "navigation":  # that of the page; the one before is the app's own
                 self._page_hash = message.navigation.page_script_hash
+            elif kind == "file_urls_response":
+                self._urls.put_nowait(message.file_urls_response.file_urls[0])
             elif kind == "page_info_changed":
                 self.query = message.page_info_changed.query_string
             elif kind == "auto_rerun":
