@@ -111,10 +111,7 @@ def _run(
         def told(finished: int, total: int) -> None:
             tell(finished / total, f"{finished:,} of {total:,} runs")
 
-        table = engine.sweep(
-            settings, grid, together=together, rows=rows, out=out, scheduler=scheduler, workers=workers,
-            keep=keep == "arrays", tell=told, **asked,
-        )  # fmt: skip
+        table = engine.finish(plan, out=out, scheduler=scheduler, workers=workers, keep=keep == "arrays", tell=told)
     shown = choose(plan, table, **view)
     refused = table[table["refused"] != ""]
     summary = {

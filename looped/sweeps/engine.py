@@ -125,7 +125,22 @@ def sweep(
         SettingsError: for an unknown setting, an empty range, too many runs, a folder in which another sweep is at
             work, or a scheduler that does not answer or is lost. What was finished by then is kept in `out`.
     """
-    plan = Plan(settings, grid, together, rows, fixed)
+    return finish(
+        Plan(settings, grid, together, rows, fixed),
+        out=out, scheduler=scheduler, workers=workers, keep=keep, tell=tell,
+    )  # fmt: skip
+
+
+def finish(
+    plan: Plan,
+    *,
+    out: str | Path | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    keep: bool = False,
+    tell: Tell | None = None,
+) -> "pd.DataFrame":
+    """Make the runs of a plan that are not finished, and the table of all; everything else as in `sweep`."""
     if keep and out is None:
         raise SettingsError("out", "To keep the files of each run, name a folder for them.")
     if out is None:
