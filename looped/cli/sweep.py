@@ -104,7 +104,7 @@ def _run(
             grids.field_of(view[name], settings)
     seconds = plan.seconds(set(plan.keys))
     say(f"{len(plan.runs):,} runs, about {seconds:.2g} s of one core")
-    if seconds > engine.SHORT and not places.dask_is_there():
+    if seconds > places.SHORT and not places.dask_is_there():
         say(f"all of them in this process: several {places.NEEDS}")
     with writing(out, "the same command continues from here"), bar() as tell:
 

@@ -13,7 +13,9 @@ import pytest
 
 from looped import Settings, SettingsError, sweep
 from looped.sweeps.folder import LOG
+from looped.sweeps.workers import each
 from tests.app import PATIENCE, ROOT, until
+from tests.sweeps.test_sweep import counting
 
 pytestmark = pytest.mark.thorough
 pytest.importorskip("distributed")
@@ -76,20 +78,35 @@ def test_two_processes_of_this_machine_make_the_same_table(whole):
     same(sweep(Settings, GRID, workers=2, **FEW), whole)
 
 
-def test_a_script_needs_no_guard_round_its_call(tmp_path):
+def test_a_script_needs_no_guard_round_its_call_and_may_run_beside_another_cluster(tmp_path):
     script = tmp_path / "plain.py"
     script.write_text(
         "from looped import Settings, sweep\n"
         'print(len(sweep(Settings, {"seed": range(4)}, workers=2, prompts=4)))\n'
     )  # fmt: skip
-    done = subprocess.run([sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
-    assert (done.stdout, done.returncode) == ("4\n", 0), done.stderr
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # taken already is as good
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        done = subprocess.run([sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True,
+                              timeout=PATIENCE)  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == ("4\n", "", 0)
 
 
 def test_a_cluster_that_is_there_makes_the_same_table(whole, scheduler):
     address, _ = scheduler
     with worker(address), worker(address):
         same(sweep(Settings, GRID, scheduler=address, **FEW), whole)
+
+
+def test_any_work_can_be_made_there_and_its_sentence_comes_back(scheduler):
+    address, _ = scheduler
+    items = {str(number): number for number in range(20)}
+    with worker(address), worker(address):
+        found = [pair for news in each(counting, items, scheduler=address) for pair in news]
+        assert dict(found) == {str(number): number**2 for number in range(20)}
+        with pytest.raises(SettingsError, match="item = -1 cannot be counted"):
+            list(each(counting, {"one": 1, "none": -1}, scheduler=address))
 
 
 def test_a_worker_that_is_killed_costs_nothing(whole, scheduler, tmp_path):
