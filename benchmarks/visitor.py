@@ -135,6 +135,8 @@ class Visitor:
                 if not message.metadata.run.fragment_ids:
                     self._stop_timers(list(self._timers))
                     self._seen = {}
+            elif kind == "navigation":  # a new session names the script of the app, this the page it shows
+                self._page_hash = message.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self.query = message.page_info_changed.query_string
             elif kind == "auto_rerun":
