@@ -1,20 +1,24 @@
 """Sweeps on one process and on two, by the clock: `python benchmarks/sweep.py [PART ...] [--runs 10000]`.
 
-The parts, all of them if none is named: `start` of the local cluster; `trainings`, 24 of about three seconds on two
-workers beside one; `overhead`, what a sweep adds to each of 1,000 runs of about 10 ms; `many`, compare runs at the
-defaults, with the largest memory of the client. The load of the machine stands behind each.
+The parts, all of them if none is named: `start` of the local cluster; `stop`, from telling a page's training to stop
+until its worker is free; `trainings`, 24 of about three seconds on two workers beside one; `overhead`, what a sweep
+adds to each of 1,000 runs of about 10 ms; `many`, compare runs at the defaults, with the largest memory of the client.
+The load of the machine stands behind each.
 """
 
 import argparse
 import os
 import resource
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 
 import pandas as pd
 
 from looped import Settings, TrainSettings, sweep
+from looped.experiments.train import TrainWork
+from looped.sweeps import remote
 from looped.sweeps import workers as places
 
 SHORT, SHORT_RUNS = {"prompts": 24}, 1_000
@@ -34,6 +38,31 @@ def start() -> str:
     began = time.perf_counter()
     with places.client_of("", workers=2):
         return f"{time.perf_counter() - began:.2f} s for a local cluster of two processes"
+
+
+def stop() -> str:
+    """Ten stops of one training, which goes on in between from the state that came back."""
+    work, waits = TrainWork(TrainSettings(loops=4, examples=10, features=3, steps=20_000, batch=512)), []
+    with places.client_of("", workers=1) as client:
+        for turn in range(10):
+            told, states = threading.Event(), [work]
+
+            def follow(told: threading.Event = told, states: list[TrainWork] = states) -> None:
+                states += [state for _, state in remote.steps(states[0], client.scheduler.address, told)]
+
+            page = threading.Thread(target=follow)
+            page.start()
+            while not any(client.processing().values()):
+                time.sleep(0.01)
+            time.sleep(1 + 0.07 * turn)
+            began = time.perf_counter()
+            told.set()
+            while any(client.processing().values()):
+                time.sleep(0.01)
+            waits.append(time.perf_counter() - began)
+            page.join()
+            work = states[-1]
+    return f"{sorted(waits)[5]:.2f} s, at most {max(waits):.2f} s of ten stops"
 
 
 def trainings() -> str:
@@ -68,9 +97,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10_000, help="of the part many")
-    parser.add_argument("parts", nargs="*", metavar="PART", help="start, trainings, overhead, many")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="start, stop, trainings, overhead, many")
     asked = parser.parse_args()
-    measured = {"start": start, "trainings": trainings, "overhead": overhead, "many": lambda: many(asked.runs)}
+    measured = {
+        "start": start,
+        "stop": stop,
+        "trainings": trainings,
+        "overhead": overhead,
+        "many": lambda: many(asked.runs),
+    }
     for name in asked.parts or measured:
         print(f"{name}: {measured[name]()}; load {os.getloadavg()[0]:.1f}", flush=True)
 
