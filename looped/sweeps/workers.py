@@ -147,8 +147,8 @@ def connect(address: str) -> Any:
     """A client of the scheduler at an address.
 
     Raises:
-        SettingsError: if Dask is not installed, if no scheduler answers, or if a worker has another version of the
-            package.
+        SettingsError: if Dask is not installed, if no scheduler answers, if it has no worker, or if a worker has
+            another version of the package.
     """
     if not dask_is_there():
         raise SettingsError("scheduler", f"A scheduler {NEEDS}")
@@ -182,7 +182,11 @@ def _same_versions(client: Any, address: str) -> None:
 
         return looped.__version__
 
-    client.wait_for_workers(1, timeout=CONNECT)
+    try:
+        client.wait_for_workers(1, timeout=CONNECT)
+    except TimeoutError:
+        why = f"The scheduler at {address} has no worker after {CONNECT} s: start one with `dask worker {address}`."
+        raise SettingsError("scheduler", why) from None
     try:
         found = set(client.run(version).values())
     except Exception as error:

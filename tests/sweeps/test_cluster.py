@@ -55,6 +55,12 @@ def running(*arguments, environment=ENVIRONMENT, folder=ROOT):
         process.wait()
 
 
+def answers(port):
+    """Whether something listens at a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def scheduler():
     """The address of a scheduler in a process of its own, and that process."""
@@ -63,6 +69,7 @@ def scheduler():
         port = probe.getsockname()[1]
     options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     with running("distributed.cli.dask_scheduler", *options) as process:
+        until(lambda: answers(port))
         yield f"tcp://127.0.0.1:{port}", process
 
 
@@ -166,6 +173,8 @@ def test_a_command_that_is_killed_continues_with_the_same_table(whole, tmp_path,
 def test_no_scheduler_and_another_version_are_one_sentence_each(scheduler, tmp_path):
     with pytest.raises(SettingsError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 "):
         sweep(Settings, GRID, scheduler="tcp://127.0.0.1:1", **FEW)
+    with pytest.raises(SettingsError, match=r"The scheduler at tcp://.* has no worker after 10 s: start one with"):
+        sweep(Settings, GRID, scheduler=scheduler[0], **FEW)
     (tmp_path / "looped").mkdir()
     (tmp_path / "looped" / "__init__.py").write_text('__version__ = "0.0.9"\n')
     address, _ = scheduler
