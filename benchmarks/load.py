@@ -35,6 +35,8 @@ st.plotly_chart(go.Figure(figure), key="chart")
 PAGES = ("", "context", "train", "signal", "gpt2", "beyond")
 ARRIVE = 0.15  # seconds between two people
 THINK = (0.5, 1.5)
+LONG = "T=10&weights=preconditioner&steps=20000"
+"""The link of a training of minutes."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Crowd:
     """How many of those on the page that trains press its button first."""
     drags: bool = False
     """Whether they drag T's slider all the time, at the same time."""
+    trainers: int = 0
+    """How many more start a training of minutes and only watch it."""
 
 
 CROWDS = {
@@ -56,6 +60,9 @@ CROWDS = {
     "first": Crowd(30),
     "all": Crowd(30, PAGES, trainings=2),
     "drag": Crowd(10, drags=True),
+    "move": Crowd(1),
+    "move beside 1": Crowd(1, trainers=1),
+    "move beside 2": Crowd(1, trainers=2),
     "bare 100": Crowd(100, bare=True),
     "first 100": Crowd(100),
 }
@@ -92,6 +99,7 @@ def share(values: Sequence[float], percent: float) -> float:
 async def play(crowd: Crowd, address: str, moves: int, pids: Sequence[int]) -> str:
     """Let the crowd use the app; a line of the table."""
     visitors = [Visitor(address, crowd.pages[k % len(crowd.pages)]) for k in range(crowd.people)]
+    trainers = [Visitor(address, "train", LONG) for _ in range(crowd.trainers)]
     first: list[float] = []
     pictures: list[float] = []
     waited: list[float] = []
@@ -117,13 +125,15 @@ async def play(crowd: Crowd, address: str, moves: int, pids: Sequence[int]) -> s
             lost.append(f"{visitor.page}: {error!r}")
 
     await asyncio.gather(*(arrive(place, visitor) for place, visitor in enumerate(visitors)))
-    for visitor in [visitor for visitor in visitors if visitor.page == "train"][: crowd.trainings]:
+    for visitor in trainers:
+        await visitor.open()
+    for visitor in [visitor for visitor in visitors if visitor.page == "train"][: crowd.trainings] + trainers:
         await visitor.press("Train")
     before, began = usage(pids), time.monotonic()
     await asyncio.gather(*(use(visitor) for visitor in visitors))
     after, seconds = usage(pids), time.monotonic() - began
-    await asyncio.gather(*(visitor.close() for visitor in visitors if hasattr(visitor, "socket")))
-    wrong = [text for visitor in visitors for text in visitor.exceptions] + lost
+    await asyncio.gather(*(visitor.close() for visitor in visitors + trainers if hasattr(visitor, "socket")))
+    wrong = [text for visitor in visitors + trainers for text in visitor.exceptions] + lost
     cpu = f"{1000 * (after.cpu - before.cpu) / max(1, len(waited) or len(pictures)):.0f}"
     moved = (
         f"picture {share(pictures, 50):.0f}/{share(pictures, 95):.0f}/{share(pictures, 100):.0f} ms (p50/p95/most of "
@@ -154,6 +164,7 @@ def main() -> None:
         shutil.copytree(ROOT / ".streamlit", Path(folder) / ".streamlit")
         (Path(folder) / "app.py").write_text(BARE)
         log = Path(folder) / "log"
+        log.touch()
         places = {}
         for bare in {CROWDS[name].bare for name in asked.crowds or CROWDS}:
             if asked.address and not bare:

@@ -46,6 +46,9 @@ class SettingsError(ValueError):
         super().__init__(one_line(message))
         self.field = field
 
+    def __reduce__(self) -> tuple[type["SettingsError"], tuple[str, str]]:
+        return SettingsError, (self.field, str(self))  # from one process to another
+
 
 def brief(value: object, most: int = 40) -> str:
     """A value from outside as a message shows it: its text, cut off where that is longer than `most` characters."""

@@ -104,17 +104,14 @@ def _run(
             grids.field_of(view[name], settings)
     seconds = plan.seconds(set(plan.keys))
     say(f"{len(plan.runs):,} runs, about {seconds:.2g} s of one core")
-    if seconds > engine.SHORT and not places.dask_is_there():
+    if seconds > places.SHORT and not places.dask_is_there():
         say(f"all of them in this process: several {places.NEEDS}")
     with writing(out, "the same command continues from here"), bar() as tell:
 
         def told(finished: int, total: int) -> None:
             tell(finished / total, f"{finished:,} of {total:,} runs")
 
-        table = engine.sweep(
-            settings, grid, together=together, rows=rows, out=out, scheduler=scheduler, workers=workers,
-            keep=keep == "arrays", tell=told, **asked,
-        )  # fmt: skip
+        table = engine.finish(plan, out=out, scheduler=scheduler, workers=workers, keep=keep == "arrays", tell=told)
     shown = choose(plan, table, **view)
     refused = table[table["refused"] != ""]
     summary = {

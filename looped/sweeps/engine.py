@@ -1,30 +1,25 @@
 """A sweep: the runs of a grid that are not finished yet are made, and all of them become one table."""
 
-import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from looped.budget import cores
 from looped.experiments import EXPERIMENTS, Experiment
 from looped.fields import SettingsError
 from looped.files import utf8
 from looped.settings import CheckedSettings
 from looped.sweeps import grid as grids
-from looped.sweeps import workers as places
 from looped.sweeps.folder import Folder
-from looped.sweeps.run import Done, key
+from looped.sweeps.run import Done, key, make
+from looped.sweeps.workers import each
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Tell = Callable[[int, int], None]
 """Told of the number of runs that are finished, and of all."""
-BATCH_SECONDS = 0.5
-"""About as long should a worker be busy with what it is sent at once."""
-MOST_IN_A_BATCH = 200
-SHORT = 3.0
-"""Seconds; a sweep that is estimated to take less is made in this process, which is ready."""
 
 
 class Plan:
@@ -112,7 +107,8 @@ def sweep(
         rows: a table with a setting in each column and a run in each row; each is made at every place of the grid.
         out: folder in which finished runs are written down, so that the same call continues after an interruption.
         scheduler: address of a Dask scheduler; `DASK_SCHEDULER_ADDRESS` where none is given.
-        workers: processes of this machine, one a core if not given; 0 makes the runs in this process.
+        workers: processes of this machine, one a core if not given; 0 makes the runs in this process, also where the
+            environment names a scheduler.
         keep: write the five files of each run into `out`/runs, by its key.
         tell: told of the number of runs that are finished, and of all.
         **fixed: settings that all runs share.
@@ -125,7 +121,22 @@ def sweep(
         SettingsError: for an unknown setting, an empty range, too many runs, a folder in which another sweep is at
             work, or a scheduler that does not answer or is lost. What was finished by then is kept in `out`.
     """
-    plan = Plan(settings, grid, together, rows, fixed)
+    return finish(
+        Plan(settings, grid, together, rows, fixed),
+        out=out, scheduler=scheduler, workers=workers, keep=keep, tell=tell,
+    )  # fmt: skip
+
+
+def finish(
+    plan: Plan,
+    *,
+    out: str | Path | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    keep: bool = False,
+    tell: Tell | None = None,
+) -> "pd.DataFrame":
+    """Make the runs of a plan that are not finished, and the table of all; everything else as in `sweep`."""
     if keep and out is None:
         raise SettingsError("out", "To keep the files of each run, name a folder for them.")
     if out is None:
@@ -159,34 +170,15 @@ def _make(
     total, finished = len(set(plan.keys)), len(set(plan.keys) - wanted.keys())
     if tell is not None:
         tell(finished, total)
-    if not wanted:
-        return done
-    seconds = plan.seconds(set(wanted))
-    names = list(wanted)
-    size = int(min(MOST_IN_A_BATCH, max(1, BATCH_SECONDS * len(names) / max(seconds, 1e-3))))
-    address = scheduler or os.environ.get(places.ADDRESS, "")
-    number = cores() if workers is None else workers
-    alone = not address and (
-        number == 0 or (workers is None and (seconds < SHORT or number == 1 or not places.dask_is_there()))
-    )
-    size = min(size, 20 if alone else max(1, len(names) // (4 * max(number, 1))))
-    batches = [names[start : start + size] for start in range(0, len(names), size)]
-    where = (
-        places.here(plan.experiment.name, keep)
-        if alone
-        else places.on_dask(plan.experiment.name, keep, address, number)
-    )
-    with where as make:
-        for place, made in make([[wanted[name] for name in many] for many in batches]):
-            news = [(name, found) for name, (found, _) in zip(batches[place], made, strict=True)]
-            if keep and kept is not None:
-                for name, (found, content) in zip(batches[place], made, strict=True):
-                    if not found["why"]:
-                        files.write(content, kept / name)
-            if folder is None:
-                done.update(news)
-            else:
-                folder.add(news)
+    work = partial(make, plan.experiment.name, keep)
+    with closing(each(work, wanted, plan.seconds(set(wanted)), scheduler=scheduler, workers=workers)) as made:
+        for news in made:
+            for name, (found, content) in news:
+                done[name] = found
+                if content and kept is not None:
+                    files.write(content, kept / name)
+            if folder is not None:
+                folder.add((name, found) for name, (found, _) in news)
             finished += len(news)
             if tell is not None:
                 tell(finished, total)

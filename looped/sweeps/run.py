@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from looped.experiments import EXPERIMENTS
@@ -26,15 +26,19 @@ def key(experiment: str, values: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def run(experiment: str, values: Mapping[str, Any], keep: bool = False) -> tuple[Done, dict[str, bytes]]:
-    """Run an experiment.
+Kept = tuple[Done, dict[str, bytes]]
+"""What is kept of a run, and its files by name, if they are asked for."""
+
+
+def make(experiment: str, keep: bool, values: Mapping[str, Any]) -> Iterator[Kept]:
+    """Run an experiment, in one step.
 
     Args:
         experiment: its name.
-        values: what is set, by name of the setting.
         keep: also give the files of the result, by name.
+        values: what is set, by name of the setting.
 
-    Returns:
+    Yields:
         What is kept of the run; a run that cannot be made gives a sentence instead of numbers.
     """
     from looped import export  # with Plotly, once in a process
@@ -54,16 +58,7 @@ def run(experiment: str, values: Mapping[str, Any], keep: bool = False) -> tuple
         why = str(error)
     except Exception as error:  # one run must not end a sweep
         why = f"It failed with an error in this program: {type(error).__name__}: {error}"
-    return {"seconds": round(time.perf_counter() - began, 6), "why": why, "scalars": scalars}, files
-
-
-Made = tuple[Done, dict[str, bytes]]
-"""What is kept of a run, and its files by name, if they are asked for."""
-
-
-def batch(experiment: str, many: Sequence[Mapping[str, Any]], keep: bool = False) -> list[Made]:
-    """Several runs, one after the other."""
-    return [run(experiment, values, keep) for values in many]
+    yield {"seconds": round(time.perf_counter() - began, 6), "why": why, "scalars": scalars}, files
 
 
 def _scalars(results: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

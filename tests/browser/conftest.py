@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ FLAGS = [
 
 
 @contextlib.contextmanager
-def running_app(log: Path, path: str = "") -> Iterator[str]:
+def running_app(log: Path, path: str = "", environment: Mapping[str, str] = os.environ) -> Iterator[str]:
     """The address of an app of its own, started as a user starts it; under a path if one is given."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -35,7 +35,8 @@ def running_app(log: Path, path: str = "") -> Iterator[str]:
     with log.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}",
-             f"--server.baseUrlPath={path}"], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+             f"--server.baseUrlPath={path}"], cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
             address = f"http://localhost:{port}/{path}".rstrip("/")

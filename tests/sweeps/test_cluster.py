@@ -13,7 +13,9 @@ import pytest
 
 from looped import Settings, SettingsError, sweep
 from looped.sweeps.folder import LOG
+from looped.sweeps.workers import each
 from tests.app import PATIENCE, ROOT, until
+from tests.sweeps.test_sweep import counting
 
 pytestmark = pytest.mark.thorough
 pytest.importorskip("distributed")
@@ -53,6 +55,12 @@ def running(*arguments, environment=ENVIRONMENT, folder=ROOT):
         process.wait()
 
 
+def answers(port):
+    """Whether something listens at a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def scheduler():
     """The address of a scheduler in a process of its own, and that process."""
@@ -61,6 +69,7 @@ def scheduler():
         port = probe.getsockname()[1]
     options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     with running("distributed.cli.dask_scheduler", *options) as process:
+        until(lambda: answers(port))
         yield f"tcp://127.0.0.1:{port}", process
 
 
@@ -76,20 +85,35 @@ def test_two_processes_of_this_machine_make_the_same_table(whole):
     same(sweep(Settings, GRID, workers=2, **FEW), whole)
 
 
-def test_a_script_needs_no_guard_round_its_call(tmp_path):
+def test_a_script_needs_no_guard_round_its_call_and_may_run_beside_another_cluster(tmp_path):
     script = tmp_path / "plain.py"
     script.write_text(
         "from looped import Settings, sweep\n"
         'print(len(sweep(Settings, {"seed": range(4)}, workers=2, prompts=4)))\n'
     )  # fmt: skip
-    done = subprocess.run([sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
-    assert (done.stdout, done.returncode) == ("4\n", 0), done.stderr
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # taken already is as good
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        done = subprocess.run([sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True,
+                              timeout=PATIENCE)  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == ("4\n", "", 0)
 
 
 def test_a_cluster_that_is_there_makes_the_same_table(whole, scheduler):
     address, _ = scheduler
     with worker(address), worker(address):
         same(sweep(Settings, GRID, scheduler=address, **FEW), whole)
+
+
+def test_any_work_can_be_made_there_and_its_sentence_comes_back(scheduler):
+    address, _ = scheduler
+    items = {str(number): number for number in range(20)}
+    with worker(address), worker(address):
+        found = [pair for news in each(counting, items, scheduler=address) for pair in news]
+        assert dict(found) == {str(number): number**2 for number in range(20)}
+        with pytest.raises(SettingsError, match="item = -1 cannot be counted"):
+            list(each(counting, {"one": 1, "none": -1}, scheduler=address))
 
 
 def test_a_worker_that_is_killed_costs_nothing(whole, scheduler, tmp_path):
@@ -149,6 +173,8 @@ def test_a_command_that_is_killed_continues_with_the_same_table(whole, tmp_path,
 def test_no_scheduler_and_another_version_are_one_sentence_each(scheduler, tmp_path):
     with pytest.raises(SettingsError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 "):
         sweep(Settings, GRID, scheduler="tcp://127.0.0.1:1", **FEW)
+    with pytest.raises(SettingsError, match=r"The scheduler at tcp://.* has no worker after 10 s: start one with"):
+        sweep(Settings, GRID, scheduler=scheduler[0], **FEW)
     (tmp_path / "looped").mkdir()
     (tmp_path / "looped" / "__init__.py").write_text('__version__ = "0.0.9"\n')
     address, _ = scheduler

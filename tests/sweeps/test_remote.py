@@ -2,7 +2,7 @@
 
 import pytest
 
-from looped import ContextSettings, GPT2Settings, SignalSettings, TrainSettings
+from looped import ContextSettings, GPT2Settings, SettingsError, SignalSettings, TrainSettings
 from looped.experiments.context import Sweep
 from looped.experiments.gpt2.result import GPT2Training
 from looped.experiments.signal.result import SignalTraining
@@ -75,6 +75,27 @@ def test_a_worker_that_is_lost_costs_what_it_did_since_its_last_message(schedule
             assert job.join(PATIENCE)
     steps = [record.step for record in job.records if hasattr(record, "step")]
     assert steps == list(range(steps[0], steps[0] + len(steps)))
+
+
+class Diverging:
+    """Work that refuses its settings after a step."""
+
+    def run(self):
+        """One step, and the refusal."""
+        yield 1
+        raise SettingsError("steps", "steps = 2 diverge: choose fewer.")
+
+    def snapshot(self):
+        """Nothing."""
+
+
+def test_what_the_work_refuses_there_is_said_here(scheduler):  # noqa: F811
+    address, _ = scheduler
+    with worker(address):
+        job = Job(Diverging(), Line(1), scheduler=address)
+        job.start()
+        assert job.join(PATIENCE)
+    assert (job.state, job.failure) == ("failed", "steps = 2 diverge: choose fewer.")
 
 
 def test_no_scheduler_is_one_sentence_and_a_lost_one_keeps_what_was_reached(scheduler):  # noqa: F811

@@ -2,13 +2,16 @@
 
 import itertools
 import json
+import pickle
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from looped import Settings, SettingsError, TrainSettings, compare, export, sweep
 from looped.sweeps import engine
 from looped.sweeps.folder import LOG, Folder
+from looped.sweeps.workers import each, every
 from tests.results import COMMANDS
 
 GRID = {"loops": [2, 5], "seed": range(3)}
@@ -23,13 +26,13 @@ def run_here(*arguments, **options):
 def count_runs(monkeypatch):
     """The runs that are made."""
     made = []
-    original = engine.places.batch
+    original = engine.make
 
-    def batch(experiment, many, keep=False):
-        made.extend(many)
-        return original(experiment, many, keep)
+    def counted(experiment, keep, values):
+        made.append(values)
+        return original(experiment, keep, values)
 
-    monkeypatch.setattr(engine.places, "batch", batch)
+    monkeypatch.setattr(engine, "make", counted)
     return made
 
 
@@ -116,6 +119,42 @@ def test_a_second_sweep_in_a_folder_is_told(tmp_path):
     with Folder(tmp_path), pytest.raises(SettingsError, match="Another sweep is at work in"):
         run_here(Settings, GRID, out=tmp_path, **FEW)
     assert len(run_here(Settings, GRID, out=tmp_path, **FEW)) == 6
+
+
+def test_what_is_kept_may_hold_arrays_and_a_damaged_line_is_made_again(tmp_path):
+    arrays = {"a": np.array([[0.1, np.nan], [-np.inf, 5e-324]]), "b": np.arange(3)}
+    with Folder(tmp_path) as folder:
+        folder.add([("first", {"seconds": 0.1, **arrays}), ("second", {"npy": "none", "why": ""})])
+    log = tmp_path / LOG
+    log.write_text(f'[]\n{{"key": "third", "done": {{"npy": "AAAA"}}}}\n{{"key"\n{log.read_text()}')
+    with Folder(tmp_path) as folder:
+        assert folder.done.keys() == {"first", "second"}
+        for name, values in arrays.items():
+            assert folder.done["first"][name].dtype == values.dtype
+            np.testing.assert_array_equal(folder.done["first"][name], values)
+        assert folder.done["second"] == {"npy": "none", "why": ""}
+
+
+def counting(item):
+    """Work of three steps, whose last may fail."""
+    yield None
+    yield None
+    if item < 0:
+        raise SettingsError("item", f"item = {item} cannot be counted: choose 0 or more.")
+    yield item**2
+
+
+def test_runs_in_this_process_go_step_by_step_in_their_order(monkeypatch):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:9")
+    found = list(each(counting, {"b": 3, "a": 2}, workers=0))
+    assert found == [[], [], [("b", 9)], [], [], [("a", 4)]]
+    assert every(counting, {"b": 3, "a": 2}, workers=0) == {"b": 9, "a": 4}
+    assert list(each(counting, {}, workers=2)) == []
+
+
+def test_a_sentence_goes_from_one_process_to_another():
+    error = pickle.loads(pickle.dumps(SettingsError("steps", "steps = 0:\nchoose one.")))
+    assert (type(error), error.field, str(error)) == (SettingsError, "steps", "steps = 0: choose one.")
 
 
 def test_a_full_disk_is_one_sentence_and_what_was_written_down_stays(tmp_path, monkeypatch):

@@ -3,9 +3,9 @@
 `python -m looped.experiments.beyond.stacks` makes the file again.
 """
 
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from looped import provenance
+from looped.sweeps.workers import every
 from looped.threads import in_one_thread
 from looped.training.models import LoopedPredictor
 
@@ -165,30 +166,32 @@ def iterates(model: LoopedPredictor, covariance: Tensor, tasks: Tensor, loops: i
     return again.iterates(state(covariance, tasks))
 
 
-@in_one_thread
-def trained(seeds: int = SEEDS, steps: int = STEPS, tested: int = TESTED) -> dict[str, np.ndarray]:
-    """Train both kinds at every seed, and measure them on the common test set."""
+def measured(steps: int, tested: int, of: tuple[bool, int]) -> Iterator[dict[str, np.ndarray]]:
+    """Train one kind at one seed, and measure it on the common test set."""
     covariance, tasks = prompts(tested, torch.Generator().manual_seed(10**6))
-    rows: dict[str, list[Any]] = {"by_loop": [], "by_scale": [], "steps": []}
-    for tied in (True, False):
-        models = []
-        for seed in range(seeds):
-            models.append(train(tied, seed, steps))
-            print(f"\r{'tied' if tied else 'untied'}, seed {seed}\033[K", end="", file=sys.stderr)
-        paths = [loss(iterates(model, covariance, tasks, BEYOND * LAYERS), covariance, tasks) for model in models]
-        rows["by_loop"].append(torch.stack(paths).numpy())
-        rows["by_scale"].append([
-            [float(loss(iterates(model, covariance * scale, tasks, LAYERS)[-1], covariance, tasks)) for scale in SCALES]
-            for model in models
-        ])  # fmt: skip
-        diagonals = [torch.diagonal(model.A.detach(), dim1=1, dim2=2).mean(dim=1) for model in models]
-        rows["steps"].append(torch.stack([values.expand(LAYERS) for values in diagonals]).numpy())
-    return {name: np.array(found) for name, found in rows.items()} | {"scales": SCALES}
+    model = train(*of, steps)
+    scaled = [iterates(model, covariance * scale, tasks, LAYERS)[-1] for scale in SCALES]
+    yield {
+        "by_loop": loss(iterates(model, covariance, tasks, BEYOND * LAYERS), covariance, tasks).numpy(),
+        "by_scale": np.array([float(loss(w, covariance, tasks)) for w in scaled]),
+        "steps": torch.diagonal(model.A.detach(), dim1=1, dim2=2).mean(dim=1).expand(LAYERS).numpy(),
+    }
+
+
+@in_one_thread
+def trained(
+    seeds: int = SEEDS, steps: int = STEPS, tested: int = TESTED, workers: int | None = 0
+) -> dict[str, np.ndarray]:
+    """Train and measure both kinds at every seed, in this process or on others as `looped.sweep` does."""
+    runs = {f"{tied} {seed}": (tied, seed) for tied in (True, False) for seed in range(seeds)}
+    made = every(partial(measured, steps, tested), runs, workers).values()
+    found = {name: np.stack([one[name] for one in made]) for name in ("by_loop", "by_scale", "steps")}
+    return {name: values.reshape(2, seeds, -1) for name, values in found.items()} | {"scales": SCALES}
 
 
 def main() -> None:
     """Train, and write the file into the package's folder."""
-    provenance.store(provenance.STORED / NAME, trained(), provenance.provenance(COMMAND))
+    provenance.store(provenance.STORED / NAME, trained(workers=None), provenance.provenance(COMMAND))
 
 
 if __name__ == "__main__":

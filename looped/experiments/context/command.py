@@ -27,7 +27,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
             f"{settings.loops}, or --T-max from {settings.shown_loops} on.",
         )
     with writing(out, "the same command continues from here"):
-        work = Sweep(settings, out)
+        work = Sweep(settings, out, workers=None)
         say(f"about {work.seconds:.3g} s on one core" + (f", {work.kept} kept cells are used" if work.kept else ""))
         with bar() as tell:
             for progress in work.run():
@@ -35,8 +35,7 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
     result = work.snapshot()
     assert result is not None
     summary = write(result, out)
-    if work.keeper is not None:
-        work.keeper.forget()
+    work.forget()
     T, target = settings.shown, settings.target_error
     need = result.needed_ratio(target)[T]
     say(

@@ -3,7 +3,7 @@
 `python -m looped.experiments.signal.stored` makes the file again.
 """
 
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from looped.experiments.signal.result import SignalTraining
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal.models import ReadOut
 from looped.shared_signal.training import Kind
+from looped.sweeps.workers import every
 
 COMMAND = "python -m looped.experiments.signal.stored"
 NAME = "signal.npz"
@@ -59,22 +60,28 @@ def stored_run(settings: SignalSettings) -> StoredRun | None:
     return stored()[0].get(settings.replace(model="pair")) if settings.model in ("pair", "ltb", "lsa") else None
 
 
+def trained(settings: SignalSettings) -> Iterator[dict[str, np.ndarray] | None]:
+    """What is stored of a training, by name: the steps of its records, exact risks, and the read-out at the end."""
+    work = SignalTraining(settings)
+    for _ in work.run():
+        yield None
+    learned = work.snapshot()
+    assert learned is not None
+    found = {"steps": np.array([record.step for record in work.history["ltb"]])}
+    for kind, history in work.history.items():
+        found[kind] = np.array([record.risk for record in history], np.float32)
+    yield found | {"beta": learned.beta.float().numpy(), "Gamma": learned.Gamma.float().numpy()}
+
+
 def main() -> None:
     """Train at every stop of s and at the settings of every lesson, and write the file into the package's folder."""
     wanted = [SignalSettings(signal=float(s)) for s in SIGNALS]
     wanted += [SignalSettings(**lesson.settings) for lesson in SIGNAL]
     wanted = list(dict.fromkeys(wanted))
     arrays: dict[str, np.ndarray] = {}
-    for place, settings in enumerate(wanted):
-        work = SignalTraining(settings)
-        for records in work.run():
-            print(f"\r{place + 1} of {len(wanted)}: step {records['ltb'].step}\033[K", end="", file=sys.stderr)
-        learned = work.snapshot()
-        assert learned is not None
-        arrays["steps"] = np.array([record.step for record in work.history["ltb"]])
-        for kind, history in work.history.items():
-            arrays[f"{place}_{kind}"] = np.array([record.risk for record in history], dtype=np.float32)
-        arrays |= {f"{place}_beta": learned.beta.float().numpy(), f"{place}_Gamma": learned.Gamma.float().numpy()}
+    for place, made in every(trained, {str(place): settings for place, settings in enumerate(wanted)}).items():
+        arrays["steps"] = made.pop("steps")
+        arrays |= {f"{place}_{name}": values for name, values in made.items()}
     origin = {"settings": [settings.to_dict() for settings in wanted], **provenance.provenance(COMMAND)}
     provenance.store(provenance.STORED / NAME, arrays, origin)
 

@@ -3,6 +3,7 @@
 `python -m looped.experiments.train.stored` makes the files again.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from looped.experiments.train.measure import train
 from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import pack, unpack
+from looped.sweeps.workers import every
 
 COMMAND = "python -m looped.experiments.train.stored"
 FILES = {TrainSettings(**lesson.settings): f"train-{lesson.key}.npz" for lesson in TRAIN}
@@ -29,10 +31,14 @@ def stored(settings: TrainSettings = TrainSettings()) -> tuple[TrainResult, dict
     return unpack(named), origin
 
 
+def made(settings: TrainSettings) -> Iterator[TrainResult]:
+    """A run, trained and evaluated."""
+    yield train(settings)
+
+
 def main() -> None:
     """Train and evaluate the run of every lesson and write it into the package's folder."""
-    for settings, name in FILES.items():
-        run = train(settings)
+    for name, run in every(made, {name: settings for settings, name in FILES.items()}).items():
         frames = {f"frame.{part}": values for part, values in run.frames.items()}
         provenance.store(provenance.STORED / name, pack(run) | frames, provenance.provenance(COMMAND))
 

@@ -5,8 +5,8 @@ import pytest
 
 from looped import theory
 from looped.experiments.context import ContextSettings, sweep
-from looped.experiments.context.cells import draw_prompts, join
-from looped.experiments.context.sweep import cell_steps, groups
+from looped.experiments.context.cells import draw_prompts
+from looped.experiments.context.sweep import Run, groups
 
 ALL_ROWS = ("gaussian", "student", "rademacher", "correlated")
 
@@ -16,7 +16,8 @@ def draw(settings, n):
 
 
 def run_cell(settings, n):
-    return join(list(cell_steps(settings, n)))
+    *_, cell = Run(settings, n).make()
+    return cell
 
 
 @pytest.mark.parametrize("rows", ALL_ROWS)

@@ -8,6 +8,8 @@ import pytest
 from looped import SettingsError
 from looped.experiments.context import ContextSettings, Sweep, check, estimate, sweep
 from looped.experiments.context.cost import BUDGET, learned_cost, prompt_seconds
+from looped.experiments.context.sweep import SUBFOLDER
+from looped.sweeps.folder import LOG
 
 SMALL = ContextSettings(features=3, ratios=(0.5, 1, 4), loops=6, prompts=5)
 TRAINED = SMALL.replace(learned=True, learned_ratios=(2, 4), learned_loops=(1, 2))
@@ -52,20 +54,41 @@ def test_an_interrupted_sweep_continues_with_the_same_bytes(tmp_path, stop_after
         next(iterator)
     del iterator
     again = Sweep(TRAINED, tmp_path)
-    assert again.kept == len(list((tmp_path / "unfinished").glob("n*.npz"))) >= min(stop_after, 3)
+    assert again.kept == len((tmp_path / SUBFOLDER / LOG).read_text().splitlines()) - 1 >= min(stop_after, 3)
     for _ in again.run():
         pass
     same(again.snapshot(), sweep(TRAINED))
+
+
+@pytest.mark.thorough
+def test_processes_make_the_same_cells_in_any_order(tmp_path):
+    pytest.importorskip("distributed")
+    work = Sweep(TRAINED, tmp_path, workers=2)
+    shares = [progress.share for progress in work.run()]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+    same(work.snapshot(), sweep(TRAINED))
+    assert Sweep(TRAINED, tmp_path).finished
+
+
+def test_two_sweeps_in_one_folder_do_not_mix(tmp_path):
+    first = Sweep(TRAINED, tmp_path).run()
+    next(first)
+    with pytest.raises(SettingsError, match="Another sweep is at work in"):
+        Sweep(TRAINED, tmp_path)
+    del first
+    same(sweep(TRAINED, tmp_path), sweep(TRAINED))
 
 
 def test_a_damaged_cell_is_computed_again(tmp_path):
     work = Sweep(SMALL, tmp_path)
     for _ in work.run():
         pass
-    path = tmp_path / "unfinished" / "n12.npz"
-    path.write_bytes(path.read_bytes()[:100])
+    path = tmp_path / SUBFOLDER / LOG
+    first, *cells = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([first, cells[0][:100] + "\n", cells[1], cells[2][:-9]]))
     again = Sweep(SMALL, tmp_path)
-    assert again.kept == 2
+    assert again.kept == 1
     same(sweep(SMALL, tmp_path), sweep(SMALL))
 
 
@@ -85,8 +108,10 @@ def test_a_folder_of_other_settings_is_refused_in_one_sentence(tmp_path, change,
 
 def test_a_folder_of_another_version_or_with_another_result_is_refused(tmp_path):
     sweep(SMALL, tmp_path)
-    path = tmp_path / "unfinished" / "sweep.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"torch": "1.0"}))
+    path = tmp_path / SUBFOLDER / LOG
+    first, *cells = path.read_text().splitlines(keepends=True)
+    of = json.loads(first)
+    path.write_text("".join([json.dumps(of | {"done": of["done"] | {"torch": "1.0"}}) + "\n", *cells]))
     with pytest.raises(SettingsError, match="of another version: choose another folder"):
         Sweep(SMALL, tmp_path)
     (tmp_path / "result.json").write_text('{"settings": {"loops": 5, "examples": 9}}')
