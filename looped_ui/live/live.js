@@ -185,6 +185,7 @@ class Live {
       this.output.textContent = caption
       this.button.first.disabled = this.button.back.disabled = this.shown === 0
       this.button.last.disabled = this.button.on.disabled = this.shown === this.last
+      this.button.play.disabled = this.last === 0
     }
     return this.draw()
   }
