@@ -34,8 +34,8 @@ def running_app(log: Path, path: str = "", environment: Mapping[str, str] = os.e
         port = probe.getsockname()[1]
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}",
-             f"--server.baseUrlPath={path}"], cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
+             "--server.baseUrlPath", path], cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:

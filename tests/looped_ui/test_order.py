@@ -54,7 +54,8 @@ def test_a_setting_that_is_drawn_anew_is_read_once_it_is_drawn(monkeypatch):
 
 
 def test_of_two_pictures_side_by_side_the_first_tells_of_the_slider(monkeypatch):
-    drawn_now = dict(drawn(None, monkeypatch, lambda _: open_page("signal", session={"live": True})))
+    # The second waits for the guess of a lesson, where one is open.
+    drawn_now = dict(drawn(None, monkeypatch, lambda _: open_page("signal", session={"live": True}, signal="3")))
     assert "signal_slider" in drawn_now["cloud"]["sliders"]
     assert "sliders" not in drawn_now["training"]
     assert drawn_now["cloud"]["run"] == drawn_now["training"]["run"]
