@@ -30,11 +30,13 @@ class Ahead {
     this.key = key
     this.others = othersThan(key)
     this.pictures = new Map()
+    this.from = null // the page's figure when they were fetched
   }
 
-  keep(key, place, picture) {
+  keep(key, place, picture, from) {
     if (key !== this.key) this.clear(key)
     this.pictures.set(place, picture)
+    this.from = from
   }
 
   at(moved) {
@@ -43,7 +45,8 @@ class Ahead {
 
   // Whether they still belong to the page that shows this figure.
   fits(figure) {
-    return this.others === othersThan(this.key) && [...this.pictures.values()].some(picture => picture.figure === figure)
+    const known = figure === this.from || [...this.pictures.values()].some(picture => picture.figure === figure)
+    return known && this.others === othersThan(this.key)
   }
 
   // The next place that is missing, first in the direction in which the slider was moved.
@@ -317,7 +320,7 @@ class Live {
     if (this.closed) return
     if (run !== this.run) return this.next() // the page has been run since
     if (!pictures) return
-    for (const live of this.row) live.ahead.keep(key, place, pictures[live.data.key])
+    for (const live of this.row) live.ahead.keep(key, place, pictures[live.data.key], live.data.figure)
     const follows = this.moved?.key === key && this.moved.held
     this.wanted ||= follows && !this.sentAhead(this.moved)
     this.next() // comes while this one is drawn
