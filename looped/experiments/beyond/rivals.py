@@ -29,8 +29,9 @@ MOST_LOOPS = 20_000
 """GD++ is followed for so many loops; where it needs more it is left out."""
 DIGITS = 60
 """Decimal digits in which conjugate gradients are counted."""
-CHECKED = ((10.0, tuple(METHODS)[:5]), (100.0, tuple(METHODS)[:5]), (1e4, ("newton", "eagle")))
-"""Condition numbers and algorithms for which the looped transformer itself is run."""
+_RUN = ("gd", "heavy-ball", "newton", "eagle")
+CHECKED = ((10.0, _RUN), (100.0, _RUN), (1e4, _RUN[2:]))
+"""Condition numbers and algorithms for which the looped transformer itself is run; GD++'s numbers are searched."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ def _checks(
             continue
         for name in names:
             loops = counted[name][place]
-            if name == "gd++" or np.isnan(loops):  # its pair of numbers is searched, and counted with
+            if np.isnan(loops):
                 continue
             run = Settings(
                 algorithm=name, loops=int(loops), examples=2 * settings.features, features=settings.features,
