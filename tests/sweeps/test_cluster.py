@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import pytest
 
 from looped import Settings, SettingsError, sweep
 from looped.sweeps.folder import LOG
-from looped.sweeps.workers import each
+from looped.sweeps.workers import client_of, each
 from tests.app import PATIENCE, ROOT, until
 from tests.sweeps.test_sweep import counting
 
@@ -79,6 +80,16 @@ def worker(address, environment=ENVIRONMENT, folder=ROOT):
     options = [address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
     with running("distributed.cli.dask_worker", *options, environment=environment, folder=folder) as process:
         yield process
+
+
+def level():
+    """How grave a message of a worker must be to be written."""
+    return logging.getLogger("distributed.worker").getEffectiveLevel()
+
+
+def test_workers_of_this_machine_write_nothing_beside_what_the_sweep_says():
+    with client_of("", 1) as client:
+        assert [*client.run(level).values()] == [logging.CRITICAL]
 
 
 def test_two_processes_of_this_machine_make_the_same_table(whole):
