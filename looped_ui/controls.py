@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import streamlit as st
@@ -27,30 +28,21 @@ ZERO = "On is 0 in links, files and on the command line. The box shows the numbe
 
 
 class Controls(Linked[S]):
-    """The widgets of one page; those of settings that the link's `hide=` names are not drawn.
+    """The widgets of one page, made as `Linked`; those of settings that the link's `hide=` names are not drawn."""
 
-    Args:
-        page: its name, as in its address.
-        settings: Class of the settings that the controls set.
-        lessons: settings by name of the lesson that a link may ask for; what else the link says comes on top.
-        opening: the lesson of an address that asks for nothing.
-    """
-
-    def __init__(
-        self,
-        page: str,
-        settings: type[S],
-        lessons: Mapping[str, Mapping[str, Any]] | None = None,
-        opening: str = "",
-    ) -> None:
-        super().__init__(page, settings, lessons, opening)
-        self.sliders: dict[str, tuple[str, tuple[Any, ...]]] = st.session_state.setdefault(f"{page}.sliders", {})
+    @cached_property
+    def sliders(self) -> dict[str, tuple[str, tuple[Any, ...]]]:
         """By key of each slider: the setting, and its value at every place; no place before it is drawn."""
+        known: dict[str, tuple[str, tuple[Any, ...]]] = st.session_state.setdefault(f"{self.page}.sliders", {})
         for name, field in self.fields.items():
             if field.log or field.places:
-                self.sliders.setdefault(f"{field.key}_slider", (name, ()))
-        self.places: dict[str, tuple[DeltaGenerator, str]] = {}
+                known.setdefault(f"{field.key}_slider", (name, ()))
+        return known
+
+    @cached_property
+    def places(self) -> dict[str, tuple[DeltaGenerator, str]]:
         """By setting: where `show_measured` draws, and why the control has no effect; empty where it has one."""
+        return {}
 
     def number(self, name: str, *, unused: str = "", measured: bool = False) -> None:
         """A number for the setting `name` and, where its range spans decades, a logarithmic slider that only sets it.

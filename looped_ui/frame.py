@@ -64,26 +64,22 @@ class Page(Generic[S]):
             The settings that the controls show.
         """
         settings, changed = self.controls.read(without)
+        with self.above:
+            show_repairs(settings)
+            for sentence in refused:
+                st.error(plain(sentence))
+            for sentence in changed:
+                st.warning(plain(sentence))
         if not self.embedded:
             with self.top_line:
                 st.title(self.experiment.title, width="stretch")
                 _glossary(self.experiment.name)
                 in_large_type()
             with self.above:
-                self._say_what_was_changed(settings, [*refused], changed)
                 said = caption(settings) if caption else self.words("Caption")
                 st.caption(typeset(said), help=meanings(self.experiment.name, said))
                 lesson_panel(self.controls, self.lessons, self.below, said)
-        else:
-            self._say_what_was_changed(settings, [*refused], changed)
         return settings
-
-    def _say_what_was_changed(self, settings: S, refused: list[str], changed: list[str]) -> None:
-        show_repairs(settings)
-        for sentence in refused:
-            st.error(plain(sentence))
-        for sentence in changed:
-            st.warning(plain(sentence))
 
     def outcome(self, sentence: str) -> None:
         """Draw what came out in one sentence; while the lesson's question waits for a guess, that it is said then."""

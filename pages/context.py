@@ -195,7 +195,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     of = settings if result is None else result.settings
     at = asked_loops(of)
     curve, revealed = guess(page.experiment.name, len(at)), result is not None and shown(page.experiment.name)
-    own = computed()
+    own, told = computed(), curve if made() else ()
 
     def found(changes: Mapping[str, Any]) -> ContextResult:
         assert result is not None
@@ -207,14 +207,14 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
         if not revealed:
             return guess_chart(of, now)
         measured = found(changes)
-        return guess_chart(measured.settings, now if made() else (), measured)
+        return guess_chart(measured.settings, told, measured)
 
     def condition(changes: Mapping[str, Any]) -> Picture:
         drawn = chart(CONDITION, found({name: changes[name] for name in changes if not name.isdigit()}))
         assert drawn is not None
         return drawn
 
-    heading = "Your guess, and what was measured" if made() else "What was measured"
+    heading = "Your guess, and what was measured" if told else "What was measured"
     charts = {"need": (heading if revealed else "Draw your guess: click or drag", need)}
     if result is not None and (revealed or not controls.to_guess):
         charts["kappa"] = CONDITION, condition
@@ -224,7 +224,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     if revealed:
         assert result is not None
         with st.container(horizontal=True, wrap=False):
-            st.markdown(needs(result, curve if made() else ()), width="stretch")
+            st.markdown(needs(result, told), width="stretch")
             if not answered(page.experiment.name):
                 st.button("Guess again", key="guess_again", on_click=hide)
         return

@@ -1,6 +1,6 @@
 """Pictures that a browser asks for while a slider is moved: one request each, and no run of the page.
 
-What draws them is the page's own function, under a name that only its visitor knows, for as long as the session lives.
+What draws them is the page's own function, under a name that only its visitor knows, for as long as the page is open.
 """
 
 import json

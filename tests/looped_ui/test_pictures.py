@@ -6,12 +6,14 @@ import json
 import anyio
 import pytest
 from starlette.requests import Request
+from streamlit.runtime.state import session_state_proxy
 
 from looped import Settings, compare
 from looped.experiments.compare.stage import stage
 from looped.fields import SettingsError
 from looped_ui import kept
 from looped_ui.live.pictures import Row, answer, as_json
+from tests.app import open_page
 
 SETTINGS = Settings(loops=5, examples=6, features=2)
 
@@ -86,6 +88,24 @@ def test_a_request_that_waited_while_the_page_was_run_again_gets_nothing(row):
     statuses = []
     anyio.run(wait_for_the_row)
     assert statuses == [204]
+
+
+@pytest.mark.parametrize(
+    ("page", "query"), [("compare", {"v": "1"}), ("context", {"guess": "9,5,2"}), ("signal", {"signal": "3"}),
+                        ("beyond", {"v": "1"})],
+)  # fmt: skip
+def test_pictures_read_nothing_of_the_session_when_they_are_drawn(page, query, monkeypatch):
+    """Outside of a run of the page Streamlit would hand out an empty session, the same to all."""
+    rows = open_page(page, {"live": True}, **query).session_state["pictures_rows"]
+    monkeypatch.setattr(session_state_proxy, "get_session_state", lambda: pytest.fail("the session was read"))
+    for row in rows.values():
+        _, charts, sliders = row.shown
+        for slider, (_, stops) in sliders.items():
+            if stops:
+                assert json.loads(row.at(slider, 0, str(row.run))).keys() == charts.keys()
+                assert json.loads(row.at(slider, len(stops) - 1, str(row.run))).keys() == charts.keys()
+    if page == "context":
+        assert "your guess" in json.loads(rows["need"].at("T_slider", 0, str(rows["need"].run)))["need"]["figure"]
 
 
 def test_what_is_the_visitor_s_own_is_kept_in_the_session_that_asks(monkeypatch):
