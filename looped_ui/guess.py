@@ -12,6 +12,8 @@ from looped_ui.live import Drawn
 
 KEY = "guess"
 """Its name in the link."""
+NONE = (0.0,)
+"""What stands there if the measurement was shown and nothing had been guessed."""
 CURVE, TEXT, LESSON = "guess_curve", "guess_shown", "guess_lesson"
 """Names in the session: the guess, its text in the link once the measurement is shown, and the lesson it is for."""
 MOST = 3
@@ -41,7 +43,7 @@ def guess(page: str, count: int) -> Curve:
 
 def made() -> bool:
     """Whether the visitor has drawn or set a guess, or came with one in the link."""
-    return CURVE in st.session_state
+    return bool(st.session_state.get(CURVE))
 
 
 def shown(page: str) -> bool:
@@ -79,7 +81,7 @@ def reveal(page: str) -> None:
 
 
 def _show(page: str) -> None:
-    curve = st.session_state.get(CURVE, (START, START, START))
+    curve = st.session_state.get(CURVE) or NONE
     st.session_state.update({TEXT: ",".join(f"{value:g}" for value in curve), LESSON: lesson_now(page)})
 
 

@@ -128,6 +128,15 @@ def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_ane
     assert "Guess again" not in [button.label for button in at.button]
 
 
+def test_a_link_made_where_nothing_was_guessed_shows_what_was_measured_and_no_guess():
+    at = press(open_page("context"), "Show what was measured")
+    link = {key: text for key, (text,) in at.query_params.items()}
+    for shown in (at, open_page("context", **link)):
+        assert "half of the prompts need n/d" in texts(shown)
+        assert "(your guess" not in texts(shown)
+        assert "your guess" not in lines(spec(shown, "need"))
+
+
 def test_the_link_carries_the_guess_but_not_that_for_a_class_that_guesses_nor_another_pages():
     at = open_page("context", session={"context_share": True}, guess="20,5,2")
     assert ["guess=20%2C5%2C2" in code.value for code in at.code] == [True, True]
