@@ -5,6 +5,7 @@ import gc
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -21,6 +22,7 @@ from looped.experiments.beyond.result import beyond as find_beyond
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.compare import inside, modes
 from looped.experiments.compare.charts import error_chart, prediction_chart
+from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.summary import Summary, summarise
 from looped.experiments.context import cells
@@ -79,6 +81,50 @@ def comparison(
         summary = summarise(result)
         sizes = {name: Measured(value) for name, value in summary.measured().items()}
         return View(summary, error_chart(result), predictions, sizes | result.algorithm.measured())
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is run for the settings of the first page, and what it gives."""
+
+    settings: Settings
+    identity: tuple[str, ...]
+    table: tables.Table | None
+    first: int
+    """How many of the prompts are run so far."""
+
+    def result(self) -> Comparison:
+        """The run itself, with all its arrays."""
+        return kept_comparison(self.settings, self.identity, self.table, self.first)
+
+    def all_of_it(self) -> Comparison:
+        """The run on all of its prompts."""
+        return kept_comparison(self.settings, self.identity, self.table, self.settings.prompts)
+
+    @property
+    def whole(self) -> View:
+        """The same of all of its prompts."""
+        return comparison(self.settings, self.identity, self.table, self.settings.prompts)
+
+    @cached_property
+    def view(self) -> View:
+        """What the page shows of it below the picture."""
+        return comparison(self.settings, self.identity, self.table, self.first)
+
+
+def run(settings: Settings, table: tables.Table | None, pages: int, known: int = 0) -> Run:
+    """The settings on as many prompts as the page can wait for; refused, if at all, when a result is asked for.
+
+    The others are run beside the page; so many of them are `known`. Where the limits do not allow as many as are set,
+    as many are drawn as fit. The time for a slider move is shared by so many `pages`.
+    """
+    if table is not None:
+        identity = (table.name, table.digest, table.reading, table.target, *table.columns)
+        return Run(settings, identity, table, settings.prompts)
+    allowed = most_prompts(settings)
+    if 0 < allowed < settings.prompts:
+        settings = settings.replace(prompts=allowed)
+    return Run(settings, (), None, max(1, most_prompts(settings, quick=pages), known))
 
 
 @kept(entries=8, mebibytes=128)

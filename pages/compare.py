@@ -1,8 +1,6 @@
 """Page 1: a constructed looped transformer next to explicit gradient descent, on the same prompts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import streamlit as st
@@ -11,14 +9,13 @@ from looped import export, tables
 from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts, words
-from looped.experiments.compare.cost import most_prompts
 from looped.experiments.compare.lessons import OPENING
-from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.stage import stage
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
 from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
-from looped_ui import backend, busy
+from looped_ui import busy
+from looped_ui.backend import Run, run
 from looped_ui.close_up import close_up
 from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
@@ -144,7 +141,7 @@ def equation(settings: Settings, summary: Summary) -> None:
 def error_figure(done: "Run") -> None:
     """Draw the main chart and the held curves; a display switch changes the drawing alone."""
     settings, view = done.settings, done.view
-    curves = held(lambda settings: run(settings, None).whole.errors)
+    curves = held(lambda settings: run(settings, None, AT_ONCE).whole.errors)
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -188,60 +185,16 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
         figure(predictions, "predictions")
 
 
-@dataclass(frozen=True)
-class Run:
-    """What is run for the settings of the page, and what it gives."""
-
-    settings: Settings
-    identity: tuple[str, ...]
-    table: tables.Table | None
-    first: int
-    """How many of the prompts are run so far."""
-
-    def result(self) -> Comparison:
-        """The run itself, with all its arrays."""
-        return backend.kept_comparison(self.settings, self.identity, self.table, self.first)
-
-    def all_of_it(self) -> Comparison:
-        """The run on all of its prompts."""
-        return backend.kept_comparison(self.settings, self.identity, self.table, self.settings.prompts)
-
-    @property
-    def whole(self) -> backend.View:
-        """The same of all of its prompts."""
-        return backend.comparison(self.settings, self.identity, self.table, self.settings.prompts)
-
-    @cached_property
-    def view(self) -> backend.View:
-        """What the page shows of it below the picture."""
-        return backend.comparison(self.settings, self.identity, self.table, self.first)
-
-
-def run(settings: Settings, table: tables.Table | None, known: int = 0) -> Run:
-    """The settings on as many prompts as the page can wait for; refused, if at all, when a result is asked for.
-
-    The others are run beside the page; so many of them are `known`. Where the limits do not allow as many as are set,
-    as many are drawn as fit.
-    """
-    if table is not None:
-        identity = (table.name, table.digest, table.reading, table.target, *table.columns)
-        return Run(settings, identity, table, settings.prompts)
-    allowed = most_prompts(settings)
-    if 0 < allowed < settings.prompts:
-        settings = settings.replace(prompts=allowed)
-    return Run(settings, (), None, max(1, most_prompts(settings, quick=AT_ONCE), known))
-
-
 def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
     """Draw the main picture with its verdict, or the sentence why the settings cannot be run."""
     known = ready(settings)
 
     def picture(changes: Mapping[str, Any]) -> Picture:
-        return stage(run(settings.replace(**changes), table, 0 if changes else known).result())
+        return stage(run(settings.replace(**changes), table, AT_ONCE, 0 if changes else known).result())
 
     with page.picture:
         try:
-            done = run(settings, table, known)
+            done = run(settings, table, AT_ONCE, known)
             summary = done.view.summary
         except SettingsError as error:
             st.error(plain(str(error)))
