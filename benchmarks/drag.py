@@ -65,12 +65,16 @@ def press(page: Page, presses: int) -> list[float]:
 
 
 def drag(page: Page, key: str) -> tuple[float, float]:
-    """Pictures a second while a slider is dragged to and fro, and the longest wait for one, seconds."""
+    """Pictures a second while a slider is dragged to and fro, and the longest wait for one, seconds.
+
+    Every move of the pointer goes on to the slider's next place: a pointer that rests at a place asks for no picture.
+    """
     box = page.locator(f".st-key-{key} [data-testid=stSlider]").bounding_box()
     assert box is not None
     middle, left, width = box["y"] + box["height"] / 2, box["x"] + 10, box["width"] - 20
     at = page.locator(f".st-key-{key} input[type=range]")
-    share = float(at.input_value()) / float(at.get_attribute("max") or 1)
+    places = int(at.get_attribute("max") or 1)
+    share = float(at.input_value()) / places
     page.evaluate(
         """() => {
             const root = document.querySelector('.looped-live')
@@ -85,7 +89,7 @@ def drag(page: Page, key: str) -> tuple[float, float]:
     began, step = time.perf_counter(), 0
     while time.perf_counter() - began < DRAG_SECONDS:
         step += 1
-        page.mouse.move(left + width * abs((step / 80) % 2 - 1), middle)
+        page.mouse.move(left + width * abs((step / places) % 2 - 1), middle)
     page.mouse.up()
     drawn = page.evaluate("window.drawn")
     waits = [b - a for a, b in itertools.pairwise(drawn)]
