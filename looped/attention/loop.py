@@ -96,20 +96,24 @@ class LoopedTransformer(nn.Module):
 
     def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor, n: int) -> Tensor:
         # The layer without copying the examples it leaves alone, for as many prompts at a time as the processor's cache
-        # holds: every loop reads all of their examples twice.
-        together = max(1, CACHE_BYTES // tokens[0].nbytes)
+        # holds: every loop reads keys and values of all of their examples.
+        many = self.loops > weights.width  # more than it costs to put Q and P into them
+        together = max(1, CACHE_BYTES // (tokens[0].nbytes * (1 + many)))
         scale = (step_size / n)[:, None, None]
         maps = weights.maps(step_size)
         queries = tokens.new_empty(self.loops + 1, *tokens.shape[:2])
         for first in range(0, len(tokens), together):
             part = slice(first, first + together)
-            examples, query = tokens[part, :, :-1], tokens[part, None, :, -1]  # the query as a row, (B, 1, D)
-            write = -scale[part] * weights.P.mT
+            keys, query = tokens[part, :, :-1], tokens[part, None, :, -1]  # the query as a row, (B, 1, D)
+            values, Qt, write = keys.mT, weights.Q.mT, -scale[part] * weights.P.mT
+            ends = None if many else (Qt, write)
+            if many:
+                keys, values = Qt @ keys, values @ write
             beside = [(matrix, factor[part]) for matrix, factor in maps]
-            queries[0, part] = query[:, 0]
-            for t in range(self.loops):
-                query = self.layer.answer(examples, query, weights.Q.mT, write, beside)
-                queries[t + 1, part] = query[:, 0]
+            history = [query]
+            for _ in range(self.loops):
+                history.append(self.layer.answer(history[-1], keys, values, ends, beside))
+            queries[:, part] = torch.cat(history, dim=1).transpose(0, 1)
         return queries
 
     def _from_state(self, tokens: Tensor, weights: Weights, step_size: Tensor) -> Tensor:
