@@ -3,6 +3,7 @@
 Axis order everywhere: B prompts, n examples, d features.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,11 @@ from torch import Tensor
 from looped.fields import SettingsError
 from looped.settings import Settings
 from looped.tables import Table
+
+AT_ONCE = 16
+"""Normal numbers that PyTorch makes together."""
+STEPPED_OVER = 2**16
+"""Numbers that are stepped over together: half a mebibyte of bits."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,7 @@ def draw(settings: Settings, first: int | None = None) -> Prompts:
 
     def each(*shape: int) -> Tensor:
         """Numbers for every prompt: those of the first are the same, however many are wanted."""
-        return normal(B, *shape)[:first]
+        return first_normals(generator, B, shape, B if first is None else min(first, B))
 
     covariance = None
     if settings.data == "gaussian":
@@ -196,6 +202,34 @@ def draw(settings: Settings, first: int | None = None) -> Prompts:
         y = y + settings.noise * each(n)
     dtype = getattr(torch, settings.dtype)
     return Prompts(X=X.to(dtype), y=y.to(dtype), w_star=w_star.to(dtype), covariance=covariance)
+
+
+def first_normals(generator: torch.Generator, rows: int, shape: tuple[int, ...], first: int) -> Tensor:
+    """The first rows of `torch.randn(rows, *shape)` in float64, and the generator as that leaves it.
+
+    PyTorch makes 16 standard normal numbers at a time of 64 random bits each, and the last 16 anew where they do not
+    come out even; of the rows that are not wanted it is the bits alone that are drawn, in a sixth of the time.
+
+    Args:
+        generator: one of the processor.
+        rows: how many rows there are, at least 1.
+        shape: that of a row.
+        first: how many are wanted, at most `rows`.
+
+    Returns:
+        (first, *shape).
+    """
+    size = math.prod(shape)
+    numbers, wanted = rows * size, -(-first * size // AT_ONCE) * AT_ONCE
+    left = numbers - wanted
+    if left < AT_ONCE:
+        return torch.randn(rows, *shape, generator=generator, dtype=torch.float64)[:first]
+    made = torch.randn(wanted, generator=generator, dtype=torch.float64)[: first * size]
+    left += AT_ONCE * (numbers % AT_ONCE > 0)
+    bits = torch.empty(min(left, STEPPED_OVER), dtype=torch.int64)
+    for start in range(0, left, STEPPED_OVER):
+        bits[: left - start].random_(generator=generator)
+    return made.reshape(first, *shape)
 
 
 def from_table(table: Table, settings: Settings) -> Prompts:

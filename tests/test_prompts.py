@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looped import Settings
-from looped.prompts import Prompts, draw, eigenvalues
+from looped.prompts import Prompts, draw, eigenvalues, first_normals
 
 SHAPES = ["geometric", "linear", "two-level", "outlier"]
 
@@ -28,6 +28,24 @@ def test_the_condition_number_is_exact_for_any_size(n, d, kappa, shape, seed):
     batch = draw(Settings(examples=n, features=d, condition_number=kappa, spectrum=shape, prompts=2, seed=seed))
     asked = kappa if min(n, d) > 1 else 1.0
     assert batch.spectrum.condition_number.tolist() == pytest.approx([asked] * 2, rel=1e-8)
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 40), st.lists(st.integers(1, 12), max_size=3).map(tuple), st.data())
+def test_the_first_of_many_normal_numbers_are_those_of_all_of_them_and_what_follows_is_the_same(rows, shape, data):
+    first = data.draw(st.integers(1, rows))
+    some, every = (torch.Generator().manual_seed(7) for _ in range(2))
+    wanted = torch.randn(rows, *shape, generator=every, dtype=torch.float64)[:first]
+    assert torch.equal(first_normals(some, rows, shape, first), wanted)
+    after = [torch.randn(3, generator=generator, dtype=torch.float64) for generator in (some, every)]
+    assert torch.equal(*after)
+
+
+def test_many_normal_numbers_are_stepped_over_in_parts():
+    some, every = (torch.Generator().manual_seed(7) for _ in range(2))
+    wanted = torch.randn(64, 3_001, generator=every, dtype=torch.float64)[:1]
+    assert torch.equal(first_normals(some, 64, (3_001,), 1), wanted)
+    assert torch.equal(torch.rand(3, generator=some), torch.rand(3, generator=every))
 
 
 @pytest.mark.parametrize(
