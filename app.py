@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+import streamlit.net_util
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -92,5 +93,7 @@ async def picture(request: Request) -> Response:
 if __name__ == "__main__":
     run()
 else:
+    # For a page of another site that connects, Streamlit would ask a server outside for its own address, all waiting.
+    streamlit.net_util.get_external_ip = lambda: None
     PICTURES = make_url_path(st.get_option("server.baseUrlPath"), "picture/{row}/{run}/{slider}/{place}")
     app = st.App(__file__, routes=[Route(PICTURES, picture)])
