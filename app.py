@@ -13,6 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from streamlit.url_util import make_url_path
 
+from looped_ui import memory
+
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
 # a line ends, and have another typeface than the text they stand in. Plotly writes powers of ten and titles of axes
@@ -95,5 +97,6 @@ if __name__ == "__main__":
 else:
     # For a page of another site that connects, Streamlit would ask a server outside for its own address, all waiting.
     streamlit.net_util.get_external_ip = lambda: None
+    memory.keep_low()
     PICTURES = make_url_path(st.get_option("server.baseUrlPath"), "picture/{row}/{run}/{slider}/{place}")
     app = st.App(__file__, routes=[Route(PICTURES, picture)])

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from looped.experiments import EXPERIMENTS
-from looped_ui.kept import OWN, Store, kept, weigh
+from looped_ui.kept import OWN, OWN_SHARE, Store, kept, of, weigh
 from tests.app import PATIENCE, open_page
 
 
@@ -25,6 +25,29 @@ def test_the_least_lately_used_goes_first_beyond_entries_and_beyond_bytes():
     assert [*store._kept] == ["f"]
     store.get("g", lambda: np.zeros(1))
     assert [*store._kept] == ["g"]
+
+
+def test_what_ends_in_an_error_leaves_nothing_and_costs_no_other_its_place():
+    store = Store(entries=2, bytes=1000)
+    store.get("good", lambda: "kept")
+    for key in range(10):
+        with pytest.raises(ZeroDivisionError):
+            store.get(key, lambda: 1 / 0)
+    assert len(store) == 1
+    store.get("another", lambda: "kept")
+    assert store.get("good", lambda: pytest.fail("it was kept")) == "kept"
+
+
+def test_a_visitor_alone_keeps_a_part_of_the_bytes_that_all_keep_together():
+    @kept(entries=9, mebibytes=1, own=lambda _: True)
+    def zeros(number):
+        return np.zeros(number)
+
+    with of(stores := {}):
+        for number in range(10_000, 10_009):
+            zeros(number)
+    assert sum(store.weight for store in stores.values()) <= OWN_SHARE * 2**20
+    assert len(zeros.shared) == 0
 
 
 def test_an_error_is_not_kept_and_two_who_ask_at_once_wait_for_one_result():
