@@ -1,5 +1,6 @@
 """What is kept: the last used results, within entries and bytes, made once; a visitor's own in the session alone."""
 
+import ast
 import threading
 
 import numpy as np
@@ -8,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from looped.experiments import EXPERIMENTS
 from looped_ui.kept import OWN, OWN_SHARE, Store, kept, of, weigh
-from tests.app import PATIENCE, open_page
+from tests.app import PATIENCE, ROOT, open_page
 
 
 def test_the_least_lately_used_goes_first_beyond_entries_and_beyond_bytes():
@@ -85,6 +86,26 @@ def test_arguments_with_an_underscore_are_not_in_the_key():
 def test_views_of_one_array_weigh_what_the_array_does():
     array = np.zeros(1000)
     assert weigh({"a": array[:5], "b": [array[7:], array]}) - weigh({"a": 0, "b": [0, 0]}) == 8000
+
+
+FEW = {"_pools": "names of libraries", "_read": "stored files", "_sections": "files of text"}
+"""Functions whose every result is kept, and what their few arguments are."""
+
+
+def test_no_other_function_keeps_its_result_for_every_argument_that_it_was_ever_given():
+    paths = [
+        ROOT / "app.py",
+        *(path for part in ("looped", "looped_ui", "pages") for path in (ROOT / part).rglob("*.py")),
+    ]
+    functions = [
+        node for path in paths for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+    ]
+    without_end = {
+        function.name for function in functions
+        if {*map(ast.unparse, function.decorator_list)} & {"cache", "functools.cache"}
+        and ast.unparse(function.args)
+    }  # fmt: skip
+    assert without_end == {*FEW}
 
 
 def test_results_of_a_table_that_a_visitor_brought_are_no_other_visitors():

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,7 @@ def train_alone(settings: TrainSettings, share: float) -> Iterator[Alone | None]
     yield Alone(_typical(trainer.model, stream), whole)
 
 
-@cache
+@lru_cache(maxsize=256)
 def level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, np.ndarray]:
     """Medians of ‖w_T − w*‖² by name, to stand beside the loss of a batch: ascending, on the same sets of prompts."""
     stream, d, T = stream_of(settings), settings.features, settings.loops
