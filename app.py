@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+import streamlit.net_util
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from streamlit.url_util import make_url_path
+
+from looped_ui import memory
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
@@ -92,5 +95,8 @@ async def picture(request: Request) -> Response:
 if __name__ == "__main__":
     run()
 else:
+    # For a page of another site that connects, Streamlit would ask a server outside for its own address, all waiting.
+    streamlit.net_util.get_external_ip = lambda: None
+    memory.keep_low()
     PICTURES = make_url_path(st.get_option("server.baseUrlPath"), "picture/{row}/{run}/{slider}/{place}")
     app = st.App(__file__, routes=[Route(PICTURES, picture)])

@@ -2,19 +2,23 @@
 
 `python benchmarks/soak.py [--reruns 20000] [--sessions 200] [--at-once 8]`. Each session opens a page, moves its
 sliders, and goes, every fourth by a connection that breaks off; on the page that trains every second one begins a
-training. A line for every five per cent says how much memory, how many threads and how many open files the server has.
-Memory is to be flat within 10 % after the first 2,000 runs, threads and files are to be back at the start when all have
-gone. The exit status is 1 where that does not hold, or where a page showed an error.
+training. A line for every five per cent says how much memory, how many threads and how many open files the server has;
+memory is the mean since the line before, since it rises and falls by a fifth while runs come and go.
+It is to be flat within 10 % after the first 2,000 runs, threads and files are to be back at the start when all have
+gone. The exit status is 1 where that does not hold, or where a page showed an error. An hour and a half on a core that
+other work shares; Ctrl-C ends it and gives the verdict on what was run.
 """
 
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 from load import PAGES, usage
 from start import ROOT, Server, serving
@@ -41,12 +45,16 @@ class Soak:
     done: int = 0
     came: int = 0
     memory: dict[int, float] = field(default_factory=dict)
-    """Resident MiB at each line, by runs."""
+    """Mean resident MiB since the line before, by runs."""
+    since: list[float] = field(default_factory=list)
+    """Resident MiB after each run since the last line."""
+    ends: bool = False
+    """Whether no more sessions are to come, and those that are there are to go."""
     wrong: list[str] = field(default_factory=list)
 
     async def visit(self) -> None:
         """Sessions one after the other, until enough have come."""
-        while self.came < self.sessions:
+        while self.came < self.sessions and not self.ends:
             number, self.came = self.came, self.came + 1
             visitor = Visitor(self.server.address, PAGES[number % len(PAGES)])
             try:
@@ -54,8 +62,11 @@ class Soak:
                 if visitor.page == "train" and number % (2 * len(PAGES)) < len(PAGES):
                     await visitor.press("Train")
                 for _ in range(self.reruns // self.sessions):
+                    if self.ends:
+                        break
                     await visitor.move()
                     self.done += 1
+                    self.since.append(usage([self.server.pid]).memory)
                     if self.done % max(1, self.reruns // 20) == 0:
                         self.say()
                 await (visitor.drop() if number % 4 == 3 else visitor.close())
@@ -66,11 +77,13 @@ class Soak:
     def say(self) -> None:
         """One line on what the server has now."""
         now = usage([self.server.pid])
-        self.memory[self.done] = now.memory
+        self.memory[self.done] = mean = fmean(self.since)
         print(
-            f"{self.done:6,} reruns, {self.came:4} sessions: {now.memory:5.0f} MiB, {now.threads} threads, "
+            f"{self.done:6,} reruns, {self.came:4} sessions: {mean:5.0f} MiB ({min(self.since):.0f} to "
+            f"{max(self.since):.0f}), {now.threads} threads, "
             f"{now.files} files, {now.cpu:.0f} s CPU", flush=True,
         )  # fmt: skip
+        self.since.clear()
 
 
 async def leave(server: Server, rest: float) -> None:
@@ -90,11 +103,12 @@ async def soak(server: Server, reruns: int, sessions: int, at_once: int, rest: f
     before, began = usage([server.pid]), time.monotonic()
     print(f"before: {before.memory:.0f} MiB, {before.threads} threads, {before.files} files", flush=True)
     run = Soak(server, reruns, sessions)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: setattr(run, "ends", True))
     await asyncio.gather(*(run.visit() for _ in range(at_once)))
     await leave(server, rest)
     after = usage([server.pid])
     settled = [memory for done, memory in run.memory.items() if done >= min(SETTLED, reruns // 2)]
-    grown = max(settled) / settled[0] - 1
+    grown = max(settled) / settled[0] - 1 if settled else float("nan")
     print(
         f"after: {after.memory:.0f} MiB, {after.threads} threads, {after.files} files; {run.done:,} reruns of "
         f"{run.came} sessions in {time.monotonic() - began:.0f} s, memory {grown:+.1%} since "

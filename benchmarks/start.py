@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,12 +44,14 @@ class Server(NamedTuple):
 
 
 @contextlib.contextmanager
-def serving(folder: Path, log: Path = Path(os.devnull)) -> Iterator[Server]:
+def serving(
+    folder: Path, log: Path = Path(os.devnull), streamlit: Sequence[str] = ("-m", "streamlit")
+) -> Iterator[Server]:
     """`streamlit run app.py` in a folder, as soon as it answers; what it says is added to the log."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    run = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", address.rpartition(":")[2]]
+    run = [sys.executable, *streamlit, "run", "app.py", "--server.port", address.rpartition(":")[2]]
     with (
         log.open("a") as out,
         subprocess.Popen(run, cwd=folder, env=ENVIRONMENT, stdout=out, stderr=subprocess.STDOUT) as server,

@@ -96,6 +96,11 @@ class Visitor:
         with contextlib.suppress(websockets.ConnectionClosed):
             await self._listener
 
+    async def fall_silent(self) -> None:
+        """Lose the connection without a word: it stays open, and nobody answers."""
+        self._stop_timers(list(self._timers))
+        self.socket.transport.pause_reading()
+
     async def run(self, *said: WidgetState, fragment: str = "") -> None:
         """Say something of widgets, and wait for the end of the run that follows."""
         while not self._finished.empty():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, field
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -394,7 +394,7 @@ def log_axis(title: str, digits: str | None = None, values: np.ndarray | None = 
     return axis | {"range": limits, **ticks}
 
 
-@cache
+@lru_cache(maxsize=64)
 def _grid(**sizes: Any) -> dict[str, Any]:
     from plotly.subplots import make_subplots
 

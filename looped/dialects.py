@@ -52,7 +52,7 @@ class Dialect(CheckedSettings):
     row_names: str = setting(
         "auto", key="row-names", label="Row names", kind="choice", choices=named("auto", "yes", "no"),
         help="Whether the first column of the CSV names the rows and is left out. auto: yes, where that column has "
-        "no name, as R and pandas write it.",
+        "no name, as R and pandas write it, or holds a word of its own in each row.",
     )  # fmt: skip
     encoding: str = setting(
         "auto", key="encoding", label="Encoding", kind="choice",
@@ -132,7 +132,8 @@ def read(content: bytes, name: str, dialect: Dialect) -> Grid:
         if len(record) > width:
             raise _ragged(name, line, len(record), width)
     rows = [record + [""] * (width - len(record)) for record in records[body:]]
-    left = int(dialect.row_names == "yes" or (dialect.row_names == "auto" and not names[0]))
+    named = not names[0] or (width > 2 and _are_words([row[0] for row in rows]))
+    left = int(dialect.row_names == "yes" or (dialect.row_names == "auto" and named))
     if left:
         skipped.append(f"the first column ({brief(names[0]) or 'no name'}), which names the rows")
     elif not names[0]:
@@ -222,6 +223,11 @@ def _are_row_names(column: list[str], text: str, dialect: Dialect) -> bool:
     quoted = text.count('\n"') >= len(column)
     words = len(set(column)) == len(column) and not any(map(is_any_number, column))
     return numbered or quoted or words
+
+
+def _are_words(column: list[str]) -> bool:
+    """True where every cell begins with a letter, stands for no missing value, and is another one."""
+    return len({*column}) == len(column) > 0 and all(cell[:1].isalpha() and not is_missing(cell) for cell in column)
 
 
 def _names_in_comment(comments: list[str], separator: str, width: int) -> list[str]:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 SMALLEST = 1e-3
@@ -313,7 +313,7 @@ def as_number(value: object) -> float:
     return float(text)
 
 
-@cache
+@lru_cache(maxsize=256)
 def stops(low: float, high: float, default: float, whole: bool) -> tuple[float, ...]:
     """Round numbers from low to high, the default among them; from 0 on, those of the last three decades."""
     decades = range(math.floor(math.log10(low or high / 1000)), math.ceil(math.log10(high)) + 1)

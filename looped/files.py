@@ -35,6 +35,32 @@ def in_one_move(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Hold a folder against other processes as long as this lasts; whether no other holds it.
+
+    The system frees it when the process ends, however it ends, and no file says so. Where the system has no such lock,
+    no folder is held.
+    """
+    place = None
+    try:
+        place = os.open(folder, os.O_RDONLY)
+        import fcntl
+
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        free = False
+    except (ImportError, OSError):  # Windows; a folder of another machine, or one that may not be read
+        free = True
+    else:
+        free = True
+    try:
+        yield free
+    finally:
+        if place is not None:
+            os.close(place)
+
+
 def finite(value: float) -> float | None:
     """A number as JSON can hold it: None in place of NaN and the infinities."""
     return float(value) if math.isfinite(value) else None

@@ -270,7 +270,11 @@ def choose(sheet: Sheet, target: str, columns: tuple[str, ...] = ()) -> Table:
         )
     for column in (*columns, target):
         if trouble := sheet.troubles.get(column):
-            remedy = "choose another target" if column == target else "leave it out of the features or correct it"
+            remedy = (
+                "choose another target"
+                if column == target
+                else "leave it out by naming the other features, or correct it"
+            )
             raise refuse(f"Column '{brief(column)}' of {shown} {trouble}: {remedy}.")
     values = sheet.frame[[*columns, target]].to_numpy(dtype=np.float64)
     return Table(

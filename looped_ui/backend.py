@@ -58,7 +58,7 @@ class View:
     """What the run made of settings that its data decide, or that have a name in place of a number."""
 
 
-@kept(entries=32, mebibytes=256, own=brought)
+@kept(entries=32, mebibytes=96, own=brought)
 def kept_comparison(
     settings: Settings, data: tuple[str, ...], _table: tables.Table | None, first: int | None = None
 ) -> Comparison:
@@ -68,7 +68,7 @@ def kept_comparison(
         return compare(settings, _table, first)
 
 
-@kept(entries=256, mebibytes=128, own=brought)
+@kept(entries=256, mebibytes=32, own=brought)
 def comparison(
     settings: Settings, data: tuple[str, ...], _table: tables.Table | None, first: int | None = None
 ) -> View:
@@ -127,7 +127,7 @@ def run(settings: Settings, table: tables.Table | None, pages: int, known: int =
     return Run(settings, (), None, max(1, most_prompts(settings, quick=pages), known))
 
 
-@kept(entries=8, mebibytes=128)
+@kept(entries=8, mebibytes=32)
 def sweep(settings: context.ContextSettings) -> context.ContextResult:
     """A small sweep over n/d."""
     with turn():
@@ -141,14 +141,14 @@ def sweep_measured(settings: context.ContextSettings) -> Mapping[str, Measured]:
         return cells.measured(settings)
 
 
-@kept(entries=256, mebibytes=64)
+@kept(entries=256, mebibytes=32)
 def sweep_chart(heading: str, settings: context.ContextSettings, _result: context.ContextResult) -> Picture | None:
     """One chart of a sweep; `settings` stand for the result in the cache's key."""
     del settings
     return CHARTS[heading][0](_result)
 
 
-@kept(entries=16, mebibytes=128)
+@kept(entries=16, mebibytes=32)
 def beyond(settings: BeyondSettings) -> BeyondResult:
     """The answer to a question of the page Beyond."""
     with turn():
@@ -164,7 +164,7 @@ class Look:
     inside: inside.Inside
 
 
-@kept(entries=16, mebibytes=128, own=brought)
+@kept(entries=16, mebibytes=64, own=brought)
 def look(
     settings: Settings, data: tuple[str, ...], prompt: int, _table: tables.Table | None, first: int | None = None
 ) -> Look:

@@ -82,7 +82,7 @@ class Controls(Linked[S]):
             state[key] = value
         # Its value is given as well: a browser that misses what the state says falls back to it and reports it.
         st.select_slider(
-            f"{field.label} (slider)", places, value, key=key, format_func=lambda stop: f"{stop:g}",
+            f"{field.label} (slider)", places, value, key=key, format_func=_written,
             label_visibility="collapsed", on_change=self._take, args=(name, key), disabled=disabled,
         )  # fmt: skip
 
@@ -184,8 +184,9 @@ class Controls(Linked[S]):
         self.set({name: value})
 
     def _take_mark(self, name: str, marks: Mapping[str, Mark]) -> None:
-        """Set what the chosen mark stands for."""
-        self.set({name: marks[st.session_state[f"{self.fields[name].key}_marks"]].value})
+        """Set what the chosen mark stands for; a forged message may choose none."""
+        if mark := marks.get(st.session_state[f"{self.fields[name].key}_marks"]):
+            self.set({name: mark.value})
 
     def _take_zero(self, name: str, start: float) -> None:
         """Set 0, or the number to begin with."""
@@ -228,3 +229,8 @@ class Controls(Linked[S]):
 
     def _new_seed(self) -> None:
         self.set({"seed": secrets.randbelow(10_000)})
+
+
+def _written(stop: float | None) -> str:
+    """A place of a slider as the browser names it; a forged message may say None."""
+    return "" if stop is None else f"{stop:g}"

@@ -21,6 +21,8 @@ R = TypeVar("R")
 MEBIBYTE = 1024**2
 OWN = "kept_for_the_visitor"
 """Key in the session of what is the visitor's own."""
+OWN_SHARE = 1 / 4
+"""Bytes that are kept for one visitor alone, as a share of those for all together."""
 _MISSING = object()
 _visitor: "ContextVar[dict[str, Store] | None]" = ContextVar("visitor", default=None)
 
@@ -59,7 +61,11 @@ class Store:
             self._kept.move_to_end(key)
         with entry.lock:
             if entry.value is _MISSING:
-                entry.value = make()
+                try:
+                    entry.value = make()
+                finally:
+                    if entry.value is _MISSING:
+                        self._forget(key, entry)
                 entry.bytes = weigh(entry.value)
                 self._trim()
             return entry.value
@@ -68,6 +74,11 @@ class Store:
         """Keep nothing any more."""
         with self._lock:
             self._kept.clear()
+
+    def _forget(self, key: Any, entry: _Entry) -> None:
+        with self._lock:
+            if self._kept.get(key) is entry:
+                del self._kept[key]
 
     def _trim(self) -> None:
         with self._lock:
@@ -84,9 +95,9 @@ class Kept(Generic[P, R]):
     ) -> None:
         self._function, self._own = function, own
         self._signature = inspect.signature(function)
-        self._limits = entries, mebibytes * MEBIBYTE
+        self._entries, self._bytes = entries, mebibytes * MEBIBYTE
         self._name = f"kept_{function.__module__}.{function.__qualname__}"
-        self.shared = Store(*self._limits)
+        self.shared = Store(self._entries, self._bytes)
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
         """The function's result, kept or new."""
@@ -95,7 +106,7 @@ class Kept(Generic[P, R]):
         key = tuple(value for name, value in bound.arguments.items() if not name.startswith("_"))
         store = self.shared
         if self._own is not None and self._own(bound.arguments):
-            store = own().setdefault(self._name, Store(*self._limits))
+            store = own().setdefault(self._name, Store(self._entries, self._bytes * OWN_SHARE))
         result: R = store.get(key, lambda: self._function(*arguments, **named))
         return result
 
@@ -128,7 +139,7 @@ def kept(
 
     Args:
         entries: The most that are kept.
-        mebibytes: The most that they weigh together.
+        mebibytes: The most that they weigh together; for one visitor alone, `OWN_SHARE` of it.
         own: tells from the arguments by name whether a result belongs to the visitor alone.
     """
     return lambda function: Kept(function, entries, mebibytes, own)

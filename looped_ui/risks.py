@@ -37,7 +37,7 @@ def brought(arguments: Mapping[str, Any]) -> bool:
     return bool(arguments["identity"])
 
 
-@kept(entries=64, mebibytes=32, own=brought)
+@kept(entries=64, mebibytes=16, own=brought)
 def levels(settings: SignalSettings | GPT2Settings, identity: str = "", _matrices: Matrices | tuple[()] = ()) -> Levels:
     """The smallest risks on the task of these settings."""
     del identity
@@ -45,7 +45,7 @@ def levels(settings: SignalSettings | GPT2Settings, identity: str = "", _matrice
         return smallest_risks(settings.task(*_matrices), settings.seed)
 
 
-@kept(entries=64, mebibytes=64, own=brought)
+@kept(entries=64, mebibytes=16, own=brought)
 def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices: Matrices) -> signal.Sweep:
     """The smallest risks against one setting."""
     del identity
@@ -53,7 +53,7 @@ def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices:
         return signal.sweep(settings, over, *_matrices)
 
 
-@kept(entries=16, mebibytes=32, own=brought)
+@kept(entries=16, mebibytes=16, own=brought)
 def flow(settings: SignalSettings, identity: str, _matrices: Matrices) -> Flow:
     """Gradient flow of GD-β from β = 0 and Γ = 0."""
     del identity

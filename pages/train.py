@@ -7,7 +7,7 @@ import streamlit as st
 from looped import export
 from looped.experiments.train import TrainResult, TrainWork
 from looped.experiments.train import charts as figures
-from looped.experiments.train.cost import estimate
+from looped.experiments.train.cost import training_only
 from looped.experiments.train.result import STATISTICS, measured, written
 from looped.experiments.train.rivals import LEVEL_PROMPTS, LEVEL_SETS, best_descent
 from looped.experiments.train.settings import TrainSettings
@@ -254,7 +254,7 @@ def asked_of(job: Job[Any]) -> TrainSettings:
 
 def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
     """Draw the buttons and say whose numbers are on screen; give the settings of that run."""
-    kept, seconds = stored(settings)[0].settings, estimate(settings).seconds
+    kept, seconds = stored(settings)[0].settings, training_only(settings).seconds
     with st.container(horizontal=True, vertical_alignment="center"):
         jobs.buttons(JOB, lambda: TrainWork(settings))
         asked = kept if job is None else asked_of(job)

@@ -89,7 +89,7 @@ def test_the_separator_is_found_where_the_standard_library_misses_it():
 
 
 def test_a_quoted_cell_may_hold_a_line_that_begins_like_a_comment():
-    text = 'note,a,b,y\n# a comment\n"see\n#1 of 2",1,2,3\nx,2,1,4\ny,3,2,5\nz,4,4,9\nu,1,4,3\n'
+    text = 'note,a,b,y\n# a comment\n"see\n#1 of 2",1,2,3\nx,2,1,4\ny,3,2,5\nx,4,4,9\nu,1,4,3\n'
     sheet = read_csv(text.encode(), "quoted.csv")
     assert sheet.frame["note"][0] == "see\n#1 of 2"
     assert sheet.frame["y"].tolist() == [3, 4, 5, 9, 3]

@@ -115,6 +115,24 @@ def test_row_names_can_be_told():
     assert choose(unnamed, "y").columns == ("column 1", "a")
 
 
+def test_a_first_column_of_words_of_their_own_names_the_rows():
+    rows = ["1.5,2.25,3", "2.5,1.25,4", "4.5,2.0,9", "5.5,0.25,6"]
+
+    def named(*names, **told):
+        text = "city,a,b,y\n" + "".join(f"{name},{row}\n" for name, row in zip(names, rows, strict=True))
+        return read_csv(text.encode(), "t.csv", Dialect(**told))
+
+    sheet = named("Oslo", "São Paulo", "oslo", "Rome 2")
+    assert choose(sheet, "y").columns == ("a", "b")
+    assert "left out: the first column (city), which names the rows" in sheet.reading
+    for names in (["Oslo", "Rome", "Oslo", "Bonn"], ["Oslo", "n/a", "Rome", "Bonn"], ["Oslo", "3", "Rome", "Bonn"]):
+        with pytest.raises(SettingsError, match=r"Column 'city' of t.csv .* in row \d.*: leave it out by naming"):
+            choose(named(*names), "y")
+    assert "city" in named("Oslo", "Rome", "Bonn", "Bern", row_names="no").frame.columns
+    two = "kind,y\nOslo,1\nRome,2\nBonn,4\n"  # nothing would be left to learn from
+    assert "Column 'kind' of t.csv holds text ('Oslo' in row 2)" in refusal(two)
+
+
 def test_a_wrong_way_to_write_is_refused_with_the_choices():
     with pytest.raises(SettingsError, match="choose auto, comma, semicolon, tab, pipe or space"):
         Dialect(separator="slash")

@@ -1,8 +1,11 @@
 """Imports: nothing slow is loaded before it is needed, and an installed package has what it reads."""
 
+import json
+import os
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,20 @@ def test_the_code_of_charts_is_asked_for_before_pytorch_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_folder_that_is_called_like_the_package_does_not_hide_it(tmp_path):
+    """As in the folder above a clone."""
+    installed = metadata.distribution("looped").read_text("direct_url.json") or "{}"
+    if json.loads(installed).get("url") != ROOT.as_uri():
+        pytest.skip("another checkout is installed here")
+    (tmp_path / "looped").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import looped; print(looped.__file__)"], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(done.stdout.strip()) == ROOT / "looped" / "__init__.py"
 
 
 def test_a_wheel_carries_every_file_that_is_read_beside_the_code():

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,17 @@ def test_a_file_that_finds_no_room_is_one_line_and_leaves_no_part_of_it(tmp_path
     assert [path.name for path in tmp_path.rglob("*") if "part" in path.name] == []
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("command", FULL)
+@pytest.mark.parametrize("redirected", [">&-", "| head -c 1"])
+def test_no_command_needs_a_reader_for_its_files(tmp_path, command, redirected):
+    with start(tmp_path, command, *FULL[command].split(), "--out", "o", redirected=redirected) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    assert b"Traceback" not in err
+    assert (tmp_path / "o" / ("results.csv" if command == "sweep" else "result.json")).is_file()
+
+
 def no_room():
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
 
@@ -217,14 +229,70 @@ def test_a_signal_ends_long_work_in_one_line_with_its_status(tmp_path, command, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("seconds", [0.2, 0.5, 1, 2, 4])
-def test_a_signal_while_the_program_starts_is_one_line_too(tmp_path, seconds):
+def test_a_signal_while_the_program_starts_is_one_line_too(tmp_path, seconds, number):
     with start(tmp_path, *BIG.split()) as process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out, err) == (130, b"", b"looped: stopped\n")
+    assert (process.returncode, out, err) == (128 + number, b"", b"looped: stopped\n")
+
+
+KILLED = {
+    "train": ("--d 3 --n 8 --T 2 --steps 400 --batch 64", "run.pt"),
+    "gpt2": ("--n 3 --layers 1 --width 8 --batch 8 --steps 400 --device cpu", "checkpoint.pt"),
+}
+"""Trainings of some seconds, and the file from which they go on; they save after each step."""
+SAVING = """
+import sys
+from looped import cli
+from looped.experiments.{name} import command
+from looped.experiments.train import cost
+command.SAVE_EVERY, cost.ALONE_SECONDS = 0.0, 0.0
+cost.affordable = lambda *_, **__: 200
+cli.main(sys.argv[1:])
+"""
+
+
+def saving(folder, name, out, *more):
+    """The training that saves after each step."""
+    options = KILLED[name][0].split()
+    return subprocess.Popen(
+        [sys.executable, "-c", SAVING.format(name=name), name, *options, "--out", out, *more], cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", KILLED)
+def test_killed_twice_it_ends_in_the_bytes_of_an_unbroken_run_and_holds_its_folder_till_then(tmp_path, name):
+    checkpoint, seen = tmp_path / "o" / KILLED[name][1], None
+    for more in ([], ["--resume"]):
+        with saving(tmp_path, name, "o", *more) as process:
+            for _ in range(3):
+                seen = another(checkpoint, seen, process)
+            if more:
+                with start(tmp_path, "compare", "--T", "2", "--out", "o") as other:
+                    out, err = other.communicate(timeout=PATIENCE)
+                assert (other.returncode, out) == (2, b"")
+                assert b"Another run is at work in o: wait until it has ended" in err
+            process.kill()
+    for out, more in (("o", ["--resume"]), ("unbroken", [])):
+        with saving(tmp_path, name, out, *more) as process:
+            _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+    for file in {"arrays.npz", "curves.csv", *(["history.csv"] if name == "train" else [])}:
+        assert (tmp_path / "o" / file).read_bytes() == (tmp_path / "unbroken" / file).read_bytes()
+
+
+def another(path, seen, process):
+    """Wait until the file has been written once more; when it was."""
+    while not path.exists() or path.stat().st_mtime_ns == seen:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    return path.stat().st_mtime_ns
 
 
 @pytest.mark.parametrize("note", ["", "the same command continues from here"])

@@ -14,8 +14,12 @@ import click
 from looped.cli.program import HELP
 from looped.cli.streams import say
 from looped.fields import READ_AS_POINT, Field, SettingsError
+from looped.files import held
 from looped.numerals import is_number
 from looped.settings import CheckedSettings
+
+HELD = "looped.held"
+"""Where a command notes the folders that it holds."""
 
 
 class Command(click.Command):
@@ -134,8 +138,10 @@ def refuse_unread(settings: CheckedSettings, asked: Mapping[str, Any], unread: M
 def make(folder: Path | None) -> None:
     """The folder for the results, created before the run, so that an unusable folder costs no time.
 
+    Until the command ends, no other command writes there.
+
     Raises:
-        SettingsError: if it cannot be created.
+        SettingsError: if it cannot be created, or another run is at work there.
     """
     if folder is None:
         return
@@ -143,6 +149,12 @@ def make(folder: Path | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    context = click.get_current_context()
+    if folder not in (ours := context.meta.setdefault(HELD, set())):
+        if not context.with_resource(held(folder)):
+            why = f"Another run is at work in {folder}: wait until it has ended, or choose another folder."
+            raise SettingsError("out", why)
+        ours.add(folder)
 
 
 @contextmanager
@@ -175,13 +187,14 @@ def write(result: object, folder: Path | None, more: Mapping[str, bytes] | None 
         The summary of the result, JSON.
 
     Raises:
-        SettingsError: if the folder cannot be written to.
+        SettingsError: as `make`.
     """
     from looped import export, files  # with Plotly, which a list of options does not need
 
     made = export.of(result)
     summary = made.summary_json()
     if folder is not None:
+        make(folder)
         with writing(folder):
             written = files.write({**made.files(), **(more or {})}, folder)
         say(f"wrote {', '.join(path.name for path in written)} to {folder}")

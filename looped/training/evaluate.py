@@ -7,7 +7,7 @@ below a stated limit, and the mean over all prompts only where importance sampli
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -67,7 +67,7 @@ class Limit:
     """Probability that a prompt has a larger λ₁, an estimate to about a fifth."""
 
 
-@cache
+@lru_cache(maxsize=256)
 def largest_eigenvalue(examples: int, features: int) -> Limit:
     """The limit that λ₁ exceeds in about one of a million prompts of n examples and d features."""
     stream = PromptStream(examples=examples, features=features)

@@ -6,14 +6,14 @@ numbers.
 """
 
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from math import comb, factorial
 
 ACCURACY = 1e-6
 """Relative accuracy of the best step."""
 
 
-@cache
+@lru_cache(maxsize=256)
 def moments(examples: int, features: int, order: int) -> tuple[int, ...]:
     """𝔼 tr(W^k) for k = 0 … `order`, W = XᵀX, X (n, d) of independent 𝓝(0, 1)."""
     return (features, *(_moment(examples, features, k) for k in range(1, order + 1)))
@@ -58,7 +58,7 @@ def _times(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
     return one[0] * other[0], one[1] * other[1]
 
 
-@cache
+@lru_cache(maxsize=256)
 def _coefficients(loops: int, examples: int, features: int, noise: float) -> tuple[Fraction, ...]:
     """Coefficients of the powers of a in `descent_risk`.
 
@@ -89,7 +89,7 @@ def descent_risk(step_size: float, loops: int, examples: int, features: int, noi
     return float(total) if total < 10**300 else float("inf")
 
 
-@cache
+@lru_cache(maxsize=256)
 def best_descent(loops: int, examples: int, features: int, noise: float = 0.0) -> tuple[float, float]:
     """The step a with the least `descent_risk`, and that risk.
 

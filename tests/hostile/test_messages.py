@@ -17,8 +17,9 @@ from google.protobuf.message import DecodeError
 
 from benchmarks.visitor import Visitor, state
 from looped.experiments import EXPERIMENTS
+from looped_ui.controls import _written
 from looped_ui.link import DISPLAY, OWN
-from tests.app import open_page
+from tests.app import open_page, set_value
 from tests.browser.conftest import ROOT, running_app
 
 MESSAGES = 2000
@@ -260,6 +261,16 @@ async def an_ordinary_visit(visitor):
 def test_a_forged_message_about_what_was_typed_is_ignored(monkeypatch):
     monkeypatch.setattr("looped_ui.repairs.misread", lambda: ("T", "no such"))
     assert "repairs" not in open_page().session_state
+
+
+def test_a_forged_message_that_takes_a_mark_away_changes_nothing():
+    at = open_page(step="auto")
+    at = set_value(at, "button_group", "step_marks", None)
+    assert at.session_state["compare.last"].step_size == "auto"
+
+
+def test_a_forged_message_that_puts_a_slider_nowhere_has_a_text():
+    assert [_written(stop) for stop in (None, 0.5, 20.0)] == ["", "0.5", "20"]
 
 
 @pytest.mark.thorough

@@ -1,5 +1,6 @@
 """What is kept: the last used results, within entries and bytes, made once; a visitor's own in the session alone."""
 
+import ast
 import threading
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from looped.experiments import EXPERIMENTS
-from looped_ui.kept import OWN, Store, kept, weigh
-from tests.app import PATIENCE, open_page
+from looped_ui.kept import OWN, OWN_SHARE, Store, kept, of, weigh
+from tests.app import PATIENCE, ROOT, open_page
 
 
 def test_the_least_lately_used_goes_first_beyond_entries_and_beyond_bytes():
@@ -25,6 +26,29 @@ def test_the_least_lately_used_goes_first_beyond_entries_and_beyond_bytes():
     assert [*store._kept] == ["f"]
     store.get("g", lambda: np.zeros(1))
     assert [*store._kept] == ["g"]
+
+
+def test_what_ends_in_an_error_leaves_nothing_and_costs_no_other_its_place():
+    store = Store(entries=2, bytes=1000)
+    store.get("good", lambda: "kept")
+    for key in range(10):
+        with pytest.raises(ZeroDivisionError):
+            store.get(key, lambda: 1 / 0)
+    assert len(store) == 1
+    store.get("another", lambda: "kept")
+    assert store.get("good", lambda: pytest.fail("it was kept")) == "kept"
+
+
+def test_a_visitor_alone_keeps_a_part_of_the_bytes_that_all_keep_together():
+    @kept(entries=9, mebibytes=1, own=lambda _: True)
+    def zeros(number):
+        return np.zeros(number)
+
+    with of(stores := {}):
+        for number in range(10_000, 10_009):
+            zeros(number)
+    assert sum(store.weight for store in stores.values()) <= OWN_SHARE * 2**20
+    assert len(zeros.shared) == 0
 
 
 def test_an_error_is_not_kept_and_two_who_ask_at_once_wait_for_one_result():
@@ -62,6 +86,26 @@ def test_arguments_with_an_underscore_are_not_in_the_key():
 def test_views_of_one_array_weigh_what_the_array_does():
     array = np.zeros(1000)
     assert weigh({"a": array[:5], "b": [array[7:], array]}) - weigh({"a": 0, "b": [0, 0]}) == 8000
+
+
+FEW = {"_pools": "names of libraries", "_read": "stored files", "_sections": "files of text"}
+"""Functions whose every result is kept, and what their few arguments are."""
+
+
+def test_no_other_function_keeps_its_result_for_every_argument_that_it_was_ever_given():
+    paths = [
+        ROOT / "app.py",
+        *(path for part in ("looped", "looped_ui", "pages") for path in (ROOT / part).rglob("*.py")),
+    ]
+    functions = [
+        node for path in paths for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+    ]
+    without_end = {
+        function.name for function in functions
+        if {*map(ast.unparse, function.decorator_list)} & {"cache", "functools.cache"}
+        and ast.unparse(function.args)
+    }  # fmt: skip
+    assert without_end == {*FEW}
 
 
 def test_results_of_a_table_that_a_visitor_brought_are_no_other_visitors():

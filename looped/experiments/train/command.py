@@ -67,7 +67,7 @@ def _train(asked: dict[str, Any], out: Path | None, resume: bool) -> TrainResult
     if save is not None:
         save()
     steps = trainer.training.steps
-    say(f"{steps} steps, about {estimate(settings).seconds:.2g} s on one core")
+    say(f"{steps} steps, about {estimate(settings).seconds:.2g} s on one core, with the evaluation")
     with bar() as tell:
         for progress in train(trainer, save, SAVE_EVERY):
             tell(progress.step / steps, f"step {progress.step}, T = {progress.loops}, loss {progress.median:.2e}")

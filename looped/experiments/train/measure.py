@@ -5,8 +5,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from looped.experiments.train import rivals, sweeps
-from looped.experiments.train.cost import check
+from looped.experiments.train import cost, rivals, sweeps
 from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
 from looped.threads import in_one_thread
@@ -64,7 +63,7 @@ def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
     """
     settings = run.settings
     T, stream = settings.loops, rivals.stream_of(settings)
-    prompts = rivals.affordable(settings, T, 200_000, share)
+    prompts = cost.affordable(settings, T, 200_000, share)
     predict = rivals.model_of(settings, run.P, run.Q).predictions
     fresh = []
     for seed in range(rivals.EVALUATION_SEED, rivals.EVALUATION_SEED + EVALUATION_SEEDS):
@@ -78,7 +77,7 @@ def evaluation(run: TrainResult, share: float = 1.0) -> Iterator[TrainResult]:
         run = replace(run, alone=alone)
         yield run
     models = rivals.models_of(run)
-    count = rivals.affordable(settings, T, 40_000, share)
+    count = cost.affordable(settings, T, 40_000, share)
     for name, model in models.items():
         _, median, _ = query_errors(model.predictions, stream, rivals.EVALUATION_SEED, prompts)
         below, whole = rivals.mean_errors(settings, model, stream, count)
@@ -123,7 +122,7 @@ class TrainWork:
         self.found = begun
         self.trainer: Trainer | None = None
         if begun is None:
-            check(settings)
+            cost.check(settings)
             self.trainer = Trainer(settings.training())
             self._kept = frame_steps(self.trainer.training.steps, sum(one.nbytes for one in self.trainer.snapshot()))
         self._frames: list[tuple[int, np.ndarray, np.ndarray]] = []

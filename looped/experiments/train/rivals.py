@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from looped.experiments.train.cost import estimate
+from looped.experiments.train import cost
 from looped.experiments.train.result import Alone, TrainResult, one_layer_optimum
 from looped.experiments.train.settings import TrainSettings
 from looped.training import gdpp, wishart
@@ -20,8 +20,6 @@ from looped.training.trainer import MODELS, Trainer
 
 EVALUATION_SEED = 2_147_000_000
 """First seed of the evaluation prompts, large enough that no training is likely to use it."""
-ALONE_SECONDS = 20.0
-"""Largest estimated time for which A alone is trained beside the run for comparison."""
 LEVEL_PROMPTS, LEVEL_SETS = 4_000, 3
 """Prompts behind a level of the loss chart, and sets of them over which its spread is."""
 
@@ -83,20 +81,18 @@ def search(settings: TrainSettings) -> gdpp.Best | None:
 
 def train_alone(settings: TrainSettings, share: float) -> Iterator[Alone | None]:
     """None for every step of training A alone at these sizes, and at last what it does; nothing if it is no rival."""
-    alone = TrainSettings(loops=settings.loops, examples=settings.examples, features=settings.features,
-                          weights="preconditioner", seed=settings.seed)  # fmt: skip
-    rival = settings.task == "prediction" and not settings.untied and settings.noise == 0 and settings.loops > 1
-    if not rival or estimate(alone).seconds > ALONE_SECONDS * share:
+    rival = cost.alone(settings)
+    if rival is None or cost.training_only(rival).seconds > cost.ALONE_SECONDS * share:
         return
-    trainer = Trainer(alone.training())
+    trainer = Trainer(rival.training())
     for _ in trainer.run():
         yield None
-    stream = stream_of(alone)
-    _, whole = mean_errors(alone, trainer.model, stream, affordable(alone, alone.loops, 100_000, share))
+    stream = stream_of(rival)
+    _, whole = mean_errors(rival, trainer.model, stream, cost.affordable(rival, rival.loops, 100_000, share))
     yield Alone(_typical(trainer.model, stream), whole)
 
 
-@cache
+@lru_cache(maxsize=256)
 def level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, np.ndarray]:
     """Medians of ‖w_T − w*‖² by name, to stand beside the loss of a batch: ascending, on the same sets of prompts."""
     stream, d, T = stream_of(settings), settings.features, settings.loops
@@ -138,12 +134,6 @@ def stream_of(settings: TrainSettings, **others: Any) -> PromptStream:
     """The prompts of a run, with the changes in `others`."""
     sizes: dict[str, Any] = {"examples": settings.examples, "features": settings.features, "noise": settings.noise}
     return PromptStream(**(sizes | others))
-
-
-def affordable(settings: TrainSettings, loops: int, most: int, share: float = 1.0) -> int:
-    """Prompts that are evaluated in about a second over so many loops."""
-    each = loops * 3 * (settings.features + 1) ** 3
-    return max(500, round(share * min(most, 1_300_000_000 // each)))
 
 
 @torch.no_grad()

@@ -20,14 +20,18 @@ FILES = {TrainSettings(**lesson.settings): f"train-{lesson.key}.npz" for lesson 
 """The file of each run by its settings; the first are the defaults."""
 
 
-@cache
 def stored(settings: TrainSettings = TrainSettings()) -> tuple[TrainResult, dict[str, Any]]:  # noqa: B008
     """A stored run, and its provenance: command, versions, date and hardware.
 
     Args:
         settings: Settings of the run; where no lesson has them, the run of the defaults is given.
     """
-    named, origin = provenance.stored(FILES.get(settings, FILES[TrainSettings()]))
+    return _read(FILES.get(settings, FILES[TrainSettings()]))
+
+
+@cache
+def _read(file: str) -> tuple[TrainResult, dict[str, Any]]:
+    named, origin = provenance.stored(file)
     return unpack(named), origin
 
 

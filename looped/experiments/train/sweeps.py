@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from looped.experiments.train import rivals
+from looped.experiments.train import cost, rivals
 from looped.experiments.train.result import Sweep
 from looped.experiments.train.settings import TrainSettings
 from looped.prompts import eigenvalues
@@ -68,7 +68,7 @@ def _past(settings: TrainSettings, models: Mapping[str, LoopedModel], share: flo
     """Errors after 0, 1, … loops, past the trained T where the weights are shared."""
     T = settings.loops
     most = T if settings.untied else PAST * T
-    prompts = rivals.affordable(settings, most, 10_000, share)
+    prompts = cost.affordable(settings, most, 10_000, share)
     batch, queries = _draw(rivals.stream_of(settings), prompts)
     series = {}
     for name, model in models.items():
@@ -87,7 +87,7 @@ def _sweep(
     share: float,
 ) -> Sweep:
     """Errors after T loops on each stream's prompts, beside gradient descent with its step tuned on them."""
-    prompts = rivals.affordable(settings, settings.loops, 2_000, share)
+    prompts = cost.affordable(settings, settings.loops, 2_000, share)
     places, columns = [], []
     for x, stream in streams:
         batch, queries = _draw(stream, prompts)

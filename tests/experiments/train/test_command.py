@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from looped.cli import main
-from looped.experiments.train import rivals
+from looped.experiments.train import cost
 
 SMALL = ["--T", "2", "--n", "8", "--d", "2", "--steps", "9", "--batch", "32"]
 
@@ -17,8 +17,8 @@ SMALL = ["--T", "2", "--n", "8", "--d", "2", "--steps", "9", "--batch", "32"]
 @pytest.fixture(autouse=True)
 def fixture_quick(monkeypatch):
     """Evaluate on few prompts; bytes must repeat all the same."""
-    monkeypatch.setattr(rivals, "affordable", lambda *_args, **_others: 200)
-    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(cost, "affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(cost, "ALONE_SECONDS", 0.0)
 
 
 def run(capsys, *arguments):
@@ -41,6 +41,8 @@ def test_it_writes_what_the_contract_says(capsys, tmp_path):
     assert history[0] == "step,start,loops,loss,median,skipped"
     assert [line.split(",")[0] for line in history[1:]] == [str(step) for step in range(1, 10)]
     assert "100%  step 9, T = 1" in err
+    assert err.startswith("looped: 9 steps, about 0.")
+    assert "s on one core, with the evaluation\n" in err
     assert summary["found"] in err
 
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from looped.experiments.train import rivals
+from looped.experiments.train import cost, rivals
 from looped.experiments.train.charts import SWEEPS
 from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.settings import TrainSettings
@@ -22,8 +22,8 @@ SMALL = {"T": "2", "n": "8", "d": "2", "steps": "30", "batch": "32"}
 @pytest.fixture(autouse=True)
 def fixture_quick(monkeypatch):
     """Evaluate on few prompts."""
-    monkeypatch.setattr(rivals, "affordable", lambda *_args, **_others: 200)
-    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(cost, "affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(cost, "ALONE_SECONDS", 0.0)
 
 
 def page(**query):

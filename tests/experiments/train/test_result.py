@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from looped.experiments.train import TrainWork, evaluate, evaluation, rivals
+from looped.experiments.train import TrainWork, cost, evaluate, evaluation
 from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.result import STATISTICS, TrainResult, one_layer_optimum
 from looped.experiments.train.rivals import EVALUATION_SEED, best_descent, model_of
@@ -25,7 +25,7 @@ def most_unexplained(fit):
 @pytest.fixture(autouse=True)
 def fixture_quick(monkeypatch):
     """Train A for comparison in the shared run only."""
-    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(cost, "ALONE_SECONDS", 0.0)
 
 
 def run_of(P, Q, **settings):

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from looped.experiments.train.cost import BUDGET, check, estimate
+from looped.experiments.train.cost import BUDGET, check, estimate, training_only
 from looped.experiments.train.settings import TrainSettings
 from looped.fields import SettingsError
 from looped.training.trainer import Trainer
@@ -69,7 +69,7 @@ def test_what_is_too_large_is_refused_with_an_estimate_and_the_nearest_that_fits
     with pytest.raises(SettingsError) as refused:
         check(settings)
     sentence = str(refused.value)
-    assert f"about {estimate(settings).seconds:,.0f} s" in sentence
+    assert f"about {training_only(settings).seconds:,.0f} s" in sentence
     key, nearest = re.search(r"choose (\w+) = (\d+) or less\.$", sentence).groups()
     name = next(name for name, field in TrainSettings.table.items() if field.key == key)
     assert name == refused.value.field
@@ -80,7 +80,7 @@ def test_what_is_too_large_is_refused_with_an_estimate_and_the_nearest_that_fits
 
 def test_all_that_is_allowed_keeps_the_limits_and_the_issue_sizes_are_allowed():
     for values in ({}, {"weights": "preconditioner"}, {"loops": 3, "untied": True}, {"loops": 1, "features": 40}):
-        assert BUDGET.allows(estimate(TrainSettings(**values)))
+        assert BUDGET.allows(training_only(TrainSettings(**values)))
         check(TrainSettings(**values))
 
 
@@ -96,3 +96,14 @@ def test_settings_for_a_gpu_train_there():
 
     run = train(TrainSettings(device="cuda", loops=2, features=2, examples=8, steps=5))
     assert run.fits()
+
+
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [({}, 25.1), ({"loops": 1}, 6.0), ({"task": "generation"}, 5.5), ({"noise": 0.5}, 20.2), ({"loops": 20}, 19.1)],
+)
+def test_the_estimate_is_that_of_training_and_evaluation(values, seconds):
+    """CPU seconds of one core, as they were measured once: an estimate is to be right to a factor of two."""
+    settings = TrainSettings(**values)
+    assert seconds / 2 < estimate(settings).seconds < 2 * seconds
+    assert training_only(settings).seconds < estimate(settings).seconds

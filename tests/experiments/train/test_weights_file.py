@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from looped import export
-from looped.experiments.train import TrainResult, evaluate, rivals
+from looped.experiments.train import TrainResult, cost, evaluate
 from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.weights_file import MOST_BYTES, pack, read_weights, unpack, weights_from
 from looped.fields import SettingsError
@@ -136,8 +136,8 @@ READ = {
 @pytest.mark.parametrize("name", thorough_but(lambda name: name in ("untied", "generation"), READ))
 def test_weights_that_diverge_are_a_number_or_a_ceiling_everywhere(name, monkeypatch):
     P, Q, settings = READ[name]
-    monkeypatch.setattr(rivals, "affordable", lambda *_args, **_others: 200)
-    monkeypatch.setattr(rivals, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(cost, "affordable", lambda *_args, **_others: 200)
+    monkeypatch.setattr(cost, "ALONE_SECONDS", 0.0)
     run = evaluate(weights_from(npz(P=P, Q=Q), "w.npz", DEFAULT.replace(**settings)))
     shown = export.of(run)
     summary = json.loads(shown.summary_json(), parse_constant=lambda text: pytest.fail(f"{text} in the JSON"))
