@@ -96,9 +96,12 @@ def _depth(found: Depth) -> str:
         f"One covariance for all prompts: at n/d = {found.ratio:.4g} the loss is {course(found.fixed)}; with "
         "infinitely many examples **one loop is exact**."
     )
-    if np.ptp(found.settings.eigenvalues) == 0:
+    if found.unrotated:
         return f"{fixed} At κ = 1 a rotation changes nothing."
-    return f"{fixed} A new rotation in every prompt: even then one step size leaves {course(found.rotated)}."
+    return (
+        f"{fixed} A new rotation in every prompt: {course(found.rotated_exact)}; even with infinitely many examples "
+        f"one step size leaves {course(found.rotated)}."
+    )
 
 
 def notice(found: Found) -> list[str]:
@@ -165,17 +168,29 @@ def _notice_rivals(found: Rivals) -> Iterator[str]:
 
 
 def _notice_depth(found: Depth) -> Iterator[str]:
-    first, last, L = small(found.fixed[0]), small(found.fixed[-1]), int(found.exact[-1])
-    ends = f"goes from {first} to {last} in {L} loops" if L > 1 else f"is {first} after one loop"
+    L = int(found.exact[-1])
+
+    def course(losses: np.ndarray) -> str:
+        first, last = small(losses[0]), small(losses[-1])
+        return f"goes from {first} to {last} in {L} loops" if L > 1 else f"is {first} after one loop"
+
     floor = f", and no depth brings it below 1 − n/d = {found.floor:.3g}" if found.floor else ""
-    yield f"**One covariance.** At n/d = {found.ratio:.4g} the loss {ends}{floor}."
-    if np.ptp(found.settings.eigenvalues) == 0:
+    yield f"**One covariance.** At n/d = {found.ratio:.4g} the loss {course(found.fixed)}{floor}."
+    if found.unrotated:
         yield "**A rotation changes nothing here.** Σ is a multiple of I."
     else:
         yield (
-            f"**A rotation in every prompt.** One loop leaves {small(found.rotated[0])} even with infinitely many "
-            "examples: one step size cannot fit all eigenvalues of Σ."
+            f"**A rotation in every prompt.** With as many examples the loss {course(found.rotated_exact)}. One loop "
+            f"leaves {small(found.rotated[0])} even with infinitely many: no one step size fits all eigenvalues of Σ."
         )
+    far = np.array([found.limit[len(found.exact) - 1], found.rotated_limit[len(found.exact) - 1]])
+    less = (far < [found.fixed[-1], found.rotated_exact[-1]]).all()
+    why = ": less, since no prompt then has an eigenvalue beyond the edge of the law" if less else ""
+    after = f"{L} loops" if L > 1 else "one loop"
+    yield (
+        "**Exact curves and their limits.** The thick lines are means over all prompts of these n and d. For large n "
+        f"and d at the same n/d the losses after {after} would be {small(far[0])} and {small(far[1])}{why}."
+    )
 
 
 def beside_two(value: float) -> str:
@@ -282,16 +297,22 @@ def numbers(found: Found) -> list[Number]:
             rows.append(Number("transformer", took, "counts that it takes itself", "Checks", found.passed))
             return rows
         case Depth():
-            ends = {int(found.loops[k]): k for k in (0, -1)}  # one where T = 1
-            exact = {int(found.exact[k]): k for k in (0, len(found.exact) - 1)}
+            exact = {int(found.exact[k]): k for k in (0, len(found.exact) - 1)}  # one where T = 1
             rows = [
                 Number(f"one Σ, L = {L}", small(found.fixed[k]), f"limit: {small(found.limit[k])}", "Fixed")
                 for L, k in exact.items()
             ]
-            rows += [Number(f"rotated, L = {L}", small(found.rotated[k]), "n → ∞", "Rotated") for L, k in ends.items()]
-            agrees = "both losses below rounding" if found.below_rounding else "as their eigenvalues say"
-            below = f"{RUN} prompts with their own best step, {agrees}"
-            return [*rows, Number("transformer", small(found.transformer[0]), below, "Transformer", found.passed)]
+            rows += [
+                Number(
+                    f"rotated, L = {L}", small(found.rotated_exact[k]),
+                    f"limit: {small(found.rotated_limit[k])}; n → ∞: {small(found.rotated[k])}", "Rotated",
+                )
+                for L, k in exact.items()
+            ]  # fmt: skip
+            agrees = "losses below rounding" if found.below_rounding else "as their eigenvalues say"
+            one, rotated = found.transformer[:, 0].tolist()
+            below = f"rotated {small(rotated)}; {RUN} prompts each, {agrees}"
+            return [*rows, Number("transformer", small(one), below, "Transformer", found.passed)]
 
 
 def headline(found: Found) -> tuple[str, float | None]:

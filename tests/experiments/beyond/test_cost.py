@@ -63,6 +63,13 @@ def test_depth_reads_no_prompts_and_its_largest_sizes_are_allowed():
     largest = BeyondSettings(view="depth", loops=200, examples=2000, features=64, prompts=40_000)
     assert largest.computed == largest.replace(prompts=100).computed
     assert BUDGET.allows(estimate(largest))
+    tracemalloc.start()
+    try:
+        beyond(largest)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 0.2 * estimate(largest).bytes < peak < estimate(largest).bytes
 
 
 def test_what_needs_too_much_memory_is_refused():

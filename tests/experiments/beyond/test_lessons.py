@@ -101,6 +101,8 @@ def test_depth_helps_while_the_context_is_short():
 def test_a_rotation_leaves_what_the_lesson_says():
     found = beyond(BeyondSettings(**LESSONS["rotated"].settings)).found
     np.testing.assert_allclose(found.rotated, (0.395, 0.280, 0.183, 0.111, 0.059, 0.026, 0.0075), atol=6e-4)
+    assert found.rotated_exact[[0, -1]] == pytest.approx([0.427, 0.098], abs=5e-4)
+    assert found.exact[-1] == 32
 
 
 def test_both_kinds_of_layers_break():
