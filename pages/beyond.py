@@ -14,6 +14,7 @@ from looped.experiments.beyond.cost import check
 from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.settings import READS, BeyondSettings
+from looped.experiments.beyond.stored import answer, stored
 from looped.experiments.beyond.words import notice, numbers, trained_words, verdict
 from looped.fields import SettingsError
 from looped_ui import backend
@@ -52,8 +53,8 @@ def control(name: str, unused: str = "") -> None:
 
 
 def find(settings: BeyondSettings) -> Found:
-    """What the settings' view finds."""
-    return backend.beyond(settings.computed).found
+    """What the settings' view finds: stored for every lesson."""
+    return answer(settings) or backend.beyond(settings.computed).found
 
 
 def draw(settings: BeyondSettings) -> None:
@@ -102,6 +103,8 @@ def draw(settings: BeyondSettings) -> None:
         page.notice(notice(found))
     page.tables("Data behind the charts", lambda: charts.pictures(found))
     page.assumptions()
+    if answer(settings) is not None:
+        made_by(stored()[1], "stored answer was")
     if isinstance(found, Depth):
         made_by(found.stacks.origin, "stored trainings were")
 

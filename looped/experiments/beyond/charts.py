@@ -193,11 +193,11 @@ def loops_chart(found: MoreLoops) -> Picture:
 
 def factor_chart(found: MoreLoops) -> Picture:
     """λ_max(Γ*Σ̂) against the number of examples in training, with the limit 2."""
-    lengths, factors = found.by_context
+    lengths, factors = found.lengths, found.factors
     rows = [
         Series(factors, "λ_max", "λ<sub>max</sub>(Γ*Σ̂), median prompt", "model", "solid", "circle", 3),
         level(2.0, [1, lengths[-1]], "2: above it the loop diverges", "dot", "mark"),
-        Series(np.median(found.largest, axis=1), "", "the two layers", "counterpart", "solid", "square",
+        Series(found.middle, "", "the two layers", "counterpart", "solid", "square",
                x=np.array(found.contexts), more={"mode": "markers", "marker": {"symbol": "square", "size": 11}}),
     ]  # fmt: skip
     over = lengths[factors > 2]

@@ -58,7 +58,7 @@ def _over_all(found: Append) -> str:
 def _more_loops(found: MoreLoops) -> str:
     parts = []
     for k, n in enumerate(found.contexts):
-        middle, best, share = float(_median(found.largest[k])), int(found.best[k]), found.diverging[k]
+        middle, best, share = float(found.middle[k]), int(found.best[k]), found.diverging[k]
         side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
         mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
         last = ", the most that were run," if best == found.settings.loops else ""
@@ -129,7 +129,7 @@ def _notice_append(found: Append) -> Iterator[str]:
             f"{mean:.3g} in the end{_over_all(found)} and the median {median:.3g}."
         )
     elif not found.diverging:
-        yield f"**No prompt diverges.** The largest λ_max(Γ\\*Σ̂) of this draw is {beside_two(found.largest.max())}."
+        yield f"**No prompt diverges.** The largest λ_max(Γ\\*Σ̂) of this draw is {beside_two(found.furthest)}."
 
 
 def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
         "**λ_max(Γ\\*Σ̂) decides before the run.** Where it is above 2 the error grows in the end. The stars are the "
         f"best numbers of loops up to {found.settings.loops}: {found.best[0]} and {found.best[1]}."
     )
-    short, long = (beside_two(_median(largest)) for largest in found.largest)
+    short, long = map(beside_two, found.middle)
     yield (
         f"**A longer training context makes the learned step longer.** The median of λ_max(Γ\\*Σ̂) is {short} for n = "
         f"{found.contexts[0]} and {long} for n = {found.contexts[1]}."
@@ -226,10 +226,6 @@ def trained_words(found: Depth) -> str:
     )
 
 
-def _median(values: object) -> float:
-    return float(np.median(np.asarray(values)))
-
-
 @dataclass(frozen=True, slots=True)
 class Number:
     """One number of the strip."""
@@ -266,7 +262,7 @@ def numbers(found: Found) -> list[Number]:
         case MoreLoops():
             rows = []
             for k, n in enumerate(found.contexts):
-                middle, share = _median(found.largest[k]), 100 * found.diverging[k]
+                middle, share = found.middle[k], 100 * found.diverging[k]
                 rows.append(
                     Number(f"λ_max, n = {n}", beside_two(middle), f"{share:.3g} % of the prompts diverge", "λ_max")
                 )

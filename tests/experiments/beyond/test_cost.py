@@ -31,7 +31,7 @@ def test_the_chain_is_in_the_estimate_and_is_bounded(changes, monkeypatch):
     assert SECONDS_A_NUMBER * sum(passed) < estimate(settings).seconds < BUDGET.seconds
     assert sum(passed) < 6.5e7  # one prompt of the largest
     assert 1 <= found.run <= 16
-    assert len(found.appended[0]) == len(found.overwritten[0]) == found.run
+    assert len(found.single["appended"][0]) == len(found.single["overwritten"][0]) == found.run
     assert f"{found.run} prompt" in words.numbers(found)[0].below
     assert found.passed
 

@@ -57,10 +57,10 @@ def test_a_hundred_examples_are_not_infinitely_many():
 def test_two_loops_are_best_and_then_it_hurts():
     for found in runs("overthink"):
         assert found.best[0] == 2
-        assert 2.2 <= np.median(found.largest[0]) < 2.25
+        assert 2.2 <= np.median(found.single["largest_factor"][0]) < 2.25
         assert found.medians[0, 2] == pytest.approx(2.3, abs=0.12)
         assert 790 <= found.medians[0, -1] <= 1170
-        assert np.median(found.largest[1]) == pytest.approx(3.1, abs=0.05)
+        assert np.median(found.single["largest_factor"][1]) == pytest.approx(3.1, abs=0.05)
         assert 0.98 < found.medians[1, 1] / found.medians[1, 0] < 1.04
 
 

@@ -121,7 +121,7 @@ def test_the_verdict_is_true_of_the_numbers():
         found = beyond(BeyondSettings(view="more-loops", examples=n, prompts=500)).found
         sentence = words.verdict(found)
         for k, first in enumerate(found.contexts):
-            middle = np.median(found.largest[k])
+            middle = np.median(found.single["largest_factor"][k])
             part = sentence.split(f"Trained on n = {first},")[1].split("Trained on")[0]
             assert ("**diverges**" in part) == (middle > 2)
             assert ("no loop at all" in part) == (found.best[k] == 0)
@@ -170,7 +170,7 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
     assert "more loops help" not in said
     match settings.get("view", "append"):
         case "more-loops":
-            a, b = np.median(found.largest, axis=1)
+            a, b = np.median(found.single["largest_factor"], axis=1)
             labels = [number.label for number in words.numbers(found)]
             assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
             assert ("No published bound" in said) == (found.bound is None)
@@ -195,7 +195,7 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
             labels = [number.label for number in words.numbers(found)]
             assert len(set(labels)) == len(labels) == (3 if settings["loops"] == 1 else 5)
         case "append":
-            assert ("No prompt diverges" in said) == (found.largest.max() <= 2)
+            assert ("No prompt diverges" in said) == (found.single["largest_factor"].max() <= 2)
             if "rule the mean" in said:
                 assert found.statistics["fixed_mean"][-1] > 10 * found.statistics["fixed_median"][-1]
 
