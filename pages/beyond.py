@@ -78,7 +78,7 @@ def draw(settings: BeyondSettings) -> None:
 
     row = {"main": ("", main)}
     with page.picture:
-        place, said = st.container(), st.container(horizontal=True)
+        place, said = st.container(), page.said()
         with said, st.container():
             page.outcome(verdict(found))
         if isinstance(found, Append) and not page.embedded:
