@@ -23,7 +23,7 @@ from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
-HEIGHTS, BELOW = (220, 420), 134  # pixels of the first chart, and those of the window that stay free below it
+HEIGHTS, BELOW = (220, 420), 136  # pixels of the first chart, and those of the window that stay free below it
 WRITES = {"Append": True, "Overwrite": False}
 
 

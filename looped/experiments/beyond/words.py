@@ -185,7 +185,7 @@ def _notice_depth(found: Depth) -> Iterator[str]:
         )
     far = np.array([found.limit[len(found.exact) - 1], found.rotated_limit[len(found.exact) - 1]])
     less = (far < [found.fixed[-1], found.rotated_exact[-1]]).all()
-    why = ": less, since no prompt then has an eigenvalue beyond the edge of the law" if less else ""
+    why = ": less, since XᵀX/n then has the same eigenvalues in every prompt, and no rare large one" if less else ""
     after = f"{L} loops" if L > 1 else "one loop"
     yield (
         "**Exact curves and their limits.** The thick lines are means over all prompts of these n and d. For large n "
