@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.pages_manager import PagesManager
 
 from looped.chart import Picture
@@ -23,6 +24,9 @@ from looped_ui.present import in_large_type
 from looped_ui.repairs import show_repairs
 
 S = TypeVar("S", bound=CheckedSettings)
+NARROW = """<style>
+@media (width < 32rem) { .st-key-said { flex-direction: column; > * { flex: none; width: 100% } } }
+</style>"""
 
 
 class Page(Generic[S]):
@@ -80,6 +84,11 @@ class Page(Generic[S]):
                 st.caption(typeset(said), help=meanings(self.experiment.name, said))
                 lesson_panel(self.controls, self.lessons, self.below, said)
         return settings
+
+    def said(self) -> DeltaGenerator:
+        """The row below the picture: what came out, and a choice beside it, below it in a narrow window."""
+        st.html(NARROW)
+        return st.container(key="said", horizontal=True)
 
     def outcome(self, sentence: str) -> None:
         """Draw what came out in one sentence; while the lesson's question waits for a guess, that it is said then."""

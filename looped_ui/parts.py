@@ -70,6 +70,9 @@ STRIP = """<style>
 [class*="st-key-numbers"] { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6rem, 1fr)) }
 [class*="st-key-numbers"] > * { width: auto !important; min-width: 0 }
 [class*="st-key-numbers"] :is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) * { white-space: normal }
+[class*="st-key-numbers"] :is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) .katex * {
+  white-space: nowrap
+}
 @container (31rem <= width) {
   [class*="st-key-numbers"]:has(> :nth-child(6):last-child) { grid-template-columns: repeat(3, 1fr) }
 }

@@ -14,6 +14,7 @@ from looped.experiments.beyond.cost import check
 from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.settings import READS, BeyondSettings
+from looped.experiments.beyond.stored import answer, stored
 from looped.experiments.beyond.words import notice, numbers, trained_words, verdict
 from looped.fields import SettingsError
 from looped_ui import backend
@@ -22,7 +23,7 @@ from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
-HEIGHTS, BELOW = (220, 420), 134  # pixels of the first chart, and those of the window that stay free below it
+HEIGHTS, BELOW = (220, 420), 136  # pixels of the first chart, and those of the window that stay free below it
 WRITES = {"Append": True, "Overwrite": False}
 
 
@@ -52,8 +53,8 @@ def control(name: str, unused: str = "") -> None:
 
 
 def find(settings: BeyondSettings) -> Found:
-    """What the settings' view finds."""
-    return backend.beyond(settings.computed).found
+    """What the settings' view finds: stored for every lesson."""
+    return answer(settings) or backend.beyond(settings.computed).found
 
 
 def draw(settings: BeyondSettings) -> None:
@@ -77,7 +78,7 @@ def draw(settings: BeyondSettings) -> None:
 
     row = {"main": ("", main)}
     with page.picture:
-        place, said = st.container(), st.container(horizontal=True)
+        place, said = st.container(), page.said()
         with said, st.container():
             page.outcome(verdict(found))
         if isinstance(found, Append) and not page.embedded:
@@ -102,6 +103,8 @@ def draw(settings: BeyondSettings) -> None:
         page.notice(notice(found))
     page.tables("Data behind the charts", lambda: charts.pictures(found))
     page.assumptions()
+    if answer(settings) is not None:
+        made_by(stored()[1], "stored answer was")
     if isinstance(found, Depth):
         made_by(found.stacks.origin, "stored trainings were")
 

@@ -113,7 +113,7 @@ def main_picture(job: Job[Progress | None] | None) -> None:
         st.error(plain(run.stopped))
     if overflow := run.overflow():
         st.error(plain(overflow))
-    above, said, layer = st.container(), st.container(horizontal=True), 0
+    above, said, layer = st.container(), page.said(), 0
     with said, st.container():
         page.outcome(f"**What it became.** {plain(run.found())}")
     if len(run.P) > 1:

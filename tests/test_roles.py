@@ -24,7 +24,7 @@ ROLE_OF = {
     r"the two layers|trained on n = 60, median|rotated in every prompt.*|untied layers.*|"
     r"Heavy ball|GD\+\+|Iterative Newton": "counterpart",
     r"Closed form.*|max .*|best two numbers.*|β\*.*|Construction, limit.*|"
-    r"exact mean.*|mean for m → ∞.*|its limit of.*|Conjugate.*|\(\(1.*": "reference",
+    r"exact mean.*|mean for m → ∞.*|its limit for.*|limit for.*|Conjugate.*|\(\(1.*": "reference",
     r"Plain gradient descent.*|constructed GD.*|GD tuned here|GD-0|optimum of GD-0.*|one layer.*|"
     r"one linear block.*|step 1/λ₁ of each.*|Gradient descent": "descent",
     r"[Bb]ound .*|e<sup>.*|proved.*|n > 64.*|n = c·d.*|mean above it.*": "bound",

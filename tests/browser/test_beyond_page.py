@@ -63,3 +63,18 @@ def test_the_picture_follows_the_controls_and_the_tokens_play(visit: Visit) -> N
     expect(page.get_by_text("step 5: 12 tokens")).to_be_visible()
     page.get_by_role("button", name="Overwrite").or_(page.get_by_role("radio", name="Overwrite")).first.click()
     expect(page.get_by_text("step 6: 7 tokens").or_(page.get_by_text("step 5: 7 tokens")).first).to_be_visible()
+
+
+@pytest.mark.thorough
+def test_on_a_phone_the_sentence_has_the_whole_width_and_symbols_in_cards_stay_on_one_line(visit: Visit) -> None:
+    page = visit.open("beyond?lesson=chain", 400, 800).page
+    visit.answer()
+    row, sentence = (
+        visit.still(page.locator(f".st-key-said{part}").first) for part in ("", " [data-testid=stMarkdown]")
+    )
+    assert sentence["width"] > 0.9 * row["width"] > 300
+    visit.open("beyond?lesson=matched")
+    visit.answer()
+    symbol = page.locator("[data-testid=stMetricLabel] .katex").first
+    symbol.wait_for()
+    assert visit.still(symbol)["height"] < 24

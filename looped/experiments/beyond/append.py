@@ -1,7 +1,7 @@
 """Append or overwrite: a chain of thought is the same loop, and what a fixed learned step does in it."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -31,42 +31,31 @@ class Append:
     """The loop that overwrites its query, the one that appends it, and many prompts with a fixed learned step."""
 
     settings: BeyondSettings
-    overwritten: np.ndarray
-    """w_t of the looped transformer, (T+1, b, d), for the b prompts of `chained`."""
-    appended: np.ndarray
-    """w_t of the chain, read from token n + 1 + t."""
-    explicit: np.ndarray
-    """w_t of preconditioned gradient descent, in NumPy."""
     tokens: np.ndarray
     """The chain of the first prompt at its end, tokens as columns, (2d+2, n+1+T)."""
     moved: float
     """The largest change of an example in any step of the chain."""
-    fixed: np.ndarray
-    """Mean of ‖w_t − w*‖² over w* ~ 𝓝(0, I) on the examples of each prompt, with the learned step, (T+1, B)."""
-    own: np.ndarray
-    """The same with η = 1/λ₁ of each prompt."""
-    largest: np.ndarray
-    """λ_max(Γ*Σ̂) of each prompt, (B,)."""
+    gap: float
+    """The largest difference of an iterate between any two of overwritten, appended and explicit."""
+    scale: float
+    """The largest number in an iterate."""
+    run: int
+    """Prompts that passed through the transformer."""
+    statistics: dict[str, np.ndarray]
+    """Medians and means over prompts of ‖w_t − w*‖², itself a mean over w* ~ 𝓝(0, I), (T+1,): with the learned step
+    (`fixed_median`, `fixed_mean`) and with η = 1/λ₁ of each prompt (`own_median`, `own_mean`)."""
+    first_step: tuple[float, float]
+    """Mean of ‖w_1 − w*‖² over the prompts with the learned step, and its standard error."""
+    diverging: float
+    """The share of prompts on which the learned step diverges."""
+    furthest: float
+    """The largest λ_max(Γ*Σ̂) of a prompt."""
     risk: float
     """𝔼‖w_1 − w*‖² with the learned step, over tasks and examples, exactly."""
     mean: float | None
     """𝔼‖w_T − w*‖² with the learned step, over tasks and examples, exactly; None where it is not known."""
-
-    @property
-    def gap(self) -> float:
-        """The largest difference of an iterate between any two of overwritten, appended and explicit."""
-        pairs = ((self.overwritten, self.appended), (self.overwritten, self.explicit), (self.appended, self.explicit))
-        return max(float(np.abs(one - other).max()) for one, other in pairs)
-
-    @property
-    def run(self) -> int:
-        """Prompts that passed through the transformer."""
-        return self.explicit.shape[1]
-
-    @property
-    def scale(self) -> float:
-        """The largest number in an iterate."""
-        return float(np.abs(self.explicit).max())
+    single: dict[str, np.ndarray] = field(default_factory=dict)
+    """What single prompts did, by its name among `arrays`; nothing in a stored answer."""
 
     @property
     def relative_gap(self) -> float:
@@ -82,28 +71,6 @@ class Append:
     def passed(self) -> bool:
         """Whether the three are equal to rounding, and no example moved."""
         return self.gap <= self.tolerance * self.scale and self.moved == 0
-
-    @property
-    def diverging(self) -> float:
-        """The share of prompts on which the learned step diverges."""
-        return float((self.largest > 2).mean())
-
-    @cached_property
-    def statistics(self) -> dict[str, np.ndarray]:
-        """Medians and means of the squared errors, (T+1,)."""
-        with np.errstate(over="ignore"):
-            return {
-                "fixed_median": np.median(self.fixed, axis=1),
-                "fixed_mean": self.fixed.mean(axis=1),
-                "own_median": np.median(self.own, axis=1),
-                "own_mean": self.own.mean(axis=1),
-            }
-
-    @property
-    def first_step(self) -> tuple[float, float]:
-        """Mean of ‖w_1 − w*‖² over the prompts, and its standard error."""
-        first = self.fixed[1]
-        return float(first.mean()), float(first.std() / np.sqrt(len(first)))
 
     @property
     def results(self) -> dict[str, Any]:
@@ -128,11 +95,7 @@ class Append:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """Iterates of the three, (T+1, b, d), the chain's tokens (2d+2, n+1+T), and squared errors, (T+1, B)."""
-        return {
-            "overwritten": self.overwritten, "appended": self.appended, "explicit": self.explicit,
-            "tokens": self.tokens, "squared_error_fixed": self.fixed, "squared_error_own": self.own,
-            "largest_factor": self.largest,
-        }  # fmt: skip
+        return {"tokens": self.tokens, **self.single}
 
 
 def append(settings: BeyondSettings) -> Append:
@@ -146,24 +109,36 @@ def append(settings: BeyondSettings) -> Append:
     y = (X @ w[..., None])[..., 0]
     batch = Prompts(X=torch.from_numpy(X), y=torch.from_numpy(y), w_star=torch.from_numpy(w))
     weights = layer_of(step)
-    overwritten = LoopedTransformer(loops, "token")(
-        weights.embed(batch, 1.0), weights, torch.ones(run, dtype=torch.float64)
-    )
+    loop = LoopedTransformer(loops, "token")(weights.embed(batch, 1.0), weights, torch.ones(run, dtype=torch.float64))
     tokens, moved = chain(weights.embed(batch, 1.0), weights, loops)
+    iterates = {
+        "overwritten": weights.read(loop).numpy(),
+        "appended": tokens[:, weights.w, n:].permute(2, 0, 1).numpy(),
+        "explicit": descend(X, y, step, loops),
+    }
     gram = grams(values, n, settings.prompts, generator)
     top = np.linalg.eigvalsh(gram)[:, -1:]
+    fixed, own = mean_over_tasks(gram, step, loops), mean_over_tasks(gram, 1 / top * np.ones(d), loops)
+    largest = largest_factor(gram, step)
+    with np.errstate(over="ignore"):
+        statistics = {
+            "fixed_median": np.median(fixed, axis=1), "fixed_mean": fixed.mean(axis=1),
+            "own_median": np.median(own, axis=1), "own_mean": own.mean(axis=1),
+        }  # fmt: skip
     return Append(
         settings=settings,
-        overwritten=weights.read(overwritten).numpy(),
-        appended=tokens[:, weights.w, n:].permute(2, 0, 1).numpy(),
-        explicit=descend(X, y, step, loops),
         tokens=tokens[0].numpy(),
         moved=moved,
-        fixed=mean_over_tasks(gram, step, loops),
-        own=mean_over_tasks(gram, 1 / top * np.ones(d), loops),
-        largest=largest_factor(gram, step),
+        gap=max(float(np.abs(one - other).max()) for one, other in combinations(iterates.values(), 2)),
+        scale=float(np.abs(iterates["explicit"]).max()),
+        run=run,
+        statistics=statistics,
+        first_step=(float(fixed[1].mean()), float(fixed[1].std() / np.sqrt(settings.prompts))),
+        diverging=float((largest > 2).mean()),
+        furthest=float(largest.max()),
         risk=one_step_risk(step, values, n),
         mean=exact_mean(values, n, loops),
+        single=iterates | {"squared_error_fixed": fixed, "squared_error_own": own, "largest_factor": largest},
     )
 
 

@@ -193,11 +193,11 @@ def loops_chart(found: MoreLoops) -> Picture:
 
 def factor_chart(found: MoreLoops) -> Picture:
     """λ_max(Γ*Σ̂) against the number of examples in training, with the limit 2."""
-    lengths, factors = found.by_context
+    lengths, factors = found.lengths, found.factors
     rows = [
         Series(factors, "λ_max", "λ<sub>max</sub>(Γ*Σ̂), median prompt", "model", "solid", "circle", 3),
         level(2.0, [1, lengths[-1]], "2: above it the loop diverges", "dot", "mark"),
-        Series(np.median(found.largest, axis=1), "", "the two layers", "counterpart", "solid", "square",
+        Series(found.middle, "", "the two layers", "counterpart", "solid", "square",
                x=np.array(found.contexts), more={"mode": "markers", "marker": {"symbol": "square", "size": 11}}),
     ]  # fmt: skip
     over = lengths[factors > 2]
@@ -237,24 +237,33 @@ def rivals_chart(found: Rivals) -> Picture:
 
 
 def depth_chart(found: Depth) -> Picture:
-    """Smallest loss against loops: one covariance, its limit, and a rotated one with infinitely many examples."""
-    loops = found.loops
-    ratio = f"n/d = {found.ratio:.4g}"
-    rows = [
+    """Smallest loss against loops: one covariance and rotated ones, exact, in the limit, and with infinite context."""
+    loops, ratio = found.loops, f"n/d = {found.ratio:.4g}"
+    exact = [
         Series(found.fixed, "one covariance", f"one covariance, {ratio}", "model", "solid", "circle", 3, x=found.exact,
                text="one covariance {:.3g}"),
-        Series(found.limit, "one covariance, limit", f"its limit of large d, {ratio}", "reference", "dash",
-               text="its limit {:.3g}"),
-        Series(found.rotated, "rotated, infinite context", "rotated in every prompt, n → ∞", "counterpart", "solid",
-               "square", 3, text="rotated with infinite context {:.3g}"),
+        Series(found.rotated_exact, "rotated", f"rotated in every prompt, {ratio}", "counterpart", "solid", "square", 3,
+               x=found.exact, text="rotated in every prompt {:.3g}"),
     ]  # fmt: skip
+    limits = [
+        Series(found.limit, "one covariance, limit", "its limit for large d", "reference", "dash",
+               text="one covariance in the limit of large n and d {:.3g}"),
+        Series(found.rotated_limit, "rotated, limit", "limit for large d, rotated", "reference", "dot",
+               text="rotated in that limit {:.3g}"),
+        Series(found.rotated, "rotated, infinite context", "rotated in every prompt, n → ∞", "counterpart", "dashdot",
+               "diamond", text="rotated with infinite context {:.3g}"),
+    ]  # fmt: skip
+    if found.unrotated:  # one loop is exact: nothing to be drawn, and nothing that sets the axis
+        limits.pop()
+    rows = [exact[0], limits[0], exact[1], *limits[1:]]
     if found.floor:
-        rows.append(level(found.floor, [1, loops[-1]], f"1 − n/d = {found.floor:.3g}", "dashdot", "floor"))
+        rows.append(level(found.floor, [1, loops[-1]], f"1 − n/d = {found.floor:.3g}", "longdash", "floor"))
+    last, nothing = int(found.exact[-1]), "With one covariance and infinite context one loop leaves nothing"
     return line_chart(
         ("loops", loops), rows,
-        f"Smallest relative loss with one step size against the number of loops, both axes logarithmic. After 1 loop: "
-        f"{', '.join(said(rows, 0))}. After {loops[-1]}: {', '.join(said(rows))}. With one covariance and infinite "
-        "context one loop leaves nothing, which a logarithmic axis cannot show.",
+        f"Smallest relative loss with one step size against the number of loops, both axes logarithmic, at {ratio}. "
+        f"After 1 loop: {', '.join(said([*exact, *limits], 0))}. After {last}: {', '.join(said(exact))}. After "
+        f"{loops[-1]}: {', '.join(said(limits))}. {nothing}, which a logarithmic axis cannot show.",
         {"title": {"text": "loops L"}, "type": "log", "tickvals": loops, "ticktext": [str(L) for L in loops]},
         log_axis("smallest relative loss", ".3g"), lowest=LOWEST,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from looped.budget import Cost
 from looped.experiments.beyond.append import chained
 from looped.experiments.beyond.depth import RUN
-from looped.experiments.beyond.learned_step import AT_ONCE
+from looped.experiments.beyond.learned_step import AT_ONCE, MOST_EXACT
 from looped.experiments.beyond.settings import BeyondSettings
 
 BUDGET = Cost(seconds=4.0, bytes=512 * 1024**2)
@@ -17,8 +17,9 @@ def estimate(settings: BeyondSettings) -> Cost:
     if settings.view == "rivals":
         return Cost(seconds=0.5 + 2e-4 * d * d)
     if settings.view == "depth":
-        tokens = RUN * settings.tokens
-        return Cost(seconds=0.5 + loops * (3e-4 + A_NUMBER_OF_THE_LOOP * tokens), bytes=8 * (4 * tokens + 50_000))
+        tokens, exact = RUN * settings.tokens, min(loops, MOST_EXACT)
+        transformer = exact * (3e-4 + A_NUMBER_OF_THE_LOOP * tokens)
+        return Cost(seconds=0.5 + 3e-4 * exact**2 + transformer, bytes=8 * (4 * tokens + 60_000 * (d + 1)))
     n = settings.test_examples if settings.view == "more-loops" else settings.examples
     prompt = 2.5e-5 + 1.3e-8 * n * d + 4e-10 * n * d * d + 6e-9 * d**3  # draws, products, eigenvectors
     each = loops * (3e-7 + 3.5e-9 * d * d)

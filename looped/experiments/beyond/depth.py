@@ -1,7 +1,8 @@
-"""When depth is needed: loss against loops, for one covariance and for a new one in every prompt."""
+"""When depth is needed: loss against loops, for one covariance and for one rotated anew in every prompt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,13 @@ import torch
 from looped.attention import LoopedTransformer
 from looped.experiments.beyond.append import layer_of
 from looped.experiments.beyond.learned_step import MOST_EXACT
+from looped.experiments.beyond.limit_law import limit_law
+from looped.experiments.beyond.rotated import RotatedLoss
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.beyond.stacks import Stacks, stacks
 from looped.prompts import Prompts
 from looped.training.wishart import best_descent
 
-NODES = 2048
-"""Places of Marchenko and Pastur's law at which it is summed."""
 RUN = 8
 """Prompts that pass through the looped transformer itself."""
 
@@ -32,12 +33,17 @@ class Depth:
     """One covariance, n and d → ∞ at n/d: Marchenko and Pastur's law, (K,)."""
     fixed: np.ndarray
     """One covariance, rows 𝓝(0, Σ) at these n and d: the exact mean over all prompts, for L up to `MOST_EXACT`."""
+    rotated_limit: np.ndarray
+    """A covariance rotated anew in every prompt, n and d → ∞ at n/d: `limit_law`, (K,)."""
+    rotated_exact: np.ndarray
+    """A covariance rotated anew in every prompt at these n and d: the exact mean over all prompts, like `fixed`."""
     rotated: np.ndarray
     """A covariance rotated anew in every prompt, infinite context, (K,)."""
     steps: np.ndarray
-    """The best step sizes of `fixed`."""
-    transformer: tuple[float, float]
-    """Loss of the looped transformer on `RUN` prompts with their own best step, largest L, and by their eigenvalues."""
+    """The best step sizes of `fixed` and of `rotated_exact`, two rows."""
+    transformer: np.ndarray
+    """Loss of the looped transformer on `RUN` prompts with the largest L and step of `fixed` and of `rotated_exact`,
+    and by their eigenvalues: a row for one covariance and one for rotated ones, (2, 2)."""
 
     @property
     def exact(self) -> np.ndarray:
@@ -50,16 +56,20 @@ class Depth:
         return self.settings.examples / self.settings.features
 
     @property
+    def unrotated(self) -> bool:
+        """Whether a rotation changes nothing: Σ is a multiple of I."""
+        return bool(np.ptp(self.settings.eigenvalues) == 0)
+
+    @property
     def floor(self) -> float:
-        """The loss that no depth removes where n < d: 1 − n/d."""
+        """The loss that no depth removes with one covariance where n < d: 1 − n/d."""
         return max(0.0, 1 - self.ratio)
 
     @property
     def passed(self) -> bool:
-        """Whether the transformer has the loss that the eigenvalues give, to rounding."""
-        measured, expected = self.transformer
-        measured, expected = measured**0.5, expected**0.5
-        return abs(measured - expected) <= 5e-10 * expected + self.rounding
+        """Whether the transformer has the losses that the eigenvalues give, to rounding."""
+        measured, expected = np.sqrt(self.transformer).T
+        return bool((np.abs(measured - expected) <= 5e-10 * expected + self.rounding).all())
 
     @property
     def rounding(self) -> float:
@@ -68,8 +78,8 @@ class Depth:
 
     @property
     def below_rounding(self) -> bool:
-        """Whether the transformer's loss and that of the eigenvalues are both too small to be compared."""
-        return max(self.transformer) <= self.rounding**2
+        """Whether the transformer's losses and those of the eigenvalues are all too small to be compared."""
+        return float(self.transformer.max()) <= self.rounding**2
 
     @property
     def stacks(self) -> Stacks:
@@ -80,13 +90,17 @@ class Depth:
     def results(self) -> dict[str, Any]:
         """Verdicts and scalars, ready for JSON."""
         series = {
-            "one_covariance_limit": self.limit, "one_covariance": self.fixed, "rotated_infinite_context": self.rotated,
+            "one_covariance_limit": self.limit, "one_covariance": self.fixed, "rotated_limit": self.rotated_limit,
+            "rotated": self.rotated_exact, "rotated_infinite_context": self.rotated,
         }  # fmt: skip
         losses = {name: dict(zip(map(str, self.loops.tolist()), values.tolist(), strict=False))
                   for name, values in series.items()}  # fmt: skip
         return {
             "ratio": self.ratio, "floor": self.floor, "loss": losses,
-            "transformer": dict(zip(("loss", "by_the_eigenvalues"), self.transformer, strict=True)),
+            "transformer": {
+                name: dict(zip(("loss", "by_the_eigenvalues"), row, strict=True))
+                for name, row in zip(("one_covariance", "rotated"), self.transformer.tolist(), strict=True)
+            },
             "passed": self.passed, "trained": self.stacks.results,
         }  # fmt: skip
 
@@ -95,37 +109,54 @@ class Depth:
         """Series by name, each with its places."""
         return {
             "one covariance, limit": (self.loops, self.limit), "one covariance": (self.exact, self.fixed),
+            "rotated, limit": (self.loops, self.rotated_limit), "rotated": (self.exact, self.rotated_exact),
             "rotated, infinite context": (self.loops, self.rotated),
         } | self.stacks.curves  # fmt: skip
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """loops (K,), the losses (K,), those of `fixed` and its steps up to `MOST_EXACT`, and the stored trainings."""
+        """loops (K,), the losses (K,), exact ones and their steps up to `MOST_EXACT`, and the stored trainings."""
         return {
-            "loops": self.loops, "limit": self.limit, "fixed": self.fixed, "rotated": self.rotated, "steps": self.steps,
+            "loops": self.loops, "limit": self.limit, "fixed": self.fixed, "rotated_limit": self.rotated_limit,
+            "rotated_exact": self.rotated_exact, "rotated": self.rotated, "steps": self.steps[0],
+            "rotated_steps": self.steps[1],
         } | self.stacks.arrays  # fmt: skip
 
 
 def depth(settings: BeyondSettings) -> Depth:
-    """Find the best step for every L: over all prompts with n examples, for large d, and for a rotated Σ and n → ∞.
+    """Find the best step for every L: over all prompts with n examples, for large n and d, and for n → ∞.
 
     None is tuned on drawn prompts: it would be scored on them too, and the rare prompts with a large eigenvalue rule
-    the mean of many loops. At d = 10, n = 20, L = 16 it seems to leave 0.016, where the least is 0.0234. So there is no
-    curve for a rotated Σ and n examples, whose exact mean is not known here.
+    the mean of many loops. At d = 10, n = 20, L = 16 it seems to leave 0.016, where the least is 0.0234.
     """
     n, d, values = settings.examples, settings.features, settings.eigenvalues
     powers = 2 ** np.arange(int(np.log2(settings.loops)) + 1)
     loops = np.union1d(powers, [settings.loops])
-    law, share = marchenko_pastur(n / d)
-    best = [best_descent(L, n, d) for L in loops.tolist() if L <= MOST_EXACT]
+    exact = loops[loops <= MOST_EXACT].tolist()
+    mean = RotatedLoss(values, n, exact[-1])
+    laws = [limit_law(np.ones(d), n), limit_law(values, n), (values, values / values.sum())]
+    limits = [[best_step(law[None], share[None], L) for L in loops.tolist()] for law, share in laws]
+    best = [
+        [(step, risk / d) for step, risk in (best_descent(L, n, d) for L in exact)],
+        [golden(partial(mean, loops=L), 0.0, mean.longest) for L in exact],
+    ]
+    limit, rotated_limit, rotated = np.array(limits)[:, :, 1]
+    steps, losses = np.moveaxis(np.array(best), 2, 0)
     return Depth(
         settings=settings,
         loops=loops,
-        limit=np.array([best_step(law[None], share[None], L)[1] for L in loops.tolist()]),
-        fixed=np.array([risk / d for _, risk in best]),
-        rotated=np.array([best_step(values[None], values[None] / values.sum(), L)[1] for L in loops.tolist()]),
-        steps=np.array([step for step, _ in best]),
-        transformer=_transformer(n, d, settings.loops, settings.seed),
+        limit=limit,
+        fixed=losses[0],
+        rotated_limit=rotated_limit,
+        rotated_exact=losses[1],
+        rotated=rotated,
+        steps=steps,
+        transformer=np.array(
+            [
+                _transformer(spectrum, n, exact[-1], float(step), settings.seed)
+                for spectrum, step in zip((np.ones(d), values), steps[:, -1], strict=True)
+            ]
+        ),
     )
 
 
@@ -147,6 +178,8 @@ def best_step(values: np.ndarray, share: np.ndarray, loops: int) -> tuple[float,
 
     if top == 0:
         return 0.0, 1.0
+    if values.min() == top:
+        return 1 / top, 0.0
     mean = float((share * values).sum(axis=1).mean())
     return golden(loss, 0.0, 4.0 / mean if mean > 0 else 1.0)
 
@@ -171,33 +204,23 @@ def golden(function: Callable[[float], float], low: float, high: float) -> tuple
     return places[nearest], heights[nearest]
 
 
-def marchenko_pastur(ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """Places and weights of Marchenko and Pastur's law of XᵀX/n at n/d = `ratio`, the mass at 0 among them.
-
-    λ = 1 + g + 2√g cos θ with g = d/n and the weight (2√g sin θ)²/(2πgλ) dθ, at the midpoints of `NODES` parts.
-
-    Returns:
-        λ and weights, (NODES + 1,) each; the weights add up to 1 but for the error of the midpoints.
-    """
-    root = ratio**-0.5
-    theta = (np.arange(NODES) + 0.5) * np.pi / NODES
-    values = 1 + root**2 + 2 * root * np.cos(theta)
-    weights = 2 * np.sin(theta) ** 2 / values / NODES
-    return np.append(values, 0.0), np.append(weights, max(0.0, 1 - ratio))
-
-
-def _transformer(n: int, d: int, loops: int, seed: int) -> tuple[float, float]:
-    """Mean ‖w_L − w*‖²/‖w*‖² on a few prompts with their best step, by the transformer in slots and the eigenvalues."""
-    generator = np.random.default_rng([seed, 1])
+def _transformer(eigenvalues: np.ndarray, n: int, loops: int, step: float, seed: int) -> tuple[float, float]:
+    """Loss on a few prompts with rotated covariances, by the transformer in slots and by the eigenvalues of XᵀX/n."""
+    generator, d = np.random.default_rng([seed, 1]), len(eigenvalues)
     X, w = generator.standard_normal((RUN, n, d)), generator.standard_normal((RUN, d))
+    Q, _ = np.linalg.qr(generator.standard_normal((RUN, d, d)))
+    X = X * np.sqrt(eigenvalues) @ Q.transpose(0, 2, 1)
     y = (X @ w[..., None])[..., 0]
-    values, U = np.linalg.eigh(X.transpose(0, 2, 1) @ X / n)
-    along, lengths = np.square((U.transpose(0, 2, 1) @ w[..., None])[..., 0]), np.square(w).sum(axis=1)
-    step, _ = best_step(values, along / lengths[:, None], loops)
+
+    def loss(away: np.ndarray) -> float:
+        along = np.square((Q.transpose(0, 2, 1) @ np.stack([away, w], axis=2)) * np.sqrt(eigenvalues)[:, None])
+        missed, whole = along.sum(axis=(0, 1))
+        return float(missed / whole)
+
     batch, weights = Prompts(X=torch.from_numpy(X), y=torch.from_numpy(y), w_star=None), layer_of(np.full(d, step))
     queries = LoopedTransformer(loops, "token")(
         weights.embed(batch, 1.0), weights, torch.ones(RUN, dtype=torch.float64)
     )
-    measured = np.square(weights.read(queries)[-1].numpy() - w).sum(axis=1) / lengths
-    expected = (along * np.square(1 - step * values) ** loops).sum(axis=1) / lengths
-    return float(measured.mean()), float(expected.mean())
+    values, U = np.linalg.eigh(X.transpose(0, 2, 1) @ X / n)
+    left = (1 - step * values) ** loops * (U.transpose(0, 2, 1) @ w[..., None])[..., 0]
+    return loss(weights.read(queries)[-1].numpy() - w), loss((U @ left[..., None])[..., 0])

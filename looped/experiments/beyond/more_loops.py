@@ -1,7 +1,6 @@
 """More loops than trained: the layer of one-step training, applied again and again on other prompts."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,14 @@ class MoreLoops:
     settings: BeyondSettings
     contexts: tuple[int, int]
     """n in training, of both layers."""
-    errors: np.ndarray
-    """‖w_t − w*‖², (2, T+1, B)."""
-    largest: np.ndarray
-    """λ_max(Γ*Σ̂) of each prompt, (2, B)."""
+    medians: np.ndarray
+    """Median over prompts of ‖w_t − w*‖², (2, T+1)."""
+    middle: np.ndarray
+    """Median over prompts of λ_max(Γ*Σ̂), (2,)."""
+    furthest: float
+    """The largest λ_max(Γ*Σ̂) of a prompt, of both layers."""
+    diverging: np.ndarray
+    """Share of prompts on which the loop diverges, (2,)."""
     limit: np.ndarray
     """𝔼‖w_t − w*‖² for m → ∞, where Σ̂ is the test's covariance itself, (2, T+1)."""
     limit_factor: np.ndarray
@@ -35,13 +38,12 @@ class MoreLoops:
     """The published bound of the mean for n and m → ∞, (T+1,); None where the test has another covariance."""
     mean: np.ndarray | None
     """Mean over prompts and over w* ~ 𝓝(0, I) of ‖w_t − w*‖² of the first layer, (T+1,); None without a bound."""
-    by_context: tuple[np.ndarray, np.ndarray]
-    """Lengths of the training context, (K,), and median of λ_max(Γ*Σ̂), (K,)."""
-
-    @cached_property
-    def medians(self) -> np.ndarray:
-        """Median squared error, (2, T+1)."""
-        return np.asarray(np.median(self.errors, axis=2))
+    lengths: np.ndarray
+    """Lengths of the training context, (K,)."""
+    factors: np.ndarray
+    """Median of λ_max(Γ*Σ̂) for each of them, (K,)."""
+    single: dict[str, np.ndarray] = field(default_factory=dict)
+    """What single prompts did, by its name among `arrays`; nothing in a stored answer."""
 
     @property
     def best(self) -> np.ndarray:
@@ -49,14 +51,9 @@ class MoreLoops:
         return np.asarray(self.medians.argmin(axis=1))
 
     @property
-    def diverging(self) -> np.ndarray:
-        """Share of prompts on which the loop diverges, (2,)."""
-        return np.asarray((self.largest > 2).mean(axis=1))
-
-    @property
     def kinds(self) -> list[str]:
         """The verdict for each layer, from λ_max alone: `diverges` if it does on the median prompt."""
-        return ["diverges" if middle > 2 else "converges" for middle in np.median(self.largest, axis=1)]
+        return ["diverges" if middle > 2 else "converges" for middle in self.middle]
 
     @property
     def crossed(self) -> int | None:
@@ -78,8 +75,8 @@ class MoreLoops:
         """Verdicts and scalars, ready for JSON."""
         layers = [
             {
-                "examples_in_training": n, "prediction": self.kinds[k], "largest_factor": float(np.median(
-                    self.largest[k])), "share_diverging": float(self.diverging[k]), "best_loops": int(self.best[k]),
+                "examples_in_training": n, "prediction": self.kinds[k], "largest_factor": float(
+                    self.middle[k]), "share_diverging": float(self.diverging[k]), "best_loops": int(self.best[k]),
                 "median_at_best": float(self.medians[k, self.best[k]]), "median_at_0": float(self.medians[k, 0]),
                 "median_at_T": finite(self.medians[k, -1]), "largest_factor_for_many_examples": float(
                     self.limit_factor[k]),
@@ -102,13 +99,13 @@ class MoreLoops:
         if self.bound is not None and self.mean is not None:
             found["published bound"] = loops, self.bound
             found[f"mean, trained on {self.contexts[0]}"] = loops, self.mean
-        return found | {"largest factor by training context": self.by_context}
+        return found | {"largest factor by training context": (self.lengths, self.factors)}
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """Squared errors (2, T+1, B), λ_max(Γ*Σ̂) (2, B), and the errors for m → ∞ (2, T+1)."""
-        found = {"squared_error": self.errors, "largest_factor": self.largest, "limit": self.limit}
-        return found | {"contexts": np.array(self.contexts), "eigenvalues": self.settings.eigenvalues}
+        found = {"limit": self.limit, "contexts": np.array(self.contexts), "eigenvalues": self.settings.eigenvalues}
+        return self.single | found
 
 
 def more_loops(settings: BeyondSettings) -> MoreLoops:
@@ -126,19 +123,22 @@ def more_loops(settings: BeyondSettings) -> MoreLoops:
         limit = np.stack([(np.abs(1 - step * test) ** (2.0 * t)).sum(axis=1) for step in steps])
     lengths = np.unique(np.geomspace(1, 20 * max(contexts), CONTEXTS).round().astype(int))
     some = gram[:200]
+    errors = np.stack([squared_errors(gram, step, tasks, settings.loops) for step in steps])
+    largest = np.stack([largest_factor(gram, step) for step in steps])
     return MoreLoops(
         settings=settings,
         contexts=contexts,
-        errors=np.stack([squared_errors(gram, step, tasks, settings.loops) for step in steps]),
-        largest=np.stack([largest_factor(gram, step) for step in steps]),
+        medians=np.median(errors, axis=2),
+        middle=np.median(largest, axis=1),
+        furthest=float(largest.max()),
+        diverging=(largest > 2).mean(axis=1),
         limit=limit,
         limit_factor=np.array([(step * test).max() for step in steps]),
         bound=published_bound(trained, contexts[0], settings.loops) if same else None,
         mean=mean_over_tasks(gram, steps[0], settings.loops).mean(axis=1) if same else None,
-        by_context=(
-            lengths,
-            np.array([np.median(largest_factor(some, learned_step(trained, n))) for n in lengths.tolist()]),
-        ),
+        lengths=lengths,
+        factors=np.array([np.median(largest_factor(some, learned_step(trained, n))) for n in lengths.tolist()]),
+        single={"squared_error": errors, "largest_factor": largest},
     )
 
 

@@ -58,7 +58,7 @@ def _over_all(found: Append) -> str:
 def _more_loops(found: MoreLoops) -> str:
     parts = []
     for k, n in enumerate(found.contexts):
-        middle, best, share = float(_median(found.largest[k])), int(found.best[k]), found.diverging[k]
+        middle, best, share = float(found.middle[k]), int(found.best[k]), found.diverging[k]
         side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
         mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
         last = ", the most that were run," if best == found.settings.loops else ""
@@ -96,9 +96,12 @@ def _depth(found: Depth) -> str:
         f"One covariance for all prompts: at n/d = {found.ratio:.4g} the loss is {course(found.fixed)}; with "
         "infinitely many examples **one loop is exact**."
     )
-    if np.ptp(found.settings.eigenvalues) == 0:
+    if found.unrotated:
         return f"{fixed} At κ = 1 a rotation changes nothing."
-    return f"{fixed} A new rotation in every prompt: even then one step size leaves {course(found.rotated)}."
+    return (
+        f"{fixed} A new rotation in every prompt: {course(found.rotated_exact)}; even with infinitely many examples "
+        f"one step size leaves {course(found.rotated)}."
+    )
 
 
 def notice(found: Found) -> list[str]:
@@ -126,7 +129,7 @@ def _notice_append(found: Append) -> Iterator[str]:
             f"{mean:.3g} in the end{_over_all(found)} and the median {median:.3g}."
         )
     elif not found.diverging:
-        yield f"**No prompt diverges.** The largest λ_max(Γ\\*Σ̂) of this draw is {beside_two(found.largest.max())}."
+        yield f"**No prompt diverges.** The largest λ_max(Γ\\*Σ̂) of this draw is {beside_two(found.furthest)}."
 
 
 def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
@@ -134,7 +137,7 @@ def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
         "**λ_max(Γ\\*Σ̂) decides before the run.** Where it is above 2 the error grows in the end. The stars are the "
         f"best numbers of loops up to {found.settings.loops}: {found.best[0]} and {found.best[1]}."
     )
-    short, long = (beside_two(_median(largest)) for largest in found.largest)
+    short, long = map(beside_two, found.middle)
     yield (
         f"**A longer training context makes the learned step longer.** The median of λ_max(Γ\\*Σ̂) is {short} for n = "
         f"{found.contexts[0]} and {long} for n = {found.contexts[1]}."
@@ -165,17 +168,29 @@ def _notice_rivals(found: Rivals) -> Iterator[str]:
 
 
 def _notice_depth(found: Depth) -> Iterator[str]:
-    first, last, L = small(found.fixed[0]), small(found.fixed[-1]), int(found.exact[-1])
-    ends = f"goes from {first} to {last} in {L} loops" if L > 1 else f"is {first} after one loop"
+    L = int(found.exact[-1])
+
+    def course(losses: np.ndarray) -> str:
+        first, last = small(losses[0]), small(losses[-1])
+        return f"goes from {first} to {last} in {L} loops" if L > 1 else f"is {first} after one loop"
+
     floor = f", and no depth brings it below 1 − n/d = {found.floor:.3g}" if found.floor else ""
-    yield f"**One covariance.** At n/d = {found.ratio:.4g} the loss {ends}{floor}."
-    if np.ptp(found.settings.eigenvalues) == 0:
+    yield f"**One covariance.** At n/d = {found.ratio:.4g} the loss {course(found.fixed)}{floor}."
+    if found.unrotated:
         yield "**A rotation changes nothing here.** Σ is a multiple of I."
     else:
         yield (
-            f"**A rotation in every prompt.** One loop leaves {small(found.rotated[0])} even with infinitely many "
-            "examples: one step size cannot fit all eigenvalues of Σ."
+            f"**A rotation in every prompt.** With as many examples the loss {course(found.rotated_exact)}. One loop "
+            f"leaves {small(found.rotated[0])} even with infinitely many: no one step size fits all eigenvalues of Σ."
         )
+    far = np.array([found.limit[len(found.exact) - 1], found.rotated_limit[len(found.exact) - 1]])
+    less = (far < [found.fixed[-1], found.rotated_exact[-1]]).all()
+    why = ": less, since XᵀX/n then has the same eigenvalues in every prompt, and no rare large one" if less else ""
+    after = f"{L} loops" if L > 1 else "one loop"
+    yield (
+        "**Exact curves and their limits.** The thick lines are means over all prompts of these n and d. For large n "
+        f"and d at the same n/d the losses after {after} would be {small(far[0])} and {small(far[1])}{why}."
+    )
 
 
 def beside_two(value: float) -> str:
@@ -209,10 +224,6 @@ def trained_words(found: Depth) -> str:
         f"untied ones, run through twice, {loop[1, 2 * LAYERS]:.2g}. {first}Twice the covariance breaks both: "
         f"{scale[0, -1]:.2g} and {scale[1, -1]:.2g}."
     )
-
-
-def _median(values: object) -> float:
-    return float(np.median(np.asarray(values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +262,7 @@ def numbers(found: Found) -> list[Number]:
         case MoreLoops():
             rows = []
             for k, n in enumerate(found.contexts):
-                middle, share = _median(found.largest[k]), 100 * found.diverging[k]
+                middle, share = found.middle[k], 100 * found.diverging[k]
                 rows.append(
                     Number(f"λ_max, n = {n}", beside_two(middle), f"{share:.3g} % of the prompts diverge", "λ_max")
                 )
@@ -282,16 +293,22 @@ def numbers(found: Found) -> list[Number]:
             rows.append(Number("transformer", took, "counts that it takes itself", "Checks", found.passed))
             return rows
         case Depth():
-            ends = {int(found.loops[k]): k for k in (0, -1)}  # one where T = 1
-            exact = {int(found.exact[k]): k for k in (0, len(found.exact) - 1)}
+            exact = {int(found.exact[k]): k for k in (0, len(found.exact) - 1)}  # one where T = 1
             rows = [
                 Number(f"one Σ, L = {L}", small(found.fixed[k]), f"limit: {small(found.limit[k])}", "Fixed")
                 for L, k in exact.items()
             ]
-            rows += [Number(f"rotated, L = {L}", small(found.rotated[k]), "n → ∞", "Rotated") for L, k in ends.items()]
-            agrees = "both losses below rounding" if found.below_rounding else "as their eigenvalues say"
-            below = f"{RUN} prompts with their own best step, {agrees}"
-            return [*rows, Number("transformer", small(found.transformer[0]), below, "Transformer", found.passed)]
+            rows += [
+                Number(
+                    f"rotated, L = {L}", small(found.rotated_exact[k]),
+                    f"limit: {small(found.rotated_limit[k])}; n → ∞: {small(found.rotated[k])}", "Rotated",
+                )
+                for L, k in exact.items()
+            ]  # fmt: skip
+            agrees = "losses below rounding" if found.below_rounding else "as their eigenvalues say"
+            one, rotated = found.transformer[:, 0].tolist()
+            below = f"rotated {small(rotated)}; {RUN} prompts each, {agrees}"
+            return [*rows, Number("transformer", small(one), below, "Transformer", found.passed)]
 
 
 def headline(found: Found) -> tuple[str, float | None]:

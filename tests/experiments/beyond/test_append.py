@@ -12,6 +12,7 @@ import torch
 from looped import BeyondSettings
 from looped.algorithms.gd import construction
 from looped.attention import LoopedTransformer
+from looped.experiments.beyond import append as module
 from looped.experiments.beyond import words
 from looped.experiments.beyond.append import append, chain, layer_of
 from looped.experiments.beyond.learned_step import (
@@ -226,8 +227,14 @@ def test_the_error_over_tasks_is_the_square_of_the_matrix_power(kappa):
     )
 
 
-def test_the_default_passes_and_a_small_error_in_a_route_is_noticed():
+def test_the_default_passes_and_a_small_error_in_a_route_is_noticed(monkeypatch):
     found = append(BeyondSettings(prompts=100))
     assert found.passed
-    assert not dataclasses.replace(found, appended=found.appended + 1e-9).passed
     assert not dataclasses.replace(found, moved=1e-16).passed
+    routes = [found.single[name] for name in ("overwritten", "appended", "explicit")]
+    assert found.gap == max(np.abs(one - other).max() for one in routes for other in routes)
+    monkeypatch.setattr(module, "descend", lambda *_: routes[2] + 1e-9)
+    assert not append(BeyondSettings(prompts=100)).passed
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "chain", lambda *of: tuple(a + b for a, b in zip(chain(*of), (1e-9, 0), strict=True)))
+    assert not append(BeyondSettings(prompts=100)).passed

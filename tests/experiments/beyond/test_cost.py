@@ -31,7 +31,7 @@ def test_the_chain_is_in_the_estimate_and_is_bounded(changes, monkeypatch):
     assert SECONDS_A_NUMBER * sum(passed) < estimate(settings).seconds < BUDGET.seconds
     assert sum(passed) < 6.5e7  # one prompt of the largest
     assert 1 <= found.run <= 16
-    assert len(found.appended[0]) == len(found.overwritten[0]) == found.run
+    assert len(found.single["appended"][0]) == len(found.single["overwritten"][0]) == found.run
     assert f"{found.run} prompt" in words.numbers(found)[0].below
     assert found.passed
 
@@ -63,6 +63,13 @@ def test_depth_reads_no_prompts_and_its_largest_sizes_are_allowed():
     largest = BeyondSettings(view="depth", loops=200, examples=2000, features=64, prompts=40_000)
     assert largest.computed == largest.replace(prompts=100).computed
     assert BUDGET.allows(estimate(largest))
+    tracemalloc.start()
+    try:
+        beyond(largest)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 0.2 * estimate(largest).bytes < peak < estimate(largest).bytes
 
 
 def test_what_needs_too_much_memory_is_refused():

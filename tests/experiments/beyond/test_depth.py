@@ -10,7 +10,8 @@ from scipy.stats import chi2
 from looped import BeyondSettings
 from looped.experiments.beyond import charts
 from looped.experiments.beyond import stacks as module
-from looped.experiments.beyond.depth import best_step, depth, marchenko_pastur
+from looped.experiments.beyond.depth import best_step, depth
+from looped.experiments.beyond.limit_law import limit_law
 from looped.experiments.beyond.stacks import LAYERS, SEEDS, stacks
 from looped.training.wishart import best_descent
 
@@ -37,7 +38,7 @@ def by_quadrature(ratio, loops):
 
 @pytest.mark.parametrize("ratio", LAW)
 def test_the_smallest_loss_over_marchenko_and_pasturs_law_is_the_numerical_one(ratio):
-    law, share = marchenko_pastur(ratio)
+    law, share = limit_law(np.ones(2), int(2 * ratio))
     assert share.sum() == pytest.approx(1, abs=1e-12)
     assert (share * law).sum() == pytest.approx(1, abs=1e-9)
     for loops, said in zip((1, 2, 4, 8, 16), LAW[ratio], strict=True):
@@ -67,6 +68,7 @@ def test_a_rotated_covariance_needs_depth_even_with_infinitely_many_examples():
     found = depth(settings)
     said = (0.395, 0.280, 0.183, 0.111, 0.059, 0.026, 0.0075)
     np.testing.assert_allclose(found.rotated, said, atol=6e-4)
+    np.testing.assert_allclose(found.rotated_exact, (0.427, 0.320, 0.232, 0.169, 0.126, 0.098), atol=6e-4)
     lam = np.arange(1, 33) ** -1.5
     for loops, value in zip(found.loops, found.rotated, strict=True):
         steps = np.linspace(0.2, 4, 20_000)
@@ -80,11 +82,43 @@ def test_a_rotation_of_the_identity_changes_nothing_so_no_curve_of_n_examples_is
     found = depth(BeyondSettings(view="depth", examples=n, features=d, condition_number=1.0))
     exact = np.array([best_descent(L, n, d)[1] / d for L in found.loops.tolist()])
     drawn = {trace["name"]: trace["y"] for trace in charts.depth_chart(found).spec["data"]}
-    of_n = {name: y for name, y in drawn.items() if f"n/d = {n / d:.4g}" in name and "limit" not in name}
-    assert of_n
+    of_n = {name: y for name, y in drawn.items() if f"n/d = {n / d:.4g}" in name}
+    assert [name.partition(",")[0] for name in of_n] == ["one covariance", "rotated in every prompt"]
     for name, losses in of_n.items():
         np.testing.assert_allclose(losses, exact, rtol=1e-5, err_msg=name)
-    assert found.rotated.max() < 1e-12  # one covariance and n → ∞: one loop is exact
+    assert found.rotated.max() == 0  # one covariance and n → ∞: one loop is exact
+    assert not any("n → ∞" in name for name in drawn)
+
+
+def test_a_rotated_covariance_of_n_examples_has_the_exact_curve_its_limit_and_more_loss_than_infinitely_many_leave():
+    found = depth(BeyondSettings(view="depth"))
+    lam = 1 / np.arange(1, 11)
+    for shown, said in (
+        (found.rotated_exact, (0.448, 0.314, 0.211, 0.143, 0.101)),
+        (found.rotated_limit, (0.424, 0.281, 0.166, 0.0844, 0.0345)),
+        (found.rotated, (0.315, 0.149, 0.045, 0.0059, 1.6e-4)),
+    ):  # docs/theory/beyond.md
+        np.testing.assert_allclose(shown[:5], said, rtol=0.02, atol=6e-4)
+    generator, losses = np.random.default_rng(0), []
+    X = generator.standard_normal((100_000, 20, 10)) * np.sqrt(lam)
+    values, U = np.linalg.eigh(X.transpose(0, 2, 1) @ X / 20)
+    shares = np.einsum("bik,i->bk", U**2, lam) / lam.sum()
+    for L, step, exact in zip(found.exact[:4], found.steps[1], found.rotated_exact, strict=False):
+        losses = (shares * (1 - step * values) ** (2 * L)).sum(axis=1)
+        assert abs(losses.mean() - exact) < 5 * losses.std() / 100_000**0.5 + 0.01 * exact * (L > 2)  # rare prompts
+    assert (found.rotated_exact > found.rotated_limit).all()
+    assert (found.rotated_limit > found.rotated).all()
+    assert (np.diff(found.rotated_exact) < 0).all()
+
+
+@pytest.mark.parametrize("loops", [20, 64])
+def test_the_text_of_the_chart_names_the_loops_of_each_number(loops):
+    found = depth(BeyondSettings(view="depth", loops=loops))
+    said = charts.depth_chart(found).alt
+    last = min(loops, 32)
+    exact = f"one covariance {found.fixed[-1]:.3g}, rotated in every prompt {found.rotated_exact[-1]:.3g}"
+    assert f"After {last}: {exact}." in said
+    assert f"After {loops}: one covariance in the limit of large n and d {found.limit[-1]:.3g}" in said
 
 
 def test_one_covariance_is_near_its_limit_for_large_d_and_above_it():
@@ -148,7 +182,8 @@ def test_fewer_examples_than_features_leave_a_floor():
 def test_the_looped_transformer_has_the_loss_of_the_eigenvalues():
     found = depth(BeyondSettings(view="depth", prompts=100))
     assert found.passed
-    assert found.transformer[0] > 0
+    assert (found.transformer > 0).all()
+    assert found.transformer[0, 0] != found.transformer[1, 0]
 
 
 def test_the_stored_trainings_are_ten_seeds_of_each_on_one_test_set():

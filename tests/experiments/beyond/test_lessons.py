@@ -57,10 +57,10 @@ def test_a_hundred_examples_are_not_infinitely_many():
 def test_two_loops_are_best_and_then_it_hurts():
     for found in runs("overthink"):
         assert found.best[0] == 2
-        assert 2.2 <= np.median(found.largest[0]) < 2.25
+        assert 2.2 <= np.median(found.single["largest_factor"][0]) < 2.25
         assert found.medians[0, 2] == pytest.approx(2.3, abs=0.12)
         assert 790 <= found.medians[0, -1] <= 1170
-        assert np.median(found.largest[1]) == pytest.approx(3.1, abs=0.05)
+        assert np.median(found.single["largest_factor"][1]) == pytest.approx(3.1, abs=0.05)
         assert 0.98 < found.medians[1, 1] / found.medians[1, 0] < 1.04
 
 
@@ -79,6 +79,8 @@ def test_with_few_prompts_the_answers_could_be_others_so_their_number_belongs_to
 
 def test_the_longer_context_is_worse():
     for found in runs("longer-context"):
+        assert (found.medians[:, 0] >= 9.15).all()
+        assert (found.medians[:, 0] < 9.55).all()
         assert 7.9e5 <= found.medians[0, 5] <= 8.55e5
         assert 2e8 <= found.medians[1, 5] <= 2.2e8
 
@@ -101,6 +103,8 @@ def test_depth_helps_while_the_context_is_short():
 def test_a_rotation_leaves_what_the_lesson_says():
     found = beyond(BeyondSettings(**LESSONS["rotated"].settings)).found
     np.testing.assert_allclose(found.rotated, (0.395, 0.280, 0.183, 0.111, 0.059, 0.026, 0.0075), atol=6e-4)
+    assert found.rotated_exact[[0, -1]] == pytest.approx([0.427, 0.098], abs=5e-4)
+    assert found.exact[-1] == 32
 
 
 def test_both_kinds_of_layers_break():

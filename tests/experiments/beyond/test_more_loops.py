@@ -65,7 +65,7 @@ def test_more_loops_hurt_on_another_covariance_and_the_more_the_longer_the_train
             assert other[k - 1] == pytest.approx(median, rel=0.25)
     assert run.kinds == ["diverges", "diverges"]
     assert (run.medians[1, 1:] > run.medians[0, 1:]).all()
-    lengths, factors = run.by_context
+    lengths, factors = run.lengths, run.factors
     assert (np.diff(factors) > 0).all()
     assert lengths[0] == 1
 
@@ -89,13 +89,13 @@ def test_the_loop_diverges_if_and_only_if_the_largest_factor_is_above_two(factor
 def test_a_step_that_is_a_little_too_long_has_a_best_number_of_loops():
     run = found(condition_number=3.0)
     assert run.best[0] == 2
-    assert 2 < np.median(run.largest[0]) < 2.3
+    assert 2 < np.median(run.single["largest_factor"][0]) < 2.3
     assert run.medians[0, 2] < run.medians[0, 1] < run.medians[0, 0] < run.medians[0, 10]
 
 
 def test_for_many_examples_the_errors_are_the_limit():
     run = found(features=2, condition_number=2.0, examples=5, test_examples=2000, prompts=8000, loops=3)
-    np.testing.assert_allclose(run.errors[0].mean(axis=1), run.limit[0], rtol=0.15)
+    np.testing.assert_allclose(run.single["squared_error"][0].mean(axis=1), run.limit[0], rtol=0.15)
 
 
 @pytest.mark.parametrize(("n", "m", "d"), [(10, 100, 10), (10, 2000, 1), (30, 2000, 2), (3, 5, 4), (200, 50, 3)])
@@ -124,7 +124,7 @@ def test_the_mean_is_that_of_drawn_tasks():
     run = found(
         examples=4, features=3, condition_number=5.0, test_examples=12, tested_on="same", loops=4, prompts=40_000
     )
-    errors = run.errors[0, 4]
+    errors = run.single["squared_error"][0, 4]
     assert abs(run.mean[4] - errors.mean()) < 4 * errors.std() / 40_000**0.5
 
 

@@ -121,7 +121,7 @@ def test_the_verdict_is_true_of_the_numbers():
         found = beyond(BeyondSettings(view="more-loops", examples=n, prompts=500)).found
         sentence = words.verdict(found)
         for k, first in enumerate(found.contexts):
-            middle = np.median(found.largest[k])
+            middle = np.median(found.single["largest_factor"][k])
             part = sentence.split(f"Trained on n = {first},")[1].split("Trained on")[0]
             assert ("**diverges**" in part) == (middle > 2)
             assert ("no loop at all" in part) == (found.best[k] == 0)
@@ -130,7 +130,7 @@ def test_the_verdict_is_true_of_the_numbers():
     assert "give the same iterate**" in words.verdict(beyond(BeyondSettings(loops=1, prompts=100)).found)
     even = BeyondSettings(view="depth", condition_number=1.0, loops=1, prompts=100)
     assert "At κ = 1 a rotation changes nothing." in words.verdict(beyond(even).found)
-    assert beyond(even).found.rotated[0] < 1e-12
+    assert beyond(even).found.rotated[0] == 0
 
 
 @pytest.mark.parametrize("settings", [
@@ -170,7 +170,7 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
     assert "more loops help" not in said
     match settings.get("view", "append"):
         case "more-loops":
-            a, b = np.median(found.largest, axis=1)
+            a, b = np.median(found.single["largest_factor"], axis=1)
             labels = [number.label for number in words.numbers(found)]
             assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
             assert ("No published bound" in said) == (found.bound is None)
@@ -186,12 +186,16 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
                 assert ("the most that were run" in part) == (found.best[k] == found.settings.loops)
         case "depth":
             assert ("rotation changes nothing" in said) == (np.ptp(found.settings.eigenvalues) == 0)
-            assert ("One loop leaves" in said) == (found.rotated[0] > 1e-12)
+            assert ("One loop leaves" in said) == (found.rotated[0] > 0)
+            assert not found.unrotated or np.allclose(found.rotated_exact, found.fixed, rtol=1e-5)
+            if "less, since" in said:
+                assert found.limit[len(found.exact) - 1] < found.fixed[-1]
+                assert found.rotated_limit[len(found.exact) - 1] < found.rotated_exact[-1]
             assert ("no depth brings" in said) == (settings["examples"] < settings["features"])
             labels = [number.label for number in words.numbers(found)]
             assert len(set(labels)) == len(labels) == (3 if settings["loops"] == 1 else 5)
         case "append":
-            assert ("No prompt diverges" in said) == (found.largest.max() <= 2)
+            assert ("No prompt diverges" in said) == (found.single["largest_factor"].max() <= 2)
             if "rule the mean" in said:
                 assert found.statistics["fixed_mean"][-1] > 10 * found.statistics["fixed_median"][-1]
 
@@ -212,7 +216,7 @@ def test_a_factor_beside_two_is_told_from_two(value):
 
 def test_a_loss_far_below_rounding_is_said_to_be_that():
     found = beyond(BeyondSettings(view="depth", examples=2000, features=1, loops=200, prompts=100)).found
-    assert found.transformer[1] < 1e-30
+    assert found.transformer[:, 1].max() < 1e-30
     card = words.numbers(found)[-1]
     assert "below rounding" in card.below
     assert card.passed
@@ -224,7 +228,8 @@ def test_a_loss_far_below_rounding_is_said_to_be_that():
     usual = beyond(BeyondSettings(view="depth", prompts=100)).found
     assert not usual.below_rounding
     assert "as their eigenvalues say" in words.numbers(usual)[-1].below
-    assert not replace(usual, transformer=(usual.transformer[1] * 1.001, usual.transformer[1])).passed
+    assert not replace(usual, transformer=usual.transformer * [[1.001, 1.0], [1.0, 1.0]]).passed
+    assert not replace(usual, transformer=usual.transformer * [[1.0, 1.0], [1.0, 1.001]]).passed
 
 
 def test_reset_brings_the_defaults_back():

@@ -58,6 +58,11 @@ def test_eagle_needs_the_loops_of_the_theorem_step_sizes(found):
     for counted, said in zip(half, (10, 12, 14, 21), strict=True):
         assert abs(counted - said) <= 1  # of one random task there
     assert [found.loops["eagle"][int(np.argmin(abs(found.kappa - kappa)))] for kappa in kappas] == [10, 16, 22, 27]
+    for (
+        kappa
+    ) in kappas:  # beside the prompt's own norm the trained γ never arrives, or crawls: 0.9 of the top mode stays
+        assert eagle_loops(kappa, 1.0, 1.9) == 200
+        assert eagle_loops(kappa, 1 / 3, 1.9) == 175
 
 
 @pytest.mark.parametrize(("kappa", "stalled"), [(100, "0.33"), (10**4, "0.41"), (10**8, "0.60")])

@@ -1,0 +1,90 @@
+"""The first view of every lesson: its answer, found once and kept in the package, without what single prompts did.
+
+`python -m looped.experiments.beyond.stored` makes the file again.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from looped import provenance
+from looped.experiments.beyond.append import Append
+from looped.experiments.beyond.depth import Depth
+from looped.experiments.beyond.lessons import BEYOND
+from looped.experiments.beyond.more_loops import MoreLoops
+from looped.experiments.beyond.result import Found, beyond
+from looped.experiments.beyond.rivals import Rivals
+from looped.experiments.beyond.settings import BeyondSettings
+from looped.sweeps.workers import every
+
+COMMAND = "python -m looped.experiments.beyond.stored"
+NAME = "beyond.npz"
+KINDS: dict[str, type[Found]] = {"append": Append, "more-loops": MoreLoops, "rivals": Rivals, "depth": Depth}
+"""The kind of answer of each view."""
+APART = ("settings", "single")
+"""What is not among the arrays of an answer: its settings, which are in the provenance, and what is not stored."""
+
+
+@cache
+def stored() -> tuple[dict[BeyondSettings, Found], dict[str, Any]]:
+    """The stored answers by their settings, and their provenance: command, versions, date and hardware."""
+    arrays, origin = provenance.stored(NAME)
+    answers = {}
+    for lesson, asked in origin["settings"].items():
+        settings = BeyondSettings(**asked)
+        own = {name.removeprefix(f"{lesson}."): a for name, a in arrays.items() if name.startswith(f"{lesson}.")}
+        answers[settings.computed] = unpack(settings, own)
+    return answers, origin
+
+
+def answer(settings: BeyondSettings) -> Found | None:
+    """The stored answer to these settings; None where there is none for all that their view reads."""
+    return stored()[0].get(settings.computed)
+
+
+def pack(found: Found) -> dict[str, np.ndarray]:
+    """Arrays by the names of their fields, those in dictionaries under dotted names, and all else as JSON."""
+    named: dict[str, np.ndarray] = {}
+    rest: dict[str, Any] = {}
+    for name in (field.name for field in fields(found) if field.name not in APART):
+        value = getattr(found, name)
+        if isinstance(value, np.ndarray):
+            named[name] = value
+        elif isinstance(value, dict):
+            named |= {f"{name}.{part}": values for part, values in value.items()}
+        else:
+            rest[name] = value
+    return named | {"rest": np.array(json.dumps(rest))}
+
+
+def unpack(settings: BeyondSettings, named: Mapping[str, np.ndarray]) -> Found:
+    """The inverse of `pack`."""
+    values: dict[str, Any] = json.loads(str(named["rest"]))
+    for name, array in named.items():
+        field, _, part = name.partition(".")
+        if part:
+            values.setdefault(field, {})[part] = array
+        elif name != "rest":
+            values[name] = array
+    return KINDS[settings.view](settings=settings, **values)
+
+
+def made(settings: BeyondSettings) -> Iterator[dict[str, np.ndarray]]:
+    """What is stored of an answer, found now."""
+    yield pack(beyond(settings).found)
+
+
+def main() -> None:
+    """Answer every lesson's question, and write the file into the package's folder."""
+    wanted = {lesson.key: BeyondSettings(**lesson.settings) for lesson in BEYOND}
+    arrays = {f"{lesson}.{name}": array for lesson, own in every(made, wanted).items() for name, array in own.items()}
+    origin = {"settings": {lesson: settings.to_dict() for lesson, settings in wanted.items()}}
+    provenance.store(provenance.STORED / NAME, arrays, origin | provenance.provenance(COMMAND))
+
+
+if __name__ == "__main__":
+    main()
