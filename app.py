@@ -29,7 +29,7 @@ STYLE = """<style>
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
 .katex:not(.katex-display *) { font: inherit }
 .katex:not(.katex-display *) :is(.mathnormal, .mathrm) { font-family: inherit; font-style: normal }
-.st-key-picture [data-testid="stAlertContainer"] { padding-block: 0.55rem }
+.st-key-picture [data-testid="stAlertContainer"] { padding-block: 0.2rem }
 .js-plotly-plot :is([class$="tick"], [class*="title"]) > text, .js-plotly-plot [class$="title"] {
     font-size: calc(13rem / 15) !important
 }

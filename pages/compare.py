@@ -32,8 +32,7 @@ KAPPA_FALLS = (
     "With Gaussian rows κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ under "
     "*Data* to set it."
 )
-BELOW, BELOW_IN_FRAME = 84, 116  # pixels of the window below the picture, for the verdict and what is run
-VERDICT_IN_FRAME = 60  # the same for the verdict alone
+BELOW, BELOW_IN_FRAME = 104, 116  # pixels of the window below the picture, for verdict, prediction and what is run
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 
@@ -246,15 +245,16 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
         except SettingsError as error:
             st.error(plain(str(error)))
             return None
-        told = (prediction := summary.verdict.prediction) != "converges"
-        if told:
-            box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
-            box(f"**Predicted before running.** {typeset(words.prediction(summary))}")
-        below = BELOW if not page.embedded else VERDICT_IN_FRAME if told else BELOW_IN_FRAME
-        live("stage", picture, controls.sliders, heights=(220, 430), below=below)
-        st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
-        if not (page.embedded and told):  # a frame has no room for both
-            st.caption(typeset(words.what_runs(done.settings, summary)))
+        live("stage", picture, controls.sliders, heights=(220, 430), below=BELOW_IN_FRAME if page.embedded else BELOW)
+        # Below the picture, because it comes and goes as a slider is let go, and must not move what is looked at.
+        with st.container(gap="xsmall"):
+            st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
+            told = (prediction := summary.verdict.prediction) != "converges"
+            if told:
+                box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
+                box(typeset(words.prediction(summary)))
+            if not (page.embedded and told):  # a frame has no room for both
+                st.caption(typeset(words.what_runs(done.settings, summary)))
     return done
 
 

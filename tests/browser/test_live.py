@@ -198,12 +198,14 @@ def test_a_dragged_step_size_shows_the_divergence_and_a_mark_sets_what_it_is_nam
             visit.until(lambda: is_drawn(float(slider.get_attribute("aria-valuetext") or 0)), "the picture of the step")
         eta = float(slider.get_attribute("aria-valuetext") or 0)
         assert eta > 1.1
+        held = page.evaluate(BOX)
         assert max(value for value in first_errors(page) if value is not None) > 1e3
         assert box.input_value() == "0.33"  # nothing but the picture has run
         with visit.change():
             page.mouse.up()
         expect(box).to_have_value(f"{eta:g}")
         expect(visit.alert("Predicted before running")).to_contain_text("Diverges")
+        assert page.evaluate(BOX) == held  # what is said on release moves nothing
         assert visit.query()["step"] == [f"{eta:g}"]
     with subtests.test("a mark sets its name, and the box shows the number that it comes to"):
         with visit.change():
