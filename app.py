@@ -15,7 +15,8 @@ from streamlit.url_util import make_url_path
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
 # a line ends, and have another typeface than the text they stand in. Plotly writes powers of ten and titles of axes
-# larger than other ticks. In a window that is small, or low as a frame is, the picture comes first.
+# larger than other ticks. In a window that is small, or low as a frame is, the picture comes first; on a phone after one
+# sentence. The text of a lesson keeps its place where a setting leaves less of it true, so that no picture moves.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
@@ -39,7 +40,11 @@ STYLE = """<style>
     .st-key-top h1 { font-size: 1.6rem; padding: 0 }
 }
 @media (max-width: 640px) {
+    .stMainBlockContainer > div > div:has(> .st-key-lead), .st-key-lead { order: -2 }
     .st-key-top > :first-child { flex-basis: 100% }
+}
+@media (min-width: 641px) {
+    .st-key-lesson_text { min-height: 3.2rem }
 }
 @media (max-height: 560px) {
     .stAppHeader { height: 2.75rem; min-height: 0 }

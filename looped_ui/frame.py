@@ -46,6 +46,7 @@ class Page(Generic[S]):
         """Within another page: the picture and the controls that the link names, alone."""
         begin(name)
         self.top_line = st.container(key="top", horizontal=True, vertical_alignment="center")
+        self.lead = st.container(key="lead")
         self.above = st.container()
         self.picture = st.container(key="picture", gap="small")
         self.below = st.container()
@@ -75,9 +76,9 @@ class Page(Generic[S]):
                 st.title(self.experiment.title, width="stretch")
                 _glossary(self.experiment.name)
                 in_large_type()
+            said = caption(settings) if caption else self.words("Caption")
+            self.lead.caption(typeset(said), help=meanings(self.experiment.name, said))
             with self.above:
-                said = caption(settings) if caption else self.words("Caption")
-                st.caption(typeset(said), help=meanings(self.experiment.name, said))
                 lesson_panel(self.controls, self.lessons, self.below, said)
         return settings
 
