@@ -4,7 +4,8 @@ import streamlit as st
 
 LARGE = """<style>
 html { font-size: 18px }
-.stMain [data-testid="stCaptionContainer"], .stMain [data-testid="stExpander"], .stMain .katex-display { display: none }
+.stMain :is([data-testid="stCaptionContainer"], [data-testid="stExpander"], .katex-display), .st-key-lead,
+.st-key-lesson_text { display: none }
 </style>"""
 """Everything that has a size in rem grows, and the charts read the size of the type from the page."""
 KEY = "present"
