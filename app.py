@@ -15,7 +15,7 @@ from streamlit.url_util import make_url_path
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
 # a line ends, and have another typeface than the text they stand in. Plotly writes powers of ten and titles of axes
-# larger than other ticks. In a window that is small, or low as a frame is, the picture comes first; on a phone after one
+# larger than other ticks. In a window that is small or low the picture comes first, on a phone after one
 # sentence. The text of a lesson keeps its place where a setting leaves less of it true, so that no picture moves.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }

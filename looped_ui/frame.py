@@ -84,7 +84,8 @@ class Page(Generic[S]):
 
     def outcome(self, sentence: str) -> None:
         """Draw what came out in one sentence; while the lesson's question waits for a guess, that it is said then."""
-        st.markdown("What came out is said after your guess below." if self.controls.to_guess else typeset(sentence))
+        said = "What came out is said after your guess below." if self.controls.to_guess else typeset(sentence)
+        st.container(key="outcome").markdown(said)
 
     def notice(self, sentences: Iterable[str] | None = None) -> None:
         """Draw what to look for: the sentences as a list, or else what the page's Markdown says."""

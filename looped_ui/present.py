@@ -4,6 +4,9 @@ import streamlit as st
 
 LARGE = """<style>
 html { font-size: 18px }
+.stAppHeader { height: 2.75rem; min-height: 0 }
+.stMainBlockContainer { padding-top: 3rem }
+.st-key-top h1 { padding: 0 }
 .stMain :is([data-testid="stCaptionContainer"], [data-testid="stExpander"], .katex-display), .st-key-lead,
 .st-key-lesson_text { display: none }
 </style>"""

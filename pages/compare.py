@@ -250,7 +250,7 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
         below = BELOW_IN_FRAME if page.embedded else BELOW_IN_LARGE_TYPE if presenting() else BELOW
         live("stage", picture, controls.sliders, heights=(220, 430), below=below)
         # Below the picture, because it comes and goes as a slider is let go, and must not move what is looked at.
-        with st.container(gap="xsmall"):
+        with st.container(key="outcome", gap="xsmall"):
             st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
             told = (prediction := summary.verdict.prediction) != "converges"
             if told:

@@ -99,6 +99,7 @@ def fits(visit: Visit, size: str) -> None:
         assert places["title"][1] <= places["lead"][0] < places["lead"][1] <= places["picture"][0] < 280
     else:
         assert places["picture"][1] <= SIZES[size][1]
+    assert visit.overlaps() == []
     assert not visit.scrolls_sideways()
     assert visit.raw_symbols() == []
 

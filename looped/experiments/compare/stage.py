@@ -14,7 +14,7 @@ from looped.experiments.compare.result import Comparison
 
 HEIGHT = 400
 """Pixels, where nothing else is known."""
-TALL = 384
+TALL = 398
 """Pixels on a narrow page, without the legend."""
 ENTRY = 20
 """Pixels of a name in the legend of a narrow page."""
@@ -126,7 +126,7 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 
 def _pass(shown: Inside, place: int) -> str:
     moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too"
-    slot = "" if shown.weights.copy is None else ", here in a slot x′"
+    slot = "" if shown.weights.copy is None else ", as x′"
     return f"<b>↻ Loop {shown.loops[place]:,} of {shown.loops[-1]:,}</b>{moved}{slot}"
 
 
@@ -244,7 +244,7 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     }  # fmt: skip
     if not wide:  # the legend stands below the two charts that it is about
         legend = ENTRY * len(curves)
-        layout |= {"height": TALL + legend, "margin": MARGIN | {"t": 28, "b": MARGIN["b"] + legend}}
+        layout |= {"height": TALL + legend, "margin": MARGIN | {"t": 42, "b": MARGIN["b"] + legend}}
         below = {"x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom"}
         layout["legend"] = below | {"tracegroupgap": 0}
     titles = {
