@@ -288,7 +288,7 @@ def _valley(plane: Plane) -> str:
 
 
 def _caption(shown: Inside, place: int) -> str:
-    right = "true y" if shown.task_known else "the solution’s"
+    right = "true y" if shown.task_known else "solution’s y"
     return (
         f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · for a new x: predicted "
         f"y = {shown.predictions[place]:.3g}, {right} = {shown.new_y:.3g}"
