@@ -18,7 +18,8 @@ from looped_ui import memory
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
 # white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
 # a line ends, and have another typeface than the text they stand in. Plotly writes powers of ten and titles of axes
-# larger than other ticks. In a window that is small, or low as a frame is, the picture comes first.
+# larger than other ticks. In a window that is small or low the picture comes first, on a phone after one
+# sentence. The text of a lesson keeps its place where a setting leaves less of it true, so that no picture moves.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
@@ -32,7 +33,7 @@ STYLE = """<style>
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
 .katex:not(.katex-display *) { font: inherit }
 .katex:not(.katex-display *) :is(.mathnormal, .mathrm) { font-family: inherit; font-style: normal }
-.st-key-picture [data-testid="stAlertContainer"] { padding-block: 0.55rem }
+.st-key-picture [data-testid="stAlertContainer"] { padding-block: 0.2rem }
 .js-plotly-plot :is([class$="tick"], [class*="title"]) > text, .js-plotly-plot [class$="title"] {
     font-size: calc(13rem / 15) !important
 }
@@ -42,7 +43,11 @@ STYLE = """<style>
     .st-key-top h1 { font-size: 1.6rem; padding: 0 }
 }
 @media (max-width: 640px) {
+    .stMainBlockContainer > div > div:has(> .st-key-lead), .st-key-lead { order: -2 }
     .st-key-top > :first-child { flex-basis: 100% }
+}
+@media (min-width: 641px) {
+    .st-key-lesson_text { min-height: 3.2rem }
 }
 @media (max-height: 560px) {
     .stAppHeader { height: 2.75rem; min-height: 0 }

@@ -21,6 +21,8 @@ SMALLEST_BAND = 5
 """Smallest number of prompts for which a 10–90 % band is drawn; fewer have no such quantiles."""
 UNDER_WORD = 0.2
 """Share of a chart's height that a word at its upper edge needs, from a line below it."""
+NO_UPLOAD = {"showSendToCloud": False}
+"""Plotly's configuration of every chart: without this its tools offer to send the data to a server of Plotly's."""
 LEGEND_BELOW = {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"}
 NARROW_MARGIN = {"l": 10, "r": 10, "t": 10, "b": 10}
 COLOURS = (

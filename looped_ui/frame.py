@@ -50,6 +50,7 @@ class Page(Generic[S]):
         """Within another page: the picture and the controls that the link names, alone."""
         begin(name)
         self.top_line = st.container(key="top", horizontal=True, vertical_alignment="center")
+        self.lead = st.container(key="lead")
         self.above = st.container()
         self.picture = st.container(key="picture", gap="small")
         self.below = st.container()
@@ -79,9 +80,9 @@ class Page(Generic[S]):
                 st.title(self.experiment.title, width="stretch")
                 _glossary(self.experiment.name)
                 in_large_type()
+            said = caption(settings) if caption else self.words("Caption")
+            self.lead.caption(typeset(said), help=meanings(self.experiment.name, said))
             with self.above:
-                said = caption(settings) if caption else self.words("Caption")
-                st.caption(typeset(said), help=meanings(self.experiment.name, said))
                 lesson_panel(self.controls, self.lessons, self.below, said)
         return settings
 
@@ -92,7 +93,8 @@ class Page(Generic[S]):
 
     def outcome(self, sentence: str) -> None:
         """Draw what came out in one sentence; while the lesson's question waits for a guess, that it is said then."""
-        st.markdown("What came out is said after your guess below." if self.controls.to_guess else typeset(sentence))
+        said = "What came out is said after your guess below." if self.controls.to_guess else typeset(sentence)
+        st.container(key="outcome").markdown(said)
 
     def notice(self, sentences: Iterable[str] | None = None) -> None:
         """Draw what to look for: the sentences as a list, or else what the page's Markdown says."""

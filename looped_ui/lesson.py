@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from looped.lesson import Lesson, by_key, fitting
 from looped_ui.controls import Controls
 from looped_ui.parts import meanings, typeset
+from looped_ui.present import presenting
 
 NONE = "No lesson is open. Choose one to begin."
 ASKS = "**It asks, for its own settings:**"
@@ -38,7 +39,8 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
     with st.container(gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if "lesson" not in controls.hidden:
-                with st.container(horizontal=True, wrap=False, gap="small", width=430):
+                width = 520 if presenting() else 430
+                with st.container(horizontal=True, wrap=False, gap="small", width=width):
                     place = list(named).index(lesson.key) if lesson else -1
                     _step(controls, lessons, "◀", "Previous", place - 1)
                     state[widget] = state[key]
@@ -58,13 +60,14 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
                           help="Set every control back to the values that this lesson starts with. All that it says is "
                           "true there.")  # fmt: skip
         if lesson is None:
-            st.markdown(NONE)
+            said = NONE
         elif holds:
-            st.markdown(typeset(lesson.see), help=meanings(controls.page, lesson.see, above))
+            said = lesson.see
             with below:
                 _ask(controls.page, lesson, guess, above)
         else:
             said = f"{lesson.still(now)} {ASKS} {lesson.question}".strip()
+        with st.container(key="lesson_text"):
             st.markdown(typeset(said), help=meanings(controls.page, said, above))
     controls.to_guess = holds and state.get(guess) is None
     _keep_in_link(controls, lesson)

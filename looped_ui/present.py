@@ -4,7 +4,11 @@ import streamlit as st
 
 LARGE = """<style>
 html { font-size: 18px }
-.stMain [data-testid="stCaptionContainer"], .stMain [data-testid="stExpander"], .stMain .katex-display { display: none }
+.stAppHeader { height: 2.75rem; min-height: 0 }
+.stMainBlockContainer { padding-top: 3rem }
+.st-key-top h1 { padding: 0 }
+.stMain :is([data-testid="stCaptionContainer"], [data-testid="stExpander"], .katex-display), .st-key-lead,
+.st-key-lesson_text { display: none }
 </style>"""
 """Everything that has a size in rem grows, and the charts read the size of the type from the page."""
 KEY = "present"

@@ -22,6 +22,7 @@ from looped_ui.frame import Page
 from looped_ui.held import MOST, held, hold, let_go
 from looped_ui.live import figure, let_draw, live
 from looped_ui.parts import data_table, numbers_strip, plain, show_number, typeset, unbroken
+from looped_ui.present import presenting
 from looped_ui.share import held_back, share
 from looped_ui.table import Chosen, choose_table, set_address
 
@@ -29,8 +30,8 @@ KAPPA_FALLS = (
     "With Gaussian rows κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ under "
     "*Data* to set it."
 )
-BELOW, BELOW_IN_FRAME = 84, 116  # pixels of the window below the picture, for the verdict and what is run
-VERDICT_IN_FRAME = 60  # the same for the verdict alone
+# Pixels of the window below the picture, for verdict, prediction and what is run.
+BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE = 104, 116, 150
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 
@@ -199,15 +200,17 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
         except SettingsError as error:
             st.error(plain(str(error)))
             return None
-        told = (prediction := summary.verdict.prediction) != "converges"
-        if told:
-            box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
-            box(f"**Predicted before running.** {typeset(words.prediction(summary))}")
-        below = BELOW if not page.embedded else VERDICT_IN_FRAME if told else BELOW_IN_FRAME
+        below = BELOW_IN_FRAME if page.embedded else BELOW_IN_LARGE_TYPE if presenting() else BELOW
         live("stage", picture, controls.sliders, heights=(220, 430), below=below)
-        st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
-        if not (page.embedded and told):  # a frame has no room for both
-            st.caption(typeset(words.what_runs(done.settings, summary)))
+        # Below the picture, because it comes and goes as a slider is let go, and must not move what is looked at.
+        with st.container(key="outcome", gap="xsmall"):
+            st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
+            told = (prediction := summary.verdict.prediction) != "converges"
+            if told:
+                box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
+                box(typeset(words.prediction(summary)))
+            if not (page.embedded and told):  # a frame has no room for both
+                st.caption(typeset(words.what_runs(done.settings, summary)))
     return done
 
 

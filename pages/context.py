@@ -223,7 +223,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     live_row(charts, followed, heights=HEIGHTS, below=BELOW, drawn=None if revealed else drawn_curve())
     if revealed:
         assert result is not None
-        with st.container(horizontal=True, wrap=False):
+        with st.container(key="outcome", horizontal=True, wrap=False):
             st.markdown(needs(result, told), width="stretch")
             if not answered(page.experiment.name):
                 st.button("Guess again", key="guess_again", on_click=hide)

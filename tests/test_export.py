@@ -248,6 +248,12 @@ def test_the_figure_looks_the_same_wherever_it_was_made(monkeypatch, kind):
     assert re.findall(r"#0000[0-4][0-9]\b", drawn) == []
 
 
+@pytest.mark.parametrize("kind", results.MAKERS)
+def test_no_chart_of_a_page_offers_to_send_its_data_away(kind):
+    page = export.of(results.result(kind)).figure_html()
+    assert page.count("Plotly.newPlot(") == page.count('"showSendToCloud": false') > 0
+
+
 def test_lines_have_the_colours_of_the_light_theme():
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]["light"]
     assert tuple(theme["chartCategoricalColors"]) == COLOURS

@@ -46,7 +46,7 @@ class Softmax(GradientDescent):
 
     def predict(self) -> theory.Prediction:
         """No verdict."""
-        words = "No verdict before running: softmax is not linear, so the modes do not evolve independently."
+        words = "No verdict before running: softmax is not linear, so the modes influence each other."
         return replace(super().predict(), kind="unknown", affected=0, words=words)
 
     @cached_property

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from looped import provenance
-from looped.chart import Picture
+from looped.chart import NO_UPLOAD, Picture
 from looped.experiments import EXPERIMENTS
 from looped.files import NOT_AN_ARRAY, npz, spreadsheet_cell, utf8, write
 from looped.settings import CheckedSettings
@@ -133,7 +133,7 @@ def charts_html(title: str, pictures: Mapping[str, Picture], details: str) -> st
     parts = []
     for place, (heading, picture) in enumerate(pictures.items()):
         chart = picture.standing_alone().to_html(
-            full_html=False, include_plotlyjs=place == 0, div_id=f"chart{place}", auto_play=False
+            config=NO_UPLOAD, full_html=False, include_plotlyjs=place == 0, div_id=f"chart{place}", auto_play=False
         )
         parts.append(f"<h2>{html.escape(heading)}</h2>\n{chart}\n<p>{html.escape(picture.alt)}</p>\n")
     return (

@@ -15,11 +15,11 @@ from typing import Any
 
 import streamlit as st
 
-from looped.chart import Picture
+from looped.chart import NO_UPLOAD, Picture
 from looped_ui import busy
 from looped_ui.live.pictures import Draw, Row, Sliders, as_json
 
-CHART_CONFIG = {
+CHART_CONFIG = NO_UPLOAD | {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
     "scrollZoom": False,

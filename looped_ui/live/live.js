@@ -24,6 +24,14 @@ const othersThan = key => {
   return query.toString()
 }
 
+// Show that what belongs to the value before a drag is old until the page has run: the number beside the slider, and what
+// is said below the picture.
+const dim = key => {
+  document.documentElement.toggleAttribute("data-dragged", key !== null)
+  for (const box of document.querySelectorAll("[data-old]")) box.removeAttribute("data-old")
+  if (key) sliderOf(key)?.closest('[data-testid="stHorizontalBlock"]')?.setAttribute("data-old", "")
+}
+
 // The pictures of places of one slider.
 class Ahead {
   clear(key = null) {
@@ -104,6 +112,7 @@ class Live {
     this.run = data.run
     lives.set(data.key, this)
     const { moved } = this.row[0]
+    if (!moved?.held) dim(null)
     const ahead = this.sentAhead(moved)
     if (moved?.held && moved.place !== moved.from && !ahead) this.wanted = true // the page is of another place
     else if (!this.sketching) await this.put(ahead ?? data) // nothing moves under the pointer
@@ -264,7 +273,9 @@ class Live {
     } else if (this.moved?.held) {
       this.moved.held = this.wanted = false
       // The page does not run if the slider is back where it was.
-      if (placeOf(this.moved.key) === this.moved.from) for (const live of this.row) live.put(live.data)
+      if (placeOf(this.moved.key) !== this.moved.from) return
+      for (const live of this.row) live.put(live.data)
+      dim(null)
     }
   }
 
@@ -274,6 +285,7 @@ class Live {
     if (!moved || place === moved.place) return
     moved.direction = Math.sign(place - moved.place)
     moved.place = place
+    if (moved.held) dim(moved.key)
     const ready = this.sentAhead(moved)
     this.wanted = moved.held && !ready
     if (ready) await Promise.all(this.row.map(live => live.put(live.ahead.at(moved))))

@@ -176,6 +176,47 @@ def test_numbers_in_cells_keep_apart_where_the_page_is_small_or_its_type_large(
                 assert all(right + 1 < left for (_, right), (left, _) in itertools.pairwise(across))
 
 
+EDGES = """() => {
+    const edges = selector => [...document.querySelectorAll(`.st-key-stage ${selector}`)].map(part => {
+        const {left, right, top, bottom} = part.getBoundingClientRect();
+        return {left, right, top, bottom, text: part.textContent, called: part.getAttribute('aria-label')};
+    });
+    const titles = edges('.annotation-text').filter(({text}) => !/^moves/.test(text));
+    return {legend: edges('.legend')[0], tools: edges('.modebar-btn'), titles};
+}"""
+"""Where the legend of the first picture, Plotly's tools and the titles of the views stand."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "width", "height"),
+    [("", 1280, 720), ("&embed=true", 700, 500), ("&embed=true&step=3&lesson=", 700, 500), ("&present=1", 1280, 720),
+     ("", 400, 800)],
+)  # fmt: skip
+def test_the_legend_is_at_its_charts_the_tools_cover_no_title_and_the_verdict_is_in_the_window(
+    visit: Visit, changes: str, width: int, height: int
+) -> None:
+    page = visit.open(f"?lesson={OPENING}{changes}", width, height).page
+    page.locator(".st-key-stage .chart").hover()
+    edges = page.evaluate(EDGES)
+    (tokens,), (loss,), (error,) = (
+        [title for title in edges["titles"] if title["text"].startswith(word)] for word in ("It sees", "Loss", "Error")
+    )
+    legend = edges["legend"]
+    if width == 400:
+        assert legend["top"] > error["bottom"]
+    else:
+        assert legend["left"] > loss["left"] - 8 > tokens["right"]
+        assert visit.lowest() <= height
+    assert len(edges["tools"]) >= 4
+    assert not any("Share" in tool["called"] for tool in edges["tools"])
+    for tool in edges["tools"]:
+        for part in (*edges["titles"], legend):
+            across = min(tool["right"], part["right"]) - max(tool["left"], part["left"])
+            down = min(tool["bottom"], part["bottom"]) - max(tool["top"], part["top"])
+            assert across <= 0 or down <= 4, (tool["called"], part["text"])
+    assert visit.overlaps() == []
+
+
 def upload(visit: Visit, file: Path) -> None:
     """Choose a file as a visitor does, through the browser's own dialogue."""
     button = visit.page.get_by_test_id("stFileUploader").get_by_role("button", name=re.compile("Upload$|^Add files$"))

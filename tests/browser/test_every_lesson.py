@@ -41,7 +41,7 @@ PLACES = """() => {
         const {top, bottom} = document.querySelector(selector)?.getBoundingClientRect() ?? {};
         return [top + main.scrollTop, bottom + main.scrollTop];
     };
-    return {title: edges('h1'), picture: edges('.st-key-picture')};
+    return {title: edges('h1'), lead: edges('.st-key-lead'), picture: edges('.st-key-picture')};
 }"""
 """Upper and lower edges, in pixels from the top of the page."""
 
@@ -96,9 +96,10 @@ def fits(visit: Visit, size: str) -> None:
     visit.to_the_top()
     places = visit.page.evaluate(PLACES)
     if size == "phone":
-        assert places["title"][1] <= places["picture"][0] < 200
+        assert places["title"][1] <= places["lead"][0] < places["lead"][1] <= places["picture"][0] < 280
     else:
         assert places["picture"][1] <= SIZES[size][1]
+    assert visit.overlaps() == []
     assert not visit.scrolls_sideways()
     assert visit.raw_symbols() == []
 

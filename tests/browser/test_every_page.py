@@ -29,12 +29,14 @@ def test_a_page_fits_a_phone_answers_to_its_name_asks_no_other_server_and_can_be
     page = visit.open(link, width=400).page
     with subtests.test("a phone does not scroll sideways"):
         assert not visit.scrolls_sideways()
-    with subtests.test("a phone shows the title, and then the picture"):
-        title = page.get_by_role("heading", level=1).bounding_box()
-        picture = page.locator(".st-key-picture").bounding_box()
+    with subtests.test("a phone shows the title, a sentence and then the picture"):
+        places = [page.get_by_role("heading", level=1), *map(page.locator, (".st-key-lead p", ".st-key-picture"))]
+        title, lead, picture = (place.first.bounding_box() for place in places)
         assert title is not None
+        assert lead is not None
         assert picture is not None
-        assert title["y"] + title["height"] <= picture["y"] < 200
+        assert title["y"] + title["height"] <= lead["y"]
+        assert lead["y"] + lead["height"] <= picture["y"] < 280
     with subtests.test("it answers to its name"):
         assert urlparse(page.url).path == f"/{link.split('?')[0]}"
         expect(page.get_by_text("Page not found")).to_have_count(0)

@@ -49,6 +49,12 @@ OFF = """() => {
 """How the second name in the legend looks."""
 
 
+OLD = """() => [...document.querySelectorAll('.stSidebar [data-testid=stNumberInput] input, .st-key-outcome')]
+    .filter(part => Number(getComputedStyle(part).opacity) < 1)
+    .map(part => part.getAttribute('aria-label') ?? 'outcome')"""
+"""What is dimmed, because it belongs to the value before a slider was dragged."""
+
+
 def smallest_eigenvalue(page: Page) -> float:
     """λ₂ as the picture names it."""
     found = re.search(r"= ([\d.e-]+)", page.evaluate(NAMES))
@@ -88,6 +94,7 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         visit.until(lambda: smallest_eigenvalue(page) < 0.01, "the picture of a larger κ")
         assert visit.number("kappa").input_value() == "10"  # nothing but the picture has run
         assert "kappa=10" in page.url
+        assert page.evaluate(OLD) == ["κ · condition", "outcome"]
         visit.go(LINK)  # a run of the page meanwhile is of the number that is set
         visit.until(lambda: smallest_eigenvalue(page) < 0.01, "the picture of the place")
         page.mouse.move(left + 0.5 * width, middle, steps=2)
@@ -96,6 +103,7 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
             page.mouse.up()
         kappa = float(visit.number("kappa").input_value())
         assert kappa > 20
+        visit.until(lambda: page.evaluate(OLD) == [], "numbers of the new κ")
         assert visit.query()["kappa"] == [f"{kappa:g}"]
         visit.until(lambda: smallest_eigenvalue(page) == pytest.approx(2 / (kappa + 1), rel=0.06), "the picture of κ")
     with subtests.test("a slider that is back where it was shows the page's picture, whatever comes late"):
@@ -112,10 +120,12 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         page.wait_for_timeout(1000)  # longer than pictures take
         assert smallest_eigenvalue(page) == before  # still held
         page.mouse.move(left + (share + 0.2) * width, middle, steps=3)
+        assert page.evaluate(OLD) == ["κ · condition", "outcome"]
         page.mouse.move(left + share * width, middle, steps=3)
         page.mouse.up()
         page.wait_for_timeout(1000)
         assert smallest_eigenvalue(page) == before
+        assert page.evaluate(OLD) == []
         page.evaluate("window.fetch = window.quickly")
     with subtests.test("the next places of a slider are fetched ahead, and a key draws one before the server is asked"):
         visit.move("kappa")
@@ -198,12 +208,14 @@ def test_a_dragged_step_size_shows_the_divergence_and_a_mark_sets_what_it_is_nam
             visit.until(lambda: is_drawn(float(slider.get_attribute("aria-valuetext") or 0)), "the picture of the step")
         eta = float(slider.get_attribute("aria-valuetext") or 0)
         assert eta > 1.1
+        held = page.evaluate(BOX)
         assert max(value for value in first_errors(page) if value is not None) > 1e3
         assert box.input_value() == "0.33"  # nothing but the picture has run
         with visit.change():
             page.mouse.up()
         expect(box).to_have_value(f"{eta:g}")
         expect(visit.alert("Predicted before running")).to_contain_text("Diverges")
+        assert page.evaluate(BOX) == held  # what is said on release moves nothing
         assert visit.query()["step"] == [f"{eta:g}"]
     with subtests.test("a mark sets its name, and the box shows the number that it comes to"):
         with visit.change():

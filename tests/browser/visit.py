@@ -76,6 +76,16 @@ WORDS = """() => {
         .filter(node => node.nodeType === Node.TEXT_NODE).map(node => node.textContent);
 }"""
 RAW = re.compile(r"[A-Za-zα-ωΑ-Ω‖²)\]]_[A-Za-z0-9α-ωΑ-Ω]|\^[({A-Za-z0-9½−]")
+OVERLAPS = """() => {
+    const texts = [...document.querySelectorAll('.st-key-picture .js-plotly-plot text')].filter(text =>
+        text.textContent.trim() && text.checkVisibility({opacityProperty: true, visibilityProperty: true}));
+    const boxes = texts.map(text => ({text: text.textContent, box: text.getBoundingClientRect()}));
+    const shared = (one, other, from, to) => Math.min(one[to], other[to]) - Math.max(one[from], other[from]);
+    return boxes.flatMap(({text, box}, place) => boxes.slice(place + 1).filter(other =>
+        shared(box, other.box, 'left', 'right') > 3 && shared(box, other.box, 'top', 'bottom') > 7
+    ).map(other => [text, other.text]));
+}"""
+"""Texts of the first picture that lie on one another; the box of a line is a third higher than its letters."""
 GO = """link => {
     history.pushState({}, '', link);
     dispatchEvent(new PopStateEvent('popstate'));
@@ -340,6 +350,10 @@ class Visit:
         own = urlparse(self.server).netloc
         addresses = [url for url in self.requests if not url.startswith(("data:", "blob:", "about:"))]
         return [url for url in addresses if urlparse(url).netloc != own]
+
+    def overlaps(self) -> list[list[str]]:
+        """Texts of the first picture that lie on one another."""
+        return self.page.evaluate(OVERLAPS)
 
     def scrolls_sideways(self) -> bool:
         """True where something is wider than the window."""

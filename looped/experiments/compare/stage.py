@@ -8,13 +8,16 @@ from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, log_ran
 from looped.experiments.compare.charts import leaving
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
+from looped.experiments.compare.plane import Plane
 from looped.experiments.compare.player_layout import Box, placed, query_edges, row_names
 from looped.experiments.compare.result import Comparison
 
 HEIGHT = 400
 """Pixels, where nothing else is known."""
-TALL = 440
-"""Pixels on a narrow page."""
+TALL = 398
+"""Pixels on a narrow page, without the legend."""
+ENTRY = 20
+"""Pixels of a name in the legend of a narrow page."""
 MARGIN = {"l": 48, "r": 12, "t": 48, "b": 44}
 """Pixels round the views, for their axes; a margin that fits itself would be measured at every picture."""
 MOST_ROWS, MOST_COLUMNS = 5, 9
@@ -24,8 +27,8 @@ FEW_COLUMNS = 6
 MOST_NAMED = 7
 """Rows of a token up to which each has its name."""
 WIDE: dict[str, Box] = {
-    "tokens": (0, 0.36, 0.55, 1), "scores": (0, 0.36, 0.0, 0.25), "pass": (0, 0.36, 0.27, 0.38),
-    "plane": (0.43, 0.7, 0.0, 1), "error": (0.78, 1, 0.0, 1),
+    "tokens": (0, 0.355, 0.55, 1), "scores": (0, 0.355, 0.0, 0.25), "pass": (0, 0.355, 0.27, 0.38),
+    "plane": (0.445, 0.7, 0.0, 1), "error": (0.78, 1, 0.0, 1),
 }  # fmt: skip
 """Places of the views on a wide page."""
 NARROW: dict[str, Box] = {
@@ -123,7 +126,7 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 
 def _pass(shown: Inside, place: int) -> str:
     moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too"
-    slot = "" if shown.weights.copy is None else ", here in a slot x′"
+    slot = "" if shown.weights.copy is None else ", as x′"
     return f"<b>↻ Loop {shown.loops[place]:,} of {shown.loops[-1]:,}</b>{moved}{slot}"
 
 
@@ -161,8 +164,8 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
             "hovertemplate": f"{shown.score} of example %{{x}}: %{{y:.4g}}<extra></extra>", **_on("scores"),
         },
         "pass": {
-            "type": "scatter", "mode": "text", "x": [0], "y": [0], "textposition": "middle right",
-            "cliponaxis": False, **silent, **_on("pass"),
+            "type": "scatter", "mode": "text", "x": [0], "y": [0], "cliponaxis": False, **silent, **_on("pass"),
+            "textposition": "middle right" if shown.algorithm.one_query else "bottom right",
         },
         "loss": {
             "type": "scatter", "mode": "lines", "x": valley[:, 0], "y": valley[:, 1], "opacity": 0.5,
@@ -219,7 +222,7 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
         ),
         "scores": (
             across | {"showticklabels": False, "visible": scored, "title": _name(SCORES[shown.score], 4)},
-            {"range": shown.score_range, "nticks": 4, "fixedrange": True, "visible": scored},
+            {"range": shown.score_range, "nticks": 3, "fixedrange": True, "visible": scored},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
@@ -235,15 +238,18 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     if not scored:
         places = _lower(places)
     layout: dict[str, Any] = {
-        "height": HEIGHT if wide else TALL, "margin": MARGIN if wide else MARGIN | {"t": 84},
-        "hovermode": "closest",
-        "bargap": 0.25,
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
+        "height": HEIGHT, "margin": MARGIN, "hovermode": "closest", "bargap": 0.25,
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top"},
         "coloraxis": CELLS | {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
+    if not wide:  # the legend stands below the two charts that it is about
+        legend = ENTRY * len(curves)
+        layout |= {"height": TALL + legend, "margin": MARGIN | {"t": 42, "b": MARGIN["b"] + legend}}
+        below = {"x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom"}
+        layout["legend"] = below | {"tracegroupgap": 0}
     titles = {
         "tokens": f"It sees {shown.sizes[0]:,} examples{' and a query' if scored else ''}",
-        "plane": f"Loss (κ = {shown.plane.condition_number:.3g}), path of w",
+        "plane": _valley(shown.plane),
         "error": "Error per loop",
     }
     fixed = {"automargin": False}  # a margin that fits itself would be measured at every picture
@@ -271,11 +277,21 @@ def _lower(places: dict[str, Box]) -> dict[str, Box]:
     }
 
 
+def _valley(plane: Plane) -> str:
+    """The shape of the loss: how many times as steep it is up its sides as along its floor."""
+    (across, _), (_, up) = plane.curvature
+    times = f"{up / across:.3g}"
+    if not up or times == "1":
+        return f"Loss (κ = {plane.condition_number:.3g})"
+    is_kappa = times == f"{plane.condition_number:.3g}"  # not where a penalty is added to the loss
+    return f"Loss: sides {'κ = ' * is_kappa}{times} × steeper"
+
+
 def _caption(shown: Inside, place: int) -> str:
-    who = "the task" if shown.task_known else "the solution"
+    right = "true y" if shown.task_known else "solution’s y"
     return (
-        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · a new x: it predicts "
-        f"y = {shown.predictions[place]:.3g}, {who} gives {shown.new_y:.3g}"
+        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · for a new x: predicted "
+        f"y = {shown.predictions[place]:.3g}, {right} = {shown.new_y:.3g}"
     ).replace("-", "−")
 
 

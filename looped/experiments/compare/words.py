@@ -14,6 +14,8 @@ MODE = f"A mode is {WORDS['mode'].meaning}"
 def prediction(summary: Summary) -> str:
     """The verdict before the run, with what a mode is where it names one."""
     sentence = summary.verdict.prediction_sentence
+    if summary.verdict.prediction != "unknown":
+        sentence = f"**Predicted before running.** {sentence}"
     return f"{sentence} A mode is an eigenvector of XᵀX/n." if "mode" in spoken("compare", sentence) else sentence
 
 

@@ -109,9 +109,9 @@ def named_levels(medians: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def level_text(name: str, medians: np.ndarray) -> str:
-    """What a level is called, with its median and its spread over the sets of prompts."""
+    """What a level is called, with its error of w, the median, and its spread over the sets of prompts."""
     low, value, high = (f"{value:.2g}" for value in (medians[0], middle(medians), medians[-1]))
-    return f"{name}: {value}" + (f" ({low} to {high})" if low != high else "")
+    return f"{name}: error of w {value}" + (f" ({low} to {high})" if low != high else "")
 
 
 def _same_prompts(one: TrainSettings, other: TrainSettings) -> bool:
@@ -167,7 +167,7 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
     shown = np.clip([*medians, *marks.values()], None, highest)
     return line_chart(
         ("step", x), rows, f"{alt} Medians of ‖w_T − w*‖² to compare with: {named}.",
-        {"title": {"text": "step"}, "range": [0, ends[1]]},
+        {"title": {"text": "step" if settings.loops == 1 else "step (dotted: T grows)"}, "range": [0, ends[1]]},
         log_axis("error of w: median of ‖w<sub>T</sub> − w*‖²", ".3e", shown), highest=highest,
         word="diverges" if medians.size and not medians[-1] < highest else "off the chart", height=430, margin=MARGIN,
         shapes=shapes,

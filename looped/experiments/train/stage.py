@@ -17,6 +17,8 @@ IDEALS = ("best two numbers", "constructed GD")
 """What may stand there: the first where all weights are trained and it is known."""
 ROOM = 0.1
 """Share of the loss axis below its values, for the name of the lower level."""
+LINE = 0.15
+"""Share of the loss axis that a line of text needs, on the lowest picture."""
 Box = tuple[float, float, float, float]
 WIDE: tuple[Box, ...] = (
     (0, 0.46, 0.24, 1), (0.54, 0.765, 0.55, 1), (0.775, 1, 0.55, 1), (0.54, 0.765, 0, 0.45), (0.775, 1, 0, 0.45),
@@ -152,11 +154,29 @@ def _layout(
         "title": {"text": "error of w: median ‖w<sub>T</sub> − w*‖²"},
         "range": [low - ROOM * (high - low), high],
     }
-    for name, side in zip(sorted(main, key=lambda name: charts.middle(main[name])), ("left", "right"), strict=False):
-        words = _text(charts.level_text(name, main[name]), 0.01 if side == "left" else 0.99, 0, side)
-        words |= {"xref": "x domain", "yref": "y", "y": np.log10(charts.middle(main[name]))}
-        texts.append(words | ({"yanchor": "top"} if side == "left" else {}))
-    return layout | {"annotations": [*own["annotations"], *texts]}
+    return layout | {"annotations": [*own["annotations"], *texts, *_names(main, curve)]}
+
+
+def _names(main: dict[str, np.ndarray], curve: Picture) -> list[dict[str, Any]]:
+    """The names of the levels, away from the curve, which falls from the upper left.
+
+    Below a level that it has not left behind there is room on the left, above the others on the right. Where two levels
+    are too close for a line of text between them, it stands below one and above the other.
+    """
+    low, high = curve.spec["layout"]["yaxis"]["range"]
+    finite = curve.table["median"][np.isfinite(curve.table["median"])]
+    last = finite[-1] if len(finite) else np.inf
+    levels = sorted((float(np.log10(charts.middle(medians))), name) for name, medians in main.items())
+    line = LINE * (1 + ROOM) * (high - low)
+    close = len(levels) == 2 and levels[1][0] - levels[0][0] < line
+    texts = []
+    for place, (level, name) in enumerate(levels):
+        right = last < 10 ** (level - line / 2)
+        over = place == 1 if close else right
+        words = _text(name, 0.99 if right else 0.01, level, "right" if right else "left")
+        words |= {"yanchor": "bottom", "yshift": 5} if over else {"yanchor": "top", "yshift": -5}
+        texts.append(words | {"xref": "x domain", "yref": "y"})
+    return texts
 
 
 def _text(text: str, x: float, y: float, side: str) -> dict[str, Any]:

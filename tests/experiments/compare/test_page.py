@@ -264,7 +264,7 @@ def test_the_link_is_repaired():
 
 
 @pytest.mark.parametrize("by", ["link", "hand"])
-def test_divergence_is_predicted_in_words_before_the_metrics_and_the_chart_stays_finite(by):
+def test_divergence_is_predicted_in_words_below_the_picture_before_the_metrics_and_the_chart_stays_finite(by):
     at = open_page(step="3") if by == "link" else open_page()
     if by == "hand":
         set_value(at, "number_input", "step_number", 3.0)
@@ -272,8 +272,8 @@ def test_divergence_is_predicted_in_words_before_the_metrics_and_the_chart_stays
     assert "Predicted before running" in at.error[0].value
     assert "η = 3 is above 2/λ₁" in at.error[0].value
     verdict = place_of(at, lambda node: node.type == "error")
-    assert verdict < place_of(at, lambda node: node.type == "metric")
-    assert verdict < place_of(at, lambda node: node.type == "plotly_chart")
+    picture = place_of(at, lambda node: node.type == "plotly_chart")
+    assert picture < verdict < place_of(at, lambda node: node.type == "metric")
     for x, y in traces(at).values():
         assert np.isfinite(x).all()
         assert 1e6 <= np.nanmax(y) < 1e7

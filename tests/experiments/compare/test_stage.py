@@ -147,6 +147,18 @@ def test_a_path_that_leaves_the_picture_says_so_from_that_loop_on_at_the_edge_wh
     assert record(compare(RUNS["small"])).plane.exit is None
 
 
+def test_the_legend_stands_at_the_charts_that_it_names():
+    """On a wide page over the path and the errors, which end on the right; on a narrow one below them."""
+    for name, entries in (("small", 2), ("noise and scale", 3)):
+        picture = stage(compare(RUNS[name]))
+        wide, narrow = picture.spec["layout"], picture.motion.narrow
+        assert (wide["legend"]["x"], wide["legend"]["xanchor"], wide["legend"]["y"]) == (1, "right", 1)
+        assert (narrow["legend"]["y"], narrow["legend"]["yanchor"]) == (0, "bottom")
+        assert narrow["margin"]["b"] - wide["margin"]["b"] == 20 * entries
+        assert sum(trace.get("showlegend", "name" in trace) and trace["xaxis"] == "x5"
+                   for trace in picture.spec["data"]) == entries  # fmt: skip
+
+
 def test_a_new_x_is_another_with_another_seed_and_the_same_with_the_same():
     first, again, other = (record(compare(Settings(**SMALL, seed=seed))).new_x for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
@@ -183,7 +195,19 @@ def test_its_words_are_true_of_the_run(name):
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
     )
-    assert ("the task gives" in picture.motion.captions[0]) == (name != "table")
+    assert ("true y" in picture.motion.captions[0]) == (name != "table")
+    assert f"predicted y = {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
+    assert f" = {shown.new_y:.3g}".replace("-", "−") in picture.motion.captions[-1]
+    (valley,) = (note["text"] for note in picture.spec["layout"]["annotations"] if "Loss" in note["text"])
+    X = result.prompts.X[0].double().numpy()
+    eigenvalues = np.linalg.svd(X, compute_uv=False)[: min(X.shape[1], np.linalg.matrix_rank(X))] ** 2 / len(X)
+    ridge = result.algorithm.penalty
+    times = (eigenvalues[0] + ridge) / (eigenvalues[-1] + ridge)
+    if len(eigenvalues) == 1:
+        assert valley == "<b>Loss (κ = 1)</b>"
+    else:
+        assert float(re.search(r"([\d.e+]+) × steeper", valley)[1]) == pytest.approx(times, rel=5e-3)
+        assert ("κ" in valley) == (not ridge)
     said = words.verdict(RUNS[name], summary)
     if result.passed is None:
         assert "not meant to be" in said

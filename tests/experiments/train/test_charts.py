@@ -28,7 +28,7 @@ def test_the_loss_is_one_statistic_beside_levels_of_the_same(small):
     shown = []
     for name, medians in levels.items():
         low, value, high = (f"{one:.2g}" for one in (medians[0], np.median(medians), medians[-1]))
-        trace = drawn[f"{name}: {value} ({low} to {high})" if low != high else f"{name}: {value}"]
+        trace = drawn[f"{name}: error of w {value}" + (f" ({low} to {high})" if low != high else "")]
         assert list(trace["y"]) == [np.median(medians)] * 2
         shown += [name] * (trace.visible is True)
     assert shown == ["constructed GD", "best two numbers"]

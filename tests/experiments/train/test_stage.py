@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.measure import MOST_FRAME_BYTES, MOST_FRAMES, TrainWork, frame_steps
 from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
@@ -87,20 +88,45 @@ def test_every_state_is_drawn_in_the_gauge_with_the_loss_of_its_weights():
     np.testing.assert_array_equal(P["z"], moved(picture, P, "z")[-1])
 
 
+def names_of_levels(run, known):
+    """By name of each level that is drawn: the words beside it, and its height."""
+    picture = stage(run, run.settings.training().steps, known)
+    texts = {text["text"]: text for text in picture.spec["layout"]["annotations"]}
+    levels = [trace for trace in picture.spec["data"] if "error of w" in trace.get("name", "")]
+    return {name: (texts[name], trace["y"][0]) for trace in levels for name in [trace["name"].partition(":")[0]]}
+
+
 def test_two_levels_are_named_by_what_is_drawn():
     run = stored()[0]
-    layout = stage(run, 200, run).spec["layout"]
-    texts = {text["text"].partition(":")[0]: text for text in layout["annotations"]}
+    layout, levels = stage(run, 200, run).spec["layout"], names_of_levels(run, run)
     assert layout["yaxis"]["title"]["text"].startswith("error of w: median")  # the cards have the query error
-    levels = {
-        trace["name"]: trace["y"][0] for trace in stage(run, 200, run).spec["data"] if ":" in trace.get("name", "")
-    }
-    assert [name.partition(":")[0] for name in levels] == ["constructed GD", "best two numbers"]
-    for name, value in levels.items():
-        text = texts[name.partition(":")[0]]
-        assert text["text"] == name
+    assert list(levels) == ["constructed GD", "best two numbers"]
+    for text, value in levels.values():
         assert 10 ** text["y"] == pytest.approx(value)
         assert layout["yaxis"]["range"][0] < text["y"] < layout["yaxis"]["range"][1]
+
+
+LOW_WINDOW = {"width": 280, "height": 115, "letter": 7, "line": 16}
+"""Pixels of the loss in a frame of 700 by 500, and of a letter."""
+
+
+@pytest.mark.parametrize("lesson", TRAIN, ids=lambda lesson: lesson.key)
+def test_no_name_of_a_level_lies_on_the_curve_or_on_another_level(lesson):
+    run, _ = stored(TrainSettings(**lesson.settings))
+    layout, levels = stage(run, run.settings.training().steps, run).spec["layout"], names_of_levels(run, run)
+    low, high = layout["yaxis"]["range"]
+    across = run.history["step"] / layout["xaxis"]["range"][1] * LOW_WINDOW["width"]
+    up = (np.log10(run.history["median"]) - low) / (high - low) * LOW_WINDOW["height"]
+    for name, (text, value) in levels.items():
+        width = LOW_WINDOW["letter"] * len(name)
+        left = LOW_WINDOW["width"] - width if text["xanchor"] == "right" else 0
+        bottom = (np.log10(value) - low) / (high - low) * LOW_WINDOW["height"] + text["yshift"]
+        bottom -= LOW_WINDOW["line"] if text["yanchor"] == "top" else 0
+        under_it = (across > left) & (across < left + width) & (up > bottom + 2) & (up < bottom + LOW_WINDOW["line"])
+        assert under_it.mean() < 0.02, name
+        for other, (_, height) in levels.items():
+            level = (np.log10(height) - low) / (high - low) * LOW_WINDOW["height"]
+            assert other == name or not bottom < level < bottom + LOW_WINDOW["line"]
 
 
 @pytest.mark.parametrize(
