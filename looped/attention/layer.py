@@ -36,8 +36,8 @@ class LinearAttention(nn.Module):
         scale = (step_size / examples.shape[-1])[:, None, None]
         maps, written = weights.maps(step_size), tokens.clone()
         if weights.writes == "query":
-            ends = weights.Q.mT, -scale * weights.P.mT
-            written[..., -1] = self.answer(tokens[:, None, :, -1], examples, examples.mT, ends, maps)[:, 0]
+            query, write = tokens[:, None, :, -1], -scale * weights.P.mT
+            written[..., -1] = self.answer(query, query @ weights.Q.mT, examples, examples.mT, write, maps)[:, 0]
             return written
         for matrix, factor in maps:
             rows, columns = _block(matrix)
@@ -57,32 +57,29 @@ class LinearAttention(nn.Module):
     def answer(
         self,
         query: Tensor,
+        asking: Tensor,
         keys: Tensor,
         values: Tensor,
-        ends: tuple[Tensor, Tensor] | None = None,
+        write: Tensor,
         maps: Sequence[tuple[Tensor, Tensor]] = (),
     ) -> Tensor:
         """The query after the layer: z + W Σ_i z_i (z_iᵀ Q z) for the examples z_i, the columns of Z (B, D, n).
 
-        The matrices Q and W = −(η/n) P are put into the keys and values once, or taken in turn with the query: n·D² in
-        all beside D² at every call.
+        Q stands on either side of a score: with the query in every loop, O(D²), or once with the examples, O(n·D²).
 
         Args:
             query: z as a row, (B, 1, D).
-            keys: Qᵀ Z, (B, D, n), or Z if there are `ends`.
-            values: Zᵀ Wᵀ, (B, n, D), or Zᵀ if there are `ends`.
-            ends: Qᵀ, (D, D), and Wᵀ, (B, D, D), where keys and values are without them.
+            asking: (Q z)ᵀ, or z as a row where Q is in the keys.
+            keys: Z, or Qᵀ Z.
+            values: Zᵀ, (B, n, D).
+            write: Wᵀ = −(η/n) Pᵀ, (B, D, D). It is not put into the values: rounded once, it would move the limit.
             maps: token-wise maps with their factors, as `Weights.maps` gives them.
 
         Returns:
             (B, 1, D).
         """
-        if ends is None:
-            after = torch.baddbmm(query, self.weigh(torch.bmm(query, keys)), values)
-        else:
-            Qt, write = ends
-            scores = self.weigh(torch.bmm(query @ Qt, keys))  # (B, 1, n)
-            after = torch.baddbmm(query, torch.bmm(scores, values), write)
+        scores = self.weigh(torch.bmm(asking, keys))  # (B, 1, n)
+        after = torch.baddbmm(query, torch.bmm(scores, values), write)
         for matrix, factor in maps:
             after = after + factor * (query @ matrix.mT)
         return after

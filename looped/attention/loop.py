@@ -96,23 +96,21 @@ class LoopedTransformer(nn.Module):
 
     def _query_by_query(self, tokens: Tensor, weights: Weights, step_size: Tensor, n: int) -> Tensor:
         # The layer without copying the examples it leaves alone, for as many prompts at a time as the processor's cache
-        # holds: every loop reads keys and values of all of their examples.
-        many = self.loops > weights.width  # more than it costs to put Q and P into them
+        # holds: every loop reads all of their examples twice.
+        many = self.loops > weights.width  # then it costs less to put Q into the keys
         together = max(1, CACHE_BYTES // (tokens[0].nbytes * (1 + many)))
-        scale = (step_size / n)[:, None, None]
+        scale, Qt = (step_size / n)[:, None, None], weights.Q.mT
         maps = weights.maps(step_size)
         queries = tokens.new_empty(self.loops + 1, *tokens.shape[:2])
         for first in range(0, len(tokens), together):
             part = slice(first, first + together)
-            keys, query = tokens[part, :, :-1], tokens[part, None, :, -1]  # the query as a row, (B, 1, D)
-            values, Qt, write = keys.mT, weights.Q.mT, -scale[part] * weights.P.mT
-            ends = None if many else (Qt, write)
-            if many:
-                keys, values = Qt @ keys, values @ write
+            examples, query = tokens[part, :, :-1], tokens[part, None, :, -1]  # the query as a row, (B, 1, D)
+            keys, values, write = Qt @ examples if many else examples, examples.mT, -scale[part] * weights.P.mT
             beside = [(matrix, factor[part]) for matrix, factor in maps]
             history = [query]
             for _ in range(self.loops):
-                history.append(self.layer.answer(history[-1], keys, values, ends, beside))
+                query = self.layer.answer(query, query if many else query @ Qt, keys, values, write, beside)
+                history.append(query)
             queries[:, part] = torch.cat(history, dim=1).transpose(0, 1)
         return queries
 
