@@ -60,7 +60,7 @@ def moments(eigenvalues: list[Decimal], examples: int, order: int) -> list[Decim
 
 
 class Traces:
-    """𝔼 tr(W^k) of W = XᵀX, X (n, d) with rows 𝓝(0, Σ).
+    """𝔼 tr(W^k) of W = XᵀX, X (n, d) with rows 𝓝(0, Σ), with the digits of the context.
 
     tr(W^k) = Σ_λ 2k Π'_s c(s) / Π_s (2a(s) + l(s) + 2) · P_λ(W) over the partitions λ = (a, b, 1, …, 1) of k, with
     Jack's polynomials P_λ at α = 2 (zonal ones but for a factor), 𝔼 P_λ(W) = Π_s (n + c(s)) P_λ(Σ), c(s) as in
@@ -139,7 +139,6 @@ class Traces:
         return self._two[a, b]
 
 
-@cache
 def _ratio(arm: int, leg: int, before: int) -> Decimal:
     """(2a + l + 1)/(2a + l + 2) of a cell, over that with another leg."""
     return Decimal((2 * arm + leg + 1) * (2 * arm + before + 2)) / ((2 * arm + leg + 2) * (2 * arm + before + 1))

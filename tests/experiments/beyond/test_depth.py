@@ -9,9 +9,11 @@ from scipy.stats import chi2
 
 from looped import BeyondSettings
 from looped.experiments.beyond import charts
+from looped.experiments.beyond import depth as depth_module
 from looped.experiments.beyond import stacks as module
 from looped.experiments.beyond.depth import best_step, depth
 from looped.experiments.beyond.limit_law import limit_law
+from looped.experiments.beyond.rotated import RotatedLoss
 from looped.experiments.beyond.stacks import LAYERS, SEEDS, stacks
 from looped.training.wishart import best_descent
 
@@ -184,6 +186,15 @@ def test_the_looped_transformer_has_the_loss_of_the_eigenvalues():
     assert found.passed
     assert (found.transformer > 0).all()
     assert found.transformer[0, 0] != found.transformer[1, 0]
+
+
+def test_over_many_prompts_the_transformer_has_the_exact_loss_of_rotated_covariances(monkeypatch):
+    monkeypatch.setattr(depth_module, "RUN", 4000)
+    lam = 1 / np.arange(1, 6)
+    for eigenvalues, seed in ((lam, 0), (lam, 1), (np.ones(5), 0)):
+        measured, expected = depth_module._transformer(eigenvalues, 15, 2, 0.8, seed)
+        assert measured == pytest.approx(expected, rel=1e-12)
+        assert measured == pytest.approx(RotatedLoss(eigenvalues, 15, 2)(0.8, 2), rel=0.06)
 
 
 def test_the_stored_trainings_are_ten_seeds_of_each_on_one_test_set():

@@ -47,7 +47,8 @@ def test_a_stored_answer_is_what_is_found_now(lesson):
         if isinstance(new, dict):
             assert old.keys() == new.keys()
             for part, values in new.items():
-                np.testing.assert_allclose(old[part], values, rtol=1e-8, err_msg=f"{name}.{part}")
+                counts = 1.0 if name == "loops" else 0.0  # another processor may count one loop more of 149,384
+                np.testing.assert_allclose(old[part], values, rtol=1e-8, atol=counts, err_msg=f"{name}.{part}")
         elif name == "checks":
             assert [tuple(row) for row in old] == new
         elif name == "gap":
