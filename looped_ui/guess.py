@@ -22,12 +22,14 @@ Curve = tuple[float, ...]
 def guess(page: str, count: int) -> Curve:
     """The guess at each of `count` places; call it when the lesson of the page is drawn.
 
-    A guess in the link is one that the measurement was shown for, unless the link asks for a guess first.
+    A guess in the link is one that the measurement was shown for, unless the link asks for a guess first; 0 there is
+    none, where the measurement was shown without one.
     """
     state, query = st.session_state, st.query_params
     usable = re.fullmatch(DISPLAY[KEY][0], query.get(KEY, ""))
     if usable and not state.get(TEXT) and query.get("predict") != "1":
-        state[CURVE] = tuple(nearest_stop(float(value)) for value in query[KEY].split(",") if float(value) > 0)
+        if values := [float(value) for value in query[KEY].split(",") if float(value) > 0]:
+            _take(values)
         _show(page)
     if state.get(LESSON, "") != lesson_now(page):
         hide()
@@ -79,7 +81,7 @@ def reveal(page: str) -> None:
 
 
 def _show(page: str) -> None:
-    curve = st.session_state.get(CURVE, (START, START, START))
+    curve = st.session_state.get(CURVE, (0,))
     st.session_state.update({TEXT: ",".join(f"{value:g}" for value in curve), LESSON: lesson_now(page)})
 
 
