@@ -12,6 +12,8 @@ from looped_ui.live import Drawn
 
 KEY = "guess"
 """Its name in the link."""
+NONE = (0.0,)
+"""What stands there if the measurement was shown and nothing had been guessed."""
 CURVE, TEXT, LESSON = "guess_curve", "guess_shown", "guess_lesson"
 """Names in the session: the guess, its text in the link once the measurement is shown, and the lesson it is for."""
 MOST = 3
@@ -22,14 +24,12 @@ Curve = tuple[float, ...]
 def guess(page: str, count: int) -> Curve:
     """The guess at each of `count` places; call it when the lesson of the page is drawn.
 
-    A guess in the link is one that the measurement was shown for, unless the link asks for a guess first; 0 there is
-    none, where the measurement was shown without one.
+    A guess in the link is one that the measurement was shown for, unless the link asks for a guess first.
     """
     state, query = st.session_state, st.query_params
     usable = re.fullmatch(DISPLAY[KEY][0], query.get(KEY, ""))
     if usable and not state.get(TEXT) and query.get("predict") != "1":
-        if values := [float(value) for value in query[KEY].split(",") if float(value) > 0]:
-            _take(values)
+        state[CURVE] = tuple(nearest_stop(float(value)) for value in query[KEY].split(",") if float(value) > 0)
         _show(page)
     if state.get(LESSON, "") != lesson_now(page):
         hide()
@@ -43,7 +43,7 @@ def guess(page: str, count: int) -> Curve:
 
 def made() -> bool:
     """Whether the visitor has drawn or set a guess, or came with one in the link."""
-    return CURVE in st.session_state
+    return bool(st.session_state.get(CURVE))
 
 
 def shown(page: str) -> bool:
@@ -81,7 +81,7 @@ def reveal(page: str) -> None:
 
 
 def _show(page: str) -> None:
-    curve = st.session_state.get(CURVE, (0,))
+    curve = st.session_state.get(CURVE) or NONE
     st.session_state.update({TEXT: ",".join(f"{value:g}" for value in curve), LESSON: lesson_now(page)})
 
 
