@@ -168,9 +168,10 @@ class Settings(CheckedSettings):
     )  # fmt: skip
     condition_number: float = setting(
         5.0, key="kappa", label="κ · condition", kind="real", low=1, high=1e4, log=True,
-        help="Condition number of the examples: the largest eigenvalue of XᵀX/n over the smallest that is not 0. In "
-        "the long run gradient descent with η = 1/λ₁ needs about κ loops to divide the error by e. 1 to 10,000: "
-        "beyond that even 10,000 loops barely move the slowest mode.",
+        help="How narrow the valley of the loss is: its sides are κ times as steep as its floor. κ is the condition "
+        "number of the examples, the largest eigenvalue of XᵀX/n over the smallest that is not 0. In the long run "
+        "gradient descent with η = 1/λ₁ needs about κ loops to divide the error by e. 1 to 10,000: beyond that even "
+        "10,000 loops barely move the slowest mode.",
     )  # fmt: skip
     spectrum: str = setting(
         "geometric", key="spectrum", label="Spectrum shape", kind="choice",

@@ -27,6 +27,7 @@ const othersThan = key => {
 // Show that what belongs to the value before a drag is old until the page has run: the number beside the slider, and what
 // is said below the picture.
 const dim = key => {
+  if (key && document.documentElement.hasAttribute("data-dragged")) return
   document.documentElement.toggleAttribute("data-dragged", key !== null)
   for (const box of document.querySelectorAll("[data-old]")) box.removeAttribute("data-old")
   if (key) sliderOf(key)?.closest('[data-testid="stHorizontalBlock"]')?.setAttribute("data-old", "")

@@ -113,7 +113,8 @@ def test_a_link_to_a_page_that_is_the_first_visit_to_a_new_server_under_a_path(v
         nothing = "() => fetch(new URL('picture/x/1/T_slider/0', document.baseURI)).then(answer => answer.status)"
         assert page.evaluate(nothing) == 204  # the page itself, with 200, where no route is found
         page.get_by_test_id("stTopNavLink").filter(has_text="The loop is the step").click()
-        expect(page.get_by_role("combobox", name="Lesson")).to_have_value("1 · What the transformer sees")
+        lesson = page.locator("input[aria-label=Lesson][value='1 · What the transformer sees']")
+        expect(lesson).to_have_count(1)  # the lesson of the page before may stand beside it for a moment
         visit.leave()
 
 

@@ -88,9 +88,9 @@ def spread(values: Sequence[float]) -> str:
 
 def headline(group: Group) -> str:
     """What was trained, and the final risks over the seeds."""
-    ends = "; ".join(f"{group.name(of)} **{spread(risks(model))}**" for of, model in enumerate(group.models))
+    ends = "; ".join(f"{group.name(of)}: **{spread(risks(model))}**" for of, model in enumerate(group.models))
     return (
-        f"**Small GPT-2-style models, trained from scratch, {len(group.seeds)} seeds each.** Error at the end: {ends}. "
+        f"**Small GPT-2-style models, trained from scratch, {len(group.seeds)} seeds each.** Error at the end, {ends}. "
         + _weights(group)
     )
 
@@ -173,7 +173,7 @@ def notice(curves: Iterable[Curve]) -> list[str]:
 def _rivals(group: Group) -> str:
     """The final risks without MLP at as many weights."""
     rivals = list(enumerate(group.models))[2:]
-    each = (f"{group.name(of).partition(', ')[2]} {spread(risks(model))}" for of, model in rivals)
+    each = (f"{group.name(of).partition(', ')[2]}: {spread(risks(model))}" for of, model in rivals)
     return "; ".join(each) or "not trained"
 
 

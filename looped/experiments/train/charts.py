@@ -211,8 +211,8 @@ def numbers(cells: np.ndarray, most: float) -> list[list[str]]:
 def _short(value: float) -> str:
     """Two digits without the 0 before the point."""
     if abs(value) >= 999.5:
-        return f"{value:.0e}".replace("e+0", "e")
-    text = f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}"
+        return f"{value:.0e}".replace("e+0", "e").replace("-", "−")
+    text = (f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}").replace("-", "−")
     return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
 

@@ -115,6 +115,16 @@ def test_the_measured_need_stands_beside_the_guess_once_it_is_asked_for():
     assert "measured: half of the prompts" not in lines(spec(at, "need"))
 
 
+def test_a_measurement_that_was_asked_for_without_a_guess_has_none_beside_it_by_its_link_either():
+    at = open_page("context", d="9", seed="5")
+    press(at, "Show what was measured")
+    assert at.query_params["guess"] in ("0", ["0"])
+    for shown in (at, open_page("context", d="9", seed="5", guess="0")):
+        assert "half of the prompts need" in texts(shown)
+        assert "your guess" not in texts(shown)
+        assert "your guess" not in lines(spec(shown, "need"))
+
+
 def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_anew():
     at = open_context(guess="20,5,2.5")
     assert guess_now(at) == [20, 5, 2.5]

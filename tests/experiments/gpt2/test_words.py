@@ -76,7 +76,7 @@ def test_the_headline_gives_every_model_its_spread_and_its_weights():
               for kind, size in (("wider", "width 56"), ("deeper", "6 layers"))}  # fmt: skip
     for name, values in names.items():
         low, high = (f"{value:#.2g}" for value in (min(values.values()), max(values.values())))
-        assert f"{name} **{low} to {high}**" in said
+        assert f"{name}: **{low} to {high}**" in said
     for count in (weights(32, 2, True), weights(32, 2, False), weights(56, 2, False), weights(32, 6, False)):
         assert f"{count:,}" in said
     ahead = [sum(names["with MLP"][seed] < other[seed] for seed in range(3)) for other in list(names.values())[1:]]
@@ -111,7 +111,7 @@ def test_the_table_holds_lowest_and_highest_risk_of_every_setting():
         else:
             ends = [risks(False, **settings, **size).values() for size in RIVALS.values()]
             wide, deep = (f"{min(values):#.2g} to {max(values):#.2g}" for values in ends)
-            assert sorted(rivals.split("; ")) == [f"6 layers {deep}", f"width 56 {wide}"]
+            assert sorted(rivals.split("; ")) == [f"6 layers: {deep}", f"width 56: {wide}"]
 
 
 def test_leads_are_counted_and_not_asserted():

@@ -157,7 +157,7 @@ def test_numbers_are_short_and_hold_two_digits_of_every_entry_that_counts():
             for value, text in zip(np.ravel(values), np.ravel(texts), strict=True):
                 assert len(text) <= 5
                 if text:
-                    assert float(text) == pytest.approx(value, rel=0.06)
+                    assert float(text.replace("−", "-")) == pytest.approx(value, rel=0.06)
                 else:
                     assert abs(value) < 0.02 * most * 1.001
 
