@@ -141,7 +141,7 @@ def sheet(
     del upload
     if data == "diabetes":
         return tables.diabetes()
-    with turn():  # on the way a file of text takes forty times its size
+    with turn():  # on the way a file of text takes thirty times its size
         read = tables.read_csv(_content, _name, dialect)
     if (count := len(read.numeric)) < 2:
         name, trouble = next(iter(read.troubles.items()))
