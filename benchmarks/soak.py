@@ -5,8 +5,8 @@ sliders, and goes, every fourth by a connection that breaks off; on the page tha
 training. A line for every five per cent says how much memory, how many threads and how many open files the server has;
 memory is the mean since the line before, since it rises and falls by a fifth while runs come and go.
 It is to be flat within 10 % after the first 2,000 runs, threads and files are to be back at the start when all have
-gone. The exit status is 1 where that does not hold, or where a page showed an error. An hour and a half on a core that
-other work shares; Ctrl-C ends it and gives the verdict on what was run.
+gone. The exit status is 1 where that does not hold, or where a page showed an error. It takes 45 minutes of one core;
+Ctrl-C ends it and gives the verdict on what was run.
 """
 
 import argparse

@@ -234,7 +234,7 @@ def read_csv(source: str | Path | bytes, name: str = "", dialect: Dialect | None
     columns = {}
     for column, cells in zip(grid.names, zip(*grid.rows, strict=True), strict=True):
         values = numerals.numbers(cells, grid.decimal)
-        columns[column] = pd.Series(cells, dtype=object) if values is None else pd.Series(values, dtype=np.float64)
+        columns[column] = pd.Series(cells, dtype="str") if values is None else pd.Series(values, dtype=np.float64)
     digest = hashlib.sha256(content).hexdigest()[:16]
     return Sheet(
         name=name, frame=pd.DataFrame(columns), digest=digest, lines=tuple(grid.lines), reading=grid.reading,

@@ -187,7 +187,8 @@ def sheet(
     del upload
     if data == "diabetes":
         return tables.diabetes()
-    read = tables.read_csv(_content, _name, dialect)
+    with turn():  # on the way a file of text takes thirty times its size
+        read = tables.read_csv(_content, _name, dialect)
     if (count := len(read.numeric)) < 2:
         name, trouble = next(iter(read.troubles.items()))
         has = f"{_name} has {count or 'no'} column{'s' * (count != 1)} of numbers and needs a target and a feature"

@@ -157,6 +157,8 @@ def weigh(value: object) -> int:
             stack.append(item.base)
         elif isinstance(item, np.ndarray | torch.Tensor):
             weight += item.nbytes
+        elif hasattr(item, "memory_usage"):  # a table of pandas, which may not have been imported
+            weight += int(item.memory_usage(deep=True).sum())
         elif isinstance(item, str | bytes):
             weight += len(item)
         elif isinstance(item, Mapping):

@@ -204,7 +204,7 @@ def beyond(run: TrainResult) -> None:
         "Query error over prompts", STATISTICS, default="median", key="statistic", bind="query-params", required=True,
         help="The median is the typical prompt. A mean of the prompts that were drawn misses the rare ones whose "
         "examples have a large eigenvalue, and these dominate the mean over all prompts.",
-    )  # fmt: skip
+    ) or "median"  # fmt: skip
     charts = [(kind, figures.SWEEPS[kind][0]) for kind in figures.SWEEPS if kind in run.sweeps]
     for place in range(0, len(charts), 2):
         for column, (kind, heading) in zip(st.columns(2), charts[place : place + 2], strict=False):

@@ -5,12 +5,14 @@ import importlib.util
 import logging
 import math
 import os
+import signal
 import sys
 import types
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from looped.budget import cores
+from looped.cli.streams import stopped_by
 from looped.fields import SettingsError
 
 Item = TypeVar("Item")
@@ -136,12 +138,13 @@ def client_of(address: str, workers: int) -> Iterator[Any]:
             return
         stack.enter_context(_no_main())
         stack.enter_context(dask.config.set(BEFORE_START))
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=workers, threads_per_worker=1,
-                dashboard_address=None, scheduler_kwargs={"dashboard_address": ANY_PORT},
-            )
-        )  # fmt: skip
+        with _whole():
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers, threads_per_worker=1,
+                    dashboard_address=None, scheduler_kwargs={"dashboard_address": ANY_PORT},
+                )
+            )  # fmt: skip
         yield stack.enter_context(Client(cluster, set_as_default=False))
 
 
@@ -163,6 +166,19 @@ def connect(address: str) -> Any:
         raise SettingsError("scheduler", f"{why}: start one there, or leave it out to run here.") from None
     _same_versions(client, address)
     return client
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """A signal that would end the run comes after this: a cluster that has started in part cannot be closed."""
+    told: list[tuple[int, types.FrameType | None]] = []
+    with stopped_by(lambda number, frame: told.append((number, frame))):
+        yield
+    for number, frame in told[:1]:
+        if callable(handle := signal.getsignal(number)):
+            handle(number, frame)
+        else:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What holds for every page: its name, no outside request, no serious violation that axe-core finds, and a phone."""
 
+import re
 from urllib.parse import urlparse
 
 import pytest
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.browser
 PAGES = (*sorted(path.stem for path in ROOT.glob("pages/*.py")), "?modes=true&inside=true")
 """Every page, and the first one with its views open."""
 SERIOUS = ("serious", "critical")
+POLICY = re.findall(r'Content-Security-Policy "(.+)"', (ROOT / "deploy" / "Caddyfile").read_text())[0]
+"""What the proxy allows a page to load."""
 
 
 def violations(visit: Visit) -> list[str]:
@@ -49,3 +52,23 @@ def test_a_page_fits_a_phone_answers_to_its_name_asks_no_other_server_and_can_be
     with subtests.test("it asks no other server"):
         assert visit.outside() == []
         assert len(visit.requests) > 1
+
+
+OBEYED = """new MutationObserver((_, watch) => {
+    if (!document.head) return;
+    watch.disconnect();
+    const policy = Object.assign(document.createElement('meta'), {httpEquiv: 'Content-Security-Policy', content: `%s`});
+    document.head.prepend(policy);
+}).observe(document, {childList: true, subtree: true})"""
+"""Puts a policy at the head of a document, before what it loads."""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("link", PAGES)
+def test_a_page_is_whole_under_the_policy_of_the_proxy(other_tab: Visit, link: str) -> None:
+    other_tab.page.add_init_script(OBEYED % POLICY)
+    page = other_tab.open(link).page
+    assert other_tab.complaints == []
+    asks = "() => fetch('http://elsewhere.example').then(() => 'it got out', () => 'it was held back')"
+    assert page.evaluate(asks) == "it was held back"
+    assert "Content Security Policy" in other_tab.complaints[0]

@@ -19,7 +19,7 @@ from benchmarks.visitor import Visitor, state
 from looped.experiments import EXPERIMENTS
 from looped_ui.controls import _written
 from looped_ui.link import DISPLAY, OWN
-from tests.app import open_page, set_value
+from tests.app import answer, open_page, set_value, spec
 from tests.browser.conftest import ROOT, running_app
 
 MESSAGES = 2000
@@ -267,6 +267,11 @@ def test_a_forged_message_that_takes_a_mark_away_changes_nothing():
     at = open_page(step="auto")
     at = set_value(at, "button_group", "step_marks", None)
     assert at.session_state["compare.last"].step_size == "auto"
+
+
+def test_a_forged_message_that_chooses_no_statistic_shows_the_median():
+    at = set_value(answer(open_page("train")), "button_group", "statistic", None)
+    assert spec(at, "sweep_loops")["layout"]["yaxis"]["title"]["text"] == "median query error"
 
 
 def test_a_forged_message_that_puts_a_slider_nowhere_has_a_text():

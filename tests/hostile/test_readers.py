@@ -151,11 +151,16 @@ def a_csv(draw: st.DrawFn) -> bytes:
         st.lists(good | st.lists(CELLS, min_size=width, max_size=width) | st.lists(CELLS, max_size=5), max_size=6)
     )
     rows += draw(st.lists(good, max_size=5))
+    layout = draw(st.sampled_from(["plain", "plain", "names in a comment", "names of rows", "a column of words"]))
+    if layout in ("names of rows", "a column of words"):
+        rows = [[f"r{k}", *row] for k, row in enumerate(rows)]
+        names = ["id", *names] if layout == "a column of words" else names
     quoted = draw(st.booleans())
-    text = draw(ABOVE)
+    text = draw(ABOVE) + "# " * (layout == "names in a comment")
+    ends = draw(ENDS.map(st.just) | st.just(ENDS))
     for row in [names, *rows]:
         cells = ['"' + cell.replace('"', '""') + '"' for cell in row] if quoted else row
-        text += separator.join(cells) + draw(ENDS)
+        text += separator.join(cells) + draw(ends)
     return text.encode(draw(st.sampled_from(ENCODINGS)), draw(st.sampled_from(["replace", "ignore"])))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from looped import tables
 from looped.experiments import EXPERIMENTS
 from looped_ui.kept import OWN, OWN_SHARE, Store, kept, of, weigh
 from tests.app import PATIENCE, ROOT, open_page
@@ -106,6 +107,12 @@ def test_no_other_function_keeps_its_result_for_every_argument_that_it_was_ever_
         and ast.unparse(function.args)
     }  # fmt: skip
     assert without_end == {*FEW}
+
+
+def test_a_table_of_text_weighs_about_what_its_file_does():
+    text = "a,b\n" + "".join(f"{k},w{k % 7}{'x' * 50}\n" for k in range(5000))
+    sheet = tables.read_csv(text.encode(), "t.csv")
+    assert 0.8 * len(text) < weigh(sheet) < 2 * len(text)
 
 
 def test_results_of_a_table_that_a_visitor_brought_are_no_other_visitors():

@@ -181,6 +181,31 @@ def test_a_command_that_is_killed_continues_with_the_same_table(whole, tmp_path,
     )
 
 
+INTERRUPTED = """
+import signal, sys, threading
+import distributed
+from looped.cli import main
+
+begin = distributed.Nanny.__init__
+
+def interrupted(self, *arguments, **named):
+    begin(self, *arguments, **named)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+distributed.Nanny.__init__ = interrupted
+main(sys.argv[1:])
+"""
+"""The program, which is interrupted when the first of its workers is about to start."""
+
+
+def test_an_interrupt_while_workers_start_is_one_line_too(tmp_path):
+    run = [sys.executable, "-c", INTERRUPTED, *COMMAND[3:], "--workers", "2", "--out", tmp_path]
+    done = subprocess.run(run, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "looped: stopped; the same command continues from here"
+    assert "Traceback" not in done.stderr
+
+
 def test_no_scheduler_and_another_version_are_one_sentence_each(scheduler, tmp_path):
     with pytest.raises(SettingsError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 "):
         sweep(Settings, GRID, scheduler="tcp://127.0.0.1:1", **FEW)
