@@ -481,6 +481,17 @@ def test_the_page_of_charts_steps_through_the_loop_where_the_algorithm_allows(al
 @example(Settings(algorithm="softmax", step_size=30.0, condition_number=100.0, loops=300))
 @example(
     Settings(
+        algorithm="preconditioned",
+        data="correlated",
+        loops=1,
+        examples=30,
+        features=8,
+        condition_number=10_000.0,
+        prompts=1,
+    )
+)
+@example(
+    Settings(
         algorithm="gd++", data="correlated", condition_number=100.0, examples=10, features=2, loops=300,
         step_size="optimal", gamma=0.1, shared_step=True, label_scale=-1000.0, seed=5,
     )
@@ -495,6 +506,8 @@ def test_every_number_of_every_run_is_finite_and_a_promise_to_converge_is_kept(w
     assert "nan" not in written.curves_csv()
     if result.prediction.kind == "converges":  # GD++ says how much is left after T loops, which may be more than 1
         left = result.prediction.factor if wild.algorithm == "gd++" else 0.0
+        if wild.algorithm == "preconditioned":  # what shrinks in every loop is the length of C^(-1/2)(w - w_ref)
+            left = np.linalg.cond(result.algorithm.preconditioner.numpy()) ** 0.5
         assert np.median(result.errors[-1]) < 3 + 3 * left
     assert ".;" not in result.prediction.sentence
 

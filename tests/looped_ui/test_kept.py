@@ -89,7 +89,10 @@ def test_views_of_one_array_weigh_what_the_array_does():
     assert weigh({"a": array[:5], "b": [array[7:], array]}) - weigh({"a": 0, "b": [0, 0]}) == 8000
 
 
-FEW = {"_pools": "names of libraries", "_read": "stored files", "_sections": "files of text"}
+FEW = {
+    "_pools": "names of libraries", "_read": "stored files", "_sections": "files of text",
+    "_upper": "partitions (a, b, 1, …, 1) of numbers up to 65",
+}  # fmt: skip
 """Functions whose every result is kept, and what their few arguments are."""
 
 
