@@ -22,7 +22,7 @@ from looped.sweeps import remote
 from looped.sweeps import workers as places
 
 SHORT, SHORT_RUNS = {"prompts": 24}, 1_000
-TRAINING = {"task": "generation", "weights": "preconditioner", "loops": 2, "features": 2, "examples": 10, "steps": 700}
+TRAINING = {"task": "generation", "weights": "preconditioner", "loops": 2, "features": 2, "examples": 10, "steps": 1000}
 """A training whose evaluation, which has no search, takes less than half of its time."""
 
 
