@@ -12,11 +12,14 @@ import random
 import re
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 
 from benchmarks.visitor import Visitor, state
+from looped import SignalSettings
 from looped.experiments import EXPERIMENTS
+from looped.experiments.signal.cloud import _axes
 from looped_ui.controls import _written
 from looped_ui.link import DISPLAY, OWN
 from tests.app import answer, open_page, set_value, spec
@@ -272,6 +275,11 @@ def test_a_forged_message_that_takes_a_mark_away_changes_nothing():
 def test_a_forged_message_that_chooses_no_statistic_shows_the_median():
     at = set_value(answer(open_page("train")), "button_group", "statistic", None)
     assert spec(at, "sweep_loops")["layout"]["yaxis"]["title"]["text"] == "median query error"
+
+
+def test_a_signal_whose_squares_vanish_has_axes_all_the_same():
+    axes = _axes(SignalSettings(features=3, signal=5e-324).task())
+    assert (axes @ axes.mT).numpy() == pytest.approx(np.eye(2), abs=1e-12)
 
 
 def test_a_forged_message_that_puts_a_slider_nowhere_has_a_text():

@@ -47,7 +47,7 @@ def cloud(task: SignalTask, best: Levels, seed: int = 0) -> Cloud:
 
 
 def _axes(task: SignalTask) -> Tensor:
-    signal = task.beta_star if task.beta_star.any() else torch.ones_like(task.beta_star)
+    signal = task.beta_star if task.beta_star.norm() else torch.ones_like(task.beta_star)  # or if its squares vanish
     along = signal / signal.norm()
     if task.features == 1:
         return torch.stack([along, 0 * along])
