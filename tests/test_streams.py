@@ -146,8 +146,12 @@ def test_a_file_that_finds_no_room_is_one_line_and_leaves_no_part_of_it(tmp_path
     assert [path.name for path in tmp_path.rglob("*") if "part" in path.name] == []
 
 
+LIKE_OTHERS = {name: [pytest.mark.slow] * (name not in ("compare", "train", "sweep")) for name in FULL}
+"""Marks of commands that write their files as others do."""
+
+
 @pytest.mark.thorough
-@pytest.mark.parametrize("command", FULL)
+@pytest.mark.parametrize("command", [pytest.param(name, marks=marks) for name, marks in LIKE_OTHERS.items()])
 @pytest.mark.parametrize("redirected", [">&-", "| head -c 1"])
 def test_no_command_needs_a_reader_for_its_files(tmp_path, command, redirected):
     with start(tmp_path, command, *FULL[command].split(), "--out", "o", redirected=redirected) as process:
@@ -268,7 +272,7 @@ def saving(folder, name, out, *more):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", KILLED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=LIKE_OTHERS[name]) for name in KILLED])
 def test_killed_twice_it_ends_in_the_bytes_of_an_unbroken_run_and_holds_its_folder_till_then(tmp_path, name):
     checkpoint, seen = tmp_path / "o" / KILLED[name][1], None
     for more in ([], ["--resume"]):
