@@ -105,6 +105,24 @@ def test_the_demo_serves_on_in_one_line_where_nobody_reads_its_output(tmp_path):
     assert (process.returncode, rest) in [(0, b""), (143, b"looped: stopped\n")]  # it serves, or was about to
 
 
+BEGUN = """
+from looped.cli.streams import Stopped, guard
+
+async def serve(): ...
+
+def program():
+    begun = serve()
+    raise Stopped(15)
+
+guard(program)
+"""
+
+
+def test_what_a_stop_drops_before_it_has_run_is_no_second_line():
+    run = subprocess.run([sys.executable, "-c", BEGUN], cwd=ROOT, capture_output=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (143, b"", b"looped: stopped\n")
+
+
 def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
