@@ -7,6 +7,7 @@ import logging
 import os
 import runpy
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -60,5 +61,6 @@ def run(streamlit: tuple[str, ...]) -> None:
 def _stop(number: int, _frame: FrameType | None) -> None:
     """End a start; a server that is up ends as Streamlit does it."""
     logging.disable()  # the server would log where it was interrupted
+    warnings.simplefilter("ignore", RuntimeWarning)  # and Python that its coroutine has not run
     say("stopped")
     sys.exit(128 + number)  # Streamlit makes an exit status of its own of a KeyboardInterrupt

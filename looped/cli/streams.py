@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TextIO
@@ -58,7 +57,6 @@ def guard(program: Callable[[], None]) -> None:
         with stopped_by(_interrupt):
             program()
     except KeyboardInterrupt as stop:
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a coroutine that was made and now will not run
         say("; ".join(["stopped", *getattr(stop, "__notes__", ())]))
         sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
 
