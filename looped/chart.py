@@ -250,7 +250,10 @@ class Series:
             trace["line"]["color"] = colour(self.role)
         if self.symbol:
             trace |= {"mode": "lines+markers", "marker": {"symbol": self.symbol, "size": 8, "maxdisplayed": MARKERS}}
-        return trace | self.more
+        trace |= self.more
+        if "markers" in trace["mode"]:
+            trace["cliponaxis"] = False  # the first and the last are whole
+        return trace
 
     def at(self, x: np.ndarray) -> np.ndarray:
         """The values at the places of the table: each at the nearest one up to the last, NaN elsewhere."""

@@ -17,7 +17,7 @@ from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.live import figure
-from looped_ui.parts import bullets, data_table, numbers_strip, plain, show_number
+from looped_ui.parts import bullets, data_table, duration, numbers_strip, plain, show_number
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
 
@@ -78,11 +78,9 @@ def train_here(settings: GPT2Settings) -> None:
         return GPT2Training(settings, VARIANTS)
 
     jobs.buttons(JOB, begin)
-    cost = estimate(settings, VARIANTS).seconds
-    time = f"{cost:.0f} s" if cost < 90 else f"{cost / 60:.1f} minutes"
     st.caption(
         f"With MLP, without, and without at about as many weights ({named(settings.variant('wider'), settings)}), in "
-        f"turn on the same prompts: about {time} on one core."
+        f"turn on the same prompts: about {duration(estimate(settings, VARIANTS).seconds)} on one core."
     )
 
     def show(job: Job[list[Progress]] | None) -> None:
