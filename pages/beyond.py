@@ -88,7 +88,8 @@ def draw(settings: BeyondSettings) -> None:
                     "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params",
                     label_visibility="collapsed",
                 )  # fmt: skip
-            row = {"main": ("Error after each step", main), "tokens": ("The tokens, step by step", tokens)}
+            over = f"Squared error after each step, {found.settings.prompts:,} prompts"
+            row = {"main": (over, main), "tokens": ("The tokens, step by step", tokens)}
         with place:
             live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
     if page.embedded:

@@ -87,3 +87,12 @@ def test_the_word_where_lines_leave_a_chart_stands_where_none_of_them_runs(grows
         x, down = fine / 60 * 190, (top - height) / (top - low) * 150
         inside = (x > left + 1) & (x < right) & (down > highest_edge) & (down < lowest_edge)
         assert not inside.any()
+
+
+def test_the_word_stands_behind_lines_that_come_back_and_behind_a_mark_beside_them():
+    x, highest, top = np.arange(51), 200.0, 2.5
+    hill = 10.0 ** np.array([0, 1.5, 2, 3, 3, 2, 1, -1, -4, *[-8.0] * 42])
+    traces = [{"x": x, "y": hill, "line": {"color": "gray"}}, {"x": x, "y": np.full(51, 1.8)}]
+    assert leave([dict(trace) for trace in traces], highest, top, "off the chart")[-1]["x"] == 6
+    said = leave(traces, highest, top, "off the chart", marks=[10.0, 40.0])[-1]
+    assert (said["text"], said["showarrow"], said["xanchor"], said["x"]) == ("off the chart", False, "left", 10)

@@ -215,7 +215,7 @@ def loops_chart(found: MoreLoops) -> Picture:
         f"{found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
         f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
         f"beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "loops; 1 was trained"}}, log_axis("‖w − w*‖², one task per prompt", ".3g"),
+        {"title": {"text": "loops; 1 was trained"}}, log_axis("error ‖w − w*‖², one task each", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
@@ -294,7 +294,7 @@ def depth_chart(found: Depth) -> Picture:
         f"After 1 loop: {', '.join(said([*exact, *limits], 0))}. After {last}: {', '.join(said(exact))}. After "
         f"{loops[-1]}: {', '.join(said(limits))}. {nothing}, which a logarithmic axis cannot show.",
         {"title": {"text": "loops L"}, "type": "log", "tickvals": loops, "ticktext": [str(L) for L in loops]},
-        log_axis("smallest relative loss", ".3g"), lowest=LOWEST,
+        log_axis("smallest mean relative loss", ".3g"), lowest=LOWEST,
     )  # fmt: skip
 
 
@@ -349,5 +349,5 @@ def _pair(
     ends = "; ".join(f"{words}: {', '.join(said(rows, place))}" for place, words in places)
     return line_chart(
         x, rows, f"{what}; medians of {losses.shape[1]} seeds. {ends[0].upper()}{ends[1:]}.", across,
-        log_axis("relative loss", ".3g"), lowest=LOWEST, highest=HIGHEST, over=bands,
+        log_axis("relative loss of the seeds", ".3g"), lowest=LOWEST, highest=HIGHEST, over=bands,
     )  # fmt: skip

@@ -65,5 +65,5 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels, 
         f"{'; '.join(parts) or 'Not started'}. Levels: {', '.join(row.legend for row in levels)}."
     )
     steps = {"title": {"text": "training steps"}, "range": [0, settings.steps]}
-    up = log_axis("error on fresh prompts", ".3g")
+    up = log_axis("mean squared error", ".3g")
     return line_chart(("step", at), [*rows, *levels], alt, steps, up, over=bands, height=420)

@@ -107,9 +107,7 @@ def _weights(group: Group) -> str:
 def hidden(picture: Picture) -> str:
     """Which curves are drawn after a click alone, as a sentence after another; empty if all are drawn."""
     traces = picture.spec["data"]
-    names = [
-        f"“{one['name']}”" for one in traces if one.get("visible") == "legendonly" and one.get("showlegend", True)
-    ]
+    names = [f"“{one['name']}”" for one in traces if one.get("visible") == "legendonly" and one.get("showlegend", True)]
     return f" A click on its name shows {_and(names)}." if names else ""
 
 

@@ -226,7 +226,7 @@ def training_chart(
         f"Risk of the trained weights against training steps, logarithmic risk axis. {reached} Levels: "
         f"{'; '.join(row.legend for row in levels)}.",
         {"title": {"text": "training steps"}, "range": [0, steps]},
-        log_axis("exact risk of the weights", ".4g"),
+        log_axis("exact risk, mean of (f − y)²", ".4g"),
     )
 
 
