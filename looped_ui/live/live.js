@@ -6,7 +6,6 @@
 const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
 const AHEAD = 3 // places on each side of a slider whose pictures are asked for
-const SMALLEST = 0.8 // of the size of type, in the cells of a matrix
 const TYPE = 13 // pixels of the text of charts in type of the usual size
 const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
@@ -216,7 +215,7 @@ class Live {
       for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.shown]
       this.chart.style.height = `${this.height()}px`
       const layout = { ...this.layout, template: this.template, uirevision: this.meaning, autosize: true, height: undefined }
-      for (const trace of traces) if (trace.texttemplate && trace.text) Object.assign(trace, this.fitting(trace))
+      for (const trace of traces) if (trace.texttemplate && trace.text) trace.text = this.fitting(trace)
       // Below a low chart the legend would lie on the title of the axis.
       if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
       await window.Plotly.react(this.chart, traces, layout, JSON.parse(this.data.config))
@@ -227,24 +226,21 @@ class Live {
     delete this.root.dataset.busy
   }
 
-  // The numbers of a matrix in the largest type, and with as many digits, that there is room for in its cells; none where
-  // there is no room.
+  // The numbers of a matrix, all with as many digits as there is room for in its cells; none where there is no room.
   fitting({ text, textfont, x, xaxis = "x", z }) {
     const { domain = [0, 1], range } = this.layout[xaxis.replace("x", "xaxis")]
-    if (!range) return {}
+    if (!range) return text
     const { l, r } = this.layout.margin
     const share = (domain[1] - domain[0]) / Math.abs(range[1] - range[0])
     const room = share * (this.root.clientWidth - l - r) * (x ? Math.abs(x[1] - x[0]) : 1) - 3
     pen.font = `${textfont.size}px ${palette(this.root).font}`
-    const width = rows => Math.max(...rows.flat().map(number => pen.measureText(number).width))
+    const fits = rows => rows.every(row => row.every(number => pen.measureText(number).width <= room))
     const largest = Math.max(...z.flat().map(Math.abs))
     const short = number => number.replace(/^-?[0.]+$/, "0").replace(/^(-?)0\./, "$1.").replace("-", "−")
     const rounded = digits => text.map((row, i) => row.map((number, j) =>
       number.split(".")[1]?.length > digits ? short(z[i][j].toFixed(digits)) : number))
     const told = [1, 0].filter(digits => largest >= 0.5 * 10 ** -digits) // rounded to nothing they would be untrue
-    const fits = [text, ...told.map(rounded)].find(rows => width(rows) * SMALLEST <= room)
-    if (!fits) return { text: text.map(row => row.map(() => "")) }
-    return { text: fits, textfont: { ...textfont, size: textfont.size * Math.min(1, room / width(fits)) } }
+    return [text, ...told.map(rounded)].find(fits) ?? text.map(row => row.map(() => ""))
   }
 
   // As high as asked, but not beyond the window.

@@ -23,7 +23,7 @@ LINE = 0.15
 """Share of the loss axis that a line of text needs, on the lowest picture."""
 Box = tuple[float, float, float, float]
 WIDE: tuple[Box, ...] = (
-    (0, 0.46, 0.24, 1), (0.54, 0.765, 0.55, 1), (0.775, 1, 0.55, 1), (0.54, 0.765, 0, 0.45), (0.775, 1, 0, 0.45),
+    (0, 0.43, 0.24, 1), (0.46, 0.728, 0.55, 1), (0.732, 1, 0.55, 1), (0.46, 0.728, 0, 0.45), (0.732, 1, 0, 0.45),
 )  # fmt: skip
 """Places of the loss and the matrices on a wide page: left, right, bottom, top."""
 NARROW: tuple[Box, ...] = (

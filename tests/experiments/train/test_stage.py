@@ -106,7 +106,7 @@ def test_two_levels_are_named_by_what_is_drawn():
         assert layout["yaxis"]["range"][0] < text["y"] < layout["yaxis"]["range"][1]
 
 
-LOW_WINDOW = {"width": 280, "height": 115, "letter": 7, "line": 16}
+LOW_WINDOW = {"width": 262, "height": 115, "letter": 7, "line": 16}
 """Pixels of the loss in a frame of 700 by 500, and of a letter."""
 
 
