@@ -77,7 +77,7 @@ def train_here(settings: GPT2Settings) -> None:
         check(settings, VARIANTS)
         return GPT2Training(settings, VARIANTS)
 
-    jobs.buttons(JOB, begin)
+    jobs.buttons(JOB, begin, asks=controls.to_guess)
     st.caption(
         f"With MLP, without, and without at about as many weights ({named(settings.variant('wider'), settings)}), in "
         f"turn on the same prompts: about {duration(estimate(settings, VARIANTS).seconds)} on one core."
