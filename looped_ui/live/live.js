@@ -145,7 +145,7 @@ class Live {
     if (this.drawn !== figure) return
     this.chart.setAttribute("aria-label", alt)
     const { captions } = this.figure
-    this.bar.hidden = !captions
+    this.bar.hidden = !(captions?.length > 1)
     if (captions) {
       if (this.at !== null && this.at >= this.last) this.at = Infinity // stay at the end
       this.last = captions.length - 1

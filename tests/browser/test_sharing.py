@@ -24,7 +24,7 @@ EVERY_FIELD = {
 
 def link(opened: Locator, place: int) -> str:
     """The part after the address of the page, of one of the links in the panel."""
-    return "?" + urlparse(opened.get_by_test_id("stCode").nth(place).inner_text().strip()).query
+    return "?" + urlparse(opened.get_by_test_id("stCode").nth(place).text_content() or "").query
 
 
 @pytest.mark.thorough
@@ -49,6 +49,7 @@ def test_the_full_link_carries_every_field_and_shows_the_same_numbers_elsewhere(
 def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit) -> None:
     page = visit.open("?lesson=conditioning").page
     metrics, opened = visit.metrics(), visit.share()
+    opened.get_by_role("tab", name="Class and talk").click()
     opened.get_by_role("combobox", name="Controls to hide").fill("κ")
     page.get_by_role("option", name=re.compile("κ")).click()
     expect(opened.get_by_test_id("stCode").nth(1)).to_contain_text("hide=lesson%2Ckappa")
