@@ -150,6 +150,8 @@ class Live {
       if (this.at !== null && this.at >= this.last) this.at = Infinity // stay at the end
       this.last = captions.length - 1
       this.range.max = this.last
+      // Room for the longest, so that the bar keeps its rows while it plays.
+      this.output.style.minWidth = `min(100%, ${Math.max(...captions.map(caption => caption.length)) / 2}em)`
       this.name(this.figure.unit)
     }
     await this.show()
