@@ -11,6 +11,7 @@ const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
 const lives = new Map() // by key of the element
 const mounted = new WeakMap() // one for each mount: a run of the script calls the default export again
+const PEN = document.createElement("canvas").getContext("2d") // measures text
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 const isPlain = value => value !== null && typeof value === "object" && !Array.isArray(value)
 
@@ -151,7 +152,10 @@ class Live {
       this.last = captions.length - 1
       this.range.max = this.last
       // Room for the longest, so that the bar keeps its rows while it plays.
-      this.output.style.minWidth = `min(100%, ${Math.max(...captions.map(caption => caption.length)) / 2}em)`
+      const { fontSize, fontFamily } = getComputedStyle(this.output)
+      PEN.font = `${fontSize} ${fontFamily}`
+      const widest = Math.max(...captions.map(caption => PEN.measureText(caption).width))
+      this.output.style.minWidth = `min(100%, ${Math.ceil(1.05 * widest)}px)`
       this.name(this.figure.unit)
     }
     await this.show()

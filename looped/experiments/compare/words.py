@@ -96,8 +96,8 @@ def notice(settings: Settings, summary: Summary) -> list[str]:
     lines = [
         *(
             [
-                "The table has w in the features, the valley the same w along two eigenvectors of XᵀX/n, which are turned "
-                "against the features: so the numbers differ."
+                "The table has w in the features, the valley the same w along two eigenvectors of XᵀX/n, which are "
+                "turned against the features: so the numbers differ."
             ]
             if summary.sizes.rank > 1
             else []
