@@ -94,6 +94,14 @@ def notice(settings: Settings, summary: Summary) -> list[str]:
     """Sentences on what to look for in this chart."""
     algorithm, verdict = ALGORITHMS[settings.algorithm], summary.verdict
     lines = [
+        *(
+            [
+                "The table has w in the features, the valley the same w along two eigenvectors of XᵀX/n, which are "
+                "turned against the features: so the numbers differ."
+            ]
+            if summary.sizes.rank > 1
+            else []
+        ),
         algorithm.circles(verdict.passed, verdict.relative_gap),
         algorithm.notice,
         *algorithm.hints(settings, summary.condition_number.max),
