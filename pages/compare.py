@@ -88,7 +88,7 @@ def verdicts(settings: Settings, summary: Summary) -> None:
                         f"From the eigenvalues alone, before anything is run. {words.MODE}")  # fmt: skip
         show_number(
             f"max |loop − {ALGORITHMS[settings.algorithm].gap_name}|",
-            f"{verdict.gap:.1e}",
+            f"{verdict.gap:.1e}" if verdict.passed is not None else f"{verdict.gap:.2g}",
             f"{verdict.relative_gap:.1e} relative, tolerance {verdict.tolerance:.1e} in {verdict.dtype}"
             if verdict.passed is not None
             else "measured; they are not meant to agree",
