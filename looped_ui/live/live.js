@@ -134,7 +134,7 @@ class Live {
   // Draw a picture, unless it is the one that is drawn.
   async put({ figure, alt }) {
     const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color") + typeSize()
-    if (this.drawn === figure && this.theme === theme) return
+    if (this.drawn === figure && this.theme === theme) return this.chart.setAttribute("aria-label", alt)
     this.drawn = figure
     this.theme = theme
     this.root.dataset.busy = "true"
