@@ -18,6 +18,7 @@ import pytest
 
 from looped import cli
 from looped.cli import streams
+from looped.signals import STOPPING
 from tests.app import PATIENCE
 from tests.results import COMMANDS
 from tests.thorough import thorough_but
@@ -336,11 +337,11 @@ def test_an_interrupted_command_says_how_to_continue(monkeypatch, capsys, tmp_pa
 
 
 def test_signals_are_left_as_they_were_found(capsys):
-    before = [signal.getsignal(number) for number in streams.STOPPING]
+    before = [signal.getsignal(number) for number in STOPPING]
     with pytest.raises(SystemExit):
         cli.main(["--version"])
     assert capsys.readouterr().out.startswith("looped ")
-    assert [signal.getsignal(number) for number in streams.STOPPING] == before
+    assert [signal.getsignal(number) for number in STOPPING] == before
 
 
 NAMES = {
