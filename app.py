@@ -11,6 +11,7 @@ import streamlit.net_util
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.url_util import make_url_path
 
 from looped_ui import memory
@@ -104,6 +105,8 @@ if __name__ == "__main__":
 else:
     # For a page of another site that connects, Streamlit would ask a server outside for its own address, all waiting.
     streamlit.net_util.get_external_ip = lambda: None
+    # It would take the names of the files in `pages` for titles until st.navigation has been called once.
+    PagesManager.uses_pages_directory = False
     memory.keep_low()
     PICTURES = make_url_path(st.get_option("server.baseUrlPath"), "picture/{row}/{run}/{slider}/{place}")
     app = st.App(__file__, routes=[Route(PICTURES, picture)])

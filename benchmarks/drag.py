@@ -27,7 +27,8 @@ st.plotly_chart(go.Figure(lines, {"xaxis5": {"range": [0, 1.04 * T]}, "yaxis": {
 """
 PAINTED = """last => {
     const plot = document.querySelector('.looped-live .js-plotly-plot') ?? document.querySelector('.js-plotly-plot')
-    return Math.round(plot?.layout?.xaxis5?.range?.[1] / 1.04) === last && !!plot.querySelector('.scatterlayer .trace path')
+    return Math.round(plot?.layout?.xaxis5?.range?.[1] / 1.04) === last
+        && !!plot.querySelector('.scatterlayer .trace path')
 }"""
 """Whether a chart whose last loop is this one is on the page."""
 NEXT = """before => {

@@ -10,7 +10,8 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, BinaryIO
@@ -26,34 +27,43 @@ NOT_AN_ARRAY = (
 
 @contextmanager
 def in_one_move(path: Path) -> Iterator[Path]:
-    """A place beside `path`: what is written there moves to `path` at the end, and is removed after an error."""
+    """A place beside `path`: what is written there moves to `path` at the end, and is removed after an error.
+
+    With it goes what processes that were killed had written of the same file.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield part
-        part.replace(path)
+        part.touch()
+        with held(part):
+            yield part
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{escape(path.name)}.*.part"):
+        with held(left) as free, suppress(OSError):
+            if free:
+                left.unlink()
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Hold a folder against other processes as long as this lasts; whether no other holds it.
+def held(path: Path) -> Iterator[bool | None]:
+    """Hold a folder or a file against other processes as long as this lasts.
 
-    The system frees it when the process ends, however it ends, and no file says so. Where the system has no such lock,
-    no folder is held.
+    The system frees it when the process ends, however it ends, and no file says so.
+
+    Yields:
+        Whether no other process holds it; None where the system has no such lock, and nothing is held.
     """
-    place = None
-    try:
-        place = os.open(folder, os.O_RDONLY)
+    place, free = None, None
+    with suppress(ImportError, OSError):  # Windows; a place on another machine, or one that may not be read
         import fcntl
 
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        free = False
-    except (ImportError, OSError):  # Windows; a folder of another machine, or one that may not be read
-        free = True
-    else:
-        free = True
+        place = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = True
+        except BlockingIOError:
+            free = False
     try:
         yield free
     finally:

@@ -1,11 +1,16 @@
 """Files: all are written or none, and an array is checked before memory is allocated for it."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from looped.files import NOT_AN_ARRAY, finite, in_one_move, npz, read_npy, write
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_an_error_on_the_way_leaves_the_old_file_and_nothing_beside_it(tmp_path):
@@ -20,6 +25,34 @@ def test_an_error_on_the_way_leaves_the_old_file_and_nothing_beside_it(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("kept", "old")]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from looped.files import in_one_move
+
+with in_one_move(Path(sys.argv[1])) as part:
+    part.write_text("half")
+    print(flush=True)
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_had_written_goes_when_the_file_is_written_again(tmp_path):
+    path = tmp_path / "a [1].pt"
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", KILLED, path], cwd=ROOT, **piped) as process:
+        process.stdout.readline()
+        (left,) = tmp_path.iterdir()
+        write({path.name: b"whole"}, tmp_path)
+        assert left.read_text() == "half"  # it may still end
+        process.stdin.close()
+        process.wait()
+    assert sorted(tmp_path.iterdir()) == sorted([left, path])
+    write({"another": b"", path.name: b"new"}, tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"another": b"", path.name: b"new"}
 
 
 def test_where_one_of_several_files_cannot_be_written_none_is_replaced(tmp_path):

@@ -1,5 +1,6 @@
 """Imports: nothing slow is loaded before it is needed, and an installed package has what it reads."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,8 +10,14 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import websockets
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.start import ROOT, serving
+from looped.experiments import EXPERIMENTS
+from tests.app import PATIENCE
+
 LATER = ("streamlit", "plotly", "pandas", "sklearn", "scipy", "transformers")
 START = {
     "the package": "import looped",
@@ -60,6 +67,26 @@ def test_the_code_of_charts_is_asked_for_before_pytorch_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+async def titles(address, page):
+    """The titles in the first navigation that a visitor of that page is shown."""
+    asked = BackMsg()
+    asked.rerun_script.page_name = page
+    stream = address.replace("http", "ws", 1) + "/_stcore/stream"
+    async with asyncio.timeout(PATIENCE), websockets.connect(stream, subprotocols=["streamlit"], max_size=None) as wire:
+        await wire.send(asked.SerializeToString())
+        said = ForwardMsg()
+        while said.WhichOneof("type") != "navigation":
+            said = ForwardMsg.FromString(await wire.recv())
+        return {shown.page_name for shown in said.navigation.app_pages}
+
+
+@pytest.mark.thorough
+def test_a_servers_first_visitor_sees_the_titles_of_the_pages_and_not_the_names_of_their_files():
+    with serving(ROOT) as server:
+        found = asyncio.run(titles(server.address, "beyond"))
+    assert found == {experiment.title for experiment in EXPERIMENTS.values()}
 
 
 def test_a_folder_that_is_called_like_the_package_does_not_hide_it(tmp_path):

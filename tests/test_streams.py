@@ -18,6 +18,7 @@ import pytest
 
 from looped import cli
 from looped.cli import streams
+from looped.signals import STOPPING
 from tests.app import PATIENCE
 from tests.results import COMMANDS
 from tests.thorough import thorough_but
@@ -268,8 +269,8 @@ def test_a_signal_while_the_program_starts_is_one_line_too(tmp_path, seconds, nu
 
 
 KILLED = {
-    "train": ("--d 3 --n 8 --T 2 --steps 400 --batch 64", "run.pt"),
-    "gpt2": ("--n 3 --layers 1 --width 8 --batch 8 --steps 400 --device cpu", "checkpoint.pt"),
+    "train": ("--d 3 --n 8 --T 2 --steps 150 --batch 64", "run.pt"),
+    "gpt2": ("--n 3 --layers 1 --width 8 --batch 8 --steps 150 --device cpu", "checkpoint.pt"),
 }
 """Trainings of some seconds, and the file from which they go on; they save after each step."""
 SAVING = """
@@ -298,14 +299,17 @@ def test_killed_twice_it_ends_in_the_bytes_of_an_unbroken_run_and_holds_its_fold
     checkpoint, seen = tmp_path / "o" / KILLED[name][1], None
     for more in ([], ["--resume"]):
         with saving(tmp_path, name, "o", *more) as process:
-            for _ in range(3):
-                seen = another(checkpoint, seen, process)
-            if more:
-                with start(tmp_path, "compare", "--T", "2", "--out", "o") as other:
-                    out, err = other.communicate(timeout=PATIENCE)
-                assert (other.returncode, out) == (2, b"")
-                assert b"Another run is at work in o: wait until it has ended" in err
-            process.kill()
+            try:
+                for _ in range(3):
+                    seen = another(checkpoint, seen, process)
+                process.send_signal(signal.SIGSTOP)  # it holds its folder and makes no step
+                if more:
+                    with start(tmp_path, "compare", "--T", "2", "--out", "o") as other:
+                        out, err = other.communicate(timeout=PATIENCE)
+                    assert (other.returncode, out) == (2, b"")
+                    assert b"Another run is at work in o: wait until it has ended" in err
+            finally:
+                process.kill()
     for out, more in (("o", ["--resume"]), ("unbroken", [])):
         with saving(tmp_path, name, out, *more) as process:
             _, err = process.communicate(timeout=PATIENCE)
@@ -336,11 +340,11 @@ def test_an_interrupted_command_says_how_to_continue(monkeypatch, capsys, tmp_pa
 
 
 def test_signals_are_left_as_they_were_found(capsys):
-    before = [signal.getsignal(number) for number in streams.STOPPING]
+    before = [signal.getsignal(number) for number in STOPPING]
     with pytest.raises(SystemExit):
         cli.main(["--version"])
     assert capsys.readouterr().out.startswith("looped ")
-    assert [signal.getsignal(number) for number in streams.STOPPING] == before
+    assert [signal.getsignal(number) for number in STOPPING] == before
 
 
 NAMES = {

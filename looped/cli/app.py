@@ -15,7 +15,8 @@ from typing import TextIO
 import click
 
 from looped.cli.program import HELP
-from looped.cli.streams import give, put, say, stopped_by
+from looped.cli.streams import give, put, say
+from looped.signals import stopped_by
 
 ROOT = Path(__file__).parents[2]
 APPS = (ROOT / "looped_ui" / "demo" / "app.py", ROOT / "app.py")

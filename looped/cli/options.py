@@ -151,7 +151,7 @@ def make(folder: Path | None) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     context = click.get_current_context()
     if folder not in (ours := context.meta.setdefault(HELD, set())):
-        if not context.with_resource(held(folder)):
+        if context.with_resource(held(folder)) is False:
             why = f"Another run is at work in {folder}: wait until it has ended, or choose another folder."
             raise SettingsError("out", why)
         ours.add(folder)

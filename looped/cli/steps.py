@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
-from looped.cli.streams import Stopped, stopped_by
+from looped.cli.streams import Stopped
+from looped.signals import stopped_by
 
 Record = TypeVar("Record", covariant=True)
 

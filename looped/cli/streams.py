@@ -10,16 +10,15 @@ import io
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import TextIO
 
 from looped.fields import one_line
+from looped.signals import stopped_by
 
 OUTPUT_FAILED = 1
 """Exit status where the result could not be written to standard output."""
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
@@ -59,20 +58,6 @@ def guard(program: Callable[[], None]) -> None:
     except KeyboardInterrupt as stop:
         say("; ".join(["stopped", *getattr(stop, "__notes__", ())]))
         sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
-
-
-@contextlib.contextmanager
-def stopped_by(told: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Call `told` on Ctrl-C and on a request to terminate, as long as it lasts; ignored signals stay ignored."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        numbers = (number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN)
-        before = {number: signal.signal(number, told) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

@@ -165,7 +165,7 @@ def _make(
     wanted = {
         name: run
         for name, run in zip(plan.keys, plan.runs, strict=True)
-        if name not in done or (keep and kept is not None and not done[name]["why"] and not (kept / name).is_dir())
+        if name not in done or (keep and kept is not None and not done[name]["why"] and not _whole(kept / name))
     }
     total, finished = len(set(plan.keys)), len(set(plan.keys) - wanted.keys())
     if tell is not None:
@@ -183,6 +183,11 @@ def _make(
             if tell is not None:
                 tell(finished, total)
     return done
+
+
+def _whole(folder: Path) -> bool:
+    """Whether the files of a run are all there: the first that is given moves to its place as the last."""
+    return (folder / "result.json").is_file()
 
 
 def table(plan: Plan, done: Mapping[str, Done]) -> "pd.DataFrame":

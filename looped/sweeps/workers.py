@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from looped.budget import cores
-from looped.cli.streams import stopped_by
 from looped.fields import SettingsError
+from looped.signals import stopped_by
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from looped import Settings, SettingsError, sweep
+from looped.sweeps import workers
 from looped.sweeps.folder import LOG
 from looped.sweeps.workers import client_of, each
 from tests.app import PATIENCE, ROOT, until
@@ -157,7 +158,9 @@ def test_a_scheduler_that_is_killed_is_said_in_one_sentence_and_the_sweep_contin
     same(sweep(Settings, GRID, out=tmp_path, workers=0, **FEW), whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_command_that_is_killed_continues_with_the_same_table(whole, tmp_path, number):
     log = tmp_path / LOG
     with subprocess.Popen([*COMMAND, "--workers", "2", "--out", tmp_path], env=ENVIRONMENT, text=True,
@@ -206,11 +209,13 @@ def test_an_interrupt_while_workers_start_is_one_line_too(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_no_scheduler_and_another_version_are_one_sentence_each(scheduler, tmp_path):
-    with pytest.raises(SettingsError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 "):
-        sweep(Settings, GRID, scheduler="tcp://127.0.0.1:1", **FEW)
-    with pytest.raises(SettingsError, match=r"The scheduler at tcp://.* has no worker after 10 s: start one with"):
-        sweep(Settings, GRID, scheduler=scheduler[0], **FEW)
+def test_no_scheduler_and_another_version_are_one_sentence_each(scheduler, tmp_path, monkeypatch):
+    with monkeypatch.context() as hasty:
+        hasty.setattr(workers, "CONNECT", 3)
+        with pytest.raises(SettingsError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 "):
+            sweep(Settings, GRID, scheduler="tcp://127.0.0.1:1", **FEW)
+        with pytest.raises(SettingsError, match=r"The scheduler at tcp://.* has no worker after 3 s: start one with"):
+            sweep(Settings, GRID, scheduler=scheduler[0], **FEW)
     (tmp_path / "looped").mkdir()
     (tmp_path / "looped" / "__init__.py").write_text('__version__ = "0.0.9"\n')
     address, _ = scheduler

@@ -3,12 +3,14 @@
 import itertools
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from looped import Settings, SettingsError, TrainSettings, compare, export, sweep
+from looped.export.files import FORMATS
 from looped.sweeps import engine
 from looped.sweeps.folder import LOG, Folder
 from looped.sweeps.workers import each, every
@@ -175,6 +177,25 @@ def test_the_files_of_each_run_are_kept_if_asked_for(tmp_path):
     assert found["error_after_T"]["median"] == table["error_after_T.median"][0]
     made = export.of(compare(Settings(loops=5, **FEW)))
     assert (folder / "arrays.npz").read_bytes() == made.file("arrays.npz")
+
+
+def test_files_of_a_run_that_were_written_in_part_are_written_again(tmp_path, monkeypatch):
+    run_here(Settings, "T=5", out=tmp_path, **FEW)
+    move, moved = Path.replace, []
+
+    def two_of_five(part, path):
+        if len(moved) == 2:
+            raise OSError(28, "No space left on device")
+        moved.append(move(part, path).name)
+
+    with monkeypatch.context() as limited:
+        limited.setattr(Path, "replace", two_of_five)
+        with pytest.raises(SettingsError, match="No space left on device"):
+            run_here(Settings, "T=5", out=tmp_path, keep=True, **FEW)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == sorted(moved)
+    run_here(Settings, "T=5", out=tmp_path, keep=True, **FEW)
+    assert {path.name for path in folder.iterdir()} == set(FORMATS)
 
 
 def test_a_setting_is_given_once():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from looped import cli, export
 from looped.cli.progress import bar
 from looped.experiments.context import ContextSettings, sweep
 from looped.experiments.context.sweep import SUBFOLDER
+from looped.sweeps import workers
 from looped.sweeps.folder import LOG
 from tests.app import PATIENCE
 
@@ -86,7 +88,7 @@ def trained(folder):
 
 
 @pytest.mark.thorough
-def test_killed_in_the_middle_and_started_again_it_gives_the_same_bytes(capsys, tmp_path):
+def test_killed_in_the_middle_and_started_again_it_gives_the_same_bytes(capsys, tmp_path, monkeypatch):
     options = ["--d", "5", "--ratios", "1,2,4,8", "--T-max", "30", "--prompts", "9", "--learned",
                "--learned-ratios", "2,3,4,6", "--learned-T", "5,10,15"]  # fmt: skip
     command = [sys.executable, "-m", "looped", "context", *options, "--out", str(tmp_path / "killed")]
@@ -104,6 +106,7 @@ def test_killed_in_the_middle_and_started_again_it_gives_the_same_bytes(capsys, 
     finished = trained(kept)
     assert finished < 12
 
+    monkeypatch.setattr(workers, "SHORT", math.inf)  # the rest here, without processes that must start
     _, err = run(capsys, *options, "--out", str(tmp_path / "killed"))
     found = re.search(r"(\d+) kept cells are used", err)
     assert found is not None
