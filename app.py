@@ -16,11 +16,12 @@ from streamlit.url_util import make_url_path
 
 from looped_ui import memory
 
-# Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read,
-# white on the dark theme's light blue and a chosen mark as well, and its formulas are cut off below, do not break where
-# a line ends, and have another typeface than the text they stand in. Plotly writes powers of ten and titles of axes
-# larger than other ticks. In a window that is small or low the picture comes first, on a phone after one
-# sentence. The text of a lesson keeps its place where a setting leaves less of it true, so that no picture moves.
+# Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read, white on the dark
+# theme's light blue and a chosen mark as well, the ends of a slider's range are cut off, and its formulas are cut off
+# below, do not break where a line ends, and have another typeface than the text they stand in. Plotly writes powers of
+# ten and titles of axes larger than other ticks. In a window that is small or low the picture comes first, on a phone
+# after one sentence. The text of a lesson keeps its place where a setting leaves less of it true, so that no picture
+# moves.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
@@ -29,6 +30,7 @@ STYLE = """<style>
     -webkit-text-fill-color: light-dark(#1B1F24, #E8EBEF) !important
 }
 [data-testid="stButtonGroup"] [aria-checked="true"] p { color: light-dark(#1B1F24, #E8EBEF) }
+[data-testid="stSidebar"] [data-testid="stHorizontalBlock"]:has([data-testid="stSlider"]) { overflow: visible }
 .katex-display { padding-block: 0.4em 0.6em }
 [data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }

@@ -250,7 +250,10 @@ class Series:
             trace["line"]["color"] = colour(self.role)
         if self.symbol:
             trace |= {"mode": "lines+markers", "marker": {"symbol": self.symbol, "size": 8, "maxdisplayed": MARKERS}}
-        return trace | self.more
+        trace |= self.more
+        if "markers" in trace["mode"]:
+            trace["cliponaxis"] = False  # the first and the last are whole
+        return trace
 
     def at(self, x: np.ndarray) -> np.ndarray:
         """The values at the places of the table: each at the nearest one up to the last, NaN elsewhere."""
@@ -312,7 +315,8 @@ def line_chart(
     drawn = [*(row for row in series if row.legend and not row.if_seen), *seen]
     traces = [row.trace(x[1], lowest) for row in drawn]
     if highest is not None:
-        arrows = leave(traces, highest, up["range"][1], word, log=across.get("type") == "log")
+        marks = [float(trace["x"][0]) for trace in over if np.ptp(trace["x"]) == 0]
+        arrows = leave(traces, highest, up["range"][1], word, log=across.get("type") == "log", marks=marks)
         rest = rest | {"annotations": [*rest.get("annotations", ()), *arrows]}
     spec = {
         "data": [*traces, *over],
@@ -322,7 +326,14 @@ def line_chart(
 
 
 def leave(
-    traces: Sequence[dict[str, Any]], highest: float, top: float, word: str, *, log: bool = False, axes: str = ""
+    traces: Sequence[dict[str, Any]],
+    highest: float,
+    top: float,
+    word: str,
+    *,
+    log: bool = False,
+    axes: str = "",
+    marks: Sequence[float] = (),
 ) -> list[dict[str, Any]]:
     """Let lines leave a chart through its upper edge where they are too high, and give the arrows there.
 
@@ -330,17 +341,23 @@ def leave(
         traces: lines with a logarithmic value axis, which are changed in place.
         highest: the height from which on a line has left.
         top: where the value axis ends, in log10.
-        word: what is said once where no line runs: left of the first, and behind the last where that leaves early.
+        word: what is said once where no line runs: left of the first, and behind the last where that leaves early, or
+            behind those that come back.
         log: whether the other axis is logarithmic.
         axes: the number of the axes, as Plotly writes it.
+        marks: where vertical lines stand, behind which the word of lines that come back begins if they are close.
     """
     exits: list[tuple[float, float, str]] = []
     heights = np.concatenate([np.array(trace["y"], dtype=float) for trace in traces])
     low = np.log10(min(heights[heights > 0], default=highest))
     under = 10.0 ** (top - UNDER_WORD * (top - low))
+    back = -np.inf  # the place from which on all lines that have come back are below the word
     for trace in traces:
         y = np.array(trace["y"], dtype=float)
         gone = y >= highest
+        if gone.any() and not gone[-1]:
+            above = np.flatnonzero(y > 10.0 ** (top - UNDER_WORD / 2 * (top - low)))[-1]
+            back = max(back, trace["x"][min(above + 1, len(y) - 1)])
         if gone.all() or not gone.any():
             continue
         after = np.r_[False, gone[:-1]]
@@ -360,6 +377,10 @@ def leave(
         if place > last / 2 and clear > 0:
             at = {"x": float(across(clear)), "y": float(top), "xref": f"x{axes}", "yref": f"y{axes}"}
             arrows.append({**at, "text": word, "showarrow": False, "xanchor": "right", "yanchor": "top"})
+        elif back > exits[-1][0]:
+            near = [mark for mark in marks if back <= mark < back + last / 5]
+            at = {"x": float(across(max([back, *near]))), "y": float(top), "xref": f"x{axes}", "yref": f"y{axes}"}
+            arrows.append({**at, "text": word, "showarrow": False, "xanchor": "left", "yanchor": "top"})
         else:
             arrows[-1] |= {"text": word, "xanchor": "left"}
     return arrows
@@ -434,14 +455,14 @@ def band(
 
 
 def log_range(values: np.ndarray) -> tuple[list[float], dict[str, Any]]:
-    """Range (in log10) and ticks of a log axis that holds all positive finite values: whole decades where over two."""
+    """Range (in log10) and ticks of a log axis that holds all positive finite values: half decades where over two."""
     used = values[np.isfinite(values) & (values > 0)]
     low, high = (float(np.log10(used.min())), float(np.log10(used.max()))) if used.size else (-1.0, 0.0)
     decades = high - low
     if decades <= 2:
         limits = [low - 0.1, high + 0.1]
         return limits, log_ticks(*limits) if decades > 0.6 else {"tickformat": "~g"}
-    limits = [float(np.floor(low)) - 0.2, float(np.ceil(high - 1e-9)) + 0.2]
+    limits = [float(np.floor(2 * low)) / 2 - 0.2, float(np.ceil(2 * (high - 1e-9))) / 2 + 0.2]
     return limits, {"dtick": int(np.ceil(round(limits[1] - limits[0] - 0.4) / MOST_DECADES))}
 
 

@@ -12,8 +12,6 @@ from looped_ui.live import Drawn
 
 KEY = "guess"
 """Its name in the link."""
-NONE = (0.0,)
-"""What stands there if the measurement was shown and nothing had been guessed."""
 CURVE, TEXT, LESSON = "guess_curve", "guess_shown", "guess_lesson"
 """Names in the session: the guess, its text in the link once the measurement is shown, and the lesson it is for."""
 MOST = 3
@@ -22,7 +20,7 @@ Curve = tuple[float, ...]
 
 
 def guess(page: str, count: int) -> Curve:
-    """The guess at each of `count` places; call it when the lesson of the page is drawn.
+    """The guess at each of `count` places, `START` where none was moved; call it when the lesson of the page is drawn.
 
     A guess in the link is one that the measurement was shown for, unless the link asks for a guess first.
     """
@@ -30,7 +28,7 @@ def guess(page: str, count: int) -> Curve:
     usable = re.fullmatch(DISPLAY[KEY][0], query.get(KEY, ""))
     if usable and not state.get(TEXT) and query.get("predict") != "1":
         state[CURVE] = tuple(nearest_stop(float(value)) for value in query[KEY].split(",") if float(value) > 0)
-        _show(page)
+        _show(page, _of(count))
     if state.get(LESSON, "") != lesson_now(page):
         hide()
         state[LESSON] = lesson_now(page)
@@ -38,12 +36,7 @@ def guess(page: str, count: int) -> Curve:
         query[KEY] = state[TEXT]
     else:
         query.pop(KEY, None)
-    return (*state.get(CURVE, ()), START, START, START)[:count]
-
-
-def made() -> bool:
-    """Whether the visitor has drawn or set a guess, or came with one in the link."""
-    return bool(st.session_state.get(CURVE))
+    return _of(count)
 
 
 def shown(page: str) -> bool:
@@ -75,13 +68,16 @@ def drawn() -> Drawn:
     return Drawn(trace=0, stops=STOPS, take=_take)
 
 
-def reveal(page: str) -> None:
+def reveal(page: str, curve: Curve) -> None:
     """The button that shows what was measured."""
-    st.button("Show what was measured", type="primary", key="guess_reveal", on_click=_show, args=(page,))
+    st.button("Show what was measured", type="primary", key="guess_reveal", on_click=_show, args=(page, curve))
 
 
-def _show(page: str) -> None:
-    curve = st.session_state.get(CURVE) or NONE
+def _of(count: int) -> Curve:
+    return (*st.session_state.get(CURVE, ()), *[START] * MOST)[:count]
+
+
+def _show(page: str, curve: Curve) -> None:
     st.session_state.update({TEXT: ",".join(f"{value:g}" for value in curve), LESSON: lesson_now(page)})
 
 

@@ -57,7 +57,7 @@ def forget(name: str) -> None:
         job.stop()
 
 
-def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train") -> None:
+def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train", asks: bool = False) -> None:
     """Train, Stop or Resume, and Reset for the job of that name.
 
     Args:
@@ -65,20 +65,27 @@ def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train") -
         make: the work as the page's settings ask for it, called when it is to begin. The sentence of a ValueError it
             raises is shown, and nothing begins.
         label: Text of the button that begins.
+        asks: whether the question of a lesson waits for an answer, which the result would give: nothing begins then.
     """
     job = current(name)
+    first = "Answer the question of the lesson first." if asks else None
     with st.container(horizontal=True, width="content"):
         if job is not None and job.active:
             st.button("Stop", type="primary", key=f"{name}_stop", on_click=job.stop)
         else:
             if job is not None and job.state == "paused":
-                st.button("Resume", type="primary", key=f"{name}_resume", on_click=_go_on, args=(name, job))
+                st.button(
+                    "Resume", type="primary", key=f"{name}_resume", on_click=_go_on, args=(name, job), disabled=asks,
+                    help=first,
+                )  # fmt: skip
             st.button(
                 label,
                 type="primary" if job is None else "secondary",
                 key=f"{name}_begin",
                 on_click=_try_to_begin,
                 args=(name, make),
+                disabled=asks,
+                help=first,
             )
         st.button("Reset", key=f"{name}_reset", on_click=forget, args=(name,), disabled=job is None)
     if refusal := st.session_state.pop(f"job_{name}_refusal", None):

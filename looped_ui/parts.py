@@ -55,6 +55,11 @@ def meanings(page: str, text: str, before: str = "") -> str | None:
     return bullets(f"**{typeset(name)}** · {typeset(what)}" for name, what in found.items()) or None
 
 
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+
+
 def bullets(sentences: Iterable[str]) -> str:
     """Sentences as a Markdown list."""
     return "\n".join(f"- {sentence}" for sentence in sentences)

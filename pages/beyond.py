@@ -69,7 +69,8 @@ def draw(settings: BeyondSettings) -> None:
     found = find(settings)
 
     def main(changes: Mapping[str, Any]) -> Picture:
-        return charts.main_chart(find(settings.replace(**changes)) if changes else found)
+        now = find(settings.replace(**changes)) if changes else found
+        return charts.before(now) if controls.to_guess else charts.main_chart(now)
 
     def tokens(changes: Mapping[str, Any]) -> Picture:
         now = find(settings.replace(**changes)) if changes else found
@@ -87,7 +88,8 @@ def draw(settings: BeyondSettings) -> None:
                     "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params",
                     label_visibility="collapsed",
                 )  # fmt: skip
-            row = {"main": ("Error after each step", main), "tokens": ("The tokens, step by step", tokens)}
+            over = f"Squared error after each step, {found.settings.prompts:,} prompts"
+            row = {"main": (over, main), "tokens": ("The tokens, step by step", tokens)}
         with place:
             live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
     if page.embedded:
@@ -98,10 +100,10 @@ def draw(settings: BeyondSettings) -> None:
                 show_number(number.label, number.value, number.below, page.words(number.about), passed=number.passed)
     with page.top_line:
         share(controls, settings, lambda: export.of(replace(backend.beyond(settings.computed), settings=settings)))
-    below(found)
     if not controls.to_guess:
+        below(found)
         page.notice(notice(found))
-    page.tables("Data behind the charts", lambda: charts.pictures(found))
+        page.tables("Data behind the charts", lambda: charts.pictures(found))
     page.assumptions()
     if answer(settings) is not None:
         made_by(stored()[1], "stored answer was")
@@ -117,8 +119,7 @@ def below(found: Found) -> None:
         return
     if isinstance(found, Depth):
         st.subheader("Trained: the same layer again, or layers of their own")
-        if not controls.to_guess:
-            st.markdown(typeset(trained_words(found)))
+        st.markdown(typeset(trained_words(found)))
         for place, (column, (heading, picture)) in enumerate(zip(st.columns(2), pictures.items(), strict=True)):
             with column:
                 st.markdown(f"**{heading}**")

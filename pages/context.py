@@ -16,16 +16,17 @@ from looped.fields import SettingsError
 from looped_ui import backend, jobs
 from looped_ui.frame import Page
 from looped_ui.guess import drawn as drawn_curve
-from looped_ui.guess import guess, hide, made, reveal, shown, sliders
+from looped_ui.guess import guess, hide, reveal, shown, sliders
 from looped_ui.lesson import answered, guessed
 from looped_ui.live import figure, live_row
-from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
+from looped_ui.parts import duration, made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
 
 JOB = "context"
 _, _, NEED, REQUIREMENTS, CONDITION, BOUND = CHARTS
 HEIGHTS, BELOW = (270, 420), 100  # pixels of the first charts, and those of the window that stay free below them
+ASKING = (180, 420), 190  # the same while the question is to stand there as well
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
 NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them above to use it."
 
@@ -117,11 +118,6 @@ def work(settings: ContextSettings) -> None:
     jobs.watch(JOB, progress)
 
 
-def duration(seconds: float) -> str:
-    """Seconds in words."""
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
-
-
 def numbers(result: ContextResult, revealed: bool) -> None:
     """The answer in a strip: measured need and learned need, once they are shown, requirement, κ and bound."""
     settings, T, target = result.settings, result.settings.shown, result.settings.target_error
@@ -195,7 +191,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     of = settings if result is None else result.settings
     at = asked_loops(of)
     curve, revealed = guess(page.experiment.name, len(at)), result is not None and shown(page.experiment.name)
-    own, told = computed(), curve if made() else ()
+    own = computed()
 
     def found(changes: Mapping[str, Any]) -> ContextResult:
         assert result is not None
@@ -207,32 +203,35 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
         if not revealed:
             return guess_chart(of, now)
         measured = found(changes)
-        return guess_chart(measured.settings, told, measured)
+        return guess_chart(measured.settings, curve, measured)
 
     def condition(changes: Mapping[str, Any]) -> Picture:
         drawn = chart(CONDITION, found({name: changes[name] for name in changes if not name.isdigit()}))
         assert drawn is not None
         return drawn
 
-    heading = "Your guess, and what was measured" if told else "What was measured"
-    charts = {"need": (heading if revealed else "Draw your guess: click or drag", need)}
+    heading = "Your guess, and what was measured" if revealed else "Draw your guess: click or drag"
+    charts = {"need": (heading, need)}
     if result is not None and (revealed or not controls.to_guess):
         charts["kappa"] = CONDITION, condition
     handles = {f"guess_{place}": (str(place), STOPS) for place in range(len(at))}
     followed = controls.sliders if revealed else handles
-    live_row(charts, followed, heights=HEIGHTS, below=BELOW, drawn=None if revealed else drawn_curve())
+    heights, below = ASKING if controls.to_guess else (HEIGHTS, BELOW)
+    live_row(charts, followed, heights=heights, below=below, drawn=None if revealed else drawn_curve())
     if revealed:
         assert result is not None
         with st.container(key="outcome", horizontal=True, wrap=False):
-            st.markdown(needs(result, told), width="stretch")
+            st.markdown(needs(result, curve), width="stretch")
             if not answered(page.experiment.name):
                 st.button("Guess again", key="guess_again", on_click=hide)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             sliders(curve, [f"n/d at T = {T}" for T in at])
-        if result is not None:
-            reveal(page.experiment.name)
+        if controls.to_guess:
+            st.caption("Answer the question below to see what was measured.", width="content")
+        elif result is not None:
+            reveal(page.experiment.name, curve)
 
 
 def draw(settings: ContextSettings) -> None:

@@ -17,7 +17,7 @@ from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.live import figure
-from looped_ui.parts import bullets, data_table, numbers_strip, plain, show_number
+from looped_ui.parts import bullets, data_table, duration, numbers_strip, plain, show_number
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
 
@@ -77,12 +77,10 @@ def train_here(settings: GPT2Settings) -> None:
         check(settings, VARIANTS)
         return GPT2Training(settings, VARIANTS)
 
-    jobs.buttons(JOB, begin)
-    cost = estimate(settings, VARIANTS).seconds
-    time = f"{cost:.0f} s" if cost < 90 else f"{cost / 60:.1f} minutes"
+    jobs.buttons(JOB, begin, asks=controls.to_guess)
     st.caption(
         f"With MLP, without, and without at about as many weights ({named(settings.variant('wider'), settings)}), in "
-        f"turn on the same prompts: about {time} on one core."
+        f"turn on the same prompts: about {duration(estimate(settings, VARIANTS).seconds)} on one core."
     )
 
     def show(job: Job[list[Progress]] | None) -> None:
@@ -100,9 +98,9 @@ def train_here(settings: GPT2Settings) -> None:
     jobs.watch(JOB, show)
 
 
-def picture(curves: list[Curve], settings: GPT2Settings) -> Picture:
-    """The curves with the levels of their task."""
-    return curves_chart(curves, settings, risks.levels(settings))
+def picture(curves: list[Curve], settings: GPT2Settings, ends: bool = True) -> Picture:
+    """The curves with the levels of their task, and where they end in its text unless that is to be guessed."""
+    return curves_chart(curves, settings, risks.levels(settings), ends)
 
 
 def choose(groups: Mapping[str, words.Group]) -> None:
@@ -113,12 +111,12 @@ def choose(groups: Mapping[str, words.Group]) -> None:
 
 def kept(group: words.Group, asked: GPT2Settings) -> None:
     """Draw the stored trainings of a setting, over all of its seeds."""
-    figure(picture(group.curves, group.settings), "kept", heights=(270, 420), below=BELOW)
-    page.outcome(words.headline(group))
+    drawn = picture(group.curves, group.settings, ends=not controls.to_guess)
+    figure(drawn, "kept", heights=(270, 420), below=BELOW)
+    page.outcome(f"{words.headline(group)} {page.words('Measured')}")
     other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
     seeds = ", ".join(map(str, group.seeds))
-    measured = "" if controls.to_guess else f" {page.words('Measured')}"
-    st.caption(other + page.words("Stored curves", seeds=seeds) + measured)
+    st.caption(other + page.words("Stored curves", seeds=seeds) + words.hidden(drawn))
 
 
 def beside(group: words.Group, all_groups: list[words.Group]) -> None:

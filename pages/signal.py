@@ -30,6 +30,7 @@ from looped_ui.work import Job
 
 JOB = "signal"
 HEIGHTS, BELOW = (300, 420), 90  # pixels of the first charts, and those of the window that stay free below them
+ASKING = (200, 420), 190  # the same while the question is to stand there as well
 TRAINING = "Risk while training"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "examples", "σ": "noise"}
 FILE_RULES = (
@@ -119,7 +120,7 @@ def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, 
 def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> None:
     """The tasks with what the best models take some of them for, beside the training of both models.
 
-    The levels of the training answer the lessons, so while the question waits the stored run is not shown.
+    While the question of the lesson waits, the tasks stand there alone.
     """
     own = _training(settings, settings.task(*matrices))
 
@@ -129,31 +130,33 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
 
     def cloud_picture(changes: Mapping[str, Any]) -> Picture:
         new, levels = at(changes)
-        return figures.cloud_chart(cloud(new.task(*matrices), levels, new.seed))
+        return figures.cloud_chart(cloud(new.task(*matrices), levels, new.seed), estimates=not controls.to_guess)
 
     def training_picture(changes: Mapping[str, Any]) -> Picture:
         new, levels = at(changes)
         history = {} if changes or own is None else own.history
         return figures.training_chart(history, levels, new.steps, stored(new, identity))
 
-    charts = {"cloud": ("Tasks, and what each model takes them for", cloud_picture)}
+    heading = "Tasks" if controls.to_guess else "Tasks, and what each model takes them for"
+    charts = {"cloud": (heading, cloud_picture)}
+    heights, below = ASKING if controls.to_guess else (HEIGHTS, BELOW)
     job = jobs.current(JOB)
-    if job is not None and job.active:
+    if job is not None and job.active and not controls.to_guess:
         left, right = st.columns(2)
         with left:
-            live_row(charts, controls.sliders, heights=HEIGHTS, below=BELOW)
+            live_row(charts, controls.sliders, heights=heights, below=below)
         with right:
             st.markdown(f"**{TRAINING}**" + (", of other settings" if own is None else ""))
             jobs.watch(JOB, lambda job: figure(_running(job, identity), "training"))
     else:
-        if job is not None or not controls.to_guess:
+        if not controls.to_guess:
             charts["training"] = TRAINING, training_picture
-        live_row(charts, controls.sliders, heights=HEIGHTS, below=BELOW)
-    words, buttons = st.columns([3, 1])
+        live_row(charts, controls.sliders, heights=heights, below=below)
+    buttons, words = st.columns([1, 3])  # on the right the help of the question would lie on them
     with words:
         page.outcome(figures.outcome(best, settings.task(*matrices)))
     with buttons:
-        jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices))
+        jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices), asks=controls.to_guess)
     if job is not None and job.failure:
         st.error(job.failure)
 

@@ -7,7 +7,7 @@ import streamlit as st
 from looped import export
 from looped.experiments.train import TrainResult, TrainWork
 from looped.experiments.train import charts as figures
-from looped.experiments.train.cost import training_only
+from looped.experiments.train.cost import estimate
 from looped.experiments.train.result import STATISTICS, measured, written
 from looped.experiments.train.rivals import LEVEL_PROMPTS, LEVEL_SETS, best_descent
 from looped.experiments.train.settings import TrainSettings
@@ -19,14 +19,14 @@ from looped.training.trainer import Progress
 from looped_ui import jobs
 from looped_ui.frame import Page
 from looped_ui.live import figure
-from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
+from looped_ui.parts import duration, made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.refused import log_refused
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
 
 JOB = "train"
 CHARTS_EVERY = 2.0  # seconds; a chart needs up to one to be painted
-BELOW = 96  # pixels of the window below the picture and its bar, for what the weights became
+BELOW, ASKING = 96, 150  # pixels of the window below the picture and its bar, for what came out, and what is asked
 
 
 def sidebar() -> None:
@@ -105,8 +105,9 @@ def progress_line(job: Job[Progress | None] | None) -> None:
 def main_picture(job: Job[Progress | None] | None) -> None:
     """Draw loss and weights of a job so far, or of the stored run, and what the weights became.
 
-    While the lesson's question waits for a guess, the stored run stands before its first step.
+    While the lesson's question waits for a guess, the stored run stands before its first step, whatever was trained.
     """
+    job = None if controls.to_guess else job
     kept = stored(controls.now if job is None else asked_of(job))[0]
     run: TrainResult = kept if job is None else job.snapshot
     if run.stopped.startswith("Diverged"):
@@ -129,9 +130,8 @@ def main_picture(job: Job[Progress | None] | None) -> None:
             if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
                 steps = job.work.trainer.training.steps
             known = run if run.best else kept
-            waits = job is None and controls.to_guess
-            picture = before(run, steps, layer) if waits else stage(run, steps, known, layer)
-            figure(picture, "loss", heights=(200, 430), below=BELOW)
+            picture = before(run, steps, layer) if controls.to_guess else stage(run, steps, known, layer)
+            figure(picture, "loss", heights=(200, 430), below=ASKING if controls.to_guess else BELOW)
         else:
             figure(figures.weights_chart(run, layer), "weights_chart")
 
@@ -253,16 +253,18 @@ def asked_of(job: Job[Any]) -> TrainSettings:
 
 
 def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
-    """Draw the buttons and say whose numbers are on screen; give the settings of that run."""
-    kept, seconds = stored(settings)[0].settings, training_only(settings).seconds
+    """Draw the buttons with the progress, and say whose numbers are on screen; give the settings of that run."""
+    kept, time = stored(settings)[0].settings, duration(estimate(settings).seconds)
     with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.buttons(JOB, lambda: TrainWork(settings))
+        jobs.buttons(JOB, lambda: TrainWork(settings), asks=controls.to_guess)
+        if controls.to_guess:  # what was trained before is not on screen
+            job = None
         asked = kept if job is None else asked_of(job)
         differ = plain(differences(asked, settings))
         if job is None and settings != kept:
             st.info(
                 f"**These numbers belong to another run**, the stored one: {in_words(kept)}. Press Train for the "
-                f"settings on the left: about {seconds:.2g} s on one core, and then the evaluation."
+                f"settings on the left: about {time} on one core, with the evaluation."
             )
         elif job is not None and differ:
             st.info(
@@ -271,8 +273,9 @@ def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
             )
         elif job is None:
             where = ", before its first step" if controls.to_guess else ""
-            st.caption(f"On screen is the stored run of exactly these settings{where}. Training takes about "
-                       f"{seconds:.2g} s on one core.")  # fmt: skip
+            st.caption(f"On screen is the stored run of exactly these settings{where}. Training and evaluation take "
+                       f"about {time} on one core.")  # fmt: skip
+        jobs.watch(JOB, progress_line)
     return asked
 
 
@@ -282,10 +285,9 @@ def draw(settings: TrainSettings) -> None:
     if held_back(controls, settings, page.top_line):
         return
     kept, provenance = stored(settings)
-    job = jobs.current(JOB)
+    job = None if controls.to_guess else jobs.current(JOB)
     with page.picture:
         asked = begin_row(settings, job)
-        jobs.watch(JOB, progress_line)
         jobs.watch(JOB, main_picture, every=CHARTS_EVERY, quiet=True)
     if page.embedded:
         return

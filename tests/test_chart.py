@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from looped.chart import Series, leave, level, line_chart, log_axis, said, short_each
+from looped.chart import Series, leave, level, line_chart, log_axis, log_range, said, short_each
 
 X = np.arange(5)
 
@@ -87,3 +87,27 @@ def test_the_word_where_lines_leave_a_chart_stands_where_none_of_them_runs(grows
         x, down = fine / 60 * 190, (top - height) / (top - low) * 150
         inside = (x > left + 1) & (x < right) & (down > highest_edge) & (down < lowest_edge)
         assert not inside.any()
+
+
+def test_the_word_stands_behind_lines_that_come_back_and_behind_a_mark_beside_them():
+    x, highest, top = np.arange(51), 200.0, 2.5
+    hill = 10.0 ** np.array([0, 1.5, 2, 3, 3, 2, 1, -1, -4, *[-8.0] * 42])
+    traces = [{"x": x, "y": hill, "line": {"color": "gray"}}, {"x": x, "y": np.full(51, 1.8)}]
+    assert leave([dict(trace) for trace in traces], highest, top, "off the chart")[-1]["x"] == 6
+    said = leave(traces, highest, top, "off the chart", marks=[10.0, 40.0])[-1]
+    assert (said["text"], said["showarrow"], said["xanchor"], said["x"]) == ("off the chart", False, "left", 10)
+
+
+@pytest.mark.parametrize("low", np.linspace(-6.9, -2.2, 12))
+@pytest.mark.parametrize("high", [0.0, 0.3, 1.0])
+def test_a_logarithmic_axis_holds_its_values_and_ends_within_less_than_a_decade_of_them(low, high):
+    limits, _ = log_range(10.0 ** np.array([low, -1.0, high]))
+    assert 0 < low - limits[0] <= 0.71
+    assert 0 < limits[1] - high <= 0.71
+
+
+def test_markers_are_whole_at_the_ends_of_an_axis_and_lines_are_cut_off_there():
+    x = np.arange(3)
+    assert Series(x, "", "circles", "model", symbol="circle").trace(x)["cliponaxis"] is False
+    assert Series(x, "", "stars", "model", more={"mode": "markers"}).trace(x)["cliponaxis"] is False
+    assert "cliponaxis" not in Series(x, "", "line", "model").trace(x)

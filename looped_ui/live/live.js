@@ -134,7 +134,7 @@ class Live {
   // Draw a picture, unless it is the one that is drawn.
   async put({ figure, alt }) {
     const theme = getComputedStyle(this.root).getPropertyValue("--st-text-color") + typeSize()
-    if (this.drawn === figure && this.theme === theme) return
+    if (this.drawn === figure && this.theme === theme) return this.chart.setAttribute("aria-label", alt)
     this.drawn = figure
     this.theme = theme
     this.root.dataset.busy = "true"
@@ -242,8 +242,9 @@ class Live {
     pen.font = `${textfont.size}px ${palette(this.root).font}`
     const fits = rows => rows.every(row => row.every(number => pen.measureText(number).width <= room))
     const largest = Math.max(...z.flat().map(Math.abs))
+    const short = number => number.replace(/^-?[0.]+$/, "0").replace(/^(-?)0\./, "$1.").replace("-", "−")
     const rounded = digits => text.map((row, i) => row.map((number, j) =>
-      number.split(".")[1]?.length > digits ? z[i][j].toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−") : number))
+      number.split(".")[1]?.length > digits ? short(z[i][j].toFixed(digits)) : number))
     const told = [1, 0].filter(digits => largest >= 0.5 * 10 ** -digits) // rounded to nothing they would be untrue
     return [text, ...told.map(rounded)].find(fits) ?? text.map(row => row.map(() => ""))
   }

@@ -153,3 +153,24 @@ def test_no_formula_is_cut_off_and_none_stands_there_as_it_is_typed(visit: Visit
                 page.wait_for_function(AT_REST)
                 assert max(max(formula) for formula in page.evaluate(FORMULAS)) <= 1, width
             assert visit.raw_symbols() == []
+
+
+TICKS_CUT = """() => {
+    const ends = document.querySelector('[data-testid=stSidebar] [data-testid=stSliderTickBar]');
+    const {bottom} = ends.getBoundingClientRect();
+    let least = innerHeight;
+    for (let node = ends.parentElement; node; node = node.parentElement) {
+        const cuts = getComputedStyle(node).overflowY !== 'visible';
+        if (cuts) least = Math.min(least, node.getBoundingClientRect().bottom);
+    }
+    return bottom - least;
+}"""
+"""Pixels by which the ends of a slider's range reach below what is shown of it."""
+
+
+@pytest.mark.parametrize("link", ["gpt2?v=1", "context?v=1"])
+def test_the_ends_of_a_sliders_range_are_whole_under_the_pointer(visit: Visit, link: str) -> None:
+    page = visit.open(link).page
+    page.locator("[data-testid=stSidebar] [data-testid=stSlider]").first.hover()
+    page.locator("[data-testid=stSidebar] [data-testid=stSliderTickBar]").first.wait_for()
+    assert page.evaluate(TICKS_CUT) <= 0

@@ -29,6 +29,10 @@ LOWEST, HIGHEST = 1e-12, 1e8
 """Errors that a chart has room for: loops whose errors grow beyond have a λ_max(Γ*Σ̂) above 2."""
 MOST = {"examples": 24, "rows": 10, "steps": 40}
 """Examples, rows of a slot, and steps of the token matrix that are drawn."""
+GIVEN = ("exact mean", "bound of the mean", "Gradient descent", "Heavy ball", "one covariance", "its limit")
+"""How the names of the curves begin that no question asks for."""
+FOUND = ("best number", "mean above")
+"""The same of the points that are an answer."""
 COLOURED = 1.5
 """Numbers of this size and beyond have the darkest colours."""
 
@@ -36,6 +40,31 @@ COLOURED = 1.5
 def main_chart(found: Found) -> Picture:
     """The first chart of a view."""
     return next(iter(pictures(found).values()))
+
+
+def before(found: Found) -> Picture:
+    """The first chart for a reader who is to guess: where its curves begin, and in full those that the lessons name.
+
+    With more loops a curve begins before the first; with depth the first loop is a part of what is asked.
+    """
+    picture = main_chart(found)
+    begins = 0 if isinstance(found, Depth) else 1
+    traces = []
+    for trace in picture.spec["data"]:
+        if trace["name"].startswith(GIVEN):
+            traces.append(trace)
+        elif not trace["name"].startswith(FOUND):
+            hidden = np.arange(len(trace["y"])) >= begins
+            traces.append(trace | {"y": np.where(hidden, np.nan, trace["y"])})
+    heights = np.concatenate([trace["y"] for trace in traces])
+    limits, ticks = log_range(np.array([np.nanmin(heights) / 10, np.nanmax(heights) * 10]))
+    drawn = {name: part for name, part in picture.spec["layout"].items() if name != "annotations"}
+    up = {name: part for name, part in drawn["yaxis"].items() if name not in ("dtick", "tickvals", "ticktext")}
+    return Picture(
+        {"data": traces, "layout": drawn | {"yaxis": up | {"range": limits, **ticks}}},
+        f"{picture.alt.split('. ')[0]}. How its curves go on is not shown yet.",
+        {name: column[:1] for name, column in picture.table.items()},
+    )
 
 
 def pictures(found: Found) -> dict[str, Picture]:
@@ -134,7 +163,7 @@ def token_chart(found: Append, append: bool) -> Picture:
     captions = [f"step {t}: {n + 1 + t if append else n + 1} tokens" for t in range(steps + 1)]
     table: dict[str, np.ndarray] = {"step": np.arange(steps + 1)}
     table |= {f"w{k + 1}": chain[kept + 1 + k] for k in range(kept)}
-    motion = Motion(captions=captions, grown=[], moved={(0, "z"): frames}, narrow=drawn, unit="step")
+    motion = Motion(captions=captions, grown=[], moved={(0, "z"): frames}, narrow=drawn, unit="step", opens=0)
     return Picture({"data": [trace], "layout": drawn}, alt, table, motion=motion)
 
 
@@ -186,7 +215,7 @@ def loops_chart(found: MoreLoops) -> Picture:
         f"{found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
         f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
         f"beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "loops; 1 was trained"}}, log_axis("‖w − w*‖², one task per prompt", ".3g"),
+        {"title": {"text": "loops; 1 was trained"}}, log_axis("error ‖w − w*‖², one task each", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
@@ -265,7 +294,7 @@ def depth_chart(found: Depth) -> Picture:
         f"After 1 loop: {', '.join(said([*exact, *limits], 0))}. After {last}: {', '.join(said(exact))}. After "
         f"{loops[-1]}: {', '.join(said(limits))}. {nothing}, which a logarithmic axis cannot show.",
         {"title": {"text": "loops L"}, "type": "log", "tickvals": loops, "ticktext": [str(L) for L in loops]},
-        log_axis("smallest relative loss", ".3g"), lowest=LOWEST,
+        log_axis("smallest mean relative loss", ".3g"), lowest=LOWEST,
     )  # fmt: skip
 
 
@@ -320,5 +349,5 @@ def _pair(
     ends = "; ".join(f"{words}: {', '.join(said(rows, place))}" for place, words in places)
     return line_chart(
         x, rows, f"{what}; medians of {losses.shape[1]} seeds. {ends[0].upper()}{ends[1:]}.", across,
-        log_axis("relative loss", ".3g"), lowest=LOWEST, highest=HIGHEST, over=bands,
+        log_axis("relative loss of the seeds", ".3g"), lowest=LOWEST, highest=HIGHEST, over=bands,
     )  # fmt: skip

@@ -33,7 +33,7 @@ EDGES = "((1+√(d/n))/(1−√(d/n)))²,<br>independent rows, large d"
 BOUND = "e<sup>−T/(2κ)</sup>"
 LIMIT = "Construction, limit of large d"
 RATE = "n = c·d from the rate and κ"
-ERROR = "relative error ‖w<sub>T</sub> − w*‖ / ‖w*‖"
+ERROR = "median error ‖w<sub>T</sub> − w*‖ / ‖w*‖"
 SUFFICIENT = "n = c·d: construction, from its rate and κ"
 LIMIT_LOOPS = 40
 """Values of T at which the limit of large d is worked out."""
@@ -81,7 +81,7 @@ def map_chart(result: ContextResult) -> Picture:
     data: list[dict[str, Any]] = [
         {
             "type": "heatmap", "x": x, "y": loops, "z": z, "zmax": 0.0, "zmin": max(float(z.min()), -16.0),
-            "colorbar": {"title": {"text": "error"}, "thickness": 14, **_decade_ticks(float(z.min()))},
+            "colorbar": {"title": {"text": "median error"}, "thickness": 14, **_decade_ticks(float(z.min()))},
             "customdata": 10**z,
             "hovertemplate": "n/d %{x:.3g}<br>T %{y}<br>median error %{customdata:.2e}<extra></extra>",
         },
@@ -308,7 +308,9 @@ def _ratio_axis(result: ContextResult, x: np.ndarray | None = None) -> dict[str,
     low, high = np.log10((result.ratio if x is None else x)[[0, -1]])
     if high - low < 0.02:
         low, high = low - 0.1, high + 0.1
-    return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": [low, high], **log_ticks(low, high)}
+    room = 0.02 * (high - low)  # for whole markers beside the numbers of the other axis
+    limits = [low - room, high + room]
+    return {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": limits, **log_ticks(*limits)}
 
 
 def loop_axis(loops: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A guess at the need, and what was measured beside it."""
 
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -39,11 +38,11 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
 
     Args:
         settings: their T max is where the axis of T ends.
-        guess: n/d at each of the `asked_loops`; empty, with a result, if none was made.
+        guess: n/d at each of the `asked_loops`.
         result: a sweep of these settings; None while nothing is to be seen but the guess.
     """
     at, d = np.array(asked_loops(settings)), settings.features
-    lines = [Series(np.array(guess), "your guess", "your guess", "mark", "dash", "diamond", 3, x=at)] if guess else []
+    lines = [Series(np.array(guess), "your guess", "your guess", "mark", "dash", "diamond", 3, x=at)]
     low = min(STOPS[0], *settings.ratios)
     span = [float(np.log10(low)) - 0.1, float(np.log10(STOPS[-1])) + 0.1]
     up: dict[str, Any] = {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": span}
@@ -51,7 +50,7 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
     across["range"] = [-0.04, across["range"][1] + 0.06]  # room for whole points
     rest: dict[str, Any] = {"hovermode": "closest", "margin": {"l": 10, "r": 10, "t": 30, "b": 10}}
     guessed = ", ".join(f"{value:g} at T = {T}" for T, value in zip(at, guess, strict=False))
-    alt = f"Guessed n/d against T, logarithmic axes: {guessed}." if guess else "n/d against T, logarithmic axes."
+    alt = f"Guessed n/d against T, logarithmic axes: {guessed}."
     if result is None:
         fixed = {"fixedrange": True}  # here the pointer draws
         return line_chart(
@@ -87,16 +86,16 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
 
 
 def needs(result: ContextResult, guess: tuple[float, ...]) -> str:
-    """The measured need beside the guess at each T, in one sentence; without the guess if that is empty."""
+    """The measured need beside the guess at each T, in one sentence."""
     settings = result.settings
     needed = result.needed_ratio(settings.target_error)
     found = []
-    for T, value in zip_longest(asked_loops(settings), guess):
+    for T, value in zip(asked_loops(settings), guess, strict=False):
         if not np.isfinite(needed[T]):
             text = f"none up to {result.ratio[-1]:.3g}"
         else:
             text = f"{'at most ' if needed[T] <= result.ratio[0] else ''}{needed[T]:.3g}"
-        found.append(f"{text} at T = {T}" + (f" (your guess {value:g})" if guess else ""))
+        found.append(f"{text} at T = {T} (your guess {value:g})")
     if not np.isfinite(needed[list(asked_loops(settings))]).any():
         return f"{unreached(result)} at {' or '.join(f'T = {T}' for T in asked_loops(settings))}."
     return f"For an error of {settings.target_error:g} half of the prompts need n/d: {', '.join(found)}."

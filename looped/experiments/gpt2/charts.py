@@ -15,13 +15,14 @@ MOST_DRAWN = 3
 """Models that are drawn at once; others stand in the legend, for a click."""
 
 
-def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) -> Picture:
+def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels, ends: bool = True) -> Picture:
     """Squared error on fresh prompts against training steps: the middle of a model's seeds, in a band of them all.
 
     Args:
         curves: Curves to be drawn, all on one task; those of one model differ in nothing but their seed.
         settings: The settings that they share, but for the model.
         best: the smallest risks of simpler models on that task.
+        ends: False for a reader who is to guess: the text then does not say where each seed ends.
     """
     models: dict[GPT2Settings, list[Curve]] = {}
     for curve in curves:
@@ -46,12 +47,12 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) 
             ]
         column = f"loss {name}" + (", middle seed" if len(seeds) > 1 else "")
         rows.append(Series(np.median(losses, 0), column, f"GPT-2 {name}", role, dash, symbol, 2.5, x=x, more=more))
-        ends = [curve.risk for curve in seeds if curve.risk is not None]
-        if ends:
-            each = " and ".join(f"{risk.mean:.3g} ± {risk.standard_error:.1g}" for risk in ends)
+        final = [curve.risk for curve in seeds if curve.risk is not None]
+        if final and ends:
+            each = " and ".join(f"{risk.mean:.3g} ± {risk.standard_error:.1g}" for risk in final)
             parts.append(f"{name} {each} on fresh prompts at the end")
         elif len(x):
-            parts.append(f"{name} {losses[0, -1]:.3g} after {x[-1]} steps")
+            parts.append(f"{name} {losses[0, -1]:.3g} after {x[-1]} steps" if ends else name)
     across, spread = (1, settings.steps), settings.task().c
     levels = [
         level(spread, across, f"predict ⟨β*, x⟩: {spread:.3g}", "dot", "nothing"),
@@ -64,5 +65,5 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels) 
         f"{'; '.join(parts) or 'Not started'}. Levels: {', '.join(row.legend for row in levels)}."
     )
     steps = {"title": {"text": "training steps"}, "range": [0, settings.steps]}
-    up = log_axis("error on fresh prompts", ".3g")
+    up = log_axis("mean squared error", ".3g")
     return line_chart(("step", at), [*rows, *levels], alt, steps, up, over=bands, height=420)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from looped.chart import Picture
 from looped.experiments.gpt2.curves import Curve, command, named
 from looped.experiments.gpt2.settings import GPT2Settings
 
@@ -101,6 +102,13 @@ def _weights(group: Group) -> str:
     own, bare, *others = counts
     text = f"With MLP there are {own} weights, without {bare}"
     return f"{text}, and {_and(others)} in the larger ones." if others else f"{text}."
+
+
+def hidden(picture: Picture) -> str:
+    """Which curves are drawn after a click alone, as a sentence after another; empty if all are drawn."""
+    traces = picture.spec["data"]
+    names = [f"“{one['name']}”" for one in traces if one.get("visible") == "legendonly" and one.get("showlegend", True)]
+    return f" A click on its name shows {_and(names)}." if names else ""
 
 
 def leads(group: Group) -> str:

@@ -80,11 +80,15 @@ def risk_chart(sweep: Sweep) -> Picture:
     )
 
 
-def cloud_chart(cloud: Cloud) -> Picture:
+def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
     """The tasks in two of their coordinates, along β* and across it, with an arrow to each estimate of a few of them.
 
     An arrow starts at what the model predicts with before it has seen an example: β* with an MLP, 0 without. From its
-    point a dotted line leads to the task.
+    point a dotted line leads to the task. The axes have scales of their own, so that the tasks fill them.
+
+    Args:
+        cloud: the tasks, and what the models take a few of them for.
+        estimates: False for a reader who is to guess how good they are: the tasks alone.
     """
     start = cloud.task.beta_star
     along, across = (cloud.tasks @ cloud.axes.mT).T.numpy()
@@ -93,12 +97,15 @@ def cloud_chart(cloud: Cloud) -> Picture:
     dots: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 4, "opacity": 0.4}}
     larger: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 11}}
     points = {"mode": "markers", "marker": {"symbol": "diamond", "size": 12}}
-    rows = [
-        Series(across, "", "tasks β̃", "task", x=along, more=dots),
-        Series(shown[:, 1], "", "tasks to estimate", "task", x=shown[:, 0], more=larger),
+    arrows = [
         _arrows(beta, ltb, "with MLP: from β*", "model"),
         _arrows(zero, lsa, "attention alone: from 0", "counterpart"),
         _missed(np.concatenate([ltb, lsa]), np.concatenate([shown, shown])),
+    ] if estimates else []  # fmt: skip
+    rows = [
+        Series(across, "", "tasks β̃", "task", x=along, more=dots),
+        Series(shown[:, 1], "", "tasks to estimate", "task", x=shown[:, 0], more=larger),
+        *arrows,
         Series(beta[1:], "", "β*, the shared signal", "reference", x=beta[:1], more=points),
     ]
     ends = np.concatenate([shown, ltb, lsa, beta[None], zero[None], np.stack([along, across], 1)])
@@ -110,13 +117,13 @@ def cloud_chart(cloud: Cloud) -> Picture:
     return Picture(
         {"data": [row.trace(along) for row in rows], "layout": layout(
             {"title": {"text": "coordinate along β*"}, "range": _room(left, right), "zeroline": True},
-            {"title": {"text": "coordinate across it"}, "scaleanchor": "x", "zeroline": True,
+            {"title": {"text": "coordinate across it"}, "zeroline": True,
              "range": _room(*(extreme(ends[:, 1]) for extreme in (np.min, np.max)))},
             hovermode="closest",
         )},
         f"{len(along)} tasks around β*, which lies {beta[0]:.3g} from 0, in two of {cloud.task.features} coordinates: "
         f"along β*, and across it where the tasks vary most. With an MLP an estimate starts at β*, without one at 0. "
-        f"Distance from the estimate to the task: {missed}.",
+        + (f"Distance from the estimate to the task: {missed}." if estimates else "No estimate is shown yet."),
         {"task": np.arange(1, len(along) + 1), "along β*": along, "across": across}
         | {f"{name}, {axis}": _first(found[:, k], len(along))
            for name, found in (("with MLP", ltb), ("attention alone", lsa))
@@ -219,7 +226,7 @@ def training_chart(
         f"Risk of the trained weights against training steps, logarithmic risk axis. {reached} Levels: "
         f"{'; '.join(row.legend for row in levels)}.",
         {"title": {"text": "training steps"}, "range": [0, steps]},
-        log_axis("exact risk of the weights", ".4g"),
+        log_axis("exact risk, mean of (f − y)²", ".4g"),
     )
 
 

@@ -29,8 +29,8 @@ MOST_POINTS = 1000
 """Largest number of steps drawn, evenly spaced."""
 MOST_CELLS = 6
 """Largest matrix with numbers in its cells; in larger ones they are too small on a phone."""
-SHOWN = 0.02
-"""Cells below this share of the largest entry are left without a number."""
+FINE = 0.02
+"""Entries below this share of the largest one are written to that precision, the others with two digits."""
 CAP = 100.0
 """The loss and the sweeps leave their charts at this many times the error of the answer 0."""
 MARKS: dict[str, tuple[str, str, float, Role]] = {
@@ -204,8 +204,14 @@ def cells(values: np.ndarray, column: int, panel: int, name: str = "") -> dict[s
 
 
 def numbers(cells: np.ndarray, most: float) -> list[list[str]]:
-    """The entries as short as they are readable, those that hardly count left out."""
-    return [[_short(value) if abs(value) >= SHOWN * most else "" for value in row] for row in cells.tolist()]
+    """The entries as short as they are readable."""
+    fine = FINE * most
+    digits = max(0, math.ceil(-math.log10(fine))) if fine else 0
+
+    def written(value: float) -> str:
+        return _short(value if abs(value) >= fine else round(value, digits) + 0.0)
+
+    return [[written(value) for value in row] for row in cells.tolist()]
 
 
 def _short(value: float) -> str:

@@ -15,13 +15,15 @@ PLACES = ("P, trained", "Q, trained", "P, {}", "Q, {}")
 """The matrices in their order; the second row is the ideal."""
 IDEALS = ("best two numbers", "constructed GD")
 """What may stand there: the first where all weights are trained and it is known."""
+BEFORE = {"range": [-4.2, 2.2], "tickmode": "linear", "tick0": 0, "dtick": 2}
+"""The loss axis while nothing has been trained, of decades round the start, whatever comes out."""
 ROOM = 0.1
 """Share of the loss axis below its values, for the name of the lower level."""
 LINE = 0.15
 """Share of the loss axis that a line of text needs, on the lowest picture."""
 Box = tuple[float, float, float, float]
 WIDE: tuple[Box, ...] = (
-    (0, 0.46, 0.24, 1), (0.54, 0.765, 0.55, 1), (0.775, 1, 0.55, 1), (0.54, 0.765, 0, 0.45), (0.775, 1, 0, 0.45),
+    (0, 0.43, 0.24, 1), (0.46, 0.728, 0.55, 1), (0.732, 1, 0.55, 1), (0.46, 0.728, 0, 0.45), (0.732, 1, 0, 0.45),
 )  # fmt: skip
 """Places of the loss and the matrices on a wide page: left, right, bottom, top."""
 NARROW: tuple[Box, ...] = (
@@ -62,7 +64,7 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
     reached = [_reached(run, step) for step, _ in states]
     now = {
         "type": "scatter", "mode": "markers", "marker": {"size": 11, "color": colour("model")}, "hoverinfo": "skip",
-        "x": [reached[-1][0]], "y": [reached[-1][1]], "showlegend": False,
+        "x": [reached[-1][0]], "y": [reached[-1][1]], "showlegend": False, "cliponaxis": False,
     }  # fmt: skip
     first = len(loss) + 1  # number of the first matrix among the traces
     moved: dict[tuple[int, str], Any] = {
@@ -88,24 +90,30 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
 
 
 def before(run: TrainResult, steps: int, layer: int = 0) -> Picture:
-    """The same before the first step, without an ideal: for a reader who is to guess what the weights become."""
+    """The same before the first step, without levels or an ideal: for a reader who is to guess what the weights become.
+
+    P and Q have the room of their ideal as well.
+    """
     history, frames = ({name: values[:1] for name, values in part.items()} for part in (run.history, run.frames))
     picture = stage(replace(run, history=history, frames=frames), steps, layer=layer)
     assert picture.motion is not None
-    hidden = {title.format(ideal) for title in PLACES[2:] for ideal in IDEALS}
-    layouts = picture.spec["layout"], picture.motion.narrow
-    for layout in layouts:
+    titles = {title.format("trained"): title.replace("trained", "before training") for title in PLACES[:2]}
+    for layout in (picture.spec["layout"], picture.motion.narrow):
         layout["annotations"] = [
-            note | {"text": note["text"].replace("trained", "before training")}
-            for note in layout["annotations"]
-            if note["text"] not in hidden
+            note | {"text": titles[note["text"]]} for note in layout["annotations"] if note["text"] in titles
         ]
+        for number in (2, 3):
+            trained, ideal = (layout[f"yaxis{axis}"] for axis in (number, number + 2))
+            trained["domain"] = ideal["domain"][0], trained["domain"][1]
+        layout["yaxis"] |= BEFORE
+    loss, *_, now, P, Q = picture.spec["data"][:-2]
     size = run.settings.features + 1
     alt = (
         f"P and Q, {size} by {size}, before the first of {steps:,} training steps, beside the axes of the loss. What "
         "they become is not shown yet."
     )
-    return replace(picture, spec=picture.spec | {"data": picture.spec["data"][:-2]}, alt=alt)
+    motion = replace(picture.motion, moved={})
+    return replace(picture, spec=picture.spec | {"data": [loss, now, P, Q]}, alt=alt, motion=motion)
 
 
 def _states(run: TrainResult, layer: int) -> list[tuple[int, tuple[np.ndarray, np.ndarray]]]:

@@ -10,9 +10,10 @@ from looped import BeyondSettings, beyond
 from looped.cli import main
 from looped.experiments.beyond import charts, words
 from looped.experiments.beyond.cost import BUDGET, estimate
+from looped.experiments.beyond.lessons import BEYOND
 from looped.experiments.beyond.settings import READS
 from looped.fields import SettingsError
-from tests.app import alt, answer, metrics, open_page, press, run, set_value, spec, texts
+from tests.app import alt, alts, answer, metrics, numbers, open_page, press, run, set_value, spec, texts
 
 VIEWS = tuple(READS)
 MAIN = {
@@ -43,6 +44,34 @@ def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     drawn = [box.key for box in at.sidebar.number_input if not box.disabled]
     keys = [BeyondSettings.table[name].key for name in READS[view] if BeyondSettings.table[name].kind != "choice"]
     assert drawn == keys
+
+
+GIVEN = ("exact mean", "bound of the mean", "Gradient descent", "Heavy ball", "one covariance", "its limit")
+
+
+@pytest.mark.parametrize("lesson", BEYOND, ids=lambda lesson: lesson.key)
+def test_only_what_a_question_gives_is_drawn_before_the_guess(lesson):
+    at = open_page("beyond", lesson=lesson.key)
+    settings = BeyondSettings(**lesson.settings)
+    tokens = settings.view == "append"
+    assert len(alts(at)) == 1 + tokens
+    assert alt(at, "main").endswith("How its curves go on is not shown yet.")
+    assert "annotations" not in spec(at, "main")["layout"]
+    whole = []
+    for trace in spec(at, "main")["data"]:
+        assert not trace["name"].startswith(("best number", "mean above"))
+        if not trace["name"].startswith(GIVEN):
+            drawn = np.flatnonzero(np.isfinite(numbers(trace["y"])))
+            assert drawn.tolist() == ([] if settings.view == "depth" else [0])
+        else:
+            whole.append(trace["name"])
+    assert bool(whole) == (settings.view != "more-loops" or settings.tested_on == "same")
+    if tokens:  # nothing is appended yet
+        cells = numbers(spec(at, "tokens")["data"][0]["z"]).reshape(-1, settings.examples + 1 + settings.loops)
+        assert np.isfinite(cells).any(0).sum() == settings.examples + 1
+    assert "How its curves go on" not in alt(answer(at), "main")
+    found = beyond(settings).found
+    assert len(alts(at)) >= len(charts.pictures(found)) - tokens
 
 
 def test_the_main_labels_begin_with_their_letters():

@@ -13,6 +13,7 @@ from tests.app import (
     PATIENCE,
     alt,
     alts,
+    answer,
     lines,
     metrics,
     open_page,
@@ -72,7 +73,7 @@ def test_the_first_view_is_the_stored_result_with_a_guess_two_charts_and_the_oth
     assert at.title[0].value == "How many examples?"
     assert list(lines(spec(at, "need"))) == ["your guess"]
     assert (len(at.get("plotly_chart")), len(at.tabs), metrics(at)) == (1, 0, {})
-    press(at, "Show what was measured")
+    answer(at)
     assert [tab.label for tab in at.tabs] == VIEWS
     assert len(at.get("plotly_chart")) == 3
     assert "κ measured, median" in lines(spec(at, "kappa"))
@@ -96,7 +97,7 @@ def guess_now(at):
 
 
 def test_the_measured_need_stands_beside_the_guess_once_it_is_asked_for():
-    at = open_page("context")
+    at = open_page("context", T="40")
     assert guess_now(at) == [10, 10, 10]
     at.select_slider(key="guess_1").set_value(3.0)
     run(at)
@@ -115,14 +116,22 @@ def test_the_measured_need_stands_beside_the_guess_once_it_is_asked_for():
     assert "measured: half of the prompts" not in lines(spec(at, "need"))
 
 
-def test_a_measurement_that_was_asked_for_without_a_guess_has_none_beside_it_by_its_link_either():
+def test_a_guess_that_was_not_moved_is_drawn_and_said_like_any_other_by_its_link_too():
     at = open_page("context", d="9", seed="5")
     press(at, "Show what was measured")
-    assert at.query_params["guess"] in ("0", ["0"])
-    for shown in (at, open_page("context", d="9", seed="5", guess="0")):
-        assert "half of the prompts need" in texts(shown)
-        assert "your guess" not in texts(shown)
-        assert "your guess" not in lines(spec(shown, "need"))
+    assert at.query_params["guess"] in ("10,10,10", ["10,10,10"])
+    for shown in (at, open_page("context", d="9", seed="5", guess="10,10,10"), open_page("context", d="9", guess="0")):
+        assert texts(shown).count("(your guess 10)") == 3
+        assert guess_now(shown) == [10, 10, 10]
+
+
+def test_nothing_that_was_measured_is_offered_before_the_question_of_the_lesson_is_answered():
+    at = open_page("context", lesson="more-loops")
+    assert "Show what was measured" not in [button.label for button in at.button]
+    assert "Answer the question below to see what was measured." in texts(at)
+    answer(at)
+    assert texts(at).count("(your guess 10)") == 3
+    assert guess_now(at) == [10, 10, 10]
 
 
 def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_anew():
@@ -136,15 +145,6 @@ def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_ane
     run(at)
     assert "1.43 at T = 200 (your guess 2.5)" in texts(at)
     assert "Guess again" not in [button.label for button in at.button]
-
-
-def test_a_link_made_where_nothing_was_guessed_shows_what_was_measured_and_no_guess():
-    at = press(open_page("context"), "Show what was measured")
-    link = {key: text for key, (text,) in at.query_params.items()}
-    for shown in (at, open_page("context", **link)):
-        assert "half of the prompts need n/d" in texts(shown)
-        assert "(your guess" not in texts(shown)
-        assert "your guess" not in lines(spec(shown, "need"))
 
 
 def test_the_link_carries_the_guess_but_not_that_for_a_class_that_guesses_nor_another_pages():

@@ -25,6 +25,7 @@ def test_the_stored_curves_of_the_defaults_are_there_on_the_first_visit_with_whe
     at = open_gpt2()
     assert "Error at the end" not in texts(at)
     assert "not proved" not in texts(at)
+    assert "fresh prompts at the end" not in alt(at, "kept")
     assert "lower with MLP" not in texts(at)
     answer(at)
     figure, said = chart(at, "kept")
@@ -37,6 +38,9 @@ def test_the_stored_curves_of_the_defaults_are_there_on_the_first_visit_with_whe
     looks = {(trace["line"]["dash"], trace["marker"]["symbol"]) for trace in figure["data"][:4]}
     assert len(looks) == 4
     assert [trace.get("visible", True) for trace in figure["data"][:4]] == [True, True, True, "legendonly"]
+    assert "A click on its name shows “GPT-2 without MLP, 6 layers”." in texts(at, "caption")
+    (outcome,) = (text.value for text in at.markdown if "Error at the end" in text.value)
+    assert "not proved" in outcome  # a caption is out of sight in large type
     shown = lines(figure)
     for name, settings in models.items():
         seeds = group_of([settings])

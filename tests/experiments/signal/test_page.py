@@ -55,11 +55,14 @@ def test_figure_1_stands_there_on_the_first_visit():
 def test_what_answers_the_question_comes_after_the_guess():
     at = open_page("signal")
     assert len(at.get("plotly_chart")) == 1
-    assert chart(at, "cloud")[0]
+    cloud, alt = chart(at, "cloud")
+    assert [trace["name"] for trace in cloud["data"]] == ["tasks β̃", "tasks to estimate", "β*, the shared signal"]
+    assert alt.endswith("No estimate is shown yet.")
     assert metrics(at) == {}
     assert not re.search(r"2\.727|4\.557|1\.83", texts(at))
     assert "What to notice" not in [panel.label for panel in at.expander]
-    assert [button.label for button in at.button if button.label == "Train"]
+    assert [button.disabled for button in at.button if button.label == "Train"] == [True]
+    assert [button.disabled for button in answer(at).button if button.label == "Train"] == [False]
 
 
 def test_settings_without_a_stored_run_show_their_levels_alone():

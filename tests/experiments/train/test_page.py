@@ -52,17 +52,33 @@ def test_what_answers_the_question_comes_after_the_guess(lesson):
     app = open_page("train", lesson=lesson.key)
     figure = spec(app, "loss")
     assert alt(app, "loss").endswith("What they become is not shown yet.")
-    loss, *levels, P, Q = figure["data"]
-    assert numbers(loss["x"]) == [1]
-    assert {trace["type"] for trace in levels} == {"scatter"}
+    loss, now, P, Q = figure["data"]
+    assert numbers(loss["x"]) == numbers(now["x"]) == [1]
     assert P["type"] == Q["type"] == "heatmap"
-    assert not any(
-        title in str(figure["layout"]) for title in ("P, best", "Q, best", "P, constructed", "Q, constructed")
-    )
+    assert [note["text"] for note in figure["layout"]["annotations"]] == ["P, before training", "Q, before training"]
+    assert figure["layout"]["yaxis"]["range"] == [-4.2, 2.2]
+    assert [button.disabled for button in app.button if button.label == "Train"] == [True]
     assert len(alts(app)) == 1
     assert metrics(app) == {}
     assert not any("What it became" in text.value for text in app.markdown)
     assert not {"What to notice", "Data behind the charts"} & {panel.label for panel in app.expander}
+
+
+def test_what_was_trained_is_out_of_sight_while_a_question_waits():
+    app = page(lesson="one-loop")
+    press(app, "Train")
+    assert job_of(app).join(PATIENCE)
+    app.button(key="train_lesson_next").click().run()
+    app.button(key="train_lesson_previous").click().run()
+    assert alt(app, "loss").endswith("What they become is not shown yet.")
+    assert not any("belong to another run" in box.value for box in app.info)
+    assert alt(answer(app), "loss").startswith("Loss of ")
+
+
+def test_the_time_that_is_announced_has_training_and_evaluation():
+    settings = TrainSettings(**by_key(TRAIN)["one-loop"].settings)
+    (said,) = (text.value for text in page(lesson="one-loop").caption if "on one core" in text.value)
+    assert f"take about {cost.estimate(settings).seconds:.1f} s on one core" in said
 
 
 def test_training_is_watched_to_its_end_and_its_result_replaces_the_stored_one():
