@@ -102,7 +102,7 @@ def train_here(settings: GPT2Settings) -> None:
 
 def picture(curves: list[Curve], settings: GPT2Settings) -> Picture:
     """The curves with the levels of their task."""
-    return curves_chart(curves, settings, risks.levels(settings))
+    return curves_chart(curves, settings, risks.levels(settings.of_task))
 
 
 def choose(groups: Mapping[str, words.Group]) -> None:
