@@ -23,7 +23,7 @@ from looped.experiments.beyond.result import beyond as find_beyond
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.compare import inside, modes
 from looped.experiments.compare.charts import error_chart, prediction_chart
-from looped.experiments.compare.cost import most_prompts
+from looped.experiments.compare.cost import most_prompts, run_form
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.summary import Summary, summarise
 from looped.experiments.context import cells
@@ -104,6 +104,11 @@ class Run:
     table: tables.Table | None
     first: int
     """How many of the prompts are run so far."""
+
+    @property
+    def ran(self) -> Settings:
+        """The settings with the form that is run."""
+        return run_form(self.settings, self.table)
 
     def result(self) -> Comparison:
         """The run itself, with all its arrays."""
