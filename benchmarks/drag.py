@@ -23,11 +23,11 @@ import streamlit as st
 T = st.slider("T", 1, 1000, 30, key="T_slider")
 error = [0.9**t for t in range(T + 1)]
 lines = [go.Scatter(y=error, name="transformer"), go.Scatter(y=error, name="gradient descent", mode="markers")]
-st.plotly_chart(go.Figure(lines, {"xaxis5": {"range": [0, T]}, "yaxis": {"type": "log"}}), key="chart")
+st.plotly_chart(go.Figure(lines, {"xaxis5": {"range": [0, 1.04 * T]}, "yaxis": {"type": "log"}}), key="chart")
 """
 PAINTED = """last => {
     const plot = document.querySelector('.looped-live .js-plotly-plot') ?? document.querySelector('.js-plotly-plot')
-    return plot?.layout?.xaxis5?.range?.[1] === last && !!plot.querySelector('.scatterlayer .trace path')
+    return Math.round(plot?.layout?.xaxis5?.range?.[1] / 1.04) === last && !!plot.querySelector('.scatterlayer .trace path')
 }"""
 """Whether a chart whose last loop is this one is on the page."""
 NEXT = """before => {

@@ -1,5 +1,6 @@
 """The lesson of a page: a preset to choose, what to see, a question to guess at, and the answer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -52,6 +53,7 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
                     _step(controls, lessons, "▶", "Next", place + 1)
             elif lesson:
                 st.markdown(f"**{typeset(lesson.title)}**", width="content")
+            undo = state.get(f"{key}_undo")
             if lesson and changed:
                 untrue_first = sorted(changed, key=lesson.free.__contains__)
                 names = ", ".join(controls.fields[name].label.split(" · ")[0] for name in untrue_first)
@@ -59,6 +61,9 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
                           args=(controls, lesson.key, False), type="tertiary",
                           help="Set every control back to the values that this lesson starts with. All that it says is "
                           "true there.")  # fmt: skip
+            elif lesson and undo and undo[0] == lesson.key:
+                st.button("Undo restore", key=f"{widget}_undo", on_click=_undo, args=(controls, *undo), type="tertiary",
+                          help="Set every control to where it was before.")  # fmt: skip
         if lesson is None:
             said = NONE
         elif holds:
@@ -136,8 +141,15 @@ def _choose(controls: Controls[Any], widget: str) -> None:
 
 
 def _open(controls: Controls[Any], lesson: str, anew: bool = True) -> None:
-    """Set the settings of a lesson, and forget the guess if the lesson begins anew."""
+    """Set the settings of a lesson, and forget the guess if the lesson begins anew; else remember the settings."""
+    before = None if anew else (lesson, {name: getattr(controls.now, name) for name in controls.fields})
     st.session_state.update({f"{controls.page}.lesson": lesson, f"{controls.page}.lesson_found": False})
+    st.session_state[f"{controls.page}.lesson_undo"] = before
     if anew:
         st.session_state[f"{controls.page}_guess"] = None
     controls.set_lesson(lesson)
+
+
+def _undo(controls: Controls[Any], lesson: str, settings: Mapping[str, Any]) -> None:
+    """Set the settings that were there before the lesson's own were restored."""
+    controls.set_all(settings, lesson)

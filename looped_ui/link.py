@@ -14,7 +14,8 @@ from looped_ui.refused import log_refused
 from looped_ui.repairs import tell
 
 S = TypeVar("S", bound=CheckedSettings)
-OWN = ("v", "lesson", "default", "hide", "predict", "embed", "embed_options", "present")
+VIEW = ("hide", "predict", "embed", "embed_options", "present")
+OWN = ("v", "lesson", "default", *VIEW)
 """Parameters of a link that are not settings."""
 SWITCH = "true|false"
 DISPLAY = {
@@ -153,15 +154,15 @@ class Linked(Generic[S]):
         """Set every control to its default, and the lesson to that of the defaults, unless the link hides them."""
         values = {name: value for name, value in self.defaults.items() if self.fields[name].key not in self.hidden}
         fixed = st.query_params.get("lesson", "") if "lesson" in self.hidden else ""
-        self._set_all(values, fixed)
+        self.set_all(values, fixed)
         if not fixed:
             st.session_state.pop(f"{self.page}.lesson", None)
 
     def set_lesson(self, lesson: str) -> None:
         """Set what a lesson sets, and all else to its default; for callbacks, before the widgets are drawn."""
-        self._set_all({**self.defaults, **self.lessons[lesson]}, lesson)
+        self.set_all({**self.defaults, **self.lessons[lesson]}, lesson)
 
-    def _set_all(self, values: Mapping[str, Any], lesson: str) -> None:
+    def set_all(self, values: Mapping[str, Any], lesson: str) -> None:
         """Put values into the widgets, and with the lesson into the address.
 
         Widgets would write the address one by one, each with an entry of its own in the browser's history.
@@ -226,7 +227,7 @@ class Linked(Generic[S]):
         before, state["page"] = state.get("page"), self.page
         entering = before != self.page
         link, seen = query.get("lesson", ""), f"{self.page}.lesson_in_link"
-        if entering and before is None and given.keys() <= {"embed", "embed_options", "present"}:
+        if entering and before is None and given.keys() <= {*VIEW}:
             link = self.opening
         carried = entering and before is not None and link in ("", state.get(f"{before}.lesson_in_link"))
         if carried and not known.keys() & given.keys():
@@ -236,7 +237,7 @@ class Linked(Generic[S]):
                 self.asked = state[seen] = self.opening
                 return
             state.setdefault(seen, "")
-            self._set_all(
+            self.set_all(
                 self.defaults if last is None else {name: getattr(last, name) for name in self.fields}, state[seen]
             )
             return

@@ -38,6 +38,8 @@ def share(
     if not panel.open:
         return
     with panel:
+        view, lecture, files = st.tabs(["Link", "Class and talk", "Files"])
+    with view:
         base = st.text_input(
             "Address of the app", (st.context.url or "").split("?")[0], key=f"{controls.page}_base",
             help="The links begin with it. Write the address under which others reach this app.",
@@ -45,10 +47,11 @@ def share(
         if _only_here(base):
             st.warning("This address works on this computer alone. Write the one under which others reach the app.")
         st.markdown("**Link to exactly this view.** It carries every setting and the version of the links.")
-        if note:
+        if note and result is not None:
             st.caption(plain(note))
         parameters = settings.to_query() | {"lesson": lesson_now(controls.page)} | _display()
         st.code(_link(base, parameters), language=None, wrap_lines=True)
+    with lecture:
         st.markdown(
             "**Link for a class.** It fixes the lesson and hides the controls you choose. It is short: what stands at "
             "its default is left out."
@@ -57,18 +60,25 @@ def share(
         hide = st.multiselect(
             "Controls to hide", list(names), ["lesson"], key=f"{controls.page}_hide", format_func=names.__getitem__
         )
-        guess = st.toggle("Ask for a guess first", key=f"{controls.page}_predict")
-        embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
+        with st.container(horizontal=True):
+            guess = st.toggle("Ask for a guess first", key=f"{controls.page}_predict")
+            embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
         extra = {"hide": ",".join(hide), "predict": "1" if guess else "", "embed": "true" if embed else ""}
         extra |= {"guess": ""} if guess else {}
         link = _link(base, _short(controls, parameters) | extra)
         st.code(link, language=None, wrap_lines=True)
-        if st.toggle("QR code", key=f"{controls.page}_qr", help="The link for a class, to be read off a screen."):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            code = st.toggle(
+                "QR code", key=f"{controls.page}_qr", help="The link for a class, to be read off a screen."
+            )
+            switch()
+        if code:
             st.image(_qr_code(link), caption="The link for a class", width=260)
-        switch()
+    with files:
         if result is None:
+            st.caption(plain(note) if note else "There are files once there is a result.")
             return
-        st.markdown("**Files.** All but the CSV, which holds numbers alone, carry settings, seed and versions.")
+        st.markdown("All but the CSV, which holds numbers alone, carry settings, seed and versions.")
         with st.container(horizontal=True):
             for name, form in FORMATS.items():
                 st.download_button(
@@ -77,11 +87,20 @@ def share(
                 )  # fmt: skip
 
 
-def held_back(controls: Controls[Any], settings: CheckedSettings, place: DeltaGenerator) -> bool:
-    """Whether the result waits for a guess; then it says so, and the panel of links stands in `place`."""
+def held_back(
+    controls: Controls[Any], settings: CheckedSettings, place: DeltaGenerator, then: str = "see the result"
+) -> bool:
+    """Whether the result waits for a guess; then it says so, and the panel of links stands in `place`.
+
+    Args:
+        controls: Controls of the page.
+        settings: The settings that are shown.
+        place: Where the panel of links stands.
+        then: what can be done after the guess.
+    """
     if guessed(controls):
         return False
-    st.info("Choose an answer above to see the result.")
+    st.info(f"Choose an answer above to {then}.")
     with place:
         share(controls, settings, None)
     return True

@@ -10,7 +10,7 @@ from looped.algorithms import ALGORITHMS
 from looped.chart import SMALLEST_BAND, Picture
 from looped.experiments.compare import charts, words
 from looped.experiments.compare.lessons import OPENING
-from looped.experiments.compare.stage import stage
+from looped.experiments.compare.stage import before, stage
 from looped.experiments.compare.summary import Summary, TableSummary, WhyNot
 from looped.fields import SettingsError
 from looped.settings import FIELDS, READS_KAPPA, TABLES, Settings
@@ -30,8 +30,8 @@ KAPPA_FALLS = (
     "With Gaussian rows κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ under "
     "*Data* to set it."
 )
-# Pixels of the window below the picture, for verdict, prediction and what is run.
-BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE = 104, 116, 150
+# Pixels of the window below the picture, for verdict, prediction and what is run, or for question and choices.
+BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE, BELOW_BEFORE = 104, 116, 150, 190
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 
@@ -88,7 +88,7 @@ def verdicts(settings: Settings, summary: Summary) -> None:
                         f"From the eigenvalues alone, before anything is run. {words.MODE}")  # fmt: skip
         show_number(
             f"max |loop − {ALGORITHMS[settings.algorithm].gap_name}|",
-            f"{verdict.gap:.1e}",
+            f"{verdict.gap:.1e}" if verdict.passed is not None else f"{verdict.gap:.2g}",
             f"{verdict.relative_gap:.1e} relative, tolerance {verdict.tolerance:.1e} in {verdict.dtype}"
             if verdict.passed is not None
             else "measured; they are not meant to agree",
@@ -109,11 +109,11 @@ def verdicts(settings: Settings, summary: Summary) -> None:
         show_number(
             f"error after T = {sizes.loops}",
             f"{error.median:.3g}",
-            f"10–90 % of prompts: {error.p10:.2g} to {error.p90:.2g}"
+            f"median; 10–90 % of {sizes.prompts} prompts: {error.p10:.2g} to {error.p90:.2g}"
             if sizes.prompts >= SMALLEST_BAND
             else "one prompt"
             if sizes.prompts == 1
-            else f"{sizes.prompts} prompts",
+            else f"median of {sizes.prompts} prompts",
             f"‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is {summary.limit(settings)}.",
         )
         if floor := summary.least_squares_floor:
@@ -186,12 +186,16 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
         figure(predictions, "predictions")
 
 
-def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
-    """Draw the main picture with its verdict, or the sentence why the settings cannot be run."""
+def first_picture(settings: Settings, table: tables.Table | None, *, waits: bool = False) -> Run | None:
+    """Draw the main picture with its verdict, or the sentence why the settings cannot be run.
+
+    While the result waits for a guess, draw what can be seen before it.
+    """
     known = ready(settings)
 
     def picture(changes: Mapping[str, Any]) -> Picture:
-        return stage(run(settings.replace(**changes), table, AT_ONCE, 0 if changes else known).result())
+        done = run(settings.replace(**changes), table, AT_ONCE, 0 if changes else known).result()
+        return before(done) if waits else stage(done)
 
     with page.picture:
         try:
@@ -201,7 +205,9 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
             st.error(plain(str(error)))
             return None
         below = BELOW_IN_FRAME if page.embedded else BELOW_IN_LARGE_TYPE if presenting() else BELOW
-        live("stage", picture, controls.sliders, heights=(220, 430), below=below)
+        live("stage", picture, controls.sliders, heights=(220, 430), below=BELOW_BEFORE if waits else below)
+        if waits:
+            return done
         # Below the picture, because it comes and goes as a slider is let go, and must not move what is looked at.
         with st.container(key="outcome", gap="xsmall"):
             st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
@@ -217,7 +223,8 @@ def first_picture(settings: Settings, table: tables.Table | None) -> Run | None:
 def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
     """Draw everything to the right of the controls, but for what is `done`."""
     link = settings.replace(**real.for_file) if real else settings
-    if held_back(controls, link, page.top_line):
+    if held_back(controls, link, page.top_line, "see the result and play it"):
+        first_picture(settings, real.table if real else None, waits=True)
         controls.show_measured({})
         return
     if real:

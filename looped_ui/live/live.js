@@ -11,6 +11,7 @@ const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
 const lives = new Map() // by key of the element
 const mounted = new WeakMap() // one for each mount: a run of the script calls the default export again
+const PEN = document.createElement("canvas").getContext("2d") // measures text
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 const isPlain = value => value !== null && typeof value === "object" && !Array.isArray(value)
 
@@ -145,11 +146,16 @@ class Live {
     if (this.drawn !== figure) return
     this.chart.setAttribute("aria-label", alt)
     const { captions } = this.figure
-    this.bar.hidden = !captions
+    this.bar.hidden = !(captions?.length > 1)
     if (captions) {
       if (this.at !== null && this.at >= this.last) this.at = Infinity // stay at the end
       this.last = captions.length - 1
       this.range.max = this.last
+      // Room for the longest, so that the bar keeps its rows while it plays.
+      const { fontSize, fontFamily } = getComputedStyle(this.output)
+      PEN.font = `${fontSize} ${fontFamily}`
+      const widest = Math.max(...captions.map(caption => PEN.measureText(caption).width))
+      this.output.style.minWidth = `min(100%, ${Math.ceil(1.05 * widest)}px)`
       this.name(this.figure.unit)
     }
     await this.show()

@@ -24,7 +24,7 @@ EVERY_FIELD = {
 
 def link(opened: Locator, place: int) -> str:
     """The part after the address of the page, of one of the links in the panel."""
-    return "?" + urlparse(opened.get_by_test_id("stCode").nth(place).inner_text().strip()).query
+    return "?" + urlparse(opened.get_by_test_id("stCode").nth(place).text_content() or "").query
 
 
 @pytest.mark.thorough
@@ -49,6 +49,7 @@ def test_the_full_link_carries_every_field_and_shows_the_same_numbers_elsewhere(
 def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit) -> None:
     page = visit.open("?lesson=conditioning").page
     metrics, opened = visit.metrics(), visit.share()
+    opened.get_by_role("tab", name="Class and talk").click()
     opened.get_by_role("combobox", name="Controls to hide").fill("κ")
     page.get_by_role("option", name=re.compile("κ")).click()
     expect(opened.get_by_test_id("stCode").nth(1)).to_contain_text("hide=lesson%2Ckappa")
@@ -61,7 +62,7 @@ def test_a_link_for_a_class_fixes_the_lesson_and_hides_controls(visit: Visit) ->
 
 
 def test_embedded_the_page_has_no_bars_and_does_not_scroll_sideways(visit: Visit) -> None:
-    page = visit.open("?embed=true&kappa=20", width=400).page
+    page = visit.open("?embed=true&n=9&d=2&kappa=20&T=30", width=400).page
     expect(page.get_by_test_id("stTopNavLink")).to_have_count(0)
     expect(page.get_by_test_id("stMainMenu")).to_have_count(0)
     expect(page.get_by_text("Same as explicit gradient descent")).to_be_visible()
@@ -70,6 +71,14 @@ def test_embedded_the_page_has_no_bars_and_does_not_scroll_sideways(visit: Visit
     page.set_viewport_size(VIEWPORT | {"width": 700})
     page.evaluate(PAINTED)
     visit.until(lambda: not visit.scrolls_sideways(), "a page as wide as its frame")
+    page.set_viewport_size(VIEWPORT | {"width": 760})  # some of the sentences fit beside the slider, some do not
+    bar, heights = page.get_by_role("group", name="Step through the loops"), set()
+    bar.get_by_role("slider").focus()
+    for loop in range(31):
+        expect(bar.get_by_role("status")).to_contain_text(f"loop {loop} of 30")
+        heights.add((bar.bounding_box() or {})["height"])
+        page.keyboard.press("ArrowRight")
+    assert len(heights) == 1  # nothing moves while it plays
 
 
 @pytest.mark.thorough

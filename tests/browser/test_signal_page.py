@@ -69,8 +69,9 @@ def test_training_stops_and_resumes_and_both_pictures_follow_s_while_it_is_dragg
 @pytest.mark.thorough
 def test_the_files_of_a_result_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
     page = visit.open("signal?d=2&n=3&steps=50&batch=8").page
-    visit.share()
+    opened = visit.share()
     expect(page.get_by_text("Link to exactly this")).to_be_visible()
+    opened.get_by_role("tab", name="Files").click()
     expect(page.get_by_text("Files come with a finished training")).to_be_visible()
     page.keyboard.press("Escape")
     train(page, "50")

@@ -338,8 +338,10 @@ class Visit:
 
     def download(self, label: str, folder: Path) -> Path:
         """The file behind that button of the opened panel."""
+        opened = self.page.get_by_test_id("stPopoverBody")
+        opened.get_by_role("tab", name="Files").click()
         with self.page.expect_download() as waiting:
-            self.page.get_by_test_id("stPopoverBody").get_by_role("button", name=label, exact=True).click()
+            opened.get_by_role("button", name=label, exact=True).click()
         found: Download = waiting.value
         path = folder / found.suggested_filename
         found.save_as(path)

@@ -42,7 +42,9 @@ def test_a_first_visit_draws_what_the_link_asks_for(monkeypatch):
 def test_a_guess_that_is_asked_for_is_not_forestalled(monkeypatch):
     at = open_page(session={"live": True}, lesson="one-step", predict="1")
     order = drawn(at, monkeypatch, lambda at: set_value(at, "number_input", "T", 9.0))
-    assert "stage" not in dict(order)
+    figure = dict(order)["stage"]["figure"]
+    assert "examples and a query" in figure
+    assert "Looped transformer" not in figure
 
 
 def test_a_setting_that_is_drawn_anew_is_read_once_it_is_drawn(monkeypatch):

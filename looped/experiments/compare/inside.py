@@ -131,12 +131,13 @@ class Inside:
         return sentences.strip()
 
 
-def record(result: Comparison, prompt: int = 0) -> Inside:
+def record(result: Comparison, prompt: int = 0, loops: np.ndarray | None = None) -> Inside:
     """Record one prompt of a comparison.
 
     Args:
         result: A comparison.
         prompt: which of its B prompts, from 0.
+        loops: which loops, (F,), ascending from 0; without them `shown_loops`.
 
     Raises:
         IndexError: if the run has no such prompt.
@@ -144,7 +145,8 @@ def record(result: Comparison, prompt: int = 0) -> Inside:
     B, n, d = result.prompts.shape
     if not 0 <= prompt < B:
         raise IndexError(f"There is no prompt {prompt}: the run has {B}, counted from 0.")
-    weights, loops, w_ref = result.weights, shown_loops(result.settings.loops), result.w_ref[prompt]
+    weights, w_ref = result.weights, result.w_ref[prompt]
+    loops = shown_loops(result.settings.loops) if loops is None else loops
     looped, explicit = result.looped[loops, prompt], result.explicit[loops, prompt]
     only = slice(prompt, prompt + 1)
     one = prompts.Prompts(X=result.prompts.X[only], y=result.prompts.y[only], w_star=None)

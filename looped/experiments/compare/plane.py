@@ -137,8 +137,8 @@ def plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
     and_ridge = " + ρ" if ridge else ""
     return Plane(
         names=(
-            f"slow direction: curvature λ<sub>{rank}</sub>{and_ridge} = {values[-1] + ridge:.2g}",
-            f"fast: curvature λ<sub>1</sub>{and_ridge} = {values[0] + ridge:.2g}"
+            f"w, slow direction: λ<sub>{rank}</sub>{and_ridge} = {values[-1] + ridge:.2g}",
+            f"w, fast: λ<sub>1</sub>{and_ridge} = {values[0] + ridge:.2g}"
             if rank > 1
             else "there is no second direction",
         ),

@@ -193,8 +193,8 @@ def block(values: np.ndarray) -> str:
 
 
 def query_edges(examples: int) -> tuple[float, float]:
-    """The query stands right of the examples, a little apart and wide enough to be seen."""
-    return examples + 0.5 + max(0.03 * examples, 0.3), examples + 0.5 + max(0.11 * examples, 1.3)
+    """The query stands right of the examples, a little apart and wide enough for its numbers."""
+    return examples + 0.5 + max(0.03 * examples, 0.3), examples + 0.5 + max(0.17 * examples, 1.3)
 
 
 def _labels(inside: Inside, name: str) -> Iterable[dict[str, Any]]:

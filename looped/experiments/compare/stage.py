@@ -22,6 +22,8 @@ MARGIN = {"l": 48, "r": 12, "t": 48, "b": 44}
 """Pixels round the views, for their axes; a margin that fits itself would be measured at every picture."""
 MOST_ROWS, MOST_COLUMNS = 5, 9
 """Tokens and examples up to which every number is written into its cell."""
+MOST_SAID = 2
+"""Features up to which the new x is written out."""
 FEW_COLUMNS = 6
 """Examples up to which a cell has room for two digits behind the point."""
 MOST_NAMED = 7
@@ -42,6 +44,11 @@ ARROW = "M 0,-26 L 0,-6 M -4,-9 L 0,0 L 4,-9 Z"
 """That arrow in pixels from the query: Plotly's own, with a note at its end, takes a quarter of a picture's time."""
 SCORES = {"score": "attention scores: the errors of w", "weight": "attention weights: they add up to 1"}
 """What the numbers of the examples are, by their name."""
+ERRORS = "errors of w on the examples"
+"""What they are where the loop reads a matrix in place of the examples."""
+ERROR_TITLE, LOSS = "Error of w per loop", "The loss around its minimum"
+RUN = ("pass", "way", "path", "rings", "here", "gone", "errors", "task errors", "explicit errors", "now")
+"""Traces of what the loops do."""
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE, 1)}
 """Number of each view's axes, as Plotly writes them."""
 
@@ -55,7 +62,7 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
     """
     shown = record(result, prompt)
     traces, word = _traces(shown), leaving(result)
-    layouts = [_layout(shown, places) for places in (WIDE, NARROW)]
+    layouts = [_layout(shown, places, _scores(result, shown)) for places in (WIDE, NARROW)]
     curves = [traces[name] for name in ("errors", "task errors", "explicit errors") if name in traces]
     arrows = leave(curves, ERROR_CEILING, layouts[0]["yaxis5"]["range"][1], word, axes=AXES["error"])
     for layout in layouts:
@@ -78,7 +85,44 @@ def stage(result: Comparison, prompt: int = 0) -> Picture:
     return Picture(spec, _describe(shown), table, motion=motion)
 
 
+def before(result: Comparison, prompt: int = 0) -> Picture:
+    """The same picture at loop 0, without the paths, the errors and their axes: what can be seen before a guess.
+
+    Args:
+        result: A comparison.
+        prompt: which of its B prompts, from 0.
+    """
+    shown = record(result, prompt, np.zeros(1, dtype=int))
+    traces = _traces(shown)
+    for (name, attribute), values in _moves(shown).items():
+        traces[name] |= {attribute: values[0]}
+    layouts = [_layout(shown, places, _scores(result, shown)) for places in (WIDE, NARROW)]
+    for layout in layouts:
+        for axis in ("xaxis", "yaxis"):
+            layout[f"{axis}{AXES['error']}"] |= {"visible": False, "range": [0, 1], "type": "linear"}
+        renamed = {f"<b>{ERROR_TITLE}</b>": "", f"<b>{_valley(shown.plane)}</b>": "<b>Loss</b>"}
+        for note in layout["annotations"]:
+            note["text"] = renamed.get(note["text"], note["text"])
+    kept = [trace for name, trace in traces.items() if name not in RUN]
+    motion = Motion(captions=[""], grown=[], moved={}, narrow=layouts[1])
+    return Picture({"data": kept, "layout": layouts[0]}, f"{_prompt(shown)} {LOSS}.", {}, motion=motion)
+
+
+def _scores(result: Comparison, shown: Inside) -> str:
+    """What the bars below the examples are."""
+    attends = result.settings.form == "token" or not result.algorithm.has_state
+    return SCORES[shown.score] if attends else ERRORS
+
+
 def _describe(shown: Inside) -> str:
+    return (
+        f"{_prompt(shown)} {LOSS}, with the path of the transformer and that of the explicit "
+        f"method. The error after each of {shown.loops[-1]:,} loops: from {shown.errors[0]:.3g} to "
+        f"{shown.errors[-1]:.3g} for the transformer, and to {shown.explicit_errors[-1]:.3g} for the explicit method."
+    )
+
+
+def _prompt(shown: Inside) -> str:
     n, d = shown.sizes
     tokens = "Its examples, one column for each, which every pass changes"
     if shown.algorithm.one_query:
@@ -86,12 +130,7 @@ def _describe(shown: Inside) -> str:
             "Its tokens, one column for each example and one for the query, which holds the iterate w; the attention "
         )
         tokens += f"{shown.score}s of the examples"
-    return (
-        f"One prompt with {n:,} examples of {d:,} features. {tokens}{_cut(shown)}. The loss around its minimum, with "
-        f"the path of the transformer and that of the explicit method. The error after each of {shown.loops[-1]:,} "
-        f"loops: from {shown.errors[0]:.3g} to {shown.errors[-1]:.3g} for the transformer, and to "
-        f"{shown.explicit_errors[-1]:.3g} for the explicit method."
-    )
+    return f"One prompt with {n:,} examples of {d:,} features. {tokens}{_cut(shown)}."
 
 
 def _cut(shown: Inside) -> str:
@@ -117,7 +156,7 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
     if shown.algorithm.one_query:
         moves["query", "z"] = short_each(shown.queries[..., None])
         moves["scores", "y"] = short_each(shown.scores)
-        if _written(shown):
+        if len(shown.examples) <= MOST_ROWS:
             moves["query", "text"] = [_numbers(query[:, None]) for query in shown.queries]
     else:
         moves["examples", "z"] = short_each(shown.moving)
@@ -204,7 +243,7 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     return {name: trace for name, trace in traces.items() if there.get(name, True)}
 
 
-def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
+def _layout(shown: Inside, places: dict[str, Box], scores: str) -> dict[str, Any]:
     rows, columns = shown.examples.shape
     scored, names = shown.algorithm.one_query, row_names(shown.weights, shown.rows)
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
@@ -223,7 +262,7 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
             {"range": [rows - 0.5, -0.5], "tickvals": named, "ticktext": [names[row] for row in named], **still},
         ),
         "scores": (
-            across | {"showticklabels": False, "visible": scored, "title": _name(SCORES[shown.score], 4)},
+            across | {"showticklabels": False, "visible": scored, "title": _name(scores, 4)},
             {"range": shown.score_range, "nticks": 3, "fixedrange": True, "visible": scored},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
@@ -232,7 +271,7 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
             level | {"range": ranges[1], "scaleanchor": f"x{AXES['plane']}", "title": _name(plane.names[1], 2)},
         ),
         "error": (
-            {"range": [-0.05 * shown.loops[-1], shown.loops[-1]], "title": _name("loop t", 4), "nticks": 5},
+            {"range": [-0.05 * shown.loops[-1], 1.04 * shown.loops[-1]], "title": _name("loop t", 4), "nticks": 5},
             {"type": "log", "range": limits, **tick, "exponentformat": "power", "hoverformat": ".3e"},
         ),
     }  # fmt: skip
@@ -252,14 +291,14 @@ def _layout(shown: Inside, places: dict[str, Box]) -> dict[str, Any]:
     titles = {
         "tokens": f"It sees {shown.sizes[0]:,} examples{' and a query' if scored else ''}",
         "plane": _valley(shown.plane),
-        "error": "Error per loop",
+        "error": ERROR_TITLE,
     }
     fixed = {"automargin": False}  # a margin that fits itself would be measured at every picture
     layout |= placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
     if scored:
         x, y, on = sum(edges) / 2, places["pass"][3], {"xref": f"x{AXES['scores']}", "yref": "paper"}
         layout["annotations"].append(
-            {"text": "moves<br>w", "x": x, "y": y, "yshift": -RETURN, "yanchor": "middle", "showarrow": False, **on}
+            {"text": "moves w", "x": x, "y": y, "yshift": -RETURN, "yanchor": "middle", "showarrow": False, **on}
         )
         layout["shapes"] = [{
             "type": "path", "path": ARROW, "xsizemode": "pixel", "ysizemode": "pixel", "xanchor": x, "yanchor": y,
@@ -294,10 +333,11 @@ def _valley(plane: Plane) -> str:
 
 
 def _caption(shown: Inside, place: int) -> str:
-    right = "true y" if shown.task_known else "solution’s y"
+    right = "true" if shown.task_known else "solution’s"
+    which = f" ({', '.join(f'{value:.1f}' for value in shown.new_x)})" if len(shown.new_x) <= MOST_SAID else ""
     return (
-        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · for a new x: predicted "
-        f"y = {shown.predictions[place]:.3g}, {right} = {shown.new_y:.3g}"
+        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · new x{which}: predicted "
+        f"y = {shown.predictions[place]:.3g}, {right} {shown.new_y:.3g}"
     ).replace("-", "−")
 
 

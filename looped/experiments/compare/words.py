@@ -23,7 +23,7 @@ def verdict(settings: Settings, summary: Summary) -> str:
     """Whether the transformer and the explicit method agree, with the figure behind it."""
     found, twin = summary.verdict, ALGORITHMS[settings.algorithm].twin
     if found.passed is None:
-        return f"The loop is not meant to be {twin}: the largest difference between the two is {found.gap:.1e}."
+        return f"The loop is not meant to be {twin}: the largest difference between the two is {found.gap:.2g}."
     if not found.passed:
         return (
             f"**✗ Not the same as explicit {twin}:** the largest relative difference is {found.relative_gap:.1e}, the "
@@ -94,6 +94,14 @@ def notice(settings: Settings, summary: Summary) -> list[str]:
     """Sentences on what to look for in this chart."""
     algorithm, verdict = ALGORITHMS[settings.algorithm], summary.verdict
     lines = [
+        *(
+            [
+                "The table has w in the features, the valley the same w along two eigenvectors of XᵀX/n, which are "
+                "turned against the features: so the numbers differ."
+            ]
+            if summary.sizes.rank > 1
+            else []
+        ),
         algorithm.circles(verdict.passed, verdict.relative_gap),
         algorithm.notice,
         *algorithm.hints(settings, summary.condition_number.max),

@@ -10,7 +10,7 @@ from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
 from looped.experiments.compare import words
 from looped.experiments.compare.inside import record
-from looped.experiments.compare.stage import stage
+from looped.experiments.compare.stage import before, stage
 from looped.experiments.compare.summary import summarise
 from looped_ui.live.pictures import plain
 
@@ -25,6 +25,7 @@ RUNS = {
     "one loop": Settings(loops=1, prompts=1),
     "diverging": Settings(**SMALL, step_size=3.0),
     "float32": Settings(**SMALL, dtype="float32"),
+    "token": Settings(**SMALL, form="token"),
     "large": Settings(examples=100, features=30, loops=700, prompts=2),
     "table": Settings(data="diabetes", loops=40),
     **{name: Settings(**SMALL, algorithm=name) for name in ALGORITHMS},
@@ -54,6 +55,38 @@ def test_its_numbers_are_those_of_the_prompt(name):
         np.testing.assert_allclose(shown.scores, residuals[:, :40], atol=tolerance * max(1, np.abs(residuals).max()))
     else:
         assert not shown.scores.size
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_before_a_guess_nothing_in_it_depends_on_the_loops(name):
+    settings = RUNS[name]
+    result = compare(settings)
+    picture, opened = before(result), stage(result)
+    longer = before(compare(settings.replace(loops=settings.loops + 1)))
+    assert json.dumps(picture.spec, default=plain) == json.dumps(longer.spec, default=plain)
+    assert picture.alt == longer.alt
+    assert picture.motion.captions == [""]
+    bars, shown = (
+        [trace["y"] for trace in traces if trace["type"] == "bar"]
+        for traces in (picture.spec["data"], opened.motion.at(0, opened.spec["data"]))
+    )
+    np.testing.assert_array_equal(bars, shown)
+    for layout in (picture.spec["layout"], picture.motion.narrow):
+        told = " ".join(note["text"] for note in layout["annotations"])
+        assert "κ" not in told
+        assert "Error" not in told
+        assert not layout["yaxis5"]["visible"]
+
+
+@pytest.mark.parametrize(("examples", "features"), [(3, 1), (6, 2), (12, 4), (40, 4), (200, 4), (6, 5)])
+def test_up_to_four_features_the_query_has_its_numbers_in_a_cell_that_has_room_for_them(examples, features):
+    picture = stage(compare(Settings(examples=examples, features=features, loops=3, prompts=1)))
+    assert any(what == "text" and len(text[0]) == features + 1 for (_, what), text in picture.motion.moved.items()) == (
+        features <= 4
+    )
+    (query,) = (trace for trace in picture.spec["data"] if len(trace.get("x", ())) == 2 and trace["type"] == "heatmap")
+    left, right = query["x"]
+    assert (right - left) / (right - 0.4) > 0.11
 
 
 @pytest.mark.parametrize("name", MOVING)
@@ -193,14 +226,17 @@ def test_its_words_are_true_of_the_run(name):
     assert ("query" in picture.alt) == ("query" in title) == told
     passing = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     assert ("moves the examples too" in passing[-1][0]) == (not told)
-    assert ("weights" if name == "softmax" else "scores") in picture.spec["layout"]["xaxis2"]["title"]["text"]
-    assert ("moves<br>w" in [note["text"] for note in picture.spec["layout"]["annotations"]]) == told
+    attends = RUNS[name].form == "token" or not result.algorithm.has_state
+    bars = "attention weights" if name == "softmax" else "attention scores" if attends else "errors of w on"
+    assert picture.spec["layout"]["xaxis2"]["title"]["text"].startswith(bars)
+    assert ("moves w" in [note["text"] for note in picture.spec["layout"]["annotations"]]) == told
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
     )
-    assert ("true y" in picture.motion.captions[0]) == (name != "table")
+    assert (", true " in picture.motion.captions[0]) == (name != "table")
+    assert ("new x (" in picture.motion.captions[0]) == (len(shown.new_x) <= 2)
     assert f"predicted y = {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
-    assert f" = {shown.new_y:.3g}".replace("-", "−") in picture.motion.captions[-1]
+    assert f" {shown.new_y:.3g}".replace("-", "−") in picture.motion.captions[-1]
     (valley,) = (note["text"] for note in picture.spec["layout"]["annotations"] if "Loss" in note["text"])
     X = result.prompts.X[0].double().numpy()
     eigenvalues = np.linalg.svd(X, compute_uv=False)[: min(X.shape[1], np.linalg.matrix_rank(X))] ** 2 / len(X)
@@ -214,7 +250,7 @@ def test_its_words_are_true_of_the_run(name):
     said = words.verdict(RUNS[name], summary)
     if result.passed is None:
         assert "not meant to be" in said
-        assert f"{result.gap:.1e}" in said
+        assert f"{result.gap:.2g}" in said
     elif result.relative_gap == 0:
         assert "every digit" in said
     else:
@@ -224,6 +260,6 @@ def test_its_words_are_true_of_the_run(name):
     assert result.passed is None or f"{result.relative_gap:.1e}" in said
     line = words.what_runs(RUNS[name], summary)
     assert ("one prompt" in line) == (result.prompts.shape[0] == 1)
-    assert ("read once" in line) == result.algorithm.has_state
+    assert ("read once" in line) == (result.algorithm.has_state and RUNS[name].form == "state")
     assert ("set by hand" in line) == (RUNS[name].step_size == 3.0)
     assert shown.loops[-1] == RUNS[name].loops
