@@ -280,6 +280,9 @@ class Settings(CheckedSettings):
                 "linear attention is associative, so the examples are read once into a matrix",
             ),
             Choice("token", "Token form", "every loop reads all n examples"),
+            Choice(
+                "auto", "Token form where cheap", "up to 20 ms more than the state form, by the estimate; else that one"
+            ),
         ),
         help="How the loop is evaluated. Both forms give the same numbers up to rounding; the state form is faster, "
         "and the token form is limited to B·n·d·T = 2·10⁹, about a second.",

@@ -2,8 +2,8 @@
 
 import functools
 import gc
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from threading import BoundedSemaphore
@@ -17,26 +17,38 @@ from looped.chart import Picture
 from looped.csv_cells import refuse
 from looped.dialects import Dialect
 from looped.experiments import context
+from looped.experiments.beyond.cost import estimate
 from looped.experiments.beyond.result import BeyondResult
 from looped.experiments.beyond.result import beyond as find_beyond
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.compare import inside, modes
 from looped.experiments.compare.charts import error_chart, prediction_chart
-from looped.experiments.compare.cost import most_prompts
+from looped.experiments.compare.cost import most_prompts, run_form
 from looped.experiments.compare.result import Comparison
 from looped.experiments.compare.summary import Summary, summarise
 from looped.experiments.context import cells
 from looped.experiments.context.charts import CHARTS
 from looped.fields import Measured
+from looped_ui import busy
 from looped_ui.kept import kept
 
-AT_ONCE = BoundedSemaphore(2)
-"""Computations of pages at the same time; more only wait for each other."""
+AT_ONCE, LONG_AT_ONCE = BoundedSemaphore(2), BoundedSemaphore(2)
+"""Computations of pages at the same time, and long ones beside them; more only wait for each other."""
+LONG = 0.1
+"""Estimated CPU seconds from which on a computation is a long one, which no short one waits for."""
 
 
-def turn() -> AbstractContextManager[object]:
-    """Wait for a place among the computations of pages; work beside the pages does not take one from them."""
-    return AT_ONCE if get_script_run_ctx(suppress_warning=True) else nullcontext()
+@contextmanager
+def turn(seconds: float = 0.0) -> Iterator[None]:
+    """Wait for a place among the computations of pages; work beside the pages does not take one from them.
+
+    Args:
+        seconds: Estimated CPU seconds of the computation.
+    """
+    long = seconds >= LONG
+    places = (LONG_AT_ONCE if long else AT_ONCE) if get_script_run_ctx(suppress_warning=True) else nullcontext()
+    with busy.aside() if long else nullcontext(), places:
+        yield
 
 
 def brought(arguments: Mapping[str, Any]) -> bool:
@@ -93,6 +105,11 @@ class Run:
     first: int
     """How many of the prompts are run so far."""
 
+    @property
+    def ran(self) -> Settings:
+        """The settings with the form that is run."""
+        return run_form(self.settings, self.table)
+
     def result(self) -> Comparison:
         """The run itself, with all its arrays."""
         return kept_comparison(self.settings, self.identity, self.table, self.first)
@@ -130,7 +147,7 @@ def run(settings: Settings, table: tables.Table | None, pages: int, known: int =
 @kept(entries=8, mebibytes=32)
 def sweep(settings: context.ContextSettings) -> context.ContextResult:
     """A small sweep over n/d."""
-    with turn():
+    with turn(context.estimate(settings).seconds):
         return context.sweep(settings)
 
 
@@ -151,7 +168,7 @@ def sweep_chart(heading: str, settings: context.ContextSettings, _result: contex
 @kept(entries=16, mebibytes=32)
 def beyond(settings: BeyondSettings) -> BeyondResult:
     """The answer to a question of the page Beyond."""
-    with turn():
+    with turn(estimate(settings).seconds):
         return find_beyond(settings)
 
 
@@ -187,7 +204,7 @@ def sheet(
     del upload
     if data == "diabetes":
         return tables.diabetes()
-    with turn():  # on the way a file of text takes thirty times its size
+    with turn(LONG):  # on the way a file of text takes thirty times its size
         read = tables.read_csv(_content, _name, dialect)
     if (count := len(read.numeric)) < 2:
         name, trouble = next(iter(read.troubles.items()))

@@ -1,32 +1,93 @@
-"""How many pages the server runs at this moment: each costs less while others wait."""
+"""The pages that the server runs at this moment: each costs less while others wait, and main pictures come first."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
-_lock = threading.Lock()
-_running, _ended = 0, 0.0
+from looped.budget import cores
+
+RESTS = cores()
+"""Pages of which more than the main picture is drawn at the same time."""
+LOOK, LONGEST = 0.1, 3.0
+"""Seconds between two looks of a page whose rest waits, and the most that it waits."""
+Part = Literal["", "picture", "waits", "rest", "aside"]
+_pages: Counter[Part] = Counter()
+_changes = threading.Condition()  # its lock is one that a thread can take again
+_own = threading.local()
+_ended = 0.0
 
 
 @contextmanager
 def running() -> Iterator[None]:
-    """One page more is being run."""
-    global _running, _ended
-    with _lock:
-        _running += 1
+    """One page more is being run, its main picture first."""
+    global _ended
+    _own.part = ""
+    _go_to("picture")
     try:
         yield
     finally:
-        with _lock:
-            _running, _ended = _running - 1, time.monotonic()
+        _ended = time.monotonic()
+        _go_to("")
+
+
+def rest(look: Callable[[], object]) -> None:
+    """The main picture of the page that is run here stands: main pictures of others come before its rest.
+
+    Args:
+        look: called now and then while the page waits; what it raises ends the wait.
+    """
+    if _part() != "picture":  # a page that is run without the app
+        return
+    until = time.monotonic() + LONGEST
+    _go_to("waits")
+    while not _goes_on(until):
+        look()
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """The page that is run here computes something long: the rests of others do not wait for it meanwhile."""
+    part = _part()
+    if part:
+        _go_to("aside")
+    try:
+        yield
+    finally:
+        if part:
+            _go_to(part)
 
 
 def count() -> int:
     """Pages that are being run."""
-    return _running
+    with _changes:
+        return sum(_pages.values()) - _pages[""]
 
 
 def quiet() -> float:
     """Seconds since a page was run; 0 while one is."""
-    return 0.0 if _running else time.monotonic() - _ended
+    return 0.0 if count() else time.monotonic() - _ended
+
+
+def _part() -> Part:
+    """What is done now of the page that this thread runs; nothing if it runs none."""
+    return getattr(_own, "part", "")
+
+
+def _go_to(part: Part) -> None:
+    with _changes:
+        _pages[_part()] -= 1
+        _pages[part] += 1
+        _own.part = part
+        _changes.notify()
+
+
+def _goes_on(until: float) -> bool:
+    """Whether the rest of this page is drawn now; waits a moment for that."""
+    with _changes:
+        free = _changes.wait_for(lambda: not _pages["picture"] and _pages["rest"] < RESTS, LOOK)
+        if free or time.monotonic() > until:
+            _go_to("rest")
+        return _part() == "rest"

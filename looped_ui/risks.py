@@ -15,7 +15,7 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import Flow, SignalTask, counter_example, flow_rate, gradient_flow
 from looped.shared_signal.levels import Levels
 from looped.shared_signal.levels import levels as smallest_risks
-from looped_ui.backend import turn
+from looped_ui.backend import LONG, turn
 from looped_ui.kept import kept
 
 Matrices = tuple[Tensor | None, Tensor | None]
@@ -49,7 +49,7 @@ def levels(settings: SignalSettings | GPT2Settings, identity: str = "", _matrice
 def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices: Matrices) -> signal.Sweep:
     """The smallest risks against one setting."""
     del identity
-    with turn():
+    with turn(LONG):
         return signal.sweep(settings, over, *_matrices)
 
 
@@ -57,7 +57,7 @@ def sweep(settings: SignalSettings, over: signal.Over, identity: str, _matrices:
 def flow(settings: SignalSettings, identity: str, _matrices: Matrices) -> Flow:
     """Gradient flow of GD-β from β = 0 and Γ = 0."""
     del identity
-    with st.spinner("Following the flow …"), turn():
+    with st.spinner("Following the flow …"), turn(LONG):
         task = settings.task(*_matrices)
         start = torch.zeros(task.features, task.features, dtype=torch.float64)
         return gradient_flow(task, start[0], start, FLOW_UNTIL / max(flow_rate(task), 1e-12), points=61)

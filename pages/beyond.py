@@ -19,7 +19,7 @@ from looped.experiments.beyond.words import notice, numbers, trained_words, verd
 from looped.fields import SettingsError
 from looped_ui import backend
 from looped_ui.frame import Page
-from looped_ui.live import figure, live_row
+from looped_ui.live import figure, let_others_draw, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
@@ -94,6 +94,7 @@ def draw(settings: BeyondSettings) -> None:
             live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
     if page.embedded:
         return
+    let_others_draw()
     if not controls.to_guess:
         with numbers_strip():
             for number in numbers(found):

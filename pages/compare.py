@@ -216,7 +216,7 @@ def first_picture(settings: Settings, table: tables.Table | None, *, waits: bool
                 box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
                 box(typeset(words.prediction(summary)))
             if not (page.embedded and told):  # a frame has no room for both
-                st.caption(typeset(words.what_runs(done.settings, summary)))
+                st.caption(typeset(words.what_runs(done.ran, summary)))
     return done
 
 

@@ -18,7 +18,7 @@ from looped_ui.frame import Page
 from looped_ui.guess import drawn as drawn_curve
 from looped_ui.guess import guess, hide, reveal, shown, sliders
 from looped_ui.lesson import answered, guessed
-from looped_ui.live import figure, live_row
+from looped_ui.live import figure, let_others_draw, live_row
 from looped_ui.parts import duration, made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
@@ -260,6 +260,7 @@ def draw(settings: ContextSettings) -> None:
         first_screen(settings, result)
     if page.embedded or (st.query_params.get("predict") == "1" and not shown(page.experiment.name)):
         return
+    let_others_draw()
     if shown(page.experiment.name) or not controls.to_guess:
         numbers(result, shown(page.experiment.name))
         for note in words.notes(result):

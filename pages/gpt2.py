@@ -16,7 +16,7 @@ from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
-from looped_ui.live import figure
+from looped_ui.live import figure, let_others_draw
 from looped_ui.parts import bullets, data_table, duration, numbers_strip, plain, show_number
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
@@ -100,7 +100,7 @@ def train_here(settings: GPT2Settings) -> None:
 
 def picture(curves: list[Curve], settings: GPT2Settings, ends: bool = True) -> Picture:
     """The curves with the levels of their task, and where they end in its text unless that is to be guessed."""
-    return curves_chart(curves, settings, risks.levels(settings), ends)
+    return curves_chart(curves, settings, risks.levels(settings.of_task), ends)
 
 
 def choose(groups: Mapping[str, words.Group]) -> None:
@@ -145,6 +145,7 @@ def draw(settings: GPT2Settings) -> None:
         kept(nearest, settings)
     if page.embedded:
         return
+    let_others_draw()
     named_groups = {words.label(group.settings): group for group in found}
     st.session_state["stored"] = words.label(nearest.settings)
     st.selectbox("Stored training", named_groups, key="stored", label_visibility="collapsed", on_change=choose,

@@ -21,7 +21,7 @@ from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
-from looped_ui.live import figure, live_row
+from looped_ui.live import figure, let_others_draw, live_row
 from looped_ui.parts import made_by, numbers_strip, show_number
 from looped_ui.refused import log_refused
 from looped_ui.risks import Matrices
@@ -250,6 +250,7 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
         first_screen(settings, matrices, identity, best)
     if page.embedded:
         return
+    let_others_draw()
     if not controls.to_guess:
         numbers(task, best)
         for note in notes(task):

@@ -18,7 +18,7 @@ from looped.fields import SettingsError
 from looped.training.trainer import Progress
 from looped_ui import jobs
 from looped_ui.frame import Page
-from looped_ui.live import figure
+from looped_ui.live import figure, let_others_draw
 from looped_ui.parts import duration, made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.refused import log_refused
 from looped_ui.share import held_back, share
@@ -291,6 +291,7 @@ def draw(settings: TrainSettings) -> None:
         jobs.watch(JOB, main_picture, every=CHARTS_EVERY, quiet=True)
     if page.embedded:
         return
+    let_others_draw()
     if not controls.to_guess:
         jobs.watch(JOB, evaluated, every=CHARTS_EVERY, quiet=True)
     run: TrainResult = kept if job is None else job.snapshot

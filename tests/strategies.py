@@ -44,7 +44,7 @@ def runnable_settings(max_loops: int = 300, max_examples: int = 60, max_features
         seed=st.integers(0, 2**31 - 1),
         dtype=st.sampled_from(["float64", "float32"]),
         layout=st.sampled_from(["compact", "slots"]),
-        form=st.sampled_from(["state", "token"]),
+        form=st.sampled_from(["state", "token", "auto"]),
         step_size=st.sampled_from(["auto", "optimal"]),
         shared_step=st.booleans(),
         noise=st.sampled_from([0.0, 0.3]),

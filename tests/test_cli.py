@@ -281,7 +281,7 @@ STEPS = "auto, optimal, or a number above 0 and at most 1e+06"
         ("--noise -0.1", ["--noise", "noise = -0.1", "a number from 0 to 10"]),
         ("--dtype float16", ["--dtype", "float16", "float64 or float32"]),
         ("--layout wide", ["--layout", "wide", "compact or slots"]),
-        ("--form both", ["--form", "both", "state or token"]),
+        ("--form both", ["--form", "both", "state, token or auto"]),
         ("--spectrum flat", ["--spectrum", "flat", "geometric, linear, two-level or outlier"]),
         ("--algorithm adam", ["--algorithm", "adam", "choose gd, ridge", " or softmax."]),
         ("--ridge 0.5", ["--ridge = 0.5", "--algorithm ridge", "this is gd", "leave it out"]),

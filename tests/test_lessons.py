@@ -10,6 +10,7 @@ from looped import Settings, compare, prompts
 from looped.algorithms import ALGORITHMS
 from looped.algorithms.gd import GradientDescent
 from looped.attention import LinearAttention
+from looped.experiments.compare.cost import run_form
 from looped.experiments.compare.lessons import COMPARE, OPENING
 from looped.lesson import by_key
 from looped.tables import diabetes
@@ -58,11 +59,12 @@ def test_there_are_eight_lessons_with_different_names_one_of_them_of_the_default
 
 
 @pytest.mark.parametrize(
-    "lesson", [lesson for lesson in COMPARE if lesson.settings.get("form") == "token"], ids=lambda lesson: lesson.key
+    "lesson", [lesson for lesson in COMPARE if lesson.settings.get("form") == "auto"], ids=lambda lesson: lesson.key
 )
 def test_a_lesson_in_the_token_form_says_the_same_of_the_state_form(lesson):
     token, state = (compare(Settings(**lesson.settings, prompts=4).replace(form=form)) for form in ("token", "state"))
     assert "form" in lesson.free
+    assert run_form(Settings(**lesson.settings)).form == "token"
     assert state.relative_gap < 20 * np.finfo(token.settings.dtype).eps * len(token.looped)
     apart = np.abs(token.looped - state.looped).max() / token.largest_iterate
     assert apart < 20 * np.finfo(token.settings.dtype).eps * len(token.looped)

@@ -149,6 +149,12 @@ def let_draw() -> None:
     """
     if st.session_state.get("live") and busy.count() <= 1:
         time.sleep(MOMENT)
+    let_others_draw()
+
+
+def let_others_draw() -> None:
+    """Once the main picture of a page stands, those of other visitors come before its rest; a move ends the wait."""
+    busy.rest(lambda: st.session_state.get("live"))  # Streamlit looks there whether the page is to be run again
 
 
 def _said(key: str, what: str) -> Mapping[str, Any]:

@@ -24,6 +24,8 @@ FOLDS = 5
 """Folds of the prediction of held-out rows of a table; each is a run of its own."""
 TOKEN_CAP = 2e9
 """Largest B·n·d·T for the token form, about a second."""
+TOKEN_SECONDS = 0.02
+"""The most that the token form may cost more than the state form, CPU seconds, where `auto` chooses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def sizes(settings: Settings, table: Table | None = None) -> Sizes:
     n = settings.examples if table is None else table.rows
     d = settings.features if table is None else len(table.columns)
     algorithm = ALGORITHMS[settings.algorithm]
-    return Sizes(
+    run = Sizes(
         B=settings.prompts if synthetic else 1,
         n=n,
         d=d,
@@ -128,6 +130,16 @@ def sizes(settings: Settings, table: Table | None = None) -> Sizes:
         synthetic=synthetic,
         algorithm=algorithm,
     )
+    token = replace(run, token_form=True)
+    cheap = settings.form == "auto" and token.allowed and token.seconds - run.seconds <= TOKEN_SECONDS
+    return token if cheap else run
+
+
+def run_form(settings: Settings, table: Table | None = None) -> Settings:
+    """The settings with the form that is run, where they leave it to the cost, which is that of all their prompts."""
+    if settings.form != "auto":
+        return settings
+    return settings.replace(form="token" if sizes(settings, table).token_form else "state")
 
 
 def estimate(settings: Settings, table: Table | None = None) -> Cost:

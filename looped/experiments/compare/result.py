@@ -31,7 +31,7 @@ class Comparison:
     """The iterates of both methods, the gap between them, and what the theory said beforehand. Arrays are NumPy."""
 
     settings: Settings
-    """The settings as given; the sizes that were run are those of the field `prompts`."""
+    """The settings as given, with the form that was run; the sizes that were run are those of the field `prompts`."""
     table: tables.Table | None
     """The real data, if any."""
     prompts: prompts.Prompts
@@ -227,6 +227,7 @@ def compare(settings: Settings, table: tables.Table | None = None, first: int | 
         raise SettingsError("data", f"data = {settings.data} draws its own prompts: choose csv to run a table.")
     else:
         settings = settings.replace(target=table.target, feature_columns=table.columns)
+    settings = cost.run_form(settings, table)
     asked = settings if first is None else settings.replace(prompts=min(first, settings.prompts))
     cost.check(asked, table)
     batch = prompts.draw(settings, first) if table is None else prompts.from_table(table, settings)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, astuple, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,9 +101,10 @@ def named(settings: GPT2Settings, beside: GPT2Settings) -> str:
     return ", ".join(words)
 
 
-def stored() -> list[Curve]:
+@cache
+def stored() -> tuple[Curve, ...]:
     """The curves that come with the package, by file name; each is the curve.json of the command it names."""
-    return [Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("gpt2-*.json"))]
+    return tuple(Curve.from_json(path.read_text(encoding="utf-8")) for path in sorted(STORED.glob("gpt2-*.json")))
 
 
 def keep(trainer: GPT2Trainer, folder: Path) -> Curve:

@@ -79,23 +79,29 @@ class GPT2Settings(CheckedSettings):
     @property
     def weights(self) -> int:
         """Number of trained weights, read-in, positions and read-out included."""
-        block = 4 * self.width**2 + 6 * self.width  # attention and its layer norm
-        if self.mlp:
-            block += 8 * self.width**2 + 7 * self.width
-        return self.layers * block + (self.features + self.examples + 6) * self.width + 1
+        return self._weights(self.width, self.layers, self.mlp)
+
+    def _weights(self, width: int, layers: int, mlp: bool = False) -> int:
+        block = 4 * width**2 + 6 * width  # attention and its layer norm
+        if mlp:
+            block += 8 * width**2 + 7 * width
+        return layers * block + (self.features + self.examples + 6) * width + 1
 
     def as_many_weights(self) -> dict[str, Self]:
         """Without MLP, wider or deeper, each at the size whose number of weights comes nearest to that of this model.
 
         Wider: as many layers, a width that the heads divide. Deeper: as wide, with more layers.
         """
-        bare = self.replace(mlp=False)
-        widths = range(self.heads * math.ceil(4 / self.heads), 513, self.heads)
-        sizes = {
-            "wider": [bare.replace(width=width) for width in widths],
-            "deeper": [bare.replace(layers=layers) for layers in range(1, 13)],
-        }
-        return {name: min(some, key=lambda one: abs(one.weights - self.weights)) for name, some in sizes.items()}
+        own, widths = self.weights, range(self.heads * math.ceil(4 / self.heads), 513, self.heads)
+        width = min(widths, key=lambda width: abs(self._weights(width, self.layers) - own))
+        layers = min(range(1, 13), key=lambda layers: abs(self._weights(self.width, layers) - own))
+        return {"wider": self.replace(mlp=False, width=width), "deeper": self.replace(mlp=False, layers=layers)}
+
+    @property
+    def of_task(self) -> Self:
+        """The same task and seed with the default model and training: where these are equal, all risks are equal."""
+        task = {name: getattr(self, name) for name in ("features", "examples", "signal", "noise", "seed")}
+        return type(self)(**task)
 
     def variant(self, name: Variant) -> Self:
         """The settings of one of the models that are compared at these settings."""

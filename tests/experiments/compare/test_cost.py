@@ -1,11 +1,14 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from hypothesis import given
 
-from looped import Settings, SettingsError
+from looped import Settings, SettingsError, compare
 from looped.experiments.compare import cost
 from looped.settings import FIELDS
+from tests.strategies import runnable_settings
 
 LARGEST = {name: int(FIELDS[name].high) for name in ("loops", "examples", "features")}
 
@@ -39,6 +42,29 @@ def test_a_run_beyond_the_limits_is_refused_with_the_most_that_fits():
 def test_a_token_form_that_is_too_long_points_to_the_state_form():
     with pytest.raises(SettingsError, match=r"form = token .* choose the state form"):
         cost.check(Settings(**LARGEST, form="token"))
+
+
+@given(runnable_settings())
+def test_the_form_that_is_chosen_by_cost_is_the_token_form_up_to_20_ms_more(settings):
+    token, state = (cost.estimate(settings.replace(form=form)).seconds for form in ("token", "state"))
+    chosen = cost.run_form(settings.replace(form="auto"))
+    assert chosen == settings.replace(form="token" if token - state <= 0.02 else "state")
+    assert cost.estimate(settings.replace(form="auto")).seconds == cost.estimate(chosen).seconds
+
+
+@pytest.mark.parametrize(("loops", "form"), [(50, "token"), (5000, "state")])
+def test_a_form_that_is_chosen_by_cost_gives_the_bytes_of_that_form_for_the_first_prompts_too(loops, form):
+    settings = Settings(loops=loops, prompts=64)
+    chosen, named = (compare(settings.replace(form=name), first=2) for name in ("auto", form))
+    assert chosen.settings == named.settings
+    assert chosen.settings.form == form
+    np.testing.assert_array_equal(chosen.looped, named.looped)
+
+
+def test_where_the_token_form_is_too_long_the_cost_chooses_the_state_form():
+    largest = Settings(**LARGEST, form="auto", prompts=cost.most_prompts(Settings(**LARGEST)))
+    cost.check(largest)
+    assert cost.run_form(largest).form == "state"
 
 
 def test_costs_grow_with_every_size():

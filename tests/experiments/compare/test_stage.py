@@ -135,13 +135,16 @@ def test_the_picture_opens_before_the_first_loop_where_the_scores_are_large():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({}, "read once, into a matrix (state form)"), ({"form": "token"}, "every loop reads all examples (token form)"),
+     ({"form": "auto"}, "every loop reads all examples (token form)"),
+     ({"form": "auto", "loops": 9000, "examples": 100}, "(state form)"),
      ({"algorithm": "newton"}, "every loop reads all examples (token form)"),
      ({"examples": 5}, "read once"), ({"examples": 5, "algorithm": "heavy-ball"}, "as few examples as stand for all"),
      ({"examples": 5, "algorithm": "ridge"}, "as few examples as stand for all")],
 )  # fmt: skip
 def test_a_caption_says_how_often_the_examples_are_read(changes, said):
     settings = Settings(prompts=2, **changes)
-    assert said in words.form(settings, summarise(compare(settings)))
+    result = compare(settings)
+    assert said in words.form(result.settings, summarise(result))
 
 
 def test_a_number_of_a_diverging_run_fits_its_cell():

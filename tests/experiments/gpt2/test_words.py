@@ -67,6 +67,12 @@ def test_the_rivals_have_as_many_weights_as_their_shape_allows():
     assert settings.replace(width=30, heads=3).as_many_weights()["wider"].width % 3 == 0
 
 
+def test_the_smallest_risks_do_not_depend_on_model_and_training():
+    settings = GPT2Settings(features=3, examples=4, signal=2.0, noise=0.5, seed=7)
+    other = settings.replace(layers=3, heads=4, width=16, steps=10, batch=8, learning_rate=1e-3, decay=False)
+    assert other.of_task == settings == settings.of_task
+
+
 def test_the_headline_gives_every_model_its_spread_and_its_weights():
     group = next(group for group in words.groups(stored()) if group.settings == GPT2Settings())
     said = words.headline(group)

@@ -1,0 +1,145 @@
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from looped_ui import backend, busy
+
+SOON, PATIENCE = 0.3, 30.0
+"""Seconds in which what is held up must not happen, and in which all else must."""
+
+
+class Page:
+    """A page that is run in a thread of its own, its rest as soon as it may, and that ends when it is told to."""
+
+    def __init__(self, drawn=True, look=lambda: None):
+        self.drawn, self.rests, self.end, self.look = threading.Event(), threading.Event(), threading.Event(), look
+        self.raised = None
+        if drawn:
+            self.drawn.set()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        """Draw the main picture, then the rest."""
+        try:
+            with busy.running():
+                self.compute()
+                busy.rest(self.look)
+                self.rests.set()
+                assert self.end.wait(PATIENCE)
+        except InterruptedError as error:
+            self.raised = error
+
+    def compute(self):
+        """Compute the main picture, until it is said to be drawn."""
+        assert self.drawn.wait(PATIENCE)
+
+    def close(self):
+        """Draw all, and end."""
+        self.drawn.set()
+        self.end.set()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+
+
+class LongPage(Page):
+    """A page whose main picture takes a long computation."""
+
+    def compute(self):
+        """The same, aside."""
+        with busy.aside():
+            super().compute()
+
+
+@pytest.fixture
+def visits(monkeypatch):
+    """Makes pages, and ends them all."""
+    monkeypatch.setattr(busy, "LONGEST", PATIENCE)
+    with ExitStack() as pages:
+
+        def visit(kind=Page, **more):
+            page = kind(**more)
+            pages.callback(page.close)
+            return page
+
+        yield visit
+    assert busy.count() == 0
+
+
+def until(count):
+    """Wait until so many pages are run."""
+    waits = threading.Event()
+    for _ in range(int(PATIENCE / 0.01)):
+        if busy.count() == count:
+            return
+        waits.wait(0.01)
+    raise AssertionError(busy.count())
+
+
+def test_the_rest_of_a_page_waits_for_the_main_pictures_of_others(visits):
+    first = visits(drawn=False)
+    until(1)
+    other = visits()
+    assert not other.rests.wait(SOON)
+    first.drawn.set()
+    assert other.rests.wait(PATIENCE)
+    assert first.rests.wait(PATIENCE)
+
+
+def test_no_more_rests_are_drawn_at_a_time_than_there_are_cores(visits):
+    pages = []
+    for _ in range(busy.RESTS):
+        pages.append(visits())
+        assert pages[-1].rests.wait(PATIENCE)
+    late = visits()
+    assert not late.rests.wait(SOON)
+    pages[0].end.set()
+    assert late.rests.wait(PATIENCE)
+
+
+def test_nobody_waits_for_a_page_that_computes_something_long(visits):
+    visits(LongPage, drawn=False)
+    until(1)
+    assert visits().rests.wait(PATIENCE)
+
+
+def test_a_rest_waits_no_longer_than_it_may(visits, monkeypatch):
+    monkeypatch.setattr(busy, "LONGEST", 0.0)
+    visits(drawn=False)
+    until(1)
+    assert visits().rests.wait(PATIENCE)
+
+
+def test_a_move_ends_the_wait_and_leaves_nothing_behind(visits):
+    def moved():
+        raise InterruptedError
+
+    visits(drawn=False)
+    until(1)
+    page = visits(look=moved)
+    page.thread.join(PATIENCE)
+    assert page.raised
+    until(1)
+
+
+def test_a_page_that_is_run_without_the_app_waits_for_nobody(visits):
+    visits(drawn=False)
+    until(1)
+    busy.rest(lambda: None)
+    assert busy.count() == 1
+
+
+def test_no_short_computation_waits_for_long_ones(monkeypatch):
+    monkeypatch.setattr(backend, "get_script_run_ctx", lambda **_: object())
+    done = threading.Event()
+
+    def short():
+        with backend.turn():
+            done.set()
+
+    with ExitStack() as long:
+        for _ in range(2):
+            long.enter_context(backend.turn(backend.LONG))
+        threading.Thread(target=short, daemon=True).start()
+        assert done.wait(PATIENCE)
