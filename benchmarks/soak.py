@@ -3,9 +3,10 @@
 `python benchmarks/soak.py [--reruns 20000] [--sessions 200] [--at-once 8]`. Each session opens a page, moves its
 sliders, and goes, every fourth by a connection that breaks off; on the page that trains every second one begins a
 training. A line for every five per cent says how much memory, how many threads and how many open files the server has;
-memory is the mean since the line before, since it rises and falls by a fifth while runs come and go.
-It is to be flat within 10 % after the first 2,000 runs, threads and files are to be back at the start when all have
-gone. The exit status is 1 where that does not hold, or where a page showed an error. It takes 45 minutes of one core;
+memory is the mean since the line before, since it rises and falls by half while runs come and go.
+After the first 2,000 runs each mean is to stay within 10 % of their middle, and the last quarter of them to be no more
+than 10 % above the first; threads and files are to be back at the start when all have gone. The exit status is 1 where
+that does not hold, or where a page showed an error. It takes 45 minutes of one core;
 Ctrl-C ends it and gives the verdict on what was run.
 """
 
@@ -24,8 +25,8 @@ from load import PAGES, usage
 from start import ROOT, Server, serving
 from visitor import Visitor
 
-GROWTH = 0.1
-"""Most that memory may grow after the first tenth of the runs."""
+FLAT = 0.1
+"""Share by which memory may differ from the mean once it has settled, and grow from the first quarter to the last."""
 SPARE = 4
 """Threads and files that may remain beyond those of the start: those of pools that the server keeps."""
 SETTLED = 2000
@@ -107,17 +108,20 @@ async def soak(server: Server, reruns: int, sessions: int, at_once: int, rest: f
     await asyncio.gather(*(run.visit() for _ in range(at_once)))
     await leave(server, rest)
     after = usage([server.pid])
-    settled = [memory for done, memory in run.memory.items() if done >= min(SETTLED, reruns // 2)]
-    grown = max(settled) / settled[0] - 1 if settled else float("nan")
+    settled = [memory for done, memory in run.memory.items() if done > min(SETTLED, reruns // 2)] or [float("nan")]
+    quarter = max(1, len(settled) // 4)
+    grown = fmean(settled[-quarter:]) / fmean(settled[:quarter]) - 1
+    off = max(abs(memory / fmean(settled) - 1) for memory in settled)
     print(
         f"after: {after.memory:.0f} MiB, {after.threads} threads, {after.files} files; {run.done:,} reruns of "
-        f"{run.came} sessions in {time.monotonic() - began:.0f} s, memory {grown:+.1%} since "
-        f"{min(SETTLED, reruns // 2):,}, {len(run.wrong)} errors"
+        f"{run.came} sessions in {time.monotonic() - began:.0f} s, memory after the first "
+        f"{min(SETTLED, reruns // 2):,} within {off:.1%} of {fmean(settled):.0f} MiB, its last quarter {grown:+.1%} "
+        f"beside the first, {len(run.wrong)} errors"
     )
     for text in sorted(set(run.wrong))[:5]:
         print(f"  {text}")
     kept = after.threads - before.threads <= SPARE and after.files - before.files <= SPARE
-    return grown <= GROWTH and kept and not run.wrong
+    return off <= FLAT and grown <= FLAT and kept and not run.wrong
 
 
 def main() -> None:
