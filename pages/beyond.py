@@ -59,8 +59,6 @@ def find(settings: BeyondSettings) -> Found:
 
 def draw(settings: BeyondSettings) -> None:
     """Draw everything to the right of the controls."""
-    if held_back(controls, settings, page.top_line):
-        return
     try:
         check(settings)
     except SettingsError as error:
@@ -92,7 +90,7 @@ def draw(settings: BeyondSettings) -> None:
             row = {"main": (over, main), "tokens": ("The tokens, step by step", tokens)}
         with place:
             live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
-    if page.embedded:
+    if page.embedded or held_back(controls, settings, page.top_line):
         return
     let_others_draw()
     if not controls.to_guess:

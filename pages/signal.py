@@ -239,8 +239,6 @@ def bound_section() -> None:
 
 def draw(settings: SignalSettings, matrices: Matrices) -> None:
     """Draw everything to the right of the controls."""
-    if held_back(controls, settings, page.top_line):
-        return
     task = settings.task(*matrices)
     identity = risks.digest(*matrices)
     controls.to_guess &= not identity  # no lesson is about the visitor's own matrices
@@ -248,7 +246,7 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
     best = trained.levels if trained is not None else risks.levels(settings.of_task, identity, matrices)
     with page.picture:
         first_screen(settings, matrices, identity, best)
-    if page.embedded:
+    if page.embedded or held_back(controls, settings, page.top_line):
         return
     let_others_draw()
     if not controls.to_guess:

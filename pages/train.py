@@ -282,14 +282,12 @@ def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
 def draw(settings: TrainSettings) -> None:
     """Draw everything below the lesson."""
     controls.show_measured(settings.measured())
-    if held_back(controls, settings, page.top_line):
-        return
     kept, provenance = stored(settings)
     job = None if controls.to_guess else jobs.current(JOB)
     with page.picture:
         asked = begin_row(settings, job)
         jobs.watch(JOB, main_picture, every=CHARTS_EVERY, quiet=True)
-    if page.embedded:
+    if page.embedded or held_back(controls, settings, page.top_line):
         return
     let_others_draw()
     if not controls.to_guess:

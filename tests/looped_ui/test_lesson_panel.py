@@ -1,5 +1,7 @@
 """The lesson of every page, in the page itself: its text stands only where it is true, its answer after a guess."""
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -37,7 +39,9 @@ OUTSIDE = {
 ALL = [
     pytest.param(page, lesson, id=f"{page}-{lesson.key}") for page, (lessons, _) in PAGES.items() for lesson in lessons
 ]
-BEFORE = ("The measured need is not shown yet.", "The loss around its minimum.")
+BEFORE = re.compile(
+    r"(not shown yet|No estimate is shown yet|The loss around its minimum|No example changes by more than \S+)\.$"
+)
 """How the texts of pictures end that can be seen before the guess."""
 FEW = thorough_but(lambda page, lesson: lesson is PAGES[page][0][1], ALL)
 """The same; a plain run has the second lesson of every page."""
@@ -251,7 +255,7 @@ def test_a_lesson_that_is_open_no_longer_leaves_the_address(page):
 @pytest.mark.parametrize(("page", "lesson"), [case for case in FEW if case.values[0] != "compare"])
 def test_a_class_link_can_ask_for_a_guess_before_it_shows_the_outcome(page, lesson):
     def outcome(at):
-        return len([text for text in alts(at) if not text.endswith(BEFORE)]) + len(at.metric)
+        return len([text for text in alts(at) if not BEFORE.search(text)]) + len(at.metric)
 
     at = open_page(page, lesson=lesson.key, hide="lesson", predict="1")
     assert outcome(at) == 0
@@ -261,7 +265,7 @@ def test_a_class_link_can_ask_for_a_guess_before_it_shows_the_outcome(page, less
     assert not any("Choose an answer" in info.value for info in at.info)
     assert at.query_params["predict"] == "1"
     at = open_page(page, lesson=lesson.key, hide="lesson")
-    assert page == "context" or outcome(at) > 0
+    assert (outcome(at) > 0) == (page == "gpt2")  # the others ask first without the link's word as well
     assert outcome(open_page(page, lesson=lesson.key, predict="1", **OUTSIDE[page])) > 0  # nothing to guess at
 
 
