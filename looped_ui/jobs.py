@@ -57,7 +57,14 @@ def forget(name: str) -> None:
         job.stop()
 
 
-def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train", asks: bool = False) -> None:
+def buttons(
+    name: str,
+    make: Callable[[], Work[Any]],
+    *,
+    label: str = "Train",
+    asks: bool = False,
+    began: Callable[[], object] = lambda: None,
+) -> None:
     """Train, Stop or Resume, and Reset for the job of that name.
 
     Args:
@@ -65,7 +72,8 @@ def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train", a
         make: the work as the page's settings ask for it, called when it is to begin. The sentence of a ValueError it
             raises is shown, and nothing begins.
         label: Text of the button that begins.
-        asks: whether the question of a lesson waits for an answer, which the result would give: nothing begins then.
+        asks: whether the link wants the question of a lesson answered first: nothing begins before that.
+        began: called when the work begins or goes on.
     """
     job = current(name)
     first = "Answer the question of the lesson first." if asks else None
@@ -75,15 +83,15 @@ def buttons(name: str, make: Callable[[], Work[Any]], *, label: str = "Train", a
         else:
             if job is not None and job.state == "paused":
                 st.button(
-                    "Resume", type="primary", key=f"{name}_resume", on_click=_go_on, args=(name, job), disabled=asks,
-                    help=first,
+                    "Resume", type="primary", key=f"{name}_resume", on_click=_go_on, args=(name, job, began),
+                    disabled=asks, help=first,
                 )  # fmt: skip
             st.button(
                 label,
                 type="primary" if job is None else "secondary",
                 key=f"{name}_begin",
                 on_click=_try_to_begin,
-                args=(name, make),
+                args=(name, make, began),
                 disabled=asks,
                 help=first,
             )
@@ -122,13 +130,15 @@ def watch(name: str, draw: Callable[[Job[Any] | None], None], *, every: float = 
     look()
 
 
-def _try_to_begin(name: str, make: Callable[[], Work[Any]]) -> None:
+def _try_to_begin(name: str, make: Callable[[], Work[Any]], began: Callable[[], object]) -> None:
     try:
         begin(name, make())
+        began()
     except ValueError as error:
         st.session_state[f"job_{name}_refusal"] = str(error)
 
 
-def _go_on(name: str, job: Job[Any]) -> None:
+def _go_on(name: str, job: Job[Any], began: Callable[[], object] = lambda: None) -> None:
     _ends_with_tab()[name] = job
     job.start()
+    began()

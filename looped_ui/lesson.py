@@ -33,6 +33,7 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
         asked = named.get(controls.asked or "")
         opened = asked or fitting(lessons, now)
         state[key], state[guess] = None if opened is None else opened.key, None
+        state.pop(f"{controls.page}_looked", None)
         state[f"{key}_found"] = asked is None
     lesson = named.get(state[key])
     changed = lesson.changed(now) if lesson else []
@@ -74,7 +75,8 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
             said = f"{lesson.still(now)} {ASKS} {lesson.question}".strip()
         with st.container(key="lesson_text"):
             st.markdown(typeset(said), help=meanings(controls.page, said, above))
-    controls.to_guess = holds and state.get(guess) is None
+    looked = lesson is not None and state.get(f"{controls.page}_looked") == lesson.key
+    controls.to_guess = holds and state.get(guess) is None and not looked
     _keep_in_link(controls, lesson)
 
 
@@ -89,6 +91,11 @@ def guessed(controls: Controls[Any]) -> bool:
 def answered(page: str) -> bool:
     """Whether an answer to the question of the lesson on the page was chosen."""
     return st.session_state.get(f"{page}_guess") is not None
+
+
+def look(page: str) -> None:
+    """Show what the open lesson asks for without an answer: the visitor has begun to try it."""
+    st.session_state[f"{page}_looked"] = lesson_now(page)
 
 
 def lesson_now(page: str) -> str:
@@ -147,6 +154,7 @@ def _open(controls: Controls[Any], lesson: str, anew: bool = True) -> None:
     st.session_state[f"{controls.page}.lesson_undo"] = before
     if anew:
         st.session_state[f"{controls.page}_guess"] = None
+        st.session_state.pop(f"{controls.page}_looked", None)
     controls.set_lesson(lesson)
 
 

@@ -1,6 +1,7 @@
 """Page 5: the same in a real GPT-2, with and without its MLP sub-layers."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
+from looped_ui.lesson import guessed, look
 from looped_ui.live import figure, let_others_draw
 from looped_ui.parts import bullets, data_table, duration, numbers_strip, plain, show_number
 from looped_ui.share import held_back, share
@@ -77,7 +79,7 @@ def train_here(settings: GPT2Settings) -> None:
         check(settings, VARIANTS)
         return GPT2Training(settings, VARIANTS)
 
-    jobs.buttons(JOB, begin, asks=controls.to_guess)
+    jobs.buttons(JOB, begin, asks=not guessed(controls), began=partial(look, controls.page))
     st.caption(
         f"With MLP, without, and without at about as many weights ({named(settings.variant('wider'), settings)}), in "
         f"turn on the same prompts: about {duration(estimate(settings, VARIANTS).seconds)} on one core."

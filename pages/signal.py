@@ -1,6 +1,7 @@
 """Page 4: what the MLP adds where tasks share a signal. LSA, LTB and one step of gradient descent."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -21,6 +22,7 @@ from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
+from looped_ui.lesson import guessed, look
 from looped_ui.live import figure, let_others_draw, live_row
 from looped_ui.parts import made_by, numbers_strip, show_number
 from looped_ui.refused import log_refused
@@ -156,7 +158,12 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
     with words:
         page.outcome(figures.outcome(best, settings.task(*matrices)))
     with buttons:
-        jobs.buttons(JOB, lambda: SignalTraining(settings, *matrices), asks=controls.to_guess)
+        jobs.buttons(
+            JOB,
+            lambda: SignalTraining(settings, *matrices),
+            asks=not guessed(controls),
+            began=partial(look, controls.page),
+        )
     if job is not None and job.failure:
         st.error(job.failure)
 

@@ -1,5 +1,6 @@
 """Page 3: train a looped transformer, and see what it found."""
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -18,6 +19,7 @@ from looped.fields import SettingsError
 from looped.training.trainer import Progress
 from looped_ui import jobs
 from looped_ui.frame import Page
+from looped_ui.lesson import guessed, look
 from looped_ui.live import figure, let_others_draw
 from looped_ui.parts import duration, made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.refused import log_refused
@@ -256,7 +258,7 @@ def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
     """Draw the buttons with the progress, and say whose numbers are on screen; give the settings of that run."""
     kept, time = stored(settings)[0].settings, duration(estimate(settings).seconds)
     with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.buttons(JOB, lambda: TrainWork(settings), asks=controls.to_guess)
+        jobs.buttons(JOB, lambda: TrainWork(settings), asks=not guessed(controls), began=partial(look, controls.page))
         if controls.to_guess:  # what was trained before is not on screen
             job = None
         asked = kept if job is None else asked_of(job)

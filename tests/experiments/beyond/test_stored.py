@@ -88,8 +88,9 @@ def test_a_lesson_is_first_painted_from_what_is_stored(lesson, monkeypatch):
     backend.beyond.clear()
     at = open_page("beyond", lesson=lesson)
     kept = stored.answer(BeyondSettings(**LESSONS[lesson].settings))
-    assert alt(at, "main") == charts.main_chart(kept).alt
+    assert alt(at, "main") == charts.before(kept).alt
     assert f"made by `{stored.COMMAND}`" in texts(answer(at), "caption")
+    assert alt(at, "main") == charts.main_chart(kept).alt
 
 
 def test_other_settings_than_a_lessons_are_found_now_and_not_said_to_be_stored():

@@ -61,8 +61,6 @@ def test_what_answers_the_question_comes_after_the_guess():
     assert metrics(at) == {}
     assert not re.search(r"2\.727|4\.557|1\.83", texts(at))
     assert "What to notice" not in [panel.label for panel in at.expander]
-    assert [button.disabled for button in at.button if button.label == "Train"] == [True]
-    assert [button.disabled for button in answer(at).button if button.label == "Train"] == [False]
 
 
 def test_settings_without_a_stored_run_show_their_levels_alone():

@@ -57,7 +57,6 @@ def test_what_answers_the_question_comes_after_the_guess(lesson):
     assert P["type"] == Q["type"] == "heatmap"
     assert [note["text"] for note in figure["layout"]["annotations"]] == ["P, before training", "Q, before training"]
     assert figure["layout"]["yaxis"]["range"] == [-4.2, 2.2]
-    assert [button.disabled for button in app.button if button.label == "Train"] == [True]
     assert len(alts(app)) == 1
     assert metrics(app) == {}
     assert not any("What it became" in text.value for text in app.markdown)
@@ -73,6 +72,18 @@ def test_what_was_trained_is_out_of_sight_while_a_question_waits():
     assert alt(app, "loss").endswith("What they become is not shown yet.")
     assert not any("belong to another run" in box.value for box in app.info)
     assert alt(answer(app), "loss").startswith("Loss of ")
+
+
+def test_who_trains_sees_what_comes_out_without_an_answer_unless_the_link_wants_one():
+    app = open_page("train", lesson="one-loop")
+    press(app, "Train")
+    assert job_of(app).join(PATIENCE)
+    assert alt(run(app), "loss").startswith("Loss of ")
+    assert app.button_group(key="train_guess").value is None
+    assert alt(answer(app), "loss").startswith("Loss of ")
+    app = open_page("train", lesson="one-loop", predict="1")
+    assert [button.disabled for button in app.button if button.label == "Train"] == [True]
+    assert [button.disabled for button in answer(app).button if button.label == "Train"] == [False]
 
 
 def test_the_time_that_is_announced_has_training_and_evaluation():
