@@ -114,7 +114,7 @@ def choose(groups: Mapping[str, words.Group]) -> None:
 def kept(group: words.Group, asked: GPT2Settings) -> None:
     """Draw the stored trainings of a setting, over all of its seeds."""
     drawn = picture(group.curves, group.settings, ends=not controls.to_guess)
-    figure(drawn, "kept", heights=(270, 420), below=BELOW)
+    figure(drawn, "kept", heights=(250, 420), below=BELOW)
     page.outcome(f"{words.headline(group)} {page.words('Measured')}")
     other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
     seeds = ", ".join(map(str, group.seeds))
