@@ -350,7 +350,7 @@ def _caption(shown: Inside, place: int) -> str:
     which = f" ({', '.join(f'{value:.2f}' for value in shown.new_x)})" if len(shown.new_x) <= MOST_SAID else ""
     return (
         f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · new x{which}: predicted "
-        f"y = {shown.predictions[place]:.3g}, {right} {shown.new_y:.3g}"
+        f"y {shown.predictions[place]:.3g}, {right} {shown.new_y:.3g}"
     ).replace("-", "−")
 
 

@@ -235,7 +235,7 @@ def test_its_words_are_true_of_the_run(name):
     )
     assert (", true " in picture.motion.captions[0]) == (name != "table")
     assert ("new x (" in picture.motion.captions[0]) == (len(shown.new_x) <= 2)
-    assert f"predicted y = {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
+    assert f"predicted y {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
     assert f" {shown.new_y:.3g}".replace("-", "−") in picture.motion.captions[-1]
     (valley,) = (note["text"] for note in picture.spec["layout"]["annotations"] if "Loss" in note["text"])
     X = result.prompts.X[0].double().numpy()
