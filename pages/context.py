@@ -216,7 +216,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
         charts["kappa"] = CONDITION, condition
     handles = {f"guess_{place}": (str(place), STOPS) for place in range(len(at))}
     followed = controls.sliders if revealed else handles
-    heights, below = ASKING if controls.to_guess else (HEIGHTS, BELOW)
+    heights, below = (HEIGHTS, BELOW) if revealed or not controls.to_guess else ASKING
     live_row(charts, followed, heights=heights, below=below, drawn=None if revealed else drawn_curve())
     if revealed:
         assert result is not None

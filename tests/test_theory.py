@@ -67,7 +67,7 @@ def test_the_closed_form_of_one_mode_is_a_power():
         (
             1.0,
             "converges",
-            "Converges: η = 0.509 is below 2/λ₁ = 1.02; every loop leaves 0.8 of the error in the slowest",
+            "Converges: η = 0.509 is below 2/λ₁ = 1.02; every loop leaves 0.8 of the error in the mode that falls",
         ),
         (
             2.0,

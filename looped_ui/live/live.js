@@ -6,6 +6,7 @@
 const PACE = 350 // milliseconds a frame
 const CALM = 1000 // for readers who asked for less motion
 const AHEAD = 3 // places on each side of a slider whose pictures are asked for
+const LOWEST = 260 // pixels that a chart has in a narrow window
 const TYPE = 13 // pixels of the text of charts in type of the usual size
 const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
@@ -212,23 +213,26 @@ class Live {
   async draw() {
     if (this.drawing) return (this.again = true)
     this.drawing = true
-    do {
-      this.again = false
-      const { data, grown = [], moved = [] } = this.figure
-      const traces = data.map(trace => ({ ...trace }))
-      for (const trace of grown) for (const axis of "xy") traces[trace][axis] = data[trace][axis].slice(0, this.shown + 1)
-      for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.shown]
-      this.chart.style.height = `${this.height()}px`
-      const layout = { ...this.layout, template: this.template, uirevision: this.meaning, autosize: true, height: undefined }
-      for (const trace of traces) if (trace.texttemplate && trace.text) trace.text = this.fitting(trace)
-      // Below a low chart the legend would lie on the title of the axis.
-      if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
-      await window.Plotly.react(this.chart, traces, layout, JSON.parse(this.data.config))
-      this.pictures += 1
-      this.root.dataset.pictures = this.pictures
-    } while (this.again)
-    this.drawing = false
-    delete this.root.dataset.busy
+    try {
+      do {
+        this.again = false
+        const { data, grown = [], moved = [] } = this.figure
+        const traces = data.map(trace => ({ ...trace }))
+        for (const trace of grown) for (const axis of "xy") traces[trace][axis] = data[trace][axis].slice(0, this.shown + 1)
+        for (const { trace, attribute, values } of moved) traces[trace][attribute] = values[this.shown]
+        this.chart.style.height = `${this.height()}px`
+        const layout = { ...this.layout, template: this.template, uirevision: this.meaning, autosize: true, height: undefined }
+        for (const trace of traces) if (trace.texttemplate && trace.text) trace.text = this.fitting(trace)
+        // Below a low chart the legend would lie on the title of the axis.
+        if (this.data.heights && !this.figure.captions) layout.legend = { ...layout.legend, yref: "container", y: 0, yanchor: "bottom" }
+        await window.Plotly.react(this.chart, traces, layout, JSON.parse(this.data.config))
+        this.pictures += 1
+        this.root.dataset.pictures = this.pictures
+      } while (this.again)
+    } finally { // a picture that cannot be drawn does not keep the next one from it
+      this.drawing = false
+      delete this.root.dataset.busy
+    }
   }
 
   // The numbers of a matrix, all with as many digits as there is room for in its cells; none where there is no room.
@@ -254,7 +258,8 @@ class Live {
   height() {
     const { height } = this.layout
     if (!this.data.heights || height > this.figure.layout.height) return height // a stacked layout is not squeezed
-    const [least, most] = this.data.heights
+    const [low, most] = this.data.heights
+    const least = window.innerWidth < this.data.narrowest ? Math.max(low, LOWEST) : low // there a legend has many rows
     const top = this.root.getBoundingClientRect().top + (this.root.closest('[data-testid="stMain"]')?.scrollTop ?? 0)
     const below = (this.figure.captions ? this.bar.offsetHeight + 8 : 0) + this.data.below
     return Math.round(Math.max(least, Math.min(most, window.innerHeight - top - below)))

@@ -397,9 +397,9 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
         assert visit.query()["lesson"] == ["over-the-edge"]
         expect(page.get_by_text("The page says so before the run")).to_be_visible()
         visit.move("kappa")
-        expect(page.get_by_text("below −1")).to_contain_text("which mode grows first?")
+        expect(page.get_by_text("below −1")).to_contain_text("What do the other nine do?")
         expect(page.get_by_text("The page says so before the run")).to_have_count(0)
-        expect(page.get_by_role("radiogroup", name="which mode grows first")).to_have_count(0)
+        expect(page.get_by_role("radiogroup", name="What do the other nine do")).to_have_count(0)
         with visit.change():
             page.get_by_role("button", name="Differs in κ · restore").click()
         expect(page.get_by_text("The page says so before the run")).to_be_visible()
