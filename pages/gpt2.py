@@ -25,7 +25,7 @@ from looped_ui.work import Job
 
 JOB = "gpt2"
 VARIANTS: tuple[Variant, ...] = (True, False, "wider")
-BELOW = 150  # pixels of the window below the chart, for what came out and what lines and bands are
+BELOW, BELOW_IN_FRAME = 150, 170  # pixels of the window below the chart, for what came out and what lines and bands are
 
 
 def sidebar() -> None:
@@ -114,7 +114,7 @@ def choose(groups: Mapping[str, words.Group]) -> None:
 def kept(group: words.Group, asked: GPT2Settings) -> None:
     """Draw the stored trainings of a setting, over all of its seeds."""
     drawn = picture(group.curves, group.settings, ends=not controls.to_guess)
-    figure(drawn, "kept", heights=(270, 420), below=BELOW)
+    figure(drawn, "kept", heights=(230, 420), below=BELOW_IN_FRAME if page.embedded else BELOW)
     page.outcome(f"{words.headline(group)} {page.words('Measured')}")
     other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
     seeds = ", ".join(map(str, group.seeds))

@@ -130,7 +130,7 @@ def test_one_step_holds_under_the_settings_it_leaves_free(change):
 
 
 def test_conditioning_sets_the_loops_for_a_tenfold_fall():
-    for kappa, loops, about in ((5.0, 50, 10.2), (100.0, 400, 227)):
+    for kappa, loops, about in ((100.0, 400, 229), (1000.0, 4000, 2302)):
         low, high = over_seeds(
             lambda seed, kappa=kappa, loops=loops: (
                 np.log(0.1) / np.log(slope(medians("conditioning", condition_number=kappa, loops=loops, seed=seed)))
@@ -175,6 +175,9 @@ def test_above_the_largest_step_the_fast_mode_explodes():
         assert result.prediction.kind == "diverges"
         assert result.passed
         assert result.prediction.mode == 1
+        factors = 1 - result.step_size[:, None] * result.prompts.spectrum.eigenvalues.numpy()
+        np.testing.assert_allclose(1 - factors[:, :2], [[2.16, 1.81]] * len(factors), atol=0.005)
+        assert (np.abs(factors[:, 1:]) < 1).all()
 
 
 def test_few_examples_leave_half_of_the_task_unseen():
@@ -245,6 +248,8 @@ def test_momentum_leaves_nine_elevenths_a_loop():
         late = first(error, 1e-9) - first(error, 1e-6)
         assert late / 3 == pytest.approx(np.log(0.1) / np.log(9 / 11), abs=1.5)
         assert (error[100] / error[50]) ** (1 / 50) == pytest.approx(9 / 11, abs=0.02)
+    error = medians("momentum", condition_number=1e4, loops=1000) / np.arange(1, 1002)  # a double root: t·(99/101)ᵗ
+    assert 500 / np.log10(error[500] / error[1000]) == pytest.approx(np.log(0.1) / np.log(99 / 101), rel=0.03)
 
 
 def test_newton_takes_six_or_seven_more_loops_for_a_hundred_times_the_condition_number():

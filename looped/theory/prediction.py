@@ -58,13 +58,13 @@ class Prediction:
                 return f"Converges: {self.head}, and one loop removes every mode."
             case "converges" if self.away < 1e-3:
                 return (
-                    f"Converges: {self.head}; {each} removes only {self.away:.2g} of the error in the slowest mode, "
-                    f"number {self.mode}."
+                    f"Converges: {self.head}; {each} removes only {self.away:.2g} of the error in the mode that falls "
+                    f"least, number {self.mode}."
                 )
             case "converges":
                 return (
-                    f"Converges: {self.head}; {each} leaves {self.factor:.4g} of the error in the slowest mode, "
-                    f"number {self.mode}."
+                    f"Converges: {self.head}; {each} leaves {self.factor:.4g} of the error in the mode that falls "
+                    f"least, number {self.mode}."
                 )
             case "oscillates":
                 grown = (1 + self.momentum) / (1 - self.momentum)

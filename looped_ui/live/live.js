@@ -11,7 +11,6 @@ const GRIP = ["pointerdown", "pointerup", "pointercancel"]
 
 const lives = new Map() // by key of the element
 const mounted = new WeakMap() // one for each mount: a run of the script calls the default export again
-const PEN = document.createElement("canvas").getContext("2d") // measures text
 const later = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 const isPlain = value => value !== null && typeof value === "object" && !Array.isArray(value)
 
@@ -153,9 +152,9 @@ class Live {
       this.range.max = this.last
       // Room for the longest, so that the bar keeps its rows while it plays.
       const { fontSize, fontFamily } = getComputedStyle(this.output)
-      PEN.font = `${fontSize} ${fontFamily}`
-      const widest = Math.max(...captions.map(caption => PEN.measureText(caption).width))
-      this.output.style.minWidth = `min(100%, ${Math.ceil(1.05 * widest)}px)`
+      pen.font = `${fontSize} ${fontFamily}`
+      const widest = Math.max(...captions.map(caption => pen.measureText(caption).width))
+      this.output.style.minWidth = `min(100%, ${Math.ceil(1.02 * widest)}px)`
       this.name(this.figure.unit)
     }
     await this.show()
@@ -242,7 +241,9 @@ class Live {
     pen.font = `${textfont.size}px ${palette(this.root).font}`
     const fits = rows => rows.every(row => row.every(number => pen.measureText(number).width <= room))
     const largest = Math.max(...z.flat().map(Math.abs))
-    const short = number => number.replace(/^-?[0.]+$/, "0").replace(/^(-?)0\./, "$1.").replace("-", "−")
+    const bare = text.flat().some(number => /^−?\./.test(number)) // without the 0 before the point
+    const short = number => bare ? number.replace(/^-?[0.]+$/, "0").replace(/^(-?)0\./, "$1.").replace("-", "−")
+      : number.replace(/^-(?=[0.]*$)/, "").replace("-", "−")
     const rounded = digits => text.map((row, i) => row.map((number, j) =>
       number.split(".")[1]?.length > digits ? short(z[i][j].toFixed(digits)) : number))
     const told = [1, 0].filter(digits => largest >= 0.5 * 10 ** -digits) // rounded to nothing they would be untrue

@@ -86,7 +86,10 @@ def _styles(inside: Inside) -> dict[str, dict[str, Any]]:
             **explicit, "y": w, "marker": {"symbol": "circle-open", "size": 14}, **stage.on("iterate"),
             "hovertemplate": number,
         },
-        "solution": {**solution, "x": short(inside.solution), "y": w, **stage.on("iterate"), "hovertemplate": number},
+        "solution": {
+            **solution, "cliponaxis": False, "x": short(inside.solution), "y": w, **stage.on("iterate"),
+            "hovertemplate": number,
+        },
         "scores": {
             "type": "bar", "name": inside.score, "x": np.arange(1, C + 1), "showlegend": False, **stage.on("scores"),
             "hovertemplate": "example %{x}: %{y:.4g}<extra></extra>",

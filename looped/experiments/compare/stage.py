@@ -38,9 +38,9 @@ NARROW: dict[str, Box] = {
     "plane": (0, 0.42, 0.0, 0.36), "error": (0.6, 1, 0.0, 0.36),
 }  # fmt: skip
 """Places of the views on a narrow page."""
-RETURN = 44
-"""Pixels from the query down to the words at the arrow from the scores."""
-ARROW = "M 0,-26 L 0,-6 M -4,-9 L 0,0 L 4,-9 Z"
+RETURN, ASIDE = 46, 6
+"""Pixels from the query down to the words at the arrow from the scores, and to the right, away from the bars."""
+ARROW = "M 0,-29 L 0,-9 M -4,-12 L 0,-3 L 4,-12 Z"
 """That arrow in pixels from the query: Plotly's own, with a note at its end, takes a quarter of a picture's time."""
 SCORES = {"score": "attention scores: the errors of w", "weight": "attention weights: they add up to 1"}
 """What the numbers of the examples are, by their name."""
@@ -298,7 +298,16 @@ def _layout(shown: Inside, places: dict[str, Box], scores: str) -> dict[str, Any
     if scored:
         x, y, on = sum(edges) / 2, places["pass"][3], {"xref": f"x{AXES['scores']}", "yref": "paper"}
         layout["annotations"].append(
-            {"text": "moves w", "x": x, "y": y, "yshift": -RETURN, "yanchor": "middle", "showarrow": False, **on}
+            {
+                "text": "moves w",
+                "x": x,
+                "y": y,
+                "xshift": ASIDE,
+                "yshift": -RETURN,
+                "yanchor": "middle",
+                "showarrow": False,
+                **on,
+            }
         )
         layout["shapes"] = [{
             "type": "path", "path": ARROW, "xsizemode": "pixel", "ysizemode": "pixel", "xanchor": x, "yanchor": y,
@@ -325,19 +334,23 @@ def _lower(places: dict[str, Box]) -> dict[str, Box]:
 def _valley(plane: Plane) -> str:
     """The shape of the loss: how many times as steep it is up its sides as along its floor."""
     (across, _), (_, up) = plane.curvature
-    times = f"{up / across:.3g}"
+    times = _times(up / across)
     if not up or times == "1":
-        return f"Loss (κ = {plane.condition_number:.3g})"
-    is_kappa = times == f"{plane.condition_number:.3g}"  # not where a penalty is added to the loss
+        return f"Loss (κ = {_times(plane.condition_number)})"
+    is_kappa = times == _times(plane.condition_number)  # not where a penalty is added to the loss
     return f"Loss: sides {'κ = ' * is_kappa}{times} × steeper"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 1000 else f"{ratio:,.0f}"
 
 
 def _caption(shown: Inside, place: int) -> str:
     right = "true" if shown.task_known else "solution’s"
-    which = f" ({', '.join(f'{value:.1f}' for value in shown.new_x)})" if len(shown.new_x) <= MOST_SAID else ""
+    which = f" ({', '.join(f'{value:.2f}' for value in shown.new_x)})" if len(shown.new_x) <= MOST_SAID else ""
     return (
         f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · new x{which}: predicted "
-        f"y = {shown.predictions[place]:.3g}, {right} {shown.new_y:.3g}"
+        f"y {shown.predictions[place]:.3g}, {right} {shown.new_y:.3g}"
     ).replace("-", "−")
 
 

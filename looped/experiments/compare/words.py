@@ -99,7 +99,7 @@ def notice(settings: Settings, summary: Summary) -> list[str]:
                 "The table has w in the features, the valley the same w along two eigenvectors of XᵀX/n, which are "
                 "turned against the features: so the numbers differ."
             ]
-            if summary.sizes.rank > 1
+            if summary.sizes.rank > 1 and algorithm.one_query
             else []
         ),
         algorithm.circles(verdict.passed, verdict.relative_gap),
