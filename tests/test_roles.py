@@ -22,12 +22,12 @@ ROLE_OF = {
     r"λ<sub>max.*": "model",
     r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|its two numbers|"
     r"the two layers|trained on n = 60, median|rotated in every prompt.*|untied layers.*|"
-    r"Heavy ball|GD\+\+|Iterative Newton": "counterpart",
+    r"Heavy ball|GD\+\+.*|Iterative Newton": "counterpart",
     r"Closed form.*|max .*|best two numbers.*|β\*.*|Construction, limit.*|"
     r"exact mean.*|mean for m → ∞.*|its limit for.*|limit for.*|Conjugate.*|\(\(1.*": "reference",
     r"Plain gradient descent.*|constructed GD.*|GD tuned here|GD-0|optimum of GD-0.*|one layer.*|"
     r"one linear block.*|step 1/λ₁ of each.*|Gradient descent": "descent",
-    r"[Bb]ound .*|e<sup>.*|proved.*|n > 64.*|n = c·d.*|mean above it.*": "bound",
+    r"[Bb]ound .*|e<sup>.*|proved.*|n > 64.*|n = c·d.*|mean above the bound.*": "bound",
     r"answering 0.*|predict ⟨β\*, x⟩.*": "nothing",
     r"target.*|error = .*|trained here|best number of loops.*|2: above.*": "mark",
     r"Rounding floor.*|Least squares to.*|Ridge solution to.*|Bayes.*|1 − n/d.*": "floor",

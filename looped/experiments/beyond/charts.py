@@ -22,10 +22,10 @@ from looped.experiments.beyond.append import Append
 from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.more_loops import MoreLoops
 from looped.experiments.beyond.result import Found
-from looped.experiments.beyond.rivals import METHODS, Rivals
+from looped.experiments.beyond.rivals import METHODS, MOST_LOOPS, Rivals
 from looped.experiments.beyond.stacks import LAYERS, Stacks
 
-LOWEST, HIGHEST = 1e-12, 1e8
+LOWEST, HIGHEST = 1e-12, 1e9
 """Errors that a chart has room for: loops whose errors grow beyond have a λ_max(Γ*Σ̂) above 2."""
 MOST = {"examples": 24, "rows": 10, "steps": 40}
 """Examples, rows of a slot, and steps of the token matrix that are drawn."""
@@ -55,7 +55,8 @@ def before(found: Found) -> Picture:
             traces.append(trace)
         elif not trace["name"].startswith(FOUND):
             hidden = np.arange(len(trace["y"])) >= begins
-            traces.append(trace | {"y": np.where(hidden, np.nan, trace["y"])})
+            seen = begins and "markers" in trace["mode"]
+            traces.append(trace | {"y": np.where(hidden, np.nan, trace["y"]), "showlegend": bool(seen)})
     heights = np.concatenate([trace["y"] for trace in traces])
     limits, ticks = log_range(np.array([np.nanmin(heights) / 10, np.nanmax(heights) * 10]))
     drawn = {name: part for name, part in picture.spec["layout"].items() if name != "annotations"}
@@ -181,19 +182,22 @@ def loops_chart(found: MoreLoops) -> Picture:
     ]  # fmt: skip
     bound = " No published bound is drawn: it is for the covariance of training."
     if found.bound is not None and found.mean is not None:
+        met = " (that mean lies on it)" if np.allclose(found.bound, found.limit[0], atol=0) else ""
         rows[3:3] = [
             Series(found.mean, f"mean over prompts, {n}", f"mean over prompts, n = {n}", "model", "dot",
                    "triangle-up"),
-            Series(found.bound, "published bound", f"bound of the mean for m → ∞, n = {n}", "bound",
+            Series(found.bound, "published bound", f"bound of the mean for m → ∞, n = {n}{met}", "bound",
                    "dashdot"),
         ]  # fmt: skip
+        if met:
+            del rows[2]
         crossed = found.crossed
         if crossed is not None:
             rows.append(
                 Series(
                     found.mean[[crossed]],
                     "",
-                    f"mean above it from loop {crossed} on",
+                    f"mean above the bound from loop {crossed} on",
                     "bound",
                     "solid",
                     "x",
@@ -247,7 +251,7 @@ def rivals_chart(found: Rivals) -> Picture:
         "gd++": ("counterpart", "dash", "diamond", 2), "newton": ("counterpart", "dot", "square", 2),
         "eagle": ("model", "solid", "circle", 3), "cg": ("reference", "dashdot", "star", 2),
     }  # fmt: skip
-    legends = METHODS | {"cg": "Conjugate gradients, exact arithmetic"}
+    legends = METHODS | {"gd++": f"GD++, up to {MOST_LOOPS:,} loops", "cg": "Conjugate gradients, exact arithmetic"}
     rows = [
         Series(values, METHODS[name], legends[name], *looks[name], text=f"{METHODS[name]} {{:.4g}}")
         for name, values in found.loops.items()

@@ -82,7 +82,7 @@ def _rivals(found: Rivals) -> str:
         each = found.loops_per_decade
         grows = (
             f" Gradient descent grows like κ^({slopes['gd']:.2f}), heavy ball like κ^({slopes['heavy-ball']:.2f}); a "
-            f"tenfold κ costs Newton {each['newton']:.1f} loops more and **EAGLE {each['eagle']:.1f}**."
+            f"tenfold κ costs Newton {each['newton']:.2f} loops more and **EAGLE {each['eagle']:.2f}**."
         )
     return f"At κ = {top:.3g} the loops to {found.settings.target_error:g} are: {ends}.{grows}"
 
@@ -207,13 +207,9 @@ def small(value: float) -> str:
 def trained_words(found: Depth) -> str:
     """What the stored trainings of tied and untied layers show."""
     stacks = found.stacks
-    loop, scale = stacks.medians(stacks.by_loop), stacks.medians(stacks.by_scale)
+    loop = stacks.medians(stacks.by_loop)
     tied, untied = stacks.monotone
     seeds, (least, most) = stacks.by_loop.shape[1], stacks.above_best
-    worse = [f"{s:g}" for s, a, b in zip(stacks.scales, *scale, strict=True) if s > 1 and b > a]
-    first = (
-        f"From inputs with {worse[0]} times the covariance on the untied layers have the larger loss. " if worse else ""
-    )
     return (
         f"After the {LAYERS} loops that were trained untied layers leave {loop[1, LAYERS]:.2g} and tied ones "
         f"{loop[0, LAYERS]:.2g} (medians of {seeds} seeds). The best {LAYERS} steps with one number each would leave "
@@ -221,8 +217,7 @@ def trained_words(found: Depth) -> str:
         "optimum. "
         f"The loss falls with every loop in {tied} of {seeds} tied "
         f"and {untied} of {seeds} untied models. After {2 * LAYERS} loops tied layers have {loop[0, 2 * LAYERS]:.2g}, "
-        f"untied ones, run through twice, {loop[1, 2 * LAYERS]:.2g}. {first}Twice the covariance breaks both: "
-        f"{scale[0, -1]:.2g} and {scale[1, -1]:.2g}."
+        f"untied ones, run through twice, {loop[1, 2 * LAYERS]:.2g}."
     )
 
 
@@ -290,7 +285,7 @@ def numbers(found: Found) -> list[Number]:
             ]
             agree = sum(counted == taken for _, _, counted, taken in found.checks)
             took = f"{agree} of {len(found.checks)}"
-            rows.append(Number("transformer", took, "counts that it takes itself", "Checks", found.passed))
+            rows.append(Number("transformer", took, "runs take the loops that were counted", "Checks", found.passed))
             return rows
         case Depth():
             exact = {int(found.exact[k]): k for k in (0, len(found.exact) - 1)}  # one where T = 1
@@ -305,9 +300,9 @@ def numbers(found: Found) -> list[Number]:
                 )
                 for L, k in exact.items()
             ]  # fmt: skip
-            agrees = "losses below rounding" if found.below_rounding else "as their eigenvalues say"
+            agrees = "losses below rounding" if found.below_rounding else "as computed from the eigenvalues"
             one, rotated = found.transformer[:, 0].tolist()
-            below = f"rotated {small(rotated)}; {RUN} prompts each, {agrees}"
+            below = f"rotated {small(rotated)}; {RUN} prompts of each kind, {agrees}"
             return [*rows, Number("transformer", small(one), below, "Transformer", found.passed)]
 
 

@@ -95,7 +95,7 @@ def needs(result: ContextResult, guess: tuple[float, ...]) -> str:
             text = f"none up to {result.ratio[-1]:.3g}"
         else:
             text = f"{'at most ' if needed[T] <= result.ratio[0] else ''}{needed[T]:.3g}"
-        found.append(f"{text} at T = {T} (your guess {value:g})")
+        found.append(f"{text} at T = {T} (guess {value:g})")
     if not np.isfinite(needed[list(asked_loops(settings))]).any():
         return f"{unreached(result)} at {' or '.join(f'T = {T}' for T in asked_loops(settings))}."
     return f"For an error of {settings.target_error:g} half of the prompts need n/d: {', '.join(found)}."

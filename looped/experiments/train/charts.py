@@ -196,9 +196,10 @@ def ideals(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, tuple[n
 
 def cells(values: np.ndarray, column: int, panel: int, name: str = "") -> dict[str, Any]:
     """The heat map of a P (column 0) or a Q (column 1) in the axes of that number."""
+    axes = "" if panel == 1 else panel  # the first have no number in a layout
     return {
         "type": "heatmap", "z": values, "coloraxis": ("coloraxis", "coloraxis2")[column], "xgap": 1, "ygap": 1,
-        "xaxis": f"x{panel}", "yaxis": f"y{panel}",
+        "xaxis": f"x{axes}", "yaxis": f"y{axes}",
         "hovertemplate": f"{'PQ'[column]}[%{{y}}, %{{x}}] = %{{z:.4g}}<extra>{name}</extra>",
     }  # fmt: skip
 

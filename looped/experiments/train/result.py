@@ -224,7 +224,7 @@ def measured(risk: Risk) -> str:
     """A mean and its standard error in words."""
     if not risk.error:
         return f"{written(risk.mean)}, exact"
-    return f"{written(risk.mean)} ± {risk.error:.0e}" if risk.error < CEILING else written(risk.mean)
+    return f"{risk.mean:.2g} ± {risk.error:.1g}" if risk.error < CEILING else written(risk.mean)
 
 
 def _listed(numbers: Iterable[float]) -> str:

@@ -89,6 +89,8 @@ def test_eagle_takes_eleven_loops_more_for_ten_thousand_times_the_condition_numb
     found = beyond(BeyondSettings(**LESSONS["eagle"].settings)).found
     at = {round(np.log10(kappa), 1): place for place, kappa in enumerate(found.kappa)}
     assert [found.loops["eagle"][at[power]] for power in (4.0, 8.0)] == [16, 27]
+    assert found.loops["newton"][at[8.0]] - found.loops["newton"][at[4.0]] == 13
+    assert np.log(1e4) / np.log(9 / 4) == pytest.approx(11.4, abs=0.05)
     assert found.loops["gd"][at[8.0]] / found.loops["gd"][at[4.0]] == pytest.approx(1e4, rel=0.01)
     assert 19 <= found.in_float64[at[8.0]] <= 22
 
@@ -103,6 +105,7 @@ def test_depth_helps_while_the_context_is_short():
 def test_a_rotation_leaves_what_the_lesson_says():
     found = beyond(BeyondSettings(**LESSONS["rotated"].settings)).found
     np.testing.assert_allclose(found.rotated, (0.395, 0.280, 0.183, 0.111, 0.059, 0.026, 0.0075), atol=6e-4)
+    assert found.loops[found.rotated < 0.01].tolist() == [64]
     assert found.rotated_exact[[0, -1]] == pytest.approx([0.427, 0.098], abs=5e-4)
     assert found.exact[-1] == 32
 

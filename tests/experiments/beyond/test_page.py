@@ -22,7 +22,7 @@ MAIN = {
     "rivals": ("loops to 1e-08", "EAGLE"),
     "depth": ("one loop is exact", "one Σ, L = 20"),
 }
-BREAKS = "Twice the covariance breaks both"
+TRAINED = "After the 8 loops that were trained"
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -33,12 +33,13 @@ def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     assert "What came out is said after your guess below." in asked
     assert sentence not in asked
     assert not metrics(at)
-    assert BREAKS not in asked
+    assert TRAINED not in asked
     said = texts(answer(at), "markdown")
     assert "after your guess below" not in said
     assert sentence in said
     assert number in metrics(at)
-    assert (BREAKS in said) == (view == "depth")
+    assert (TRAINED in said) == (view == "depth")
+    assert "Twice the covariance" not in said  # the last lesson asks for it
     assert alt(at, "main")
     assert len(spec(at, "main")["data"]) >= 3
     drawn = [box.key for box in at.sidebar.number_input if not box.disabled]
@@ -63,6 +64,7 @@ def test_only_what_a_question_gives_is_drawn_before_the_guess(lesson):
         if not trace["name"].startswith(GIVEN):
             drawn = np.flatnonzero(np.isfinite(numbers(trace["y"])))
             assert drawn.tolist() == ([] if settings.view == "depth" else [0])
+            assert trace["showlegend"] == bool(drawn.size and "markers" in trace["mode"])
         else:
             whole.append(trace["name"])
     assert bool(whole) == (settings.view != "more-loops" or settings.tested_on == "same")
@@ -204,10 +206,13 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
             assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
             assert ("No published bound" in said) == (found.bound is None)
             legends = [trace["name"] for trace in charts.loops_chart(found).spec["data"]]
-            mark = f"mean above it from loop {found.crossed} on"
+            mark = f"mean above the bound from loop {found.crossed} on"
             assert (mark in legends) == (found.crossed is not None)
             bound = f"bound of the mean for m → ∞, n = {settings['examples']}"
-            assert (bound in legends) == (found.bound is not None)
+            assert any(legend.startswith(bound) for legend in legends) == (found.bound is not None)
+            limit = f"mean for m → ∞, n = {settings['examples']}"
+            on_it = found.bound is not None and np.allclose(found.bound, found.limit[0], atol=0)
+            assert (limit in legends) != on_it == (f"{bound} (that mean lies on it)" in legends)
             assert a < b  # "A longer training context makes the learned step longer"
             assert ("stays above" in said) == (found.bound is not None and found.mean[-1] > found.bound[-1])
             sentence = words.verdict(found)
@@ -256,7 +261,7 @@ def test_a_loss_far_below_rounding_is_said_to_be_that():
     assert words.numbers(fixed)[3].value == "below 1e-30"
     usual = beyond(BeyondSettings(view="depth", prompts=100)).found
     assert not usual.below_rounding
-    assert "as their eigenvalues say" in words.numbers(usual)[-1].below
+    assert "as computed from the eigenvalues" in words.numbers(usual)[-1].below
     assert not replace(usual, transformer=usual.transformer * [[1.001, 1.0], [1.0, 1.0]]).passed
     assert not replace(usual, transformer=usual.transformer * [[1.0, 1.0], [1.0, 1.001]]).passed
 

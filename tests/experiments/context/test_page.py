@@ -108,7 +108,7 @@ def test_the_measured_need_stands_beside_the_guess_once_it_is_asked_for():
     x, y = line(at, "need", "measured: half of the prompts")
     np.testing.assert_allclose(y, stored()[0].needed_ratio(1e-3)[x.astype(int)])
     needed = stored()[0].needed_ratio(1e-3)
-    assert f"{needed[50]:.3g} at T = 50 (your guess 3)" in texts(at)
+    assert f"{needed[50]:.3g} at T = 50 (guess 3)" in texts(at)
     assert at.query_params["guess"] in ("10,3,10", ["10,3,10"])
     press(at, "Guess again")
     assert guess_now(at) == [10, 3, 10]
@@ -121,7 +121,7 @@ def test_a_guess_that_was_not_moved_is_drawn_and_said_like_any_other_by_its_link
     press(at, "Show what was measured")
     assert at.query_params["guess"] in ("10,10,10", ["10,10,10"])
     for shown in (at, open_page("context", d="9", seed="5", guess="10,10,10"), open_page("context", d="9", guess="0")):
-        assert texts(shown).count("(your guess 10)") == 3
+        assert texts(shown).count("(guess 10)") == 3
         assert guess_now(shown) == [10, 10, 10]
 
 
@@ -130,20 +130,20 @@ def test_nothing_that_was_measured_is_offered_before_the_question_of_the_lesson_
     assert "Show what was measured" not in [button.label for button in at.button]
     assert "Answer the question below to see what was measured." in texts(at)
     answer(at)
-    assert texts(at).count("(your guess 10)") == 3
+    assert texts(at).count("(guess 10)") == 3
     assert guess_now(at) == [10, 10, 10]
 
 
 def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_anew():
     at = open_context(guess="20,5,2.5")
     assert guess_now(at) == [20, 5, 2.5]
-    assert "(your guess 2.5)" in texts(at)
+    assert "(guess 2.5)" in texts(at)
     at.button(key="context_lesson_next").click()
     run(at)
     assert "(your guess" not in texts(at)
     at.pills(key="context_guess").set_value(CONTEXT[1].choices[0])
     run(at)
-    assert "1.43 at T = 200 (your guess 2.5)" in texts(at)
+    assert "1.43 at T = 200 (guess 2.5)" in texts(at)
     assert "Guess again" not in [button.label for button in at.button]
 
 

@@ -149,7 +149,9 @@ def test_the_lesson_of_a_strong_signal_gives_the_spread_of_its_seeds():
     with_mlp, without = (list(risks(mlp).values()) for mlp in (True, False))
     said = numbers(LESSONS["strong-signal"].answer)
     np.testing.assert_allclose(said, [min(with_mlp), max(with_mlp), min(without), max(without)], rtol=0.03)
-    assert GPT2Settings().task().c == 2
+    task = GPT2Settings().task()
+    assert (task.c, task.c + float(task.beta_star @ task.H @ task.beta_star)) == (2, 202)
+    assert "The answer 0 has an error of 202" in LESSONS["strong-signal"].see
     assert "from the examples has an error of 2." in LESSONS["strong-signal"].see
 
 

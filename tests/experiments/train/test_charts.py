@@ -93,6 +93,8 @@ def test_weights_are_drawn_in_the_gauge_with_the_corner_1(small):
     step = wishart.best_descent(2, 8, 2)[0]
     np.testing.assert_allclose(table["Q, constructed GD"].reshape(3, 3), np.diag([step, step, 0]))
     assert f"a = {small.fits()[0].a:.3g}" in picture.alt
+    axes = {trace[f"{axis}axis"].replace(axis, f"{axis}axis") for trace in picture.spec["data"] for axis in "xy"}
+    assert axes <= set(picture.spec["layout"])  # by these names the browser looks for the room in a cell
 
 
 @pytest.mark.parametrize("kind", figures.SWEEPS)

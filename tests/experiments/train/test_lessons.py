@@ -51,6 +51,9 @@ def test_a_alone_turns_and_is_better_than_any_multiple_of_the_identity():
     step, least = wishart.best_descent(10, 20, 5)
     assert A.diagonal().mean() == pytest.approx(step, rel=0.1)
     assert float((A - A.T).norm() / 2) > 0.3 * step  # the antisymmetric part
+    turned = float((A - A.T).norm() / 2 / A.norm()) ** 2
+    P, Q = (matrix[0] for matrix in trainer.model.matrices())
+    assert turned == pytest.approx(gdpp.fit(P, Q).unexplained_q, rel=0.05)
     symmetric = (A + A.T) / 2 - A.diagonal().mean() * torch.eye(5)
     assert float(symmetric.norm()) < 0.2 * step
     assert 0.4 < float((A - A.T).norm() / 2 / A.norm()) < 0.47
