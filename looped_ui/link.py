@@ -227,7 +227,7 @@ class Linked(Generic[S]):
         before, state["page"] = state.get("page"), self.page
         entering = before != self.page
         link, seen = query.get("lesson", ""), f"{self.page}.lesson_in_link"
-        if entering and before is None and given.keys() <= {*VIEW}:
+        if entering and before is None and given.keys() <= set(VIEW):
             link = self.opening
         carried = entering and before is not None and link in ("", state.get(f"{before}.lesson_in_link"))
         if carried and not known.keys() & given.keys():

@@ -130,9 +130,10 @@ def sizes(settings: Settings, table: Table | None = None) -> Sizes:
         synthetic=synthetic,
         algorithm=algorithm,
     )
+    if settings.form != "auto":
+        return run
     token = replace(run, token_form=True)
-    cheap = settings.form == "auto" and token.allowed and token.seconds - run.seconds <= TOKEN_SECONDS
-    return token if cheap else run
+    return token if token.allowed and token.seconds - run.seconds <= TOKEN_SECONDS else run
 
 
 def run_form(settings: Settings, table: Table | None = None) -> Settings:

@@ -116,9 +116,9 @@ def _scores(result: Comparison, shown: Inside) -> str:
 
 def _describe(shown: Inside) -> str:
     return (
-        f"{_prompt(shown)} {LOSS}, with the path of the transformer and that of the explicit "
-        f"method. The error after each of {shown.loops[-1]:,} loops: from {shown.errors[0]:.3g} to "
-        f"{shown.errors[-1]:.3g} for the transformer, and to {shown.explicit_errors[-1]:.3g} for the explicit method."
+        f"{_prompt(shown)} {LOSS}, with the path of the transformer and that of the explicit method. The error after "
+        f"each of {shown.loops[-1]:,} loops: from {shown.errors[0]:.3g} to {shown.errors[-1]:.3g} for the transformer, "
+        f"and to {shown.explicit_errors[-1]:.3g} for the explicit method."
     )
 
 
@@ -297,18 +297,10 @@ def _layout(shown: Inside, places: dict[str, Box], scores: str) -> dict[str, Any
     layout |= placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
     if scored:
         x, y, on = sum(edges) / 2, places["pass"][3], {"xref": f"x{AXES['scores']}", "yref": "paper"}
-        layout["annotations"].append(
-            {
-                "text": "moves w",
-                "x": x,
-                "y": y,
-                "xshift": ASIDE,
-                "yshift": -RETURN,
-                "yanchor": "middle",
-                "showarrow": False,
-                **on,
-            }
-        )
+        layout["annotations"].append({
+            "text": "moves w", "x": x, "y": y, "xshift": ASIDE, "yshift": -RETURN, "yanchor": "middle",
+            "showarrow": False, **on,
+        })  # fmt: skip
         layout["shapes"] = [{
             "type": "path", "path": ARROW, "xsizemode": "pixel", "ysizemode": "pixel", "xanchor": x, "yanchor": y,
             "line": {"width": 2, "color": colour("task")}, "fillcolor": colour("task"), **on,

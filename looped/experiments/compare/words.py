@@ -94,18 +94,15 @@ def notice(settings: Settings, summary: Summary) -> list[str]:
     """Sentences on what to look for in this chart."""
     algorithm, verdict = ALGORITHMS[settings.algorithm], summary.verdict
     lines = [
-        *(
-            [
-                "The table has w in the features, the valley the same w along two eigenvectors of XᵀX/n, which are "
-                "turned against the features: so the numbers differ."
-            ]
-            if summary.sizes.rank > 1 and algorithm.one_query
-            else []
-        ),
         algorithm.circles(verdict.passed, verdict.relative_gap),
         algorithm.notice,
         *algorithm.hints(settings, summary.condition_number.max),
     ]
+    if summary.sizes.rank > 1 and algorithm.one_query:
+        lines.append(
+            "The table has w in the features, the valley the same w along two eigenvectors of XᵀX/n, which are turned "
+            "against the features: so the numbers differ."
+        )
     if (floor := summary.rounding_floor) is not None:
         bound = ", which is a statement about exact arithmetic" if any(summary.bounds.values()) else ""
         above = f", and may lie above a bound{bound}" if bound else ""
