@@ -23,7 +23,6 @@ from tests.app import (
     spec,
     texts,
     until,
-    wait_for,
 )  # fmt: skip
 
 HEADINGS = [
@@ -249,7 +248,9 @@ def test_a_long_sweep_says_its_cost_first_and_runs_when_asked():
     assert "Until then the charts show the stored default" in texts(at)
     np.testing.assert_allclose(line(at, ERROR, "T = 50")[0], stored()[0].ratio)
     press(at, "Compute")
-    wait_for(at, lambda: not at.info)
+    assert at.session_state["job_context"].join(PATIENCE)
+    run(at)
+    assert not at.info
     assert line(at, ERROR, "T = 50")[0].tolist() == [1, 2, 3, 4, 5, 6]
     assert "Until then" not in texts(at)
 

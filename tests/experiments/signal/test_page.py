@@ -10,7 +10,7 @@ import torch
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import SignalTask, gd_optimum
 from looped.shared_signal.levels import levels
-from tests.app import answer, chart, metrics, numbers, open_page, press, run, texts, wait_for
+from tests.app import PATIENCE, answer, chart, metrics, numbers, open_page, press, run, texts
 
 
 def open_signal(**query):
@@ -164,7 +164,9 @@ def test_training_reaches_the_levels_and_shows_what_was_learned():
     at = open_signal(d="3", n="5", steps="1000", batch="64")
     at.session_state["signal_share"] = True
     press(at, "Train")
-    wait_for(at, lambda: all(button.label != "Stop" for button in at.button))
+    assert at.session_state["job_signal"].join(PATIENCE)
+    run(at)
+    assert all(button.label != "Stop" for button in at.button)
     training, alt = chart(at, "training")
     assert [trace["name"] for trace in training["data"]][:2] == ["LTB, with MLP", "LSA, attention alone"]
     assert "After 1000 of 1000 steps" in alt
