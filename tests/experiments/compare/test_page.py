@@ -603,13 +603,13 @@ def test_the_log_axis_changes_the_drawing_alone():
     assert linear[0][1] == 1
 
 
-def test_a_new_seed_draws_other_prompts_and_reset_brings_the_default_back():
+def test_a_new_seed_draws_other_prompts_and_reset_brings_the_first_screen_back():
     at = open_page(kappa="9")
     press(at, "New seed")
     assert value(at, "kappa") == 9
     press(at, "Reset to defaults")
-    assert (value(at, "kappa"), value(at, "seed")) == (5, 0)
-    assert_draws(at, Settings())
+    assert (value(at, "kappa"), value(at, "seed")) == (10, 0)
+    assert_draws(at, Settings(**COMPARE[0].settings))
 
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name not in ("gd", "softmax")])
