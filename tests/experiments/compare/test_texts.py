@@ -167,7 +167,9 @@ def no_sentence_contradicts(at):
         clear = looped > 1e3 * result.tolerance * max(1.0, looped.max())  # it is relative to the largest iterate
         np.testing.assert_allclose(looped[clear], closed[clear], rtol=0.02)
     assert ("straight" in said.replace("not straight", "")) == (settings.algorithm in ("gd", "ridge"))
-    title = "not on the squared error" if softmax else f"every pass, or loop, is one step of {result.algorithm.twin}"
+    title = (
+        "every pass, or loop, moves w" if softmax else f"every pass, or loop, is one step of {result.algorithm.twin}"
+    )
     assert title in said
     assert ("Raise κ and the line flattens" in said) == (
         settings.algorithm == "gd" and settings.data == "exact" and settings.step_size == "auto"
