@@ -181,7 +181,7 @@ EDGES = """() => {
         const {left, right, top, bottom} = part.getBoundingClientRect();
         return {left, right, top, bottom, text: part.textContent, called: part.getAttribute('aria-label')};
     });
-    const titles = edges('.annotation-text').filter(({text}) => !/^moves/.test(text));
+    const titles = edges('.annotation-text').filter(({text}) => !/^new w/.test(text));
     return {legend: edges('.legend')[0], tools: edges('.modebar-btn'), titles};
 }"""
 """Where the legend of the first picture, Plotly's tools and the titles of the views stand."""
@@ -190,7 +190,7 @@ EDGES = """() => {
 @pytest.mark.parametrize(
     ("changes", "width", "height"),
     [("", 1280, 720), ("&embed=true", 700, 500), ("&embed=true&step=3&lesson=", 700, 500), ("&present=1", 1280, 720),
-     ("", 400, 800)],
+     ("", 400, 800), ("&present=1", 400, 800), ("&kappa=600&present=1", 400, 800), ("&kappa=600", 1280, 720)],
 )  # fmt: skip
 def test_the_legend_is_at_its_charts_the_tools_cover_no_title_and_the_verdict_is_in_the_window(
     visit: Visit, changes: str, width: int, height: int
