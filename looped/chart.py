@@ -21,6 +21,8 @@ SMALLEST_BAND = 5
 """Smallest number of prompts for which a 10–90 % band is drawn; fewer have no such quantiles."""
 UNDER_WORD = 0.2
 """Share of a chart's height that a word at its upper edge needs, from a line below it."""
+ARROW, BESIDE = 0.12, 6
+"""Length of the arrow of a line that leaves, as a share of the chart's height, and pixels from the line to the word."""
 NO_UPLOAD = {"showSendToCloud": False}
 """Plotly's configuration of every chart: without this its tools offer to send the data to a server of Plotly's."""
 LEGEND_BELOW = {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"}
@@ -335,62 +337,96 @@ def leave(
     axes: str = "",
     marks: Sequence[float] = (),
 ) -> list[dict[str, Any]]:
-    """Let lines leave a chart through its upper edge where they are too high, and give the arrows there.
+    """Let lines leave a chart straight through its upper edge where they are too high, and give the arrows there.
 
     Args:
-        traces: lines with a logarithmic value axis, which are changed in place.
+        traces: lines with a logarithmic value axis, which are changed in place; a height of `highest` may have been
+            greater before it was cut, and the line goes on as it ran up to there.
         highest: the height from which on a line has left.
         top: where the value axis ends, in log10.
-        word: what is said once where no line runs: left of the first, and behind the last where that leaves early, or
+        word: what is said once where no line runs: left of the first, or behind the last where that leaves early, or
             behind those that come back.
         log: whether the other axis is logarithmic.
         axes: the number of the axes, as Plotly writes it.
         marks: where vertical lines stand, behind which the word of lines that come back begins if they are close.
     """
-    exits: list[tuple[float, float, str]] = []
+    arrows: list[dict[str, Any]] = []
+    exits: list[tuple[float, float]] = []
     heights = np.concatenate([np.array(trace["y"], dtype=float) for trace in traces])
     low = np.log10(min(heights[heights > 0], default=highest))
-    under = 10.0 ** (top - UNDER_WORD * (top - low))
+    under, length = 10.0 ** (top - UNDER_WORD * (top - low)), ARROW * (top - low)
     back = -np.inf  # the place from which on all lines that have come back are below the word
     for trace in traces:
-        y = np.array(trace["y"], dtype=float)
+        x, y = np.array(trace["x"], dtype=float), np.array(trace["y"], dtype=float)
         gone = y >= highest
         if gone.any() and not gone[-1]:
             above = np.flatnonzero(y > 10.0 ** (top - UNDER_WORD / 2 * (top - low)))[-1]
-            back = max(back, trace["x"][min(above + 1, len(y) - 1)])
+            back = max(back, x[min(above + 1, len(y) - 1)])
         if gone.all() or not gone.any():
             continue
-        after = np.r_[False, gone[:-1]]
-        y[gone] = np.where(after[gone], np.nan, 10.0**top)
-        trace["y"] = y
+        with np.errstate(divide="ignore", invalid="ignore"):
+            across, up = np.log10(x) if log else x.copy(), np.log10(y)
+        first = gone & ~np.r_[False, gone[:-1]]
+        up[gone] = np.nan
+        for place in map(int, np.flatnonzero(first)):
+            slope = _slope(across[: place + 1], up[:place], float(y[place]), highest)
+            up[place] = top
+            if np.isfinite(slope):  # the last one may end below the edge
+                start = across[place - 1]
+                across[place] = min(across[-1], start + (top - up[place - 1]) / slope)
+                up[place] = min(top, up[place - 1] + slope * (across[place] - start))
+                x[place] = 10.0 ** across[place] if log else across[place]
+        y[gone] = 10.0 ** up[gone]
+        trace |= {"x": x, "y": y}
         trace.setdefault("hovertemplate", ["off the chart" if high else "%{y}" for high in gone])
         look = trace.get("line") or trace.get("marker") or {}
         leaves = int(gone.argmax())
         low_enough = int(max(np.flatnonzero(y[:leaves] <= under), default=0))
-        exits.append((trace["x"][leaves], trace["x"][low_enough], look.get("color", "gray")))
-    exits.sort(key=lambda found: found[0])
-    across = np.log10 if log else float
-    arrows = [_arrow(float(across(place)), top, colour, axes) for place, _, colour in exits]
+        steep = _slope(across[: leaves + 1], up[:leaves], float(y[leaves]), 0)
+        arrows.append(_arrow(across[leaves], up[leaves], length, length / steep, look, axes))
+        exits.append((x[leaves], x[low_enough]))
+    arrows.sort(key=lambda arrow: arrow["x"])
+    exits.sort()
     if exits and word:
-        place, clear, _ = exits[0]
+        (earliest, clear), (latest, _) = exits[0], exits[-1]
         last = max(float(np.max(trace["x"])) for trace in traces if len(trace["x"]))
-        if place > last / 2 and clear > 0:
-            at = {"x": float(across(clear)), "y": float(top), "xref": f"x{axes}", "yref": f"y{axes}"}
-            arrows.append({**at, "text": word, "showarrow": False, "xanchor": "right", "yanchor": "top"})
-        elif back > exits[-1][0]:
-            near = [mark for mark in marks if back <= mark < back + last / 5]
-            at = {"x": float(across(max([back, *near]))), "y": float(top), "xref": f"x{axes}", "yref": f"y{axes}"}
-            arrows.append({**at, "text": word, "showarrow": False, "xanchor": "left", "yanchor": "top"})
-        else:
-            arrows[-1] |= {"text": word, "xanchor": "left"}
+        side, at = "left", latest
+        if earliest > last / 2 and clear > 0:
+            side, at = "right", clear
+        elif back > latest:
+            at = max([back, *(mark for mark in marks if back <= mark < back + last / 5)])
+        arrows.append({
+            "x": float(np.log10(at) if log else at), "y": float(top), "xref": f"x{axes}", "yref": f"y{axes}",
+            "text": word, "showarrow": False, "xanchor": side, "yanchor": "top",
+            "xshift": BESIDE if side == "left" else 0,
+        })  # fmt: skip
     return arrows
 
 
-def _arrow(x: float, y: float, colour: str, axes: str) -> dict[str, Any]:
-    """An arrow up to a point; a place on a logarithmic axis is its log10."""
+def _slope(across: np.ndarray, up: np.ndarray, height: float, highest: float) -> float:
+    """How steeply a line comes to its last place; infinitely where there is nothing to go by.
+
+    Towards its height there if that is above `highest`, at which heights may be cut; else as it ran up to there, and at
+    least so steeply that it reaches `highest`.
+
+    Args:
+        across: places on the axis, (K,).
+        up: log10 of the heights before the last, (K − 1,).
+        height: the last height.
+        highest: the height at which heights may be cut.
+    """
+    known = height > highest
+    slopes = np.diff([*up, np.log10(height if known else highest)][-3:]) / np.diff(across[-3:])
+    possible = slopes[-1:] if known else slopes
+    return float(max(possible[~np.isnan(possible)], default=np.inf))
+
+
+def _arrow(x: float, y: float, length: float, aside: float, look: dict[str, Any], axes: str) -> dict[str, Any]:
+    """An arrow to a point from one lower by a length and further left; places on a logarithmic axis are its log10."""
     return {
-        "x": x, "y": float(y), "xref": f"x{axes}", "yref": f"y{axes}", "ax": 0, "ay": 30, "text": "",
-        "showarrow": True, "arrowhead": 2, "arrowsize": 1.2, "arrowwidth": 2, "arrowcolor": colour, "xanchor": "right",
+        "x": float(x), "y": float(y), "xref": f"x{axes}", "yref": f"y{axes}", "ax": float(x - aside),
+        "ay": float(y - length), "axref": f"x{axes}", "ayref": f"y{axes}", "text": "", "showarrow": True,
+        "arrowhead": 2, "arrowsize": 1.2, "arrowwidth": 2, "arrowcolor": look.get("color", "gray"),
     }  # fmt: skip
 
 

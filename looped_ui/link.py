@@ -151,10 +151,11 @@ class Linked(Generic[S]):
         return field.kind == "choice" or field.automatic
 
     def reset(self) -> None:
-        """Set every control to its default, and the lesson to that of the defaults, unless the link hides them."""
-        values = {name: value for name, value in self.defaults.items() if self.fields[name].key not in self.hidden}
+        """Set every control and the lesson to what the page opens with, but for what the link hides."""
         fixed = st.query_params.get("lesson", "") if "lesson" in self.hidden else ""
-        self.set_all(values, fixed)
+        values = {**self.defaults, **self.lessons.get(fixed or self.opening, {})}
+        shown = {name: value for name, value in values.items() if self.fields[name].key not in self.hidden}
+        self.set_all(shown, fixed)
         if not fixed:
             st.session_state.pop(f"{self.page}.lesson", None)
 

@@ -62,31 +62,57 @@ def test_frames_of_a_run_that_diverges_keep_six_digits_each():
     np.testing.assert_array_equal(short_each(frames), [[1.23457, -0.1], [1.23457e12, 0.0], [0.0, 0.0]])
 
 
-@pytest.mark.parametrize("grows", [1.02, 1.1, 1.3, 1.5, 2.0, 3.0, 10.0, 1e4])
-def test_the_word_where_lines_leave_a_chart_stands_where_none_of_them_runs(grows):
-    """On a plot of 190 by 150 pixels, the smallest there is, with a word of 55 by 18."""
-    loops, top, highest = np.arange(61), 6.2, 1e6
-    values = np.array([0.1 * grows**loops, 0.02 * (1 + 0.9 * (grows - 1)) ** loops])
+@pytest.mark.parametrize("last", [60, 10_000])
+@pytest.mark.parametrize("grows", [1.02, 1.1, 1.3, 1.5, 2.0, 3.0, 10.0, 196.0, 1e4])
+def test_the_word_where_lines_leave_a_chart_stands_where_none_of_them_runs(grows, last):
+    """On a plot of 190 by 150 pixels, the smallest there is, with a word of 55 by 18 and lines of 4."""
+    loops, top, highest = np.arange(last + 1), 6.2, 1e6
+    with np.errstate(over="ignore"):
+        values = np.array([0.1 * grows**loops, 0.02 * (1 + 0.9 * (grows - 1)) ** loops])
     if (values < highest).all():
         return
     traces = [{"x": loops, "y": line, "line": {"color": "gray"}} for line in values]
     *_, said = leave(traces, highest, top, "diverges")
     assert said["text"] == "diverges"
     low = np.log10(values.min())
-    right = said["x"] / 60 * 190
-    left = right - 55
-    highest_edge, lowest_edge = 0.0, 18.0
-    if said["showarrow"]:  # at the foot of its arrow, behind it
-        left, right = right, right + 55
-        highest_edge, lowest_edge = 21.0, 39.0
+    left = said["x"] / last * 190 + said["xshift"] - (55 if said["xanchor"] == "right" else 0)
     assert left >= 0
-    assert right <= 190 + 12
+    assert left + 55 <= 190 + 12
     for line in traces:
-        fine = np.linspace(0, 60, 6001)
-        height = np.interp(fine, loops, np.log10(line["y"]))
-        x, down = fine / 60 * 190, (top - height) / (top - low) * 150
-        inside = (x > left + 1) & (x < right) & (down > highest_edge) & (down < lowest_edge)
+        seen = np.isfinite(line["y"])
+        height = np.linspace(np.log10(line["y"][0]), top, 6001)
+        across = np.interp(height, np.log10(line["y"][seen]), line["x"][seen])
+        x, down = across / last * 190, (top - height) / (top - low) * 150
+        inside = (x > left - 2) & (x < left + 57) & (down < 18)
         assert not inside.any()
+
+
+@pytest.mark.parametrize("cut", [np.inf, 1e6])
+@pytest.mark.parametrize("log", [False, True])
+def test_a_line_that_leaves_goes_on_straight_to_the_edge_and_its_arrow_lies_on_it(cut, log):
+    x, top = np.arange(2, 13), 6.2
+    straight = np.log10(x) if log else x
+    line = {"x": x, "y": np.minimum(10.0 ** (7.5 * straight / straight[-1]), cut), "line": {"color": "gray"}}
+    arrow, _ = leave([line], 1e6, top, "diverges", log=log)
+    seen = np.isfinite(line["y"])
+    drawn, height = line["x"][seen], np.log10(line["y"][seen])
+    assert height[-1] == pytest.approx(top)
+    np.testing.assert_allclose(height / (np.log10(drawn) if log else drawn), 7.5 / straight[-1])
+    assert arrow["y"] / arrow["x"] == pytest.approx(arrow["ay"] / arrow["ax"]) == pytest.approx(7.5 / straight[-1])
+    np.testing.assert_array_equal(x, np.arange(2, 13))  # that of the caller
+
+
+def test_a_line_leaves_at_least_so_steeply_that_it_is_as_high_as_is_known():
+    line = {"x": np.arange(5), "y": np.array([1.0, 1.0, 1.0, 1e6, 1e6])}
+    leave([line], 1e6, 6.6, "")
+    assert line["x"][3] == pytest.approx(2 + 6.6 / 6)
+    line = {"x": np.arange(4), "y": np.array([1.0, 1e2, 1e4, 1e6])}  # ends below the edge
+    arrow, _ = leave([line], 1e6, 6.6, "diverges")
+    assert (line["x"][3], line["y"][3], arrow["y"]) == (3, pytest.approx(1e6), pytest.approx(6))
+    for start in ([], [0.0], [np.nan], [np.nan, np.nan]):  # nothing to go on from
+        line = {"x": np.arange(len(start) + 2), "y": np.array([*start, np.inf, 1.0])}
+        arrow, _ = leave([line], 1e6, 6.6, "diverges")
+        assert line["x"][len(start)] == arrow["x"] == arrow["ax"] == len(start)
 
 
 def test_the_word_stands_behind_lines_that_come_back_and_behind_a_mark_beside_them():

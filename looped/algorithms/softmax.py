@@ -69,7 +69,7 @@ class Softmax(GradientDescent):
         """One sentence on a pass of the loop."""
         return (
             "A prompt holds n examples and a query. One attention layer with a softmax over its scores, applied "
-            "T times: every pass, or loop, is a gradient step, but not on the squared error."
+            "T times: every pass, or loop, moves w."
         )
 
     @classmethod

@@ -464,6 +464,7 @@ function enlarged(figure, scale) {
     if (Array.isArray(value)) return isPlain(value[0]) ? value.map(part => walk(part)) : value
     if (!isPlain(value)) return value
     if (name === "margin" || name?.endsWith("font")) return times(value)
+    if (name === "narrow") value = { ...value, height: Math.round(value.height * scale) } // is not fitted to the window
     return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, walk(part, key)]))
   }
   return scale === 1 ? figure : walk(figure)

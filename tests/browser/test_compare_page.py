@@ -181,7 +181,7 @@ EDGES = """() => {
         const {left, right, top, bottom} = part.getBoundingClientRect();
         return {left, right, top, bottom, text: part.textContent, called: part.getAttribute('aria-label')};
     });
-    const titles = edges('.annotation-text').filter(({text}) => !/^moves/.test(text));
+    const titles = edges('.annotation-text').filter(({text}) => !/^new w/.test(text));
     return {legend: edges('.legend')[0], tools: edges('.modebar-btn'), titles};
 }"""
 """Where the legend of the first picture, Plotly's tools and the titles of the views stand."""
@@ -190,7 +190,7 @@ EDGES = """() => {
 @pytest.mark.parametrize(
     ("changes", "width", "height"),
     [("", 1280, 720), ("&embed=true", 700, 500), ("&embed=true&step=3&lesson=", 700, 500), ("&present=1", 1280, 720),
-     ("", 400, 800)],
+     ("", 400, 800), ("&present=1", 400, 800), ("&kappa=600&present=1", 400, 800), ("&kappa=600", 1280, 720)],
 )  # fmt: skip
 def test_the_legend_is_at_its_charts_the_tools_cover_no_title_and_the_verdict_is_in_the_window(
     visit: Visit, changes: str, width: int, height: int
@@ -310,14 +310,15 @@ def test_the_address_names_the_columns_that_are_shown_and_reset_reaches_a_contro
         assert "T=40" in page.url
         with visit.change():
             page.get_by_role("button", name="Reset to defaults").click()
-        expect(page).to_have_url(f"{visit.server}/?v=1")
+        visit.until(lambda: not {"data", "target"} & visit.query().keys(), "an address without the table")
     visit.go("?data=diabetes&prompts=6&T=12")
     with subtests.test("reset reaches a control that is not drawn"):
         expect(visit.number("T")).to_have_value("12")
         size = page.get_by_role("spinbutton", name=re.compile("^B"))
         expect(size).to_have_count(0)
         page.get_by_role("button", name="Reset to defaults").click()
-        visit.until(lambda: visit.query() == {"v": ["1"]}, "a link without settings")
+        opened = {"T": ["30"], "n": ["6"], "d": ["2"], "kappa": ["10"], "form": ["auto"]}
+        visit.until(lambda: visit.query() == opened, "the address of the first screen")
         expect(size).to_have_value("64")
 
 
@@ -390,7 +391,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
     expect(page.get_by_text("below −1")).to_be_visible()
     with visit.change():
         page.get_by_role("button", name="Reset to defaults").click()
-    expect(page.get_by_text("The circles are explicit gradient descent, the line is the transformer")).to_be_visible()
+    expect(page.get_by_text("Each column is a token")).to_be_visible()
     assert "converges" in visit.metrics().values()
     visit.open("?lesson=over-the-edge")
     with subtests.test("a changed setting leaves what is true and asked of a lesson, and restore brings back the rest"):

@@ -167,13 +167,25 @@ def test_a_guess_shows_the_verdict_and_the_answer_and_a_lesson_opened_again_has_
 
 
 @pytest.mark.parametrize(("page", "lesson"), FEW)
-def test_reset_opens_the_lesson_of_the_defaults(page, lesson):
+def test_reset_leads_to_what_the_page_opens_with(page, lesson):
     lessons, kind = PAGES[page]
-    at = press(open_page(page, lesson=lesson.key), "Reset to defaults")
-    assert panel(at, page, lessons) == ({usual(lessons, kind)}, usual(lessons, kind), False)
-    assert at.session_state[f"{page}.last"] == kind()
+    first = OPENING if page == "compare" else usual(lessons, kind)
+    opened = settings_of(by_key(lessons)[first], kind)
+    at = guess(open_page(page, lesson=lesson.key), page, lesson.choices[0])
+    at = press(at, "Reset to defaults")
+    assert panel(at, page, lessons) == ({first}, first, False)
+    assert at.button_group(key=f"{page}_guess").value is None
+    assert at.session_state[f"{page}.last"] == opened
     assert "lesson" not in at.query_params
-    assert panel(reloaded(at, page), page, lessons) == ({usual(lessons, kind)}, usual(lessons, kind), False)
+    again = reloaded(at, page)
+    assert panel(again, page, lessons) == ({first}, first, False)
+    assert again.session_state[f"{page}.last"] == opened
+
+
+def test_reset_leaves_what_the_link_hides():
+    at = press(open_page(lesson="noise", hide="lesson,kappa", kappa="20", T="7"), "Reset to defaults")
+    assert at.session_state["compare.last"] == Settings(noise=0.5, loops=60, form="auto", condition_number=20.0)
+    assert at.query_params["lesson"] == "noise"
 
 
 @pytest.mark.parametrize(("page", "lesson"), FEW)

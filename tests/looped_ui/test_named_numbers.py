@@ -109,7 +109,7 @@ def test_lessons_and_reset_set_it():
     assert settings_of(at) == Settings(**by_key(COMPARE)["optimal-step"].settings)
     at = press(at, "Reset to defaults")
     assert (shown(at)[2], queried(at)) == ("1/λ₁", None)
-    assert settings_of(at) == Settings()
+    assert settings_of(at) == Settings(**COMPARE[0].settings)
 
 
 def test_where_prompts_differ_it_says_that_the_number_is_their_median():

@@ -83,7 +83,9 @@ def log_loops(picture: Picture) -> Picture:
     axis = {"type": "log", "range": [0, max(float(np.log10(last)), 0.1)], "dtick": None}
     found = _with(picture, "The loop axis is logarithmic and starts at loop 1.", xaxis=axis)
     arrows = found.spec["layout"]["annotations"]
-    found.spec["layout"]["annotations"] = [arrow | {"x": float(np.log10(arrow["x"]))} for arrow in arrows]
+    found.spec["layout"]["annotations"] = [
+        arrow | {end: float(np.log10(max(arrow[end], 1))) for end in ("x", "ax") if end in arrow} for arrow in arrows
+    ]
     return found
 
 

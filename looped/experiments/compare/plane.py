@@ -12,6 +12,10 @@ LINES, POINTS = 8, 61
 """Lines of equal loss, and points of each."""
 GAP = "\u2003"
 """Between the path and the words beside it."""
+STRETCHED_FROM = 25.0
+"""Ratio of the curvatures up to which both axes have one scale; beyond it the steep one is stretched towards it."""
+CLOSED = (0.8, 0.4)
+"""Half widths of lines of equal loss that close within the picture, as shares of its own."""
 FURTHEST = 3.0
 """A diverging path is shown up to so many times the distance that it starts with."""
 
@@ -72,15 +76,31 @@ class Plane:
         distance = np.abs(self.looped - self.center).max(axis=1)
         return 1.15 * float(min(distance.max(), FURTHEST * distance[0])) or 1.0
 
+    @cached_property
+    def stretch(self) -> int:
+        """How many times as large the scale of the steep direction is, up, where a valley could not be seen otherwise.
+
+        No more than the transformer's path leaves room for, and so that no valley looks rounder than `STRETCHED_FROM`.
+        """
+        across, up = self.curvature[0, 0], self.curvature[1, 1]
+        wanted = float(np.sqrt(up / (STRETCHED_FROM * across))) if across > 0 else 1.0
+        height = 1.15 * float(np.abs(self.looped[:, 1] - self.center[1]).max())
+        return max(1, int(min(wanted, self.radius / height if height else np.inf)))
+
+    @property
+    def reach(self) -> np.ndarray:
+        """Half the width and half the height of the piece that is shown, (2,)."""
+        return self.radius / np.array([1, self.stretch])
+
     def ranges(self) -> tuple[list[float], list[float]]:
         """The piece that is shown, across and up."""
-        across, up = ([float(middle - self.radius), float(middle + self.radius)] for middle in self.center)
-        return across, up
+        low, high = self.center - self.reach, self.center + self.reach
+        return [float(low[0]), float(high[0])], [float(low[1]), float(high[1])]
 
     @cached_property
     def exit(self) -> "Exit | None":
         """Where the transformer's path first leaves the piece that is shown; None if it stays."""
-        away = (self.looped - self.center) / self.radius
+        away = (self.looped - self.center) / self.reach
         far = np.abs(away).max(axis=1)
         if (far <= 1).all():
             return None
@@ -89,11 +109,11 @@ class Plane:
         axis = int(np.abs(outside).argmax())
         sign = float(np.sign(outside[axis]))
         share = (sign - inside[axis]) / (outside[axis] - inside[axis]) if outside[axis] != inside[axis] else 0.0
-        x, y = self.center + self.radius * np.clip(inside + share * (outside - inside), -1, 1)
+        x, y = self.center + self.reach * np.clip(inside + share * (outside - inside), -1, 1)
         pointer = (("←", "→"), ("↓", "↑"))[axis][int(sign > 0)]
         # Beside the path, where the middle is: on the line that leaves the words could not be read.
         over, beside = ("bottom" if y > self.center[1] else "top"), ("left" if x > self.center[0] else "right")
-        words = f"{GAP}{pointer} off the picture" if beside == "right" else f"off the picture {pointer}{GAP}"
+        words = f"{GAP}{pointer} leaves" if beside == "right" else f"leaves {pointer}{GAP}"
         return Exit(place, float(x), float(y), f"<b>{words}</b>", f"{over} {beside}")
 
     def gone(self) -> dict[str, Any]:
@@ -107,12 +127,15 @@ class Plane:
         return [[out.words] if out and place >= out.place else [""] for place in range(len(self.looped))]
 
     def valley(self) -> np.ndarray:
-        """Lines of equal loss with gaps between them, the widest through the corners, (LINES·(POINTS + 1), 2)."""
-        corner = self.radius * np.array([[1.3, 1.0], [1.3, -1.0]])
+        """Lines of equal loss with gaps between them, (·, 2): the widest through the corners, and some that close."""
+        corner = self.reach * np.array([[1.3, 1.0], [1.3, -1.0]])
         largest = float((np.einsum("ci,ij,cj->c", corner, self.curvature, corner) / 2).max()) or 1.0
         gap = np.full((1, 2), np.nan)
-        steps = (np.arange(1, LINES + 1) / LINES) ** 2
-        return np.concatenate([part for step in steps for part in (self.contour(largest * step, POINTS), gap)])
+        levels = largest * (np.arange(1, LINES + 1) / LINES) ** 2
+        edge = self.curvature[0, 0] * self.radius**2 / 2
+        if levels[0] > edge:
+            levels = np.r_[edge * np.array(CLOSED) ** 2, levels]
+        return np.concatenate([part for level in levels for part in (self.contour(level, POINTS), gap)])
 
 
 def plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
@@ -137,8 +160,8 @@ def plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
     and_ridge = " + ρ" if ridge else ""
     return Plane(
         names=(
-            f"w, slow direction: λ<sub>{rank}</sub>{and_ridge} = {values[-1] + ridge:.2g}",
-            f"w, fast: λ<sub>1</sub>{and_ridge} = {values[0] + ridge:.2g}"
+            f"w, flat: λ<sub>{rank}</sub>{and_ridge} = {values[-1] + ridge:.2g}",
+            f"w, steep: λ<sub>1</sub>{and_ridge} = {values[0] + ridge:.2g}"
             if rank > 1
             else "there is no second direction",
         ),

@@ -97,6 +97,7 @@ def layout(inside: Inside, *, narrow: bool) -> dict[str, Any]:
     columns = {"range": [0.4, edges[1] + 0.1], **still}
     iterates = np.c_[inside.queries[:, inside.iterate_rows], np.tile(inside.solution, (len(inside.loops), 1))]
     (across, up), names, level = inside.plane.ranges(), inside.plane.names, {"nticks": 6, "zeroline": False}
+    stretched = f", {inside.plane.stretch} × enlarged" if inside.plane.stretch > 1 else ""
     limits, powers = log_range(inside.drawn_errors)
     groups = slots(inside.weights, inside.rows)
     centred = {
@@ -123,7 +124,8 @@ def layout(inside: Inside, *, narrow: bool) -> dict[str, Any]:
         ),
         "plane": (
             {**level, "range": across, "title": {"text": names[0], "standoff": 4}},
-            {**level, "range": up, "title": {"text": names[1], "standoff": 2}, "scaleanchor": f"x{AXES['plane']}"},
+            {**level, "range": up, "title": {"text": names[1] + stretched, "standoff": 2},
+             "scaleanchor": f"x{AXES['plane']}", "scaleratio": inside.plane.stretch},
         ),
         "P": weights,
         "Q": weights,

@@ -8,7 +8,6 @@ from looped.chart import CELLS, IN_CELL, Motion, Picture, colour, leave, log_ran
 from looped.experiments.compare.charts import leaving
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
-from looped.experiments.compare.plane import Plane
 from looped.experiments.compare.player_layout import Box, placed, query_edges, row_names
 from looped.experiments.compare.result import Comparison
 
@@ -46,7 +45,7 @@ SCORES = {"score": "attention scores: the errors of w", "weight": "attention wei
 """What the numbers of the examples are, by their name."""
 ERRORS = "errors of w on the examples"
 """What they are where the loop reads a matrix in place of the examples."""
-ERROR_TITLE, LOSS = "Error of w per loop", "The loss around its minimum"
+LOSS = "The loss around its minimum"
 RUN = ("pass", "way", "path", "rings", "here", "gone", "errors", "task errors", "explicit errors", "now")
 """Traces of what the loops do."""
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE, 1)}
@@ -96,13 +95,10 @@ def before(result: Comparison, prompt: int = 0) -> Picture:
     traces = _traces(shown)
     for (name, attribute), values in _moves(shown).items():
         traces[name] |= {attribute: values[0]}
-    layouts = [_layout(shown, places, _scores(result, shown)) for places in (WIDE, NARROW)]
+    layouts = [_layout(shown, places, _scores(result, shown), waits=True) for places in (WIDE, NARROW)]
     for layout in layouts:
         for axis in ("xaxis", "yaxis"):
             layout[f"{axis}{AXES['error']}"] |= {"visible": False, "range": [0, 1], "type": "linear"}
-        renamed = {f"<b>{ERROR_TITLE}</b>": "", f"<b>{_valley(shown.plane)}</b>": "<b>Loss</b>"}
-        for note in layout["annotations"]:
-            note["text"] = renamed.get(note["text"], note["text"])
     kept = [trace for name, trace in traces.items() if name not in RUN]
     motion = Motion(captions=[""], grown=[], moved={}, narrow=layouts[1])
     return Picture({"data": kept, "layout": layouts[0]}, f"{_prompt(shown)} {LOSS}.", {}, motion=motion)
@@ -159,16 +155,34 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
         if len(shown.examples) <= MOST_ROWS:
             moves["query", "text"] = [_numbers(query[:, None]) for query in shown.queries]
     else:
-        moves["examples", "z"] = short_each(shown.moving)
+        features, labels = _by_kind(shown, shown.moving)
+        moves["examples", "z"] = short_each(features)
+        if _labels(shown).size:
+            moves["labels", "z"] = short_each(labels)
         if _written(shown):
-            moves["examples", "text"] = [_numbers(examples) for examples in shown.moving]
+            moves["examples", "text"] = [_numbers(each) for each in features]
+            if _labels(shown).size:
+                moves["labels", "text"] = [_numbers(each) for each in labels]
     return moves
+
+
+def _labels(shown: Inside) -> np.ndarray:
+    """Which of the shown rows of a token holds the label: one, or none where examples are rewritten in a slot."""
+    return np.flatnonzero(shown.rows == shown.weights.y)
+
+
+def _by_kind(shown: Inside, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Examples (…, R, C) without their labels, NaN there, and the labels, (…, 1, C): each kind has its colour scale."""
+    row = _labels(shown)
+    features = examples.astype(float)
+    features[..., row, :] = np.nan
+    return features, examples[..., row, :]
 
 
 def _pass(shown: Inside, place: int) -> str:
     moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too"
     slot = "" if shown.weights.copy is None else ", as x′"
-    return f"<b>↻ Loop {shown.loops[place]:,} of {shown.loops[-1]:,}</b>{moved}{slot}"
+    return f"<b>↻ Same layer, loop {shown.loops[place]:,}</b>{moved}{slot}"
 
 
 def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
@@ -176,7 +190,7 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     columns = shown.examples.shape[1]
     model, counterpart = colour("model"), colour("counterpart")
     cells = {"type": "heatmap", "coloraxis": "coloraxis", "xgap": 1, "ygap": 1}
-    cells |= IN_CELL | _on("tokens")
+    cells |= IN_CELL | {"hoverongaps": False} | _on("tokens")
     silent = {"showlegend": False, "hoverinfo": "skip"}
     curve: dict[str, Any] = {
         "type": "scatter",
@@ -194,12 +208,15 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     ring |= {"marker": {"symbol": "circle-open", "size": 9, "color": counterpart, "maxdisplayed": 18}}
     dot = {"type": "scatter", "mode": "markers", "marker": {"size": 11, "color": model}, **silent}
     valley, path, rings = (short(v) for v in (shown.plane.valley(), shown.plane.looped, shown.plane.explicit))
-    written = {"text": _numbers(shown.examples)} if _written(shown) else {}
+    features, labels = _by_kind(shown, shown.examples)
+    example = cells | {"x0": 1, "hovertemplate": "example %{x}: %{z:.4g}<extra></extra>"}
+    of_labels = {"coloraxis": "coloraxis2"}
     traces = {
-        "examples": cells | written | {
-            "z": short(shown.examples), "x0": 1, "hovertemplate": "example %{x}: %{z:.4g}<extra></extra>",
+        "examples": example | {"z": short(features)} | _text(shown, features),
+        "labels": example | of_labels | {"z": short(labels), "y0": _labels(shown).sum()} | _text(shown, labels),
+        "query": cells | of_labels | {
+            "x": list(query_edges(columns)), "hovertemplate": "query: %{z:.4g}<extra></extra>",
         },
-        "query": cells | {"x": list(query_edges(columns)), "hovertemplate": "query: %{z:.4g}<extra></extra>"},
         "scores": {
             "type": "bar", "x": np.arange(1, columns + 1), "showlegend": False, "marker": {"color": colour("task")},
             "hovertemplate": f"{shown.score} of example %{{x}}: %{{y:.4g}}<extra></extra>", **_on("scores"),
@@ -237,13 +254,13 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         "now": dot | {"cliponaxis": False} | _on("error"),
     }  # fmt: skip
     there = {
-        "query": shown.algorithm.one_query, "scores": shown.algorithm.one_query, "gone": shown.plane.exit,
-        "task errors": shown.task_errors is not None,
+        "labels": _labels(shown).size, "query": shown.algorithm.one_query, "scores": shown.algorithm.one_query,
+        "gone": shown.plane.exit, "task errors": shown.task_errors is not None,
     }  # fmt: skip
     return {name: trace for name, trace in traces.items() if there.get(name, True)}
 
 
-def _layout(shown: Inside, places: dict[str, Box], scores: str) -> dict[str, Any]:
+def _layout(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool = False) -> dict[str, Any]:
     rows, columns = shown.examples.shape
     scored, names = shown.algorithm.one_query, row_names(shown.weights, shown.rows)
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
@@ -268,37 +285,46 @@ def _layout(shown: Inside, places: dict[str, Box], scores: str) -> dict[str, Any
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
             level | {"range": ranges[0], "title": _name(plane.names[0], 4)},
-            level | {"range": ranges[1], "scaleanchor": f"x{AXES['plane']}", "title": _name(plane.names[1], 2)},
+            level | {"range": ranges[1], "scaleanchor": f"x{AXES['plane']}", "scaleratio": plane.stretch,
+                     "title": _name(plane.names[1], 2)},
         ),
         "error": (
             {"range": [-0.05 * shown.loops[-1], 1.04 * shown.loops[-1]], "title": _name("loop t", 4), "nticks": 5},
             {"type": "log", "range": limits, **tick, "exponentformat": "power", "hoverformat": ".3e"},
         ),
     }  # fmt: skip
-    largest, wide = float(np.abs(shown.examples).max()) or 1.0, places is WIDE
+    wide, scales = (
+        places is WIDE,
+        [float(np.nanmax(np.abs(each), initial=0)) for each in _by_kind(shown, shown.examples)],
+    )
     if not scored:
         places = _lower(places)
     layout: dict[str, Any] = {
         "height": HEIGHT, "margin": MARGIN, "hovermode": "closest", "bargap": 0.25,
         "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top"},
-        "coloraxis": CELLS | {"showscale": False, "cmin": -largest, "cmax": largest},
     }  # fmt: skip
+    for name, largest in zip(("coloraxis", "coloraxis2"), scales, strict=True):
+        layout[name] = CELLS | {"showscale": False, "cmin": -(largest or 1.0), "cmax": largest or 1.0}
     if not wide:  # the legend stands below the two charts that it is about
         legend = ENTRY * len(curves)
         layout |= {"height": TALL + legend, "margin": MARGIN | {"t": 42, "b": MARGIN["b"] + legend}}
         below = {"x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom"}
         layout["legend"] = below | {"tracegroupgap": 0}
-    titles = {
-        "tokens": f"It sees {shown.sizes[0]:,} examples{' and a query' if scored else ''}",
-        "plane": _valley(shown.plane),
-        "error": ERROR_TITLE,
-    }
+    titles = {"tokens": _sees(shown), "plane": "Loss" if waits else _valley(shown, wide=wide)}
+    if not waits:
+        titles["error"] = "Error of w per loop" if wide else "Error of w"
     fixed = {"automargin": False}  # a margin that fits itself would be measured at every picture
     layout |= placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
+    if plane.stretch > 1:
+        layout["annotations"].append({
+            "text": f"↕ {plane.stretch} × enlarged", "xref": f"x{AXES['plane']} domain",
+            "yref": f"y{AXES['plane']} domain", "x": 1, "y": 0, "xanchor": "right", "yanchor": "bottom",
+            "showarrow": False,
+        })  # fmt: skip
     if scored:
         x, y, on = sum(edges) / 2, places["pass"][3], {"xref": f"x{AXES['scores']}", "yref": "paper"}
         layout["annotations"].append({
-            "text": "moves w", "x": x, "y": y, "xshift": ASIDE, "yshift": -RETURN, "yanchor": "middle",
+            "text": "new w", "x": x, "y": y, "xshift": ASIDE, "yshift": -RETURN, "yanchor": "middle",
             "showarrow": False, **on,
         })  # fmt: skip
         layout["shapes"] = [{
@@ -323,14 +349,23 @@ def _lower(places: dict[str, Box]) -> dict[str, Box]:
     }
 
 
-def _valley(plane: Plane) -> str:
+def _sees(shown: Inside) -> str:
+    """What the tokens are, and how many of the examples are shown where those are not all."""
+    n, columns = shown.sizes[0], shown.examples.shape[1]
+    if columns < n:
+        return f"It sees {n:,} examples, {columns} shown"
+    return f"It sees {n:,} examples{' and a query' if shown.algorithm.one_query else ''}"
+
+
+def _valley(shown: Inside, *, wide: bool) -> str:
     """The shape of the loss: how many times as steep it is up its sides as along its floor."""
-    (across, _), (_, up) = plane.curvature
-    times = _times(up / across)
-    if not up or times == "1":
-        return f"Loss (κ = {_times(plane.condition_number)})"
-    is_kappa = times == _times(plane.condition_number)  # not where a penalty is added to the loss
-    return f"Loss: sides {'κ = ' * is_kappa}{times} × steeper"
+    (across, _), (_, up) = shown.plane.curvature
+    kappa, times = _times(shown.plane.condition_number), _times(up / across)
+    if up and times != kappa:  # where a penalty is added to the loss
+        return f"Loss: steep/flat = {times}" if wide else "Loss"
+    if not shown.algorithm.one_query and shown.weights.copy is None:  # every loop changes that of the examples
+        return f"Loss: κ = {kappa} at loop 0" if wide else f"Loss: first κ = {kappa}"
+    return f"Loss: κ = steep/flat = {kappa}" if wide and up and times != "1" else f"Loss: κ = {kappa}"
 
 
 def _times(ratio: float) -> str:
@@ -341,7 +376,7 @@ def _caption(shown: Inside, place: int) -> str:
     right = "true" if shown.task_known else "solution’s"
     which = f" ({', '.join(f'{value:.2f}' for value in shown.new_x)})" if len(shown.new_x) <= MOST_SAID else ""
     return (
-        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · new x{which}: predicted "
+        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · new x{which} → predicted "
         f"y {shown.predictions[place]:.3g}, {right} {shown.new_y:.3g}"
     ).replace("-", "−")
 
@@ -355,10 +390,15 @@ def _written(shown: Inside) -> bool:
     return rows <= MOST_ROWS and columns <= MOST_COLUMNS
 
 
+def _text(shown: Inside, values: np.ndarray) -> dict[str, Any]:
+    """The numbers in the cells of a trace, where they have room."""
+    return {"text": _numbers(values)} if _written(shown) else {}
+
+
 def _numbers(values: np.ndarray) -> list[list[str]]:
-    """Each number with so many digits that it fits into its cell."""
+    """Each number with so many digits that it fits into its cell; nothing for NaN."""
     digits = 2 if values.shape[1] <= FEW_COLUMNS else 1
-    return [[_number(value, digits) for value in row] for row in values]
+    return [["" if np.isnan(value) else _number(value, digits) for value in row] for row in values]
 
 
 def _number(value: float, digits: int) -> str:

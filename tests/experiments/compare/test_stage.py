@@ -89,6 +89,44 @@ def test_up_to_four_features_the_query_has_its_numbers_in_a_cell_that_has_room_f
     assert (right - left) / (right - 0.4) > 0.11
 
 
+def test_features_and_labels_have_a_scale_of_colours_each():
+    result = compare(RUNS["table"])
+    picture = stage(result)
+    features, labels, query = (trace for trace in picture.spec["data"] if trace["type"] == "heatmap")
+    X, y = result.prompts.X[0].numpy()[:40], result.prompts.y[0].numpy()[:40]
+    np.testing.assert_allclose(features["z"][:10], X.T, atol=1e-4)
+    assert np.isnan(features["z"][10]).all()
+    np.testing.assert_allclose(labels["z"], [y], atol=1e-3)
+    assert labels["y0"] == 10
+    assert query["coloraxis"] == labels["coloraxis"] != features["coloraxis"]
+    for layout in (picture.spec["layout"], picture.motion.narrow):
+        assert layout[features["coloraxis"]]["cmax"] == pytest.approx(np.abs(X).max())
+        assert layout[labels["coloraxis"]]["cmax"] == pytest.approx(np.abs(y).max())
+
+
+@pytest.mark.parametrize("kappa", [1, 5, 20, 99, 130, 600, 1e4])
+@pytest.mark.parametrize("step", ["auto", "optimal", 1.5])
+def test_a_line_of_equal_loss_closes_in_the_picture_and_an_enlarged_height_is_said_and_holds_the_path(kappa, step):
+    result = compare(Settings(condition_number=kappa, step_size=step, prompts=1, loops=30))
+    shown, picture = record(result), stage(result)
+    plane = shown.plane
+    across, up = plane.ranges()
+    valley, path = plane.valley(), plane.looped
+    width = max(across[1] - across[0], 1e-300)
+    parts = np.split(valley, np.flatnonzero(np.isnan(valley[:, 0])))
+    closed = [part for part in parts if len(part) > 2 and np.nanmax(np.abs(part[:, 0] - plane.center[0])) < width / 2]
+    assert closed
+    for layout in (picture.spec["layout"], picture.motion.narrow):
+        said = [note["text"] for note in layout["annotations"] if "enlarged" in note["text"]]
+        assert said == [f"↕ {plane.stretch} × enlarged"] * (plane.stretch > 1)
+        assert layout["yaxis4"]["scaleratio"] == plane.stretch == pytest.approx(width / (up[1] - up[0]))
+    if plane.stretch > 1:
+        assert kappa > 99
+        assert (np.abs(path[:, 1] - plane.center[1]) < (up[1] - up[0]) / 2).all()
+    if step == "auto":
+        assert (plane.stretch > 1) == (kappa > 99)
+
+
 @pytest.mark.parametrize("name", MOVING)
 def test_examples_that_move_are_shown_as_they_are_in_every_loop(name):
     """GD++ and EAGLE multiply an example by J, GD++ takes ⟨w_t, x⟩ from its label, and Newton rewrites it to N x."""
@@ -107,11 +145,14 @@ def test_examples_that_move_are_shown_as_they_are_in_every_loop(name):
             scale = scale - share * scale @ H @ scale @ scale
             expected = scale @ X.T
         np.testing.assert_allclose(shown.moving[loop][:2], expected, rtol=1e-9, atol=1e-12)
-        (cells,) = (trace for trace in picture.motion.at(loop, picture.spec["data"]) if trace["type"] == "heatmap")
+        cells, *labels = (
+            trace for trace in picture.motion.at(loop, picture.spec["data"]) if trace["type"] == "heatmap"
+        )
         np.testing.assert_allclose(cells["z"][:2], expected, atol=1e-4)
         assert cells["text"][0][0] == f"{expected[0, 0]:z.2f}".replace("-", "−")
         if name == "gd++":
             np.testing.assert_allclose(shown.moving[loop][2], y - X @ result.looped[loop, 0], atol=1e-12)
+            np.testing.assert_allclose(labels[0]["z"], shown.moving[loop][2:], rtol=1e-4, atol=1e-5)
     assert not record(compare(RUNS["small"])).moving.size
 
 
@@ -129,7 +170,7 @@ def test_the_distance_to_the_task_is_drawn_where_the_loop_does_not_end_there():
 def test_the_picture_opens_before_the_first_loop_where_the_scores_are_large():
     picture = stage(compare(RUNS["small"]))
     assert picture.motion.captions[picture.motion.first].startswith("loop 0 of 12")
-    assert len(picture.figure.data[6].x) == 1
+    assert len(picture.figure.data[7].x) == 1
 
 
 @pytest.mark.parametrize(
@@ -167,16 +208,18 @@ def test_a_path_that_leaves_the_picture_says_so_from_that_loop_on_at_the_edge_wh
     outside = ~((plane.looped >= [across[0], up[0]]) & (plane.looped <= [across[1], up[1]])).all(axis=1)
     first = int(outside.argmax())
     assert plane.exit.place == first
-    assert max(abs(plane.exit.x - plane.center[0]), abs(plane.exit.y - plane.center[1])) == pytest.approx(plane.radius)
+    away = np.abs([plane.exit.x, plane.exit.y] - plane.center) / plane.reach
+    assert away.max() == pytest.approx(1)
     upright, aside = plane.exit.side.split()
     assert upright in ("top", "bottom")  # beside the path, where the middle is
     assert aside == ("left" if plane.exit.x > plane.center[0] else "right")
     for place in (first - 1, first):
-        (told,) = [
-            trace["text"] for trace in picture.motion.at(place, picture.spec["data"])
+        (gone,) = [
+            trace for trace in picture.motion.at(place, picture.spec["data"])
             if trace.get("mode") == "text" and trace["xaxis"] == "x4"
         ]  # fmt: skip
-        assert ("off the picture" in told[0]) == (place == first)
+        assert ("leaves" in gone["text"][0]) == (place == first)
+        assert len(gone["text"][0]) <= len("<b>  leaves →</b>")  # whole on a plane of 150 pixels
     notes = [a for a in picture.spec["layout"]["annotations"] if a.get("xref") == "x5"]
     assert notes[0]["showarrow"]
     assert "diverges" in [note["text"] for note in notes]
@@ -223,19 +266,22 @@ def test_its_words_are_true_of_the_run(name):
     summary, picture, shown = summarise(result), stage(result), record(result)
     title = picture.spec["layout"]["annotations"][0]["text"]
     told = name not in MOVING
-    assert ("query" in picture.alt) == ("query" in title) == told
+    n, seen = result.prompts.shape[1], shown.examples.shape[1]
+    assert title == f"<b>It sees {n} examples{f', {seen} shown' if seen < n else ' and a query' * told}</b>"
+    assert ("query" in picture.alt) == ("query" in json.dumps(picture.spec["layout"]["xaxis"])) == told
     passing = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     assert ("moves the examples too" in passing[-1][0]) == (not told)
     attends = RUNS[name].form == "token" or not result.algorithm.has_state
     bars = "attention weights" if name == "softmax" else "attention scores" if attends else "errors of w on"
     assert picture.spec["layout"]["xaxis2"]["title"]["text"].startswith(bars)
-    assert ("moves w" in [note["text"] for note in picture.spec["layout"]["annotations"]]) == told
+    assert passing[-1][0].startswith(f"<b>↻ Same layer, loop {shown.loops[-1]}</b>")
+    assert ("new w" in [note["text"] for note in picture.spec["layout"]["annotations"]]) == told
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
     )
     assert (", true " in picture.motion.captions[0]) == (name != "table")
     assert ("new x (" in picture.motion.captions[0]) == (len(shown.new_x) <= 2)
-    assert f"predicted y {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
+    assert f"→ predicted y {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
     assert f" {shown.new_y:.3g}".replace("-", "−") in picture.motion.captions[-1]
     (valley,) = (note["text"] for note in picture.spec["layout"]["annotations"] if "Loss" in note["text"])
     X = result.prompts.X[0].double().numpy()
@@ -243,10 +289,11 @@ def test_its_words_are_true_of_the_run(name):
     ridge = result.algorithm.penalty
     times = (eigenvalues[0] + ridge) / (eigenvalues[-1] + ridge)
     if len(eigenvalues) == 1:
-        assert valley == "<b>Loss (κ = 1)</b>"
+        assert valley == "<b>Loss: κ = 1</b>"
     else:
-        assert float(re.search(r"([\d.,]+) × steeper", valley)[1].replace(",", "")) == pytest.approx(times, rel=5e-3)
+        assert float(re.search(r" = ([\d.,]+)", valley)[1].replace(",", "")) == pytest.approx(times, rel=5e-3)
         assert ("κ" in valley) == (not ridge)
+    assert ("at loop 0" in valley) == (name in ("gd++", "eagle"))  # every loop changes the κ of the examples
     said = words.verdict(RUNS[name], summary)
     if result.passed is None:
         assert "not meant to be" in said

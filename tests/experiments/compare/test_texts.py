@@ -64,8 +64,8 @@ def draws_another_seed(at, before):
     assert shown(at) == before.replace(seed=4321)
 
 
-def brings_the_defaults(at, _):
-    assert shown(at) == Settings()
+def brings_the_first_screen(at, _):
+    assert shown(at) == Settings(**COMPARE[0].settings)
 
 
 def brings_the_lesson(at, _):
@@ -88,7 +88,7 @@ def sets_the_optimal_step(at, before):
 OUTCOMES = {
     "Hold this curve": holds_the_curve,
     "New seed": draws_another_seed,
-    "Reset to defaults": brings_the_defaults,
+    "Reset to defaults": brings_the_first_screen,
     "Differs in ": brings_the_lesson,
     "◀": opens_the_lesson_before,
     "▶": opens_the_lesson_after,
@@ -167,7 +167,9 @@ def no_sentence_contradicts(at):
         clear = looped > 1e3 * result.tolerance * max(1.0, looped.max())  # it is relative to the largest iterate
         np.testing.assert_allclose(looped[clear], closed[clear], rtol=0.02)
     assert ("straight" in said.replace("not straight", "")) == (settings.algorithm in ("gd", "ridge"))
-    title = "not on the squared error" if softmax else f"every pass, or loop, is one step of {result.algorithm.twin}"
+    title = (
+        "every pass, or loop, moves w" if softmax else f"every pass, or loop, is one step of {result.algorithm.twin}"
+    )
     assert title in said
     assert ("Raise κ and the line flattens" in said) == (
         settings.algorithm == "gd" and settings.data == "exact" and settings.step_size == "auto"
