@@ -51,7 +51,7 @@ def of_signal():
 
 BEYOND = {
     "append": {}, "more loops": {"view": "more-loops", "tested_on": "same"}, "rivals": {"view": "rivals"},
-    "depth": {"view": "depth", "examples": 5},
+    "depth": {"view": "depth", "examples": 5}, "tied": {"view": "tied"},
 }  # fmt: skip
 
 
