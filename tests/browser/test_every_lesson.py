@@ -13,7 +13,7 @@ from looped.experiments.beyond.charts import main_chart
 from looped.experiments.beyond.result import beyond
 from looped.experiments.compare.stage import stage
 from looped.experiments.context import sweep
-from looped.experiments.context.guess import START, asked_loops, guess_chart
+from looped.experiments.context.guess import guess_chart
 from looped.experiments.context.stored import answers
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.curves import stored as stored_curves
@@ -53,7 +53,7 @@ def picture(page: str, settings: Any) -> Picture:
             return stage(compare(settings))
         case "context":
             result = answers(settings) or sweep(settings)
-            return guess_chart(settings, (START,) * len(asked_loops(settings)), result)
+            return guess_chart(settings, (), result)
         case "train":
             run, _ = stored_training(settings)
             assert run.settings == settings
