@@ -47,7 +47,7 @@ PLACES = """() => {
 
 
 def picture(page: str, settings: Any, guessed: bool = False) -> Picture:
-    """The main picture of a page for these settings, once its question is answered or its guess compared, drawn here."""
+    """The main picture of a page for these settings, once its question is answered or its guess compared."""
     match page:
         case "compare":
             return stage(compare(settings))

@@ -76,6 +76,7 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels, 
     alt = (
         "Squared error of GPT-2 on fresh prompts against training steps, logarithmic error axis. "
         f"{'; '.join(parts) or 'Not started'}. Levels: {', '.join(row.legend for row in levels)}."
+        f"{'' if revealed else ' How its curves go on is not shown yet.'}"
     )
     steps: dict[str, Any] = {"title": {"text": "training steps"}, "range": [0, settings.steps]}
     beside: dict[str, Any] = {}
