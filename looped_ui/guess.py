@@ -44,6 +44,11 @@ def shown(page: str) -> bool:
     return bool(st.session_state.get(TEXT)) or answered(page)
 
 
+def made() -> bool:
+    """Whether a curve was drawn or set, or the one that stands there was compared: an answer to a question is none."""
+    return CURVE in st.session_state or bool(st.session_state.get(TEXT))
+
+
 def hide() -> None:
     """Hide the measurement again."""
     st.session_state[TEXT] = None

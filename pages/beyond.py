@@ -11,9 +11,9 @@ from looped.chart import Picture
 from looped.experiments.beyond import charts
 from looped.experiments.beyond.append import Append
 from looped.experiments.beyond.cost import check
-from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.settings import READS, BeyondSettings
+from looped.experiments.beyond.stacks import Stacks
 from looped.experiments.beyond.stored import answer, stored
 from looped.experiments.beyond.words import notice, numbers, trained_words, verdict
 from looped.fields import SettingsError
@@ -106,8 +106,8 @@ def draw(settings: BeyondSettings) -> None:
     page.assumptions()
     if answer(settings) is not None:
         made_by(stored()[1], "stored answer was")
-    if isinstance(found, Depth):
-        made_by(found.stacks.origin, "stored trainings were")
+    if isinstance(found, Stacks):
+        made_by(found.origin, "stored trainings were")
 
 
 def below(found: Found) -> None:
@@ -116,18 +116,12 @@ def below(found: Found) -> None:
     if isinstance(found, Append):
         st.caption(typeset(page.words("Tokens")))
         return
-    if isinstance(found, Depth):
-        st.subheader("Trained: the same layer again, or layers of their own")
-        st.markdown(typeset(trained_words(found)))
-        for place, (column, (heading, picture)) in enumerate(zip(st.columns(2), pictures.items(), strict=True)):
-            with column:
-                st.markdown(f"**{heading}**")
-                figure(picture, f"stacks{place}")
-        st.caption(typeset(page.words("Stacks")))
-        return
     for place, (heading, picture) in enumerate(pictures.items()):
         st.subheader(heading)
         figure(picture, f"below{place}")
+    if isinstance(found, Stacks):
+        st.markdown(typeset(trained_words(found)))
+        st.caption(typeset(page.words("Stacks")))
 
 
 page: Page[BeyondSettings] = Page("beyond", __file__)

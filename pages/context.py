@@ -16,7 +16,7 @@ from looped.fields import SettingsError
 from looped_ui import backend, jobs
 from looped_ui.frame import Page
 from looped_ui.guess import drawn as drawn_curve
-from looped_ui.guess import guess, hide, reveal, shown, sliders
+from looped_ui.guess import guess, hide, made, reveal, shown, sliders
 from looped_ui.lesson import answered, guessed
 from looped_ui.live import figure, let_others_draw, live_row
 from looped_ui.parts import duration, made_by, numbers_strip, plain, show_number, typeset
@@ -191,7 +191,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     of = settings if result is None else result.settings
     at = asked_loops(of)
     curve, revealed = guess(page.experiment.name, len(at)), result is not None and shown(page.experiment.name)
-    own = computed()
+    own, compared = computed(), curve if made() else ()
 
     def found(changes: Mapping[str, Any]) -> ContextResult:
         assert result is not None
@@ -203,14 +203,15 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
         if not revealed:
             return guess_chart(of, now)
         measured = found(changes)
-        return guess_chart(measured.settings, curve, measured)
+        return guess_chart(measured.settings, compared, measured)
 
     def condition(changes: Mapping[str, Any]) -> Picture:
         drawn = chart(CONDITION, found({name: changes[name] for name in changes if not name.isdigit()}))
         assert drawn is not None
         return drawn
 
-    heading = "Your guess, and what was measured" if revealed else "Draw your guess: click or drag"
+    after = "Your guess, and what was measured" if compared else "What was measured"
+    heading = after if revealed else "Draw your guess: click or drag"
     charts = {"need": (heading, need)}
     if result is not None and (revealed or not controls.to_guess):
         charts["kappa"] = CONDITION, condition
@@ -221,7 +222,7 @@ def first_screen(settings: ContextSettings, result: ContextResult | None) -> Non
     if revealed:
         assert result is not None
         with st.container(key="outcome", horizontal=True, wrap=False):
-            st.markdown(needs(result, curve), width="stretch")
+            st.markdown(needs(result, compared), width="stretch")
             if not answered(page.experiment.name):
                 st.button("Guess again", key="guess_again", on_click=hide)
         return

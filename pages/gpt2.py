@@ -100,9 +100,9 @@ def train_here(settings: GPT2Settings) -> None:
     jobs.watch(JOB, show)
 
 
-def picture(curves: list[Curve], settings: GPT2Settings, ends: bool = True) -> Picture:
-    """The curves with the levels of their task, and where they end in its text unless that is to be guessed."""
-    return curves_chart(curves, settings, risks.levels(settings.of_task), ends)
+def picture(curves: list[Curve], settings: GPT2Settings, revealed: bool = True) -> Picture:
+    """The curves with the levels of their task; their start alone while the rest is to be guessed."""
+    return curves_chart(curves, settings, risks.levels(settings.of_task), revealed)
 
 
 def choose(groups: Mapping[str, words.Group]) -> None:
@@ -113,12 +113,14 @@ def choose(groups: Mapping[str, words.Group]) -> None:
 
 def kept(group: words.Group, asked: GPT2Settings) -> None:
     """Draw the stored trainings of a setting, over all of its seeds."""
-    drawn = picture(group.curves, group.settings, ends=not controls.to_guess)
+    drawn = picture(group.curves, group.settings, revealed=not controls.to_guess)
     figure(drawn, "kept", heights=(230, 420), below=BELOW_IN_FRAME if page.embedded else BELOW)
     page.outcome(f"{words.headline(group)} {page.words('Measured')}")
     other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
     seeds = ", ".join(map(str, group.seeds))
-    st.caption(other + page.words("Stored curves", seeds=seeds) + words.hidden(drawn))
+    drawn_how = "" if controls.to_guess else page.words("Stored curves", seeds=seeds) + words.hidden(drawn)
+    if other or drawn_how:
+        st.caption(other + drawn_how)
 
 
 def beside(group: words.Group, all_groups: list[words.Group]) -> None:

@@ -16,7 +16,7 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.train import stored as trained
 
 ROLE_OF = {
-    r"(Looped|looped) transformer.*|GPT-2 with MLP|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
+    r"(Looped|looped) transformer.*|GPT-2 with MLP.*|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
     r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch|"
     r"learned step, .*|trained on n = 20, median|mean over prompts.*|one covariance, .*|tied layers.*|EAGLE|"
     r"λ<sub>max.*": "model",
@@ -51,7 +51,7 @@ def of_signal():
 
 BEYOND = {
     "append": {}, "more loops": {"view": "more-loops", "tested_on": "same"}, "rivals": {"view": "rivals"},
-    "depth": {"view": "depth", "examples": 5},
+    "depth": {"view": "depth", "examples": 5}, "tied": {"view": "tied"},
 }  # fmt: skip
 
 

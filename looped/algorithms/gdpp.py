@@ -1,7 +1,7 @@
 """GD++: gradient descent whose loop moves the examples too."""
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -247,6 +247,7 @@ class GDPlusPlus(Algorithm):
         return 2.4e-10 * features**3
 
 
+@lru_cache(maxsize=1024)
 def best_numbers(condition_number: float, loops: int, eps: float) -> tuple[float, float]:
     """γλ₁ and a/γ that leave the least of the worst mode after T loops, found on two grids.
 

@@ -59,18 +59,18 @@ def _times(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=256)
-def _coefficients(loops: int, examples: int, features: int, noise: float) -> tuple[Fraction, ...]:
-    """Coefficients of the powers of a in `descent_risk`.
+def _coefficients(loops: int, examples: int, features: int, noise: float) -> tuple[tuple[int, ...], int]:
+    """Coefficients of the powers of a/n in `descent_risk`, whole numbers over a common denominator.
 
     Noise adds σ²/n · 𝔼 Σ_k (1 − (1 − aλ_k)^T)²/λ_k, a polynomial of degree 2T − 1 in λ.
     """
-    n, T, variance = examples, loops, Fraction(noise) ** 2
-    traces = moments(n, features, 2 * T)
-    risk = [Fraction((-1) ** j * comb(2 * T, j) * trace, n**j) for j, trace in enumerate(traces)]
+    T, (variance, below) = loops, (Fraction(noise) ** 2).as_integer_ratio()
+    traces = moments(examples, features, 2 * T)
+    risk = [(-1) ** j * comb(2 * T, j) * trace * below for j, trace in enumerate(traces)]
     for j in range(2, 2 * T + 1):
         squared = (-1) ** j * (comb(2 * T, j) - 2 * comb(T, j))  # of (1 − (1 − x)^T)²
-        risk[j] += variance * squared * Fraction(traces[j - 1], n**j)
-    return tuple(risk)
+        risk[j] += variance * squared * traces[j - 1]
+    return tuple(risk), below
 
 
 def descent_risk(step_size: float, loops: int, examples: int, features: int, noise: float = 0.0) -> float:
@@ -83,10 +83,14 @@ def descent_risk(step_size: float, loops: int, examples: int, features: int, noi
         features: d, the number of features.
         noise: σ, the standard deviation of the noise on the examples' labels.
     """
-    a, total = Fraction(step_size), Fraction(0)
-    for coefficient in reversed(_coefficients(loops, examples, features, noise)):
-        total = coefficient + a * total
-    return float(total) if total < 10**300 else float("inf")
+    (a, below), total, scale = float(step_size).as_integer_ratio(), 0, 1
+    below *= examples  # a/n as a fraction; whole numbers are summed, and divided once
+    coefficients, common = _coefficients(loops, examples, features, noise)
+    for coefficient in reversed(coefficients):
+        total = coefficient * scale + a * total
+        scale *= below
+    scale = scale // below * common
+    return total / scale if total < 10**300 * scale else float("inf")
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 LINES = {
     "append": "learned step, median", "more-loops": "trained on n = 20, median", "rivals": "EAGLE",
-    "depth": "rotated in every prompt, n → ∞",
+    "depth": "rotated in every prompt, n → ∞", "tied": "untied layers, median",
 }  # fmt: skip
 SHOWN = """() => {
     const {_fullLayout: {xaxis}, _fullData: traces} = document.querySelector('.st-key-main .js-plotly-plot');
@@ -20,7 +20,10 @@ SHOWN = """() => {
     return {filled: filled / room, visible: traces.every(trace => trace.visible === true)};
 }"""
 """Share of the horizontal axis that the curves take, and whether every curve is drawn."""
-QUESTIONS = {"more-loops": "More loops than trained", "rivals": "EAGLE and rivals", "depth": "When is depth needed?"}
+QUESTIONS = {
+    "more-loops": "More loops than trained", "rivals": "EAGLE and rivals", "depth": "When is depth needed?",
+    "tied": "Tied or untied layers",
+}  # fmt: skip
 
 
 @pytest.mark.thorough

@@ -43,6 +43,22 @@ def test_the_first_view_is_drawn_and_moves_by_keyboard_and_the_link_says_how(vis
         assert key in visit.query()
 
 
+LAST_LINE = """() => {
+    const text = document.querySelector('.st-key-lesson_text p'), range = document.createRange();
+    range.selectNodeContents(text.firstChild);
+    const mark = text.querySelector('[data-testid=stTooltipIcon]').getBoundingClientRect();
+    return [...range.getClientRects()].some(line => line.top < mark.bottom && mark.top < line.bottom);
+}"""
+"""Whether the help mark behind the lesson's text has words beside it."""
+
+
+def test_the_help_mark_behind_a_text_is_never_alone_on_a_line(visit: Visit) -> None:
+    page = visit.open("context?lesson=three-per-feature").page
+    for width in range(1280, 1180, -8):
+        page.set_viewport_size({"width": width, "height": 720})
+        assert page.evaluate(LAST_LINE), width
+
+
 GUESS = "() => document.querySelector('.st-key-need .js-plotly-plot').data[0].y"
 
 

@@ -46,14 +46,14 @@ PLACES = """() => {
 """Upper and lower edges, in pixels from the top of the page."""
 
 
-def picture(page: str, settings: Any) -> Picture:
-    """The main picture of a page for these settings, after its question is answered, drawn here."""
+def picture(page: str, settings: Any, guessed: bool = False) -> Picture:
+    """The main picture of a page for these settings, once its question is answered or its guess compared."""
     match page:
         case "compare":
             return stage(compare(settings))
         case "context":
             result = answers(settings) or sweep(settings)
-            return guess_chart(settings, (START,) * len(asked_loops(settings)), result)
+            return guess_chart(settings, (START,) * len(asked_loops(settings)) if guessed else (), result)
         case "train":
             run, _ = stored_training(settings)
             assert run.settings == settings
@@ -113,7 +113,7 @@ def test_a_lesson_opened_by_link_and_after_a_reload_has_a_whole_picture_and_its_
     visit: Visit, page: str, lesson: Lesson, size: str
 ) -> None:
     width, height, more = SIZES[size]
-    said = picture(page, settings_of(page, lesson)).alt
+    said = picture(page, settings_of(page, lesson), guessed=size == "embedded").alt  # where no question is asked
     visit.open(f"{page}?lesson={lesson.key}{more}", width, height)
     for again in (False, True):
         if again:

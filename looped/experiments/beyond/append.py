@@ -13,9 +13,9 @@ from looped.attention import LinearAttention, LoopedTransformer, Weights
 from looped.experiments.beyond.learned_step import (
     exact_mean,
     grams,
-    largest_factor,
     learned_step,
     mean_over_tasks,
+    mean_with_own_step,
     one_step_risk,
 )
 from looped.experiments.beyond.settings import BeyondSettings
@@ -117,9 +117,7 @@ def append(settings: BeyondSettings) -> Append:
         "explicit": descend(X, y, step, loops),
     }
     gram = grams(values, n, settings.prompts, generator)
-    top = np.linalg.eigvalsh(gram)[:, -1:]
-    fixed, own = mean_over_tasks(gram, step, loops), mean_over_tasks(gram, 1 / top * np.ones(d), loops)
-    largest = largest_factor(gram, step)
+    (fixed, largest), own = mean_over_tasks(gram, step, loops), mean_with_own_step(gram, loops)
     with np.errstate(over="ignore"):
         statistics = {
             "fixed_median": np.median(fixed, axis=1), "fixed_mean": fixed.mean(axis=1),

@@ -45,18 +45,18 @@ def main_chart(found: Found) -> Picture:
 def before(found: Found) -> Picture:
     """The first chart for a reader who is to guess: where its curves begin, and in full those that the lessons name.
 
-    With more loops a curve begins before the first; with depth the first loop is a part of what is asked.
+    With more loops a curve begins before the first; with depth the first loop is a part of what is asked. Of
+    trained layers it is the loss on inputs as in training.
     """
     picture = main_chart(found)
-    begins = 0 if isinstance(found, Depth) else 1
     traces = []
     for trace in picture.spec["data"]:
         if trace["name"].startswith(GIVEN):
             traces.append(trace)
         elif not trace["name"].startswith(FOUND):
-            hidden = np.arange(len(trace["y"])) >= begins
-            seen = begins and "markers" in trace["mode"]
-            traces.append(trace | {"y": np.where(hidden, np.nan, trace["y"]), "showlegend": bool(seen)})
+            begins = _begins(found, trace["x"])
+            seen = begins.any() and "markers" in trace["mode"]
+            traces.append(trace | {"y": np.where(begins, trace["y"], np.nan), "showlegend": bool(seen)})
     heights = np.concatenate([trace["y"] for trace in traces])
     limits, ticks = log_range(np.array([np.nanmin(heights) / 10, np.nanmax(heights) * 10]))
     drawn = {name: part for name, part in picture.spec["layout"].items() if name != "annotations"}
@@ -66,6 +66,17 @@ def before(found: Found) -> Picture:
         f"{picture.alt.split('. ')[0]}. How its curves go on is not shown yet.",
         {name: column[:1] for name, column in picture.table.items()},
     )
+
+
+def _begins(found: Found, x: np.ndarray) -> np.ndarray:
+    """Where a curve is drawn before the guess, True or False for each of its places."""
+    match found:
+        case Stacks():
+            return np.asarray(x) == 1
+        case Depth():
+            return np.zeros(len(x), dtype=bool)
+        case _:
+            return np.arange(len(x)) == 0
 
 
 def pictures(found: Found) -> dict[str, Picture]:
@@ -81,10 +92,9 @@ def pictures(found: Found) -> dict[str, Picture]:
         case Rivals():
             return {"Loops against κ": rivals_chart(found)}
         case Depth():
-            return {
-                "Loss against loops": depth_chart(found), "Trained, after each loop": stack_chart(found.stacks),
-                "Trained, with inputs of another size": scale_chart(found.stacks),
-            }  # fmt: skip
+            return {"Loss against loops": depth_chart(found)}
+        case Stacks():
+            return {"Inputs of another size": scale_chart(found), "After each loop": stack_chart(found)}
 
 
 def error_chart(found: Append) -> Picture:

@@ -1,4 +1,4 @@
-"""Append or overwrite, more loops than trained, EAGLE and its rivals, and when depth is needed."""
+"""Append or overwrite, more loops than trained, EAGLE and its rivals, when depth is needed, tied and untied layers."""
 
 from pathlib import Path
 from typing import Any

@@ -14,6 +14,8 @@ A_NUMBER_OF_THE_CHAIN, A_NUMBER_OF_THE_LOOP = 4e-8, 3e-9
 def estimate(settings: BeyondSettings) -> Cost:
     """The cost of the view, its bytes at the most that are held at once."""
     d, loops = settings.features, settings.loops
+    if settings.view == "tied":
+        return Cost(seconds=0.05)  # stored
     if settings.view == "rivals":
         return Cost(seconds=0.5 + 2e-4 * d * d)
     if settings.view == "depth":

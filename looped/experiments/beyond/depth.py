@@ -14,7 +14,6 @@ from looped.experiments.beyond.learned_step import MOST_EXACT
 from looped.experiments.beyond.limit_law import limit_law
 from looped.experiments.beyond.rotated import RotatedLoss
 from looped.experiments.beyond.settings import BeyondSettings
-from looped.experiments.beyond.stacks import Stacks, stacks
 from looped.prompts import Prompts
 from looped.training.wishart import best_descent
 
@@ -82,11 +81,6 @@ class Depth:
         return float(self.transformer.max()) <= self.rounding**2
 
     @property
-    def stacks(self) -> Stacks:
-        """The stored trainings of tied and untied layers."""
-        return stacks()
-
-    @property
     def results(self) -> dict[str, Any]:
         """Verdicts and scalars, ready for JSON."""
         series = {
@@ -101,7 +95,7 @@ class Depth:
                 name: dict(zip(("loss", "by_the_eigenvalues"), row, strict=True))
                 for name, row in zip(("one_covariance", "rotated"), self.transformer.tolist(), strict=True)
             },
-            "passed": self.passed, "trained": self.stacks.results,
+            "passed": self.passed,
         }  # fmt: skip
 
     @property
@@ -111,16 +105,16 @@ class Depth:
             "one covariance, limit": (self.loops, self.limit), "one covariance": (self.exact, self.fixed),
             "rotated, limit": (self.loops, self.rotated_limit), "rotated": (self.exact, self.rotated_exact),
             "rotated, infinite context": (self.loops, self.rotated),
-        } | self.stacks.curves  # fmt: skip
+        }  # fmt: skip
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """loops (K,), the losses (K,), exact ones and their steps up to `MOST_EXACT`, and the stored trainings."""
+        """loops (K,), the losses (K,), exact ones and their steps up to `MOST_EXACT`."""
         return {
             "loops": self.loops, "limit": self.limit, "fixed": self.fixed, "rotated_limit": self.rotated_limit,
             "rotated_exact": self.rotated_exact, "rotated": self.rotated, "steps": self.steps[0],
             "rotated_steps": self.steps[1],
-        } | self.stacks.arrays  # fmt: skip
+        }  # fmt: skip
 
 
 def depth(settings: BeyondSettings) -> Depth:

@@ -92,27 +92,45 @@ def squared_errors(gram: np.ndarray, step: np.ndarray, tasks: np.ndarray, loops:
     return np.where(np.isnan(errors), np.inf, errors)
 
 
-def mean_over_tasks(gram: np.ndarray, step: np.ndarray, loops: int) -> np.ndarray:
-    """The mean of ‖w_t − w*‖² over w* ~ 𝓝(0, I), which is ‖(I − ΓΣ̂)ᵗ‖_F², of each prompt: (T+1, B); inf beyond float64.
+def mean_over_tasks(gram: np.ndarray, step: np.ndarray, loops: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of ‖w_t − w*‖² over w* ~ 𝓝(0, I), which is ‖(I − ΓΣ̂)ᵗ‖_F², of each prompt; inf beyond float64.
 
     With Γ^½Σ̂Γ^½ = UΛUᵀ it is fᵀ(UᵀΓU ∘ UᵀΓ⁻¹U)f for f = (1 − Λ)ᵗ, O(d²) a loop.
 
     Args:
         gram: Σ̂, (B, d, d).
-        step: diagonal of a positive Γ, (d,) or (B, d).
+        step: diagonal of a positive Γ, (d,).
         loops: T.
+
+    Returns:
+        The errors, (T+1, B), and `largest_factor`, (B,).
     """
-    step = np.broadcast_to(step, gram.shape[:2])
     root = np.sqrt(step)
-    values, U = np.linalg.eigh(root[:, :, None] * gram * root[:, None])
-    weights = (U.transpose(0, 2, 1) * step[:, None]) @ U
-    weights *= (U.transpose(0, 2, 1) / step[:, None]) @ U
+    values, U = np.linalg.eigh(root[:, None] * gram * root)
+    weights = (U.transpose(0, 2, 1) * step) @ U
+    weights *= (U.transpose(0, 2, 1) / step) @ U
     errors, left = np.empty((loops + 1, len(gram))), np.ones_like(values)
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(loops + 1):
             errors[t] = (left * (weights @ left[..., None])[..., 0]).sum(axis=1)
             left = left * (1 - values)
-    return np.where(np.isfinite(errors), errors, np.inf)
+    return np.where(np.isfinite(errors), errors, np.inf), values[:, -1]
+
+
+def mean_with_own_step(gram: np.ndarray, loops: int) -> np.ndarray:
+    """The same mean with η = 1/λ₁ of each prompt, Σ_k (1 − λ_k/λ₁)^(2t): (T+1, B).
+
+    Args:
+        gram: Σ̂, (B, d, d).
+        loops: T.
+    """
+    values = np.linalg.eigvalsh(gram)
+    shrunk, left = np.square(1 - values / values[:, -1:]), np.ones_like(values)
+    errors = np.empty((loops + 1, len(gram)))
+    for t in range(loops + 1):
+        errors[t] = left.sum(axis=1)
+        left = left * shrunk
+    return errors
 
 
 def largest_factor(gram: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -135,7 +135,7 @@ def more_loops(settings: BeyondSettings) -> MoreLoops:
         limit=limit,
         limit_factor=np.array([(step * test).max() for step in steps]),
         bound=published_bound(trained, contexts[0], settings.loops) if same else None,
-        mean=mean_over_tasks(gram, steps[0], settings.loops).mean(axis=1) if same else None,
+        mean=mean_over_tasks(gram, steps[0], settings.loops)[0].mean(axis=1) if same else None,
         lengths=lengths,
         factors=np.array([np.median(largest_factor(some, learned_step(trained, n))) for n in lengths.tolist()]),
         single={"squared_error": errors, "largest_factor": largest},

@@ -8,7 +8,7 @@ import numpy as np
 from looped.fields import Choice
 from looped.settings import CheckedSettings, Settings, setting
 
-View = Literal["append", "more-loops", "rivals", "depth"]
+View = Literal["append", "more-loops", "rivals", "depth", "tied"]
 READS: dict[View, tuple[str, ...]] = {
     "append": ("loops", "examples", "features", "condition_number", "prompts", "seed"),
     "more-loops": (
@@ -16,13 +16,14 @@ READS: dict[View, tuple[str, ...]] = {
     ),
     "rivals": ("features", "largest_condition", "target_error"),
     "depth": ("loops", "examples", "features", "condition_number", "seed"),
+    "tied": (),
 }  # fmt: skip
-"""The settings that each view reads, in the order of its controls."""
+"""The settings that each view reads, in the order of its controls; stored trainings read none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeyondSettings(CheckedSettings):
-    """One of the four questions, and everything that determines its answer.
+    """One of the questions, and everything that determines its answer.
 
     Raises:
         SettingsError: if a value is out of range, with one sentence naming the field, the value and the range.
@@ -35,6 +36,7 @@ class BeyondSettings(CheckedSettings):
             Choice("more-loops", "More loops than trained", "the layer of one-step training, applied again and again"),
             Choice("rivals", "EAGLE and rivals", "loops against κ for six algorithms"),
             Choice("depth", "When is depth needed?", "loss against loops, one covariance or a new one in every prompt"),
+            Choice("tied", "Tied or untied layers", "one trained layer eight times, or eight trained layers"),
         ),
         help="What is computed and shown.",
     )  # fmt: skip

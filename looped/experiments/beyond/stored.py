@@ -1,4 +1,6 @@
-"""The first view of every lesson: its answer, found once and kept in the package, without what single prompts did.
+"""The first view of the lessons: its answer, found once and kept in the package, without what single prompts did.
+
+Trainings of tied and untied layers are stored in a file of their own, `looped.experiments.beyond.stacks`.
 
 `python -m looped.experiments.beyond.stored` makes the file again.
 """
@@ -23,8 +25,10 @@ from looped.sweeps.workers import every
 
 COMMAND = "python -m looped.experiments.beyond.stored"
 NAME = "beyond.npz"
-KINDS: dict[str, type[Found]] = {"append": Append, "more-loops": MoreLoops, "rivals": Rivals, "depth": Depth}
-"""The kind of answer of each view."""
+KINDS: dict[str, type[Append | MoreLoops | Rivals | Depth]] = {
+    "append": Append, "more-loops": MoreLoops, "rivals": Rivals, "depth": Depth,
+}  # fmt: skip
+"""The kind of answer of each view that is computed."""
 APART = ("settings", "single")
 """What is not among the arrays of an answer: its settings, which are in the provenance, and what is not stored."""
 
@@ -79,8 +83,9 @@ def made(settings: BeyondSettings) -> Iterator[dict[str, np.ndarray]]:
 
 
 def main() -> None:
-    """Answer every lesson's question, and write the file into the package's folder."""
-    wanted = {lesson.key: BeyondSettings(**lesson.settings) for lesson in BEYOND}
+    """Answer the questions of the lessons, and write the file into the package's folder."""
+    asked = {lesson.key: BeyondSettings(**lesson.settings) for lesson in BEYOND}
+    wanted = {lesson: settings for lesson, settings in asked.items() if settings.view in KINDS}
     arrays = {f"{lesson}.{name}": array for lesson, own in every(made, wanted).items() for name, array in own.items()}
     origin = {"settings": {lesson: settings.to_dict() for lesson, settings in wanted.items()}}
     provenance.store(provenance.STORED / NAME, arrays, origin | provenance.provenance(COMMAND))

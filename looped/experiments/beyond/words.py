@@ -10,7 +10,7 @@ from looped.experiments.beyond.depth import RUN, Depth
 from looped.experiments.beyond.more_loops import MoreLoops
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.rivals import METHODS, Rivals
-from looped.experiments.beyond.stacks import LAYERS, best_scalar_steps
+from looped.experiments.beyond.stacks import LAYERS, Stacks, best_scalar_steps
 from looped.files import finite
 
 
@@ -25,6 +25,8 @@ def verdict(found: Found) -> str:
             return _rivals(found)
         case Depth():
             return _depth(found)
+        case Stacks():
+            return _stacks(found)
 
 
 def _append(found: Append) -> str:
@@ -104,6 +106,16 @@ def _depth(found: Depth) -> str:
     )
 
 
+def _stacks(found: Stacks) -> str:
+    (tied, untied), largest = found.medians(found.by_scale), f"{found.scales[-1]:g} times the covariance"
+    usual = int(np.abs(found.scales - 1).argmin())
+    return (
+        f"On inputs as in training untied layers leave {untied[usual]:.2g} and tied ones {tied[usual]:.2g}; with "
+        f"{largest} it is {untied[-1]:.2g} and {tied[-1]:.2g} (medians of {found.by_scale.shape[1]} seeds; the answer "
+        "0 leaves 1)."
+    )
+
+
 def notice(found: Found) -> list[str]:
     """What to look for, as far as this result shows it."""
     match found:
@@ -115,6 +127,8 @@ def notice(found: Found) -> list[str]:
             return list(_notice_rivals(found))
         case Depth():
             return list(_notice_depth(found))
+        case Stacks():
+            return list(_notice_stacks(found))
 
 
 def _notice_append(found: Append) -> Iterator[str]:
@@ -193,6 +207,25 @@ def _notice_depth(found: Depth) -> Iterator[str]:
     )
 
 
+def _notice_stacks(found: Stacks) -> Iterator[str]:
+    tied, untied = found.medians(found.by_scale)
+    larger = found.scales > 1
+    if (untied[larger] > 1).any() and (tied[larger] > 1).any():
+        broken = [found.scales[larger & (losses > 1)][0] for losses in (untied, tied)]
+        yield (
+            "**Both break.** A loss above 1 is more than that of the answer 0: untied layers have it from "
+            f"{broken[0]:g} times the covariance on, tied ones from {broken[1]:g} times on, of the factors measured."
+        )
+    smaller = found.scales < 1
+    if (untied[smaller] < tied[smaller]).all():
+        yield "**Smaller inputs.** There the steps are too short for both, and untied layers leave less."
+    spans = (found.by_scale[:, :, -1].max(axis=1) / found.by_scale[:, :, -1].min(axis=1)).tolist()
+    yield (
+        f"**Seeds.** With {found.scales[-1]:g} times the covariance the seeds leave losses that differ by a factor "
+        f"of up to {spans[1]:.2g} for untied layers and {spans[0]:.2g} for tied ones: the bands."
+    )
+
+
 def beside_two(value: float) -> str:
     """A number with 3 digits, or as many as it takes to be told from 2."""
     texts = (f"{value:.{digits}g}" for digits in range(3, 18))
@@ -204,9 +237,8 @@ def small(value: float) -> str:
     return f"{value:.3g}" if value >= 1e-30 or value == 0 else "below 1e-30"
 
 
-def trained_words(found: Depth) -> str:
-    """What the stored trainings of tied and untied layers show."""
-    stacks = found.stacks
+def trained_words(stacks: Stacks) -> str:
+    """What tied and untied layers do after every loop."""
     loop = stacks.medians(stacks.by_loop)
     tied, untied = stacks.monotone
     seeds, (least, most) = stacks.by_loop.shape[1], stacks.above_best
@@ -304,6 +336,16 @@ def numbers(found: Found) -> list[Number]:
             one, rotated = found.transformer[:, 0].tolist()
             below = f"rotated {small(rotated)}; {RUN} prompts of each kind, {agrees}"
             return [*rows, Number("transformer", small(one), below, "Transformer", found.passed)]
+        case Stacks():
+            places = {"as trained": int(np.abs(found.scales - 1).argmin()), f"Σ × {found.scales[-1]:g}": -1}
+            return [
+                Number(
+                    f"{name}, {place}", f"{np.median(losses[:, k]):.2g}",
+                    f"{losses[:, k].min():.2g} to {losses[:, k].max():.2g}, {len(losses)} seeds", "Stacked",
+                )
+                for name, losses in zip(("tied", "untied"), found.by_scale, strict=True)
+                for place, k in places.items()
+            ]  # fmt: skip
 
 
 def headline(found: Found) -> tuple[str, float | None]:
@@ -323,3 +365,8 @@ def headline(found: Found) -> tuple[str, float | None]:
             return "loops of EAGLE at the largest κ", finite(found.loops["eagle"][-1])
         case Depth():
             return f"smallest loss after {found.exact[-1]} loops, one covariance", finite(found.fixed[-1])
+        case Stacks():
+            return (
+                f"median over seeds of the relative loss of tied layers after the {LAYERS} trained loops",
+                finite(found.medians(found.by_loop)[0, LAYERS]),
+            )

@@ -38,11 +38,11 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
 
     Args:
         settings: their T max is where the axis of T ends.
-        guess: n/d at each of the `asked_loops`.
+        guess: n/d at each of the `asked_loops`; empty where none was made.
         result: a sweep of these settings; None while nothing is to be seen but the guess.
     """
     at, d = np.array(asked_loops(settings)), settings.features
-    lines = [Series(np.array(guess), "your guess", "your guess", "mark", "dash", "diamond", 3, x=at)]
+    lines = [Series(np.array(guess), "your guess", "your guess", "mark", "dash", "diamond", 3, x=at)] if guess else []
     low = min(STOPS[0], *settings.ratios)
     span = [float(np.log10(low)) - 0.1, float(np.log10(STOPS[-1])) + 0.1]
     up: dict[str, Any] = {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": span}
@@ -50,7 +50,7 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
     across["range"] = [-0.04, across["range"][1] + 0.06]  # room for whole points
     rest: dict[str, Any] = {"hovermode": "closest", "margin": {"l": 10, "r": 10, "t": 30, "b": 10}}
     guessed = ", ".join(f"{value:g} at T = {T}" for T, value in zip(at, guess, strict=False))
-    alt = f"Guessed n/d against T, logarithmic axes: {guessed}."
+    alt = f"Guessed n/d against T, logarithmic axes: {guessed}." if guess else "n/d against T, logarithmic axes."
     if result is None:
         fixed = {"fixedrange": True}  # here the pointer draws
         return line_chart(
@@ -86,16 +86,17 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
 
 
 def needs(result: ContextResult, guess: tuple[float, ...]) -> str:
-    """The measured need beside the guess at each T, in one sentence."""
+    """The measured need at each T, beside the guess if one was made, in one sentence."""
     settings = result.settings
     needed = result.needed_ratio(settings.target_error)
     found = []
-    for T, value in zip(asked_loops(settings), guess, strict=False):
+    for place, T in enumerate(asked_loops(settings)):
         if not np.isfinite(needed[T]):
             text = f"none up to {result.ratio[-1]:.3g}"
         else:
             text = f"{'at most ' if needed[T] <= result.ratio[0] else ''}{needed[T]:.3g}"
-        found.append(f"{text} at T = {T} (guess {value:g})")
+        beside = f" (guess {guess[place]:g})" if guess else ""
+        found.append(f"{text} at T = {T}{beside}")
     if not np.isfinite(needed[list(asked_loops(settings))]).any():
         return f"{unreached(result)} at {' or '.join(f'T = {T}' for T in asked_loops(settings))}."
     return f"For an error of {settings.target_error:g} half of the prompts need n/d: {', '.join(found)}."

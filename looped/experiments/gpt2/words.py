@@ -68,12 +68,22 @@ def groups(curves: Iterable[Curve]) -> list[Group]:
 
 
 def label(settings: GPT2Settings) -> str:
-    """A setting in a few words, without its seed."""
-    falling = "falling" if settings.decay else "constant"
-    return (
-        f"s = {settings.signal:g}, d = {settings.features}, M = {settings.examples}, {settings.layers} layers, width "
-        f"{settings.width}, {settings.steps:,} steps, {falling} rate {settings.learning_rate:g}"
-    )
+    """A setting in a few words, without its seed, and without a size that is the default's."""
+    falling, usual = "falling" if settings.decay else "constant", GPT2Settings()
+    parts = {
+        "signal": f"s = {settings.signal:g}", "examples": f"M = {settings.examples}",
+        **{name: size for name, size in _sizes(settings).items() if getattr(settings, name) != getattr(usual, name)},
+        "steps": f"{settings.steps:,} steps", "learning_rate": f"{falling} rate {settings.learning_rate:g}",
+    }  # fmt: skip
+    return ", ".join(parts.values())
+
+
+def _sizes(settings: GPT2Settings) -> dict[str, str]:
+    """Features, layers and width by their names as settings."""
+    return {
+        "features": f"d = {settings.features}", "layers": f"{settings.layers} layers",
+        "width": f"width {settings.width}",
+    }  # fmt: skip
 
 
 def risks(curves: Iterable[Curve]) -> list[float]:
@@ -139,7 +149,8 @@ def table(found: Iterable[Group]) -> str:
     return (
         "| setting | with MLP | without MLP | lower with MLP | without MLP, as many weights |\n|---|---|---|---|---|\n"
         + rows
-        + "\n\nSquared error after the last step, lowest to highest over three seeds, each on 20,000 fresh prompts."
+        + "\n\nSquared error after the last step, lowest to highest over three seeds, each on 20,000 fresh prompts. "
+        f"Where nothing else is said, {_and(list(_sizes(GPT2Settings()).values()))}."
     )
 
 

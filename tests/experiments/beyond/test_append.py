@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from fractions import Fraction
+from functools import partial
 from math import comb
 
 import numpy as np
@@ -20,6 +21,7 @@ from looped.experiments.beyond.learned_step import (
     largest_factor,
     learned_step,
     mean_over_tasks,
+    mean_with_own_step,
     one_step_risk,
     squared_errors,
 )
@@ -209,16 +211,33 @@ def test_the_share_that_diverges_over_a_million_prompts():
     assert np.mean(shares) == pytest.approx(0.0503, abs=0.0009)  # 4 standard errors
 
 
+def test_the_matrices_of_the_prompts_are_decomposed_once_for_each_of_the_two_steps(monkeypatch):
+    count = {"eigh": 0, "eigvalsh": 0}
+
+    def counted(name, plain, matrices):
+        count[name] += 1
+        return plain(matrices)
+
+    for name in count:
+        monkeypatch.setattr(np.linalg, name, partial(counted, name, getattr(np.linalg, name)))
+    append(BeyondSettings(prompts=100))
+    assert count == {"eigh": 1, "eigvalsh": 1}
+
+
 @pytest.mark.parametrize("kappa", [1.0, 30.0])
 def test_the_error_over_tasks_is_the_square_of_the_matrix_power(kappa):
     settings = BeyondSettings(condition_number=kappa, features=4, examples=6)
     gram = grams(settings.eigenvalues, 6, 50, np.random.default_rng(2))
     step = learned_step(settings.eigenvalues, 6)
-    errors = mean_over_tasks(gram, step, 7)
+    errors, largest = mean_over_tasks(gram, step, 7)
+    np.testing.assert_allclose(largest, largest_factor(gram, step), rtol=1e-12)
+    own = mean_with_own_step(gram, 7)
     for b in range(50):
         left = np.eye(4) - np.diag(step) @ gram[b]
         power = np.linalg.matrix_power(left, 7)
         assert errors[7, b] == pytest.approx(np.square(power).sum(), rel=1e-9)
+        power = np.linalg.matrix_power(np.eye(4) - gram[b] / np.linalg.norm(gram[b], 2), 7)
+        assert own[7, b] == pytest.approx(np.square(power).sum(), rel=1e-9)
         assert largest_factor(gram, step)[b] == pytest.approx(np.linalg.eigvals(np.diag(step) @ gram[b]).real.max())
     tasks = np.eye(4)[np.zeros(50, dtype=int)]
     drawn = squared_errors(gram, step, tasks, 7)

@@ -12,8 +12,9 @@ from looped.experiments.beyond import charts, words
 from looped.experiments.beyond.cost import BUDGET, estimate
 from looped.experiments.beyond.lessons import BEYOND
 from looped.experiments.beyond.settings import READS
+from looped.experiments.beyond.stacks import stacks
 from looped.fields import SettingsError
-from tests.app import alt, alts, answer, metrics, numbers, open_page, press, run, set_value, spec, texts
+from tests.app import alt, alts, answer, lines, metrics, numbers, open_page, press, run, set_value, spec, texts
 
 VIEWS = tuple(READS)
 MAIN = {
@@ -21,6 +22,7 @@ MAIN = {
     "more-loops": ("Trained on n = 20", "best loops, n = 20"),
     "rivals": ("loops to 1e-08", "EAGLE"),
     "depth": ("one loop is exact", "one Σ, L = 20"),
+    "tied": ("with 2 times the covariance it is", "tied, Σ × 2"),
 }
 TRAINED = "After the 8 loops that were trained"
 
@@ -38,10 +40,10 @@ def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     assert "after your guess below" not in said
     assert sentence in said
     assert number in metrics(at)
-    assert (TRAINED in said) == (view == "depth")
-    assert "Twice the covariance" not in said  # the last lesson asks for it
+    assert (TRAINED in said) == (view == "tied")
     assert alt(at, "main")
     assert len(spec(at, "main")["data"]) >= 3
+    assert ("inputs of another size" in texts(at, "caption")) == (view == "tied")
     drawn = [box.key for box in at.sidebar.number_input if not box.disabled]
     keys = [BeyondSettings.table[name].key for name in READS[view] if BeyondSettings.table[name].kind != "choice"]
     assert drawn == keys
@@ -58,22 +60,35 @@ def test_only_what_a_question_gives_is_drawn_before_the_guess(lesson):
     assert len(alts(at)) == 1 + tokens
     assert alt(at, "main").endswith("How its curves go on is not shown yet.")
     assert "annotations" not in spec(at, "main")["layout"]
-    whole = []
+    whole, begins = [], {"depth": [], "tied": [list(stacks().scales).index(1.0)]}
     for trace in spec(at, "main")["data"]:
         assert not trace["name"].startswith(("best number", "mean above"))
         if not trace["name"].startswith(GIVEN):
             drawn = np.flatnonzero(np.isfinite(numbers(trace["y"])))
-            assert drawn.tolist() == ([] if settings.view == "depth" else [0])
+            assert drawn.tolist() == begins.get(settings.view, [0])
             assert trace["showlegend"] == bool(drawn.size and "markers" in trace["mode"])
         else:
             whole.append(trace["name"])
-    assert bool(whole) == (settings.view != "more-loops" or settings.tested_on == "same")
+    assert bool(whole) == (settings.view not in ("more-loops", "tied") or settings.tested_on == "same")
     if tokens:  # nothing is appended yet
         cells = numbers(spec(at, "tokens")["data"][0]["z"]).reshape(-1, settings.examples + 1 + settings.loops)
         assert np.isfinite(cells).any(0).sum() == settings.examples + 1
     assert "How its curves go on" not in alt(answer(at), "main")
     found = beyond(settings).found
     assert len(alts(at)) >= len(charts.pictures(found)) - tokens
+
+
+def test_the_first_picture_of_the_lesson_on_trained_layers_is_of_what_it_asks():
+    at = open_page("beyond", lesson="tied")
+    asked = "Relative loss of trained layers after 8 loops against the size of the inputs"
+    assert alt(at, "main").startswith(asked)
+    answer(at)
+    assert alt(at, "main").startswith(asked)
+    named = lines(spec(at, "main"))
+    for row, name in enumerate(("tied", "untied")):
+        scales, losses = named[f"{name} layers, median"]
+        np.testing.assert_allclose(losses, np.median(stacks().by_scale[row], axis=0), rtol=1e-3)
+        assert scales.tolist() == stacks().scales.tolist()
 
 
 def test_the_main_labels_begin_with_their_letters():
@@ -112,11 +127,12 @@ def test_what_costs_too_much_is_refused_in_one_sentence():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--view sideways", "choose append, more-loops, rivals or depth"),
+        ("--view sideways", "choose append, more-loops, rivals, depth or tied"),
         ("--T 0", "choose a whole number from 1 to 200"),
         ("--view rivals --n 30", "goes with --view append, --view more-loops, --view depth"),
         ("--view depth --prompts 300", "goes with --view append, --view more-loops"),
         ("--kappa-max 100", "goes with --view rivals"),
+        ("--view tied --T 30", "goes with --view append, --view more-loops, --view depth"),
         ("--d 1 --kappa 3", "one has κ = 1"),
         ("--view rivals --target 2", "choose a number from 1e-12 to 0.1"),
     ],
@@ -133,7 +149,7 @@ def test_bad_options_are_refused_in_one_sentence(capsys, options, said):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_command_gives_the_summary_and_the_files_repeat(capsys, view, tmp_path):
-    options = ["beyond", "--view", view, "--d", "4"]
+    options = ["beyond", "--view", view] + ["--d", "4"] * ("features" in READS[view])
     options += ["--T", "6"] * ("loops" in READS[view]) + ["--prompts", "100"] * ("prompts" in READS[view])
     found = []
     for folder in ("one", "two"):
@@ -169,7 +185,7 @@ def test_the_verdict_is_true_of_the_numbers():
     {"view": "more-loops", "features": 1, "tested_on": "same"}, {"view": "rivals", "features": 1},
     {"view": "rivals", "largest_condition": 10.0}, {"view": "depth", "loops": 1}, {"view": "depth", "features": 1},
     {"view": "depth", "examples": 1, "features": 20}, {"view": "rivals", "features": 64, "target_error": 1e-12},
-    {"loops": 200, "examples": 1}, {"view": "more-loops", "test_examples": 1},
+    {"view": "tied"}, {"loops": 200, "examples": 1}, {"view": "more-loops", "test_examples": 1},
 ], ids=str)  # fmt: skip
 def test_every_chart_and_sentence_can_be_made_at_the_ends_of_the_settings(settings):
     fewer = {} if settings.get("view") == "rivals" else {"prompts": 100}

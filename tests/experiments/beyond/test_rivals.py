@@ -254,3 +254,10 @@ def test_newton_from_a_multiple_of_the_gram_matrix_takes_as_many_loops_as_the_pa
         while np.sqrt(np.mean(left**2)) > 1e-8:
             left, loops[power] = left**2, loops[power] + 1
     assert loops == {1: 18, 2: 31}
+
+
+def test_numbers_that_depend_on_the_condition_number_alone_are_not_searched_again():
+    rivals(BeyondSettings(view="rivals", largest_condition=100.0))
+    before = module.best_numbers.cache_info().misses
+    rivals(BeyondSettings(view="rivals", largest_condition=100.0, features=7, target_error=1e-6))
+    assert module.best_numbers.cache_info().misses == before

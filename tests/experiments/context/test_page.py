@@ -129,8 +129,20 @@ def test_nothing_that_was_measured_is_offered_before_the_question_of_the_lesson_
     assert "Show what was measured" not in [button.label for button in at.button]
     assert "Answer the question below to see what was measured." in texts(at)
     answer(at)
-    assert texts(at).count("(guess 10)") == 3
-    assert guess_now(at) == [10, 10, 10]
+    assert "half of the prompts need n/d" in texts(at)
+
+
+def test_who_only_answers_the_question_has_drawn_no_guess_and_none_is_shown():
+    at = answer(open_page("context", lesson="more-loops"))
+    assert "your guess" not in lines(spec(at, "need"))
+    assert "guess" not in alt(at, "need").lower()
+    assert "(guess" not in texts(at)
+    assert "Your guess" not in texts(at)
+    drew = open_page("context", lesson="more-loops")
+    drew.select_slider(key="guess_1").set_value(3.0)
+    answer(run(drew))
+    assert guess_now(drew) == [10, 3, 10]
+    assert "Your guess, and what was measured" in texts(drew)
 
 
 def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_anew():

@@ -5,6 +5,7 @@ import pytest
 
 from looped.experiments.gpt2 import training, words
 from looped.experiments.gpt2.curves import stored
+from looped.experiments.gpt2.lessons import GPT2
 from looped.experiments.gpt2.settings import GPT2Settings
 from tests.app import alt, answer, chart, lines, open_page, press, run, spec, texts, wait_for
 
@@ -53,6 +54,29 @@ def test_the_stored_curves_of_the_defaults_are_there_on_the_first_visit_with_whe
     assert "Other settings than on the left" not in texts(at)
     assert "python -m looped gpt2 --no-mlp --width 56" in texts(at)
     assert "python -m looped gpt2 --d 20 --n 40" in texts(at)
+
+
+@pytest.mark.parametrize("lesson", GPT2, ids=lambda lesson: lesson.key)
+def test_before_the_guess_only_starts_and_levels_are_drawn_and_then_every_seed_has_its_end(lesson):
+    at = open_gpt2(lesson=lesson.key)
+    group = next(group for group in words.groups(stored()) if group.settings == GPT2Settings(**lesson.settings))
+    starts, levels = lines(spec(at, "kept")), ("predict", "one linear block")
+    for name, (x, y) in starts.items():
+        assert len(x) == (2 if name.startswith(levels) else 1)
+        assert name.startswith(levels) or y[0] > 1
+    assert "the middle one in a band" not in texts(at, "caption")
+    answer(at)
+    drawn = lines(spec(at, "kept"))
+    steps = group.settings.steps
+    for of, model in enumerate(group.models):
+        x, y = drawn[f"GPT-2 {group.name(of)}, each seed"]
+        assert y.tolist() == words.risks(model)
+        assert (x > steps).all()
+        assert x.tolist() == drawn["GPT-2 with MLP, each seed"][0].tolist()  # a column for a seed
+    across = spec(at, "kept")["layout"]["xaxis"]
+    assert across["title"]["text"].endswith("the end of seeds 0, 1, 2")
+    assert across["ticktext"][-4:] == [f"{steps:,}", "0", "1", "2"]
+    assert across["tickvals"][-3:] == x.tolist()
 
 
 def test_every_stored_setting_can_be_chosen_and_stands_in_the_table_of_the_first():

@@ -101,6 +101,15 @@ def test_where_a_model_without_mlp_is_ahead_the_sentences_say_so():
     assert "at 0 of 3 seeds against “with MLP”" in told
 
 
+def test_the_names_of_stored_settings_fit_a_phone_and_differ():
+    names = [words.label(group.settings) for group in words.groups(stored())]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) <= 50  # 66 letters were cut at 400 pixels
+    assert words.label(GPT2Settings(features=3, layers=4, width=16)).startswith(
+        "s = 10, M = 10, d = 3, 4 layers, width 16,"
+    )
+
+
 def test_the_table_holds_lowest_and_highest_risk_of_every_setting():
     rows = [row for row in words.table(words.groups(stored())).splitlines() if row.startswith("| s =")]
     assert len(rows) == len({curve.settings.replace(seed=0) for curve in stored() if curve.settings.mlp})
