@@ -20,7 +20,7 @@ PAUSE = 0.3
 QUIET, LONGEST = 0.1, 30.0
 """Seconds without a page being run before a part is, and the most that it waits for them."""
 LOOK = 1.2
-"""Seconds between two looks whether there are more, for each page that is being run."""
+"""Seconds between two looks whether there are more."""
 GROWTH = 4
 """Times as many prompts in each part as in the one before."""
 NAME = "fill"
@@ -85,5 +85,4 @@ def fill_up(settings: Settings, first: int) -> None:
             st.rerun()
         st.caption(f"{first} of {settings.prompts} prompts so far; the others follow.")
 
-    # On a busy machine a look may take longer than the usual pause, and looks that overtake each other hold moves back.
-    jobs.watch(NAME, look, every=LOOK * max(1, busy.count()), quiet=True)
+    jobs.watch(NAME, look, every=LOOK, quiet=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from looped_ui import busy
 from looped_ui.line import AWAY, LINE, Line
 from looped_ui.work import Job, Work
 
@@ -106,11 +107,13 @@ def watch(name: str, draw: Callable[[Job[Any] | None], None], *, every: float = 
     Args:
         name: Name of the job.
         draw: shows its records and snapshot, or what stands there before there is a job.
-        every: seconds between two drawings; charts are mounted anew each time and need longer than text.
+        every: seconds between two drawings on a server that runs no other page, and as many times longer as pages
+            are being run. Charts are mounted anew each time and need longer than text.
         quiet: say nothing about the line and failures, as another `watch` of this job does.
     """
     job = current(name)
     was_active = job is not None and job.active
+    every *= max(1, busy.count())  # looks that overtake each other hold moves back
 
     @st.fragment(run_every=every if was_active else None)
     def look() -> None:

@@ -1,7 +1,9 @@
 """A visitor's job is begun, watched and stopped from a page."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from looped_ui import jobs
 from looped_ui.line import LINE
 from tests.app import PATIENCE, until
 
@@ -102,3 +104,14 @@ def test_a_second_training_of_a_visitor_says_that_it_waits_for_the_first(monkeyp
     second.stop()
     assert first.join(PATIENCE)
     assert second.join(PATIENCE)
+
+
+@pytest.mark.parametrize(("pages", "seconds"), [(0, jobs.REFRESH), (1, jobs.REFRESH), (5, 5 * jobs.REFRESH)])
+def test_a_page_looks_less_often_after_its_job_while_others_are_run(monkeypatch, pages, seconds):
+    every = []
+    monkeypatch.setattr(jobs.busy, "count", lambda: pages)
+    monkeypatch.setattr(jobs.st, "fragment", lambda run_every: every.append(run_every) or (lambda look: look))
+    app = AppTest.from_function(page, default_timeout=PATIENCE).run()
+    app.button[0].click().run()
+    app.session_state["job_count"].stop()
+    assert every == [None, seconds]
