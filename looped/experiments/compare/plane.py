@@ -160,8 +160,8 @@ def plane(result: Comparison, prompt: int, loops: np.ndarray) -> Plane:
     and_ridge = " + ρ" if ridge else ""
     return Plane(
         names=(
-            f"w, flat: λ<sub>{rank}</sub>{and_ridge} = {values[-1] + ridge:.2g}",
-            f"w, steep: λ<sub>1</sub>{and_ridge} = {values[0] + ridge:.2g}"
+            f"w along flat: λ<sub>{rank}</sub>{and_ridge} = {values[-1] + ridge:.2g}",
+            f"w along steep: λ<sub>1</sub>{and_ridge} = {values[0] + ridge:.2g}"
             if rank > 1
             else "there is no second direction",
         ),

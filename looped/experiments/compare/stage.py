@@ -41,6 +41,8 @@ RETURN, ASIDE = 46, 6
 """Pixels from the query down to the words at the arrow from the scores, and to the right, away from the bars."""
 ARROW = "M 0,-29 L 0,-9 M -4,-12 L 0,-3 L 4,-12 Z"
 """That arrow in pixels from the query: Plotly's own, with a note at its end, takes a quarter of a picture's time."""
+READS = "M 0,-3 L 0,-23 M -4,-20 L 0,-29 L 4,-20 Z"
+"""The arrow from the last example to the scores, from the same height."""
 SCORES = {"score": "attention scores: the errors of w", "weight": "attention weights: they add up to 1"}
 """What the numbers of the examples are, by their name."""
 ERRORS = "errors of w on the examples"
@@ -312,7 +314,7 @@ def _layout(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool =
         layout["legend"] = below | {"tracegroupgap": 0}
     titles = {"tokens": _sees(shown), "plane": "Loss" if waits else _valley(shown, wide=wide)}
     if not waits:
-        titles["error"] = "Error of w per loop" if wide else "Error of w"
+        titles["error"] = "Error of w, this prompt" if wide else "Error of w"
     fixed = {"automargin": False}  # a margin that fits itself would be measured at every picture
     layout |= placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
     if plane.stretch > 1:
@@ -328,9 +330,9 @@ def _layout(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool =
             "showarrow": False, **on,
         })  # fmt: skip
         layout["shapes"] = [{
-            "type": "path", "path": ARROW, "xsizemode": "pixel", "ysizemode": "pixel", "xanchor": x, "yanchor": y,
+            "type": "path", "path": path, "xsizemode": "pixel", "ysizemode": "pixel", "xanchor": anchor, "yanchor": y,
             "line": {"width": 2, "color": colour("task")}, "fillcolor": colour("task"), **on,
-        }]  # fmt: skip
+        } for path, anchor in ((ARROW, x), (READS, columns))]  # fmt: skip
     return layout
 
 

@@ -192,13 +192,13 @@ def test_the_axes_of_the_plane_say_which_eigenvalues_they_have():
     result = case("plane")
     largest, smallest = 2 * 20 / 21, 2 / 21  # their sum is d and their ratio κ
     across, up = record(result).plane.names
-    assert across == f"w, flat: λ<sub>2</sub> = {smallest:.2g}"
-    assert up == f"w, steep: λ<sub>1</sub> = {largest:.2g}"
+    assert across == f"w along flat: λ<sub>2</sub> = {smallest:.2g}"
+    assert up == f"w along steep: λ<sub>1</sub> = {largest:.2g}"
     assert record(result).plane.condition_number == pytest.approx(20)
     steeper = compare(case("plane").settings.replace(algorithm="ridge", ridge=0.5, step_size="auto"))
     across, up = record(steeper).plane.names
-    assert across == f"w, flat: λ<sub>2</sub> + ρ = {smallest + 0.5:.2g}"
-    assert up == f"w, steep: λ<sub>1</sub> + ρ = {largest + 0.5:.2g}"
+    assert across == f"w along flat: λ<sub>2</sub> + ρ = {smallest + 0.5:.2g}"
+    assert up == f"w along steep: λ<sub>1</sub> + ρ = {largest + 0.5:.2g}"
     assert record(case("one feature")).plane.names[1] == "there is no second direction"
 
 

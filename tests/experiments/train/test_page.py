@@ -39,7 +39,7 @@ def test_the_stored_run_stands_there_before_anyone_trains():
     app = page()
     numbers = metrics(app)
     run = stored()[0]
-    assert numbers["median query error"] == f"{run.fresh[0, 1]:.1e}"
+    assert numbers["median query error"] == as_said(run.fresh[0, 1])
     assert numbers["a, γ learned"] == f"{run.fits()[0].a:.3g}, {run.fits()[0].gamma:.3g}"
     assert len(alts(app)) == 6
     assert all(alts(app))
@@ -156,6 +156,11 @@ def test_a_setting_changed_while_training_is_named_and_does_not_touch_the_run():
     assert not any("another run" in box.value for box in app.info)
 
 
+def as_said(error):
+    """A squared error in two digits, with a power of ten where it is far from 1."""
+    return f"{error:.2g}" if 0.001 <= error < 100 else f"{error:.1e}"
+
+
 KINDS = [
     {}, {"weights": "sparse"}, {"weights": "preconditioner"}, {"task": "generation"}, {"untied": "true"}, {"T": "1"},
     {"noise": "0.5"}, {"task": "generation", "weights": "preconditioner", "T": "1"},
@@ -186,9 +191,9 @@ def test_every_kind_of_run_says_only_what_its_numbers_say(kind):
     assert ("mean over all prompts" in labels) == ("trained" in reached.whole)
     own = reached.sweeps["loops"].series["trained"][1]
     T = reached.settings.loops
-    assert f"the median query error of the trained weights is {own[T]:.1e} after T = {T} loops" in said
+    assert f"the median query error of the trained weights is {as_said(own[T])} after T = {T} loops" in said
     best = int(np.argmin(own))
-    assert (f"smallest median at loop {best}, {own[best]:.1e}" in said) == (not reached.settings.untied)
+    assert (f"smallest median at loop {best}, {as_said(own[best])}" in said) == (not reached.settings.untied)
     assert ("Untied layers end with the last" in said) == reached.settings.untied
     assert ("adds one every" in said) == (T > 1)
     app.session_state["whole"] = True
@@ -283,7 +288,7 @@ def test_every_lesson_opens_on_its_own_stored_run(lesson):
     assert any("stored run of exactly these settings" in caption.value for caption in app.caption)
     run, _ = stored(TrainSettings(**lesson.settings))
     assert run.settings == TrainSettings(**lesson.settings)
-    assert metrics(app)["median query error"] == f"{run.fresh[0, 1]:.1e}"
+    assert metrics(app)["median query error"] == as_said(run.fresh[0, 1])
     assert alt(app, "loss").startswith(f"Loss of {run.history['step'][-1]} of ")
     named = by_key(TRAIN)[lesson.key]
     assert any(named.see[:40].split("*")[0] in markdown.value for markdown in app.markdown)
