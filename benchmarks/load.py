@@ -146,7 +146,8 @@ async def play(crowd: Crowd, address: str, moves: int, pids: Sequence[int]) -> s
     line = (
         f"first run {share(first, 50):.0f}/{share(first, 95):.0f} ms, {moved}, "
         f"{sum(visitor.received for visitor in visitors) / 1024 / (len(pictures) + 2 * len(visitors)):.0f} KiB a run, "
-        f"{after.memory:.0f} MiB, {after.threads} threads, {len(wrong)} errors"
+        f"{after.memory:.0f} MiB, {after.threads} threads, {len(wrong)} errors, "
+        f"{sum(visitor.cut for visitor in visitors)} ends untold"
     )
     return "\n  ".join([line, *sorted(set(wrong))[:5]])
 

@@ -55,10 +55,14 @@ class Visitor:
     """Bytes."""
     picture: float = float("nan")
     """Seconds from the last move to its first chart."""
+    cut: int = 0
+    """Runs of the page whose end was not told: Streamlit drops the last messages of a run when a fragment's turn comes
+    just after it. In a browser what they showed before stays until the next run."""
 
     def __post_init__(self) -> None:
         self.values: dict[str, WidgetState] = {}
         self._page_hash = ""
+        self._whole = False  # whether a run of the whole page has begun, and its end has not been told
         self._finished: asyncio.Queue[int] = asyncio.Queue()
         self._urls: asyncio.Queue[Any] = asyncio.Queue()
         self._session = ""
@@ -212,6 +216,7 @@ class Visitor:
                 self._page_hash = message.new_session.page_script_hash
                 self._session = message.new_session.initialize.session_id or self._session
                 if not message.metadata.run.fragment_ids:
+                    self._whole = True
                     self._stop_timers(list(self._timers))
                     self._seen = {}
             elif kind == "navigation":  # that of the page; the one before is the app's own
@@ -230,8 +235,15 @@ class Visitor:
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 self._see(message.delta.new_element, message.delta.fragment_id)
             elif kind == "script_finished":
-                self.elements = self._seen if message.script_finished == 0 else self.elements | self._seen
-                self._finished.put_nowait(message.script_finished)
+                status = message.script_finished
+                if self._whole and message.metadata.run.fragment_ids:
+                    self.cut += 1
+                    status = 0
+                elif status == 0:
+                    self.elements = {}
+                self._whole = False
+                self.elements |= self._seen
+                self._finished.put_nowait(status)
 
     def _see(self, element: Element, fragment: str) -> None:
         kind = element.WhichOneof("type") or ""

@@ -10,6 +10,9 @@ from looped import Settings, compare
 from .visit import Visit
 
 pytestmark = pytest.mark.browser
+PATH = """() => document.querySelector('.st-key-stage .js-plotly-plot').data.find(
+    trace => trace.legendgroup === 'loop' && trace.xaxis === 'x4' && trace.line.width === 4).x.length"""
+"""How many points the way of the transformer in the valley has."""
 LINK = "?T=30&n=6&d=2&kappa=10"
 NAMES = "() => document.querySelector('.st-key-stage .js-plotly-plot')._fullLayout.xaxis4.title.text"
 RANGE = "() => document.querySelector('.st-key-stage .js-plotly-plot')._fullLayout.xaxis5.range.map(Math.round)"
@@ -78,8 +81,7 @@ def test_the_chart_steps_by_a_bar_follows_a_dragged_slider_and_keeps_its_zoom(
         bar.get_by_role("button", name="One loop on").click()
         page.keyboard.press("ArrowRight")
         expect(said).to_contain_text("loop 2 of 30")
-        path = "() => document.querySelector('.st-key-stage .js-plotly-plot').data[6].x.length"
-        visit.until(lambda: page.evaluate(path) == 3, "the path of two loops")
+        visit.until(lambda: page.evaluate(PATH) == 3, "the path of two loops")
         runs = visit.asked
         page.keyboard.press("End")
         expect(said).to_contain_text("loop 30 of 30")
