@@ -239,10 +239,9 @@ class Visitor:
                 if self._whole and message.metadata.run.fragment_ids:
                     self.cut += 1
                     status = 0
-                elif status == 0:
-                    self.elements = {}
+                told = message.script_finished == 0
                 self._whole = False
-                self.elements |= self._seen
+                self.elements = self._seen if told else self.elements | self._seen
                 self._finished.put_nowait(status)
 
     def _see(self, element: Element, fragment: str) -> None:
