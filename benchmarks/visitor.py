@@ -235,14 +235,10 @@ class Visitor:
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 self._see(message.delta.new_element, message.delta.fragment_id)
             elif kind == "script_finished":
-                status = message.script_finished
-                if self._whole and message.metadata.run.fragment_ids:
-                    self.cut += 1
-                    status = 0
-                told = message.script_finished == 0
-                self._whole = False
-                self.elements = self._seen if told else self.elements | self._seen
-                self._finished.put_nowait(status)
+                status, untold = message.script_finished, self._whole and bool(message.metadata.run.fragment_ids)
+                self._whole, self.cut = False, self.cut + untold
+                self.elements = self._seen if status == 0 else self.elements | self._seen
+                self._finished.put_nowait(0 if untold else status)
 
     def _see(self, element: Element, fragment: str) -> None:
         kind = element.WhichOneof("type") or ""

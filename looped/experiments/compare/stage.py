@@ -295,10 +295,8 @@ def _layout(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool =
             {"type": "log", "range": limits, **tick, "exponentformat": "power", "hoverformat": ".3e"},
         ),
     }  # fmt: skip
-    wide, scales = (
-        places is WIDE,
-        [float(np.nanmax(np.abs(each), initial=0)) for each in _by_kind(shown, shown.examples)],
-    )
+    wide = places is WIDE
+    scales = [float(np.nanmax(np.abs(each), initial=0)) for each in _by_kind(shown, shown.examples)]
     if not scored:
         places = _lower(places)
     layout: dict[str, Any] = {

@@ -16,8 +16,8 @@ STATISTICS = ("mean", "median", "99.9 %")
 CEILING = 1e300
 """Squared errors from here on count as this much: the loop has overflowed."""
 
-PLAIN = 1e-3
-"""Squared errors from here to 100 are written without a power of ten."""
+PLAIN = (1e-3, 100)
+"""Squared errors from the one to the other are written without a power of ten."""
 
 SMALL = 1e-3
 """Share of the step below which the movement of the inputs counts as none."""
@@ -220,7 +220,7 @@ def one_layer_optimum(settings: TrainSettings) -> tuple[float, float]:
 
 def written(value: float) -> str:
     """A squared error in two digits; one that overflows as the ceiling it is above."""
-    if PLAIN <= value < 100:
+    if PLAIN[0] <= value < PLAIN[1]:
         return f"{value:.2g}"
     return f"{value:.1e}" if value < CEILING else f"over {CEILING:.0e}".replace("e+", "e")
 

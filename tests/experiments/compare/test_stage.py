@@ -10,6 +10,7 @@ from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
 from looped.experiments.compare import words
 from looped.experiments.compare.inside import record
+from looped.experiments.compare.player_layout import query_edges
 from looped.experiments.compare.stage import before, stage
 from looped.experiments.compare.summary import summarise
 from looped_ui.live.pictures import plain
@@ -275,7 +276,11 @@ def test_its_words_are_true_of_the_run(name):
     bars = "attention weights" if name == "softmax" else "attention scores" if attends else "errors of w on"
     assert picture.spec["layout"]["xaxis2"]["title"]["text"].startswith(bars)
     assert passing[-1][0].startswith(f"<b>↻ Same layer, loop {shown.loops[-1]}</b>")
-    assert ("new w" in [note["text"] for note in picture.spec["layout"]["annotations"]]) == told
+    notes = [note["text"] for note in picture.spec["layout"]["annotations"]]
+    assert ("new w" in notes) == told
+    assert "<b>Error of w, this prompt</b>" in notes
+    arrows = picture.spec["layout"].get("shapes", [])  # from the scores to the query, and from an example to its score
+    assert [arrow["xanchor"] for arrow in arrows] == [pytest.approx(np.mean(query_edges(seen))), seen][: 2 * told]
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
     )

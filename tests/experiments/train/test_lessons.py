@@ -86,6 +86,13 @@ def test_the_best_single_step_has_the_median_and_the_mean_of_the_first_lesson():
     assert run.below["constructed GD"].mean == pytest.approx(0.025, rel=0.05)
 
 
+def test_the_lesson_on_untied_layers_says_how_many_starts_its_plan_has():
+    plan = TrainSettings(**LESSONS["untied"].settings).training()
+    assert (plan.starts, plan.loops) == (4, 3)
+    assert "Four starts are tried, each growing from one layer to three" in " ".join(LESSONS["untied"].see.split())
+    assert len(stored(TrainSettings(**LESSONS["untied"].settings))[0].fits()) == 3
+
+
 @pytest.mark.slow
 def test_three_untied_layers_are_better_typically_and_worse_in_the_mean_and_take_the_largest_step_last():
     untied, tied = trained("untied"), trained("untied", untied=False)
