@@ -14,7 +14,7 @@ from starlette.routing import Route
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.url_util import make_url_path
 
-from looped_ui import memory
+from looped_ui import ends, memory
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read, white on the dark
 # theme's light blue and a chosen mark as well, the ends of a slider's range are cut off, and its formulas are cut off
@@ -107,6 +107,7 @@ else:
     streamlit.net_util.get_external_ip = lambda: None
     # It would take the names of the files in `pages` for titles until st.navigation has been called once.
     PagesManager.uses_pages_directory = False
+    ends.keep()
     memory.keep_low()
     PICTURES = make_url_path(st.get_option("server.baseUrlPath"), "picture/{row}/{run}/{slider}/{place}")
     app = st.App(__file__, routes=[Route(PICTURES, picture)])

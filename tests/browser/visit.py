@@ -53,6 +53,12 @@ LIVE = f"""() => {{
 """Whether the page's own charts have taken the place of Streamlit's, each shows its latest numbers, of all prompts, and
 no run goes on: the run of a picture goes on after it is drawn.
 """
+STANDS = """() => [
+    [...document.querySelectorAll('.js-plotly-plot')].map(plot => ({...plot.closest('.looped-live')?.dataset})),
+    [...document.querySelectorAll('[data-testid=stCaptionContainer]')].map(caption => caption.textContent),
+    {...document.querySelector('[data-testid=stApp]').dataset},
+]"""
+"""What `LIVE` looks at."""
 CHART = f"""key => {{
     const plot = ({PLOT})(key);
     return {{
@@ -168,7 +174,11 @@ class Visit:
         """Wait until the script has run, the connection stands and the page's charts are drawn."""
         self.page.wait_for_selector(IDLE)
         self.drawn(self.first_chart())
-        self.page.wait_for_function(LIVE)
+        try:
+            self.page.wait_for_function(LIVE)
+        except NotInTime as late:
+            late.add_note(f"charts, captions, state: {self.page.evaluate(STANDS)}, complaints {self.complaints}")
+            raise
 
     def answer(self) -> None:
         """Choose the first answer to the question of the lesson, if one is open, and wait for the run."""
