@@ -57,7 +57,7 @@ class Visitor:
     """Seconds from the last move to its first chart."""
     cut: int = 0
     """Runs of the page whose end was not told: Streamlit drops the last messages of a run when a fragment's turn comes
-    just after it, unless `looped_ui.ends` prevents it. In a browser what they showed before stays until the next run."""
+    just after it, unless `looped_ui.ends` prevents it. In a browser what they showed before stays until another run."""
 
     def __post_init__(self) -> None:
         self.values: dict[str, WidgetState] = {}
