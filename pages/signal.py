@@ -162,6 +162,7 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
             JOB,
             lambda: SignalTraining(settings, *matrices),
             asks=not guessed(controls),
+            waits=controls.to_guess,
             began=partial(look, controls.page),
         )
     if job is not None and job.failure:
