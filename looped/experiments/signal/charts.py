@@ -109,6 +109,7 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
         Series(beta[1:], "", "β*, the shared signal", "reference", x=beta[:1], more=points),
     ]
     far = f"s·√d = {beta[0]:.3g}"
+    title = f"coordinate along β*, which is at {far}" if beta[0] else "coordinate along β*"
     ends = np.concatenate([shown, ltb, lsa, beta[None], zero[None], np.stack([along, across], 1)])
     left, right = (extreme(ends[:, 0]) for extreme in (np.min, np.max))
     missed = ", ".join(
@@ -117,7 +118,7 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
     )
     return Picture(
         {"data": [row.trace(along) for row in rows], "layout": layout(
-            {"title": {"text": "coordinate along β*" + f", which is at {far}" * bool(beta[0])}, "range": _room(left, right), "zeroline": True},
+            {"title": {"text": title}, "range": _room(left, right), "zeroline": True},
             {"title": {"text": "coordinate across it"}, "zeroline": True,
              "range": _room(*(extreme(ends[:, 1]) for extreme in (np.min, np.max)))},
             hovermode="closest",
