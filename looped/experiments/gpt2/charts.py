@@ -15,7 +15,7 @@ WITHOUT = (("solid", "square"), ("dash", "triangle-up"), ("dashdot", "diamond"))
 MOST_DRAWN = 3
 """Models that are drawn at once; others stand in the legend, for a click."""
 COLUMNS, BESIDE, BEHIND = np.array([1.1, 1.2, 1.3]), 0.02, 1.36
-"""Places of the columns of three seeds, how far apart the models stand in one, and the end of the axis, by the steps."""
+"""Places of the columns of three seeds, how far apart models stand in one, and the end of the axis, by the steps."""
 BEGINNING = 0.05
 """Share of the steps that is drawn while the rest is to be guessed."""
 
