@@ -18,8 +18,8 @@ from looped.experiments.train import stored as trained
 ROLE_OF = {
     r"(Looped|looped) transformer.*|GPT-2 with MLP.*|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
     r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch|"
-    r"learned step, .*|query overwritten.*|trained on n = 20, median|mean over prompts.*|one covariance, .*|tied layers.*|EAGLE|"
-    r"λ<sub>max.*": "model",
+    r"learned step, .*|query overwritten.*|trained on n = 20, median|mean over prompts.*|one covariance, .*|"
+    r"tied layers.*|EAGLE|λ<sub>max.*": "model",
     r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|its two numbers|"
     r"the two layers|trained on n = 60, median|rotated in every prompt.*|untied layers.*|"
     r"Heavy ball|GD\+\+.*|Iterative Newton|query appended.*": "counterpart",
