@@ -36,7 +36,7 @@ STYLE = """<style>
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
 .katex:not(.katex-display *) { font: inherit }
 .katex:not(.katex-display *) :is(.mathnormal, .mathrm) { font-family: inherit; font-style: normal }
-[data-testid="stTooltipContent"] .katex .mtight .mtight { font-size: inherit }
+[data-testid="stTooltipContent"] .katex :not(.sizing, .fontsize-ensurer) { font-size: inherit }
 .st-key-picture [data-testid="stAlertContainer"] { padding-block: 0.2rem }
 .js-plotly-plot :is([class$="tick"], [class*="title"]) > text, .js-plotly-plot [class$="title"] {
     font-size: calc(13rem / 15) !important

@@ -181,9 +181,11 @@ SUBSCRIPTS = """bubble => [...bubble.querySelectorAll('.katex .msupsub .mtight .
 """Sizes of the subscripts in a help bubble, as shares of its text's."""
 
 
-def test_subscripts_in_a_help_bubble_are_smaller_than_its_letters(visit: Visit) -> None:
-    page = visit.open().page
-    page.get_by_test_id("stMetric").filter(has_text="error after").first.get_by_test_id("stTooltipIcon").hover()
+@pytest.mark.parametrize(("link", "card"), [("?v=1", "error after"), ("signal?v=1&signal=2", "gap")])
+def test_subscripts_in_a_help_bubble_are_smaller_than_its_letters(visit: Visit, link: str, card: str) -> None:
+    page = visit.open(link).page
+    visit.answer()
+    page.get_by_test_id("stMetric").filter(has_text=card).first.get_by_test_id("stTooltipIcon").hover()
     bubble = page.get_by_test_id("stTooltipContent")
     bubble.wait_for()
     sizes = bubble.evaluate(SUBSCRIPTS)
