@@ -18,10 +18,10 @@ from looped_ui import ends, memory
 
 # Streamlit leaves more room round a page than a chart can spare, its captions are too pale to read, white on the dark
 # theme's light blue and a chosen mark as well, the ends of a slider's range are cut off, and its formulas are cut off
-# below, do not break where a line ends, and have another typeface than the text they stand in. Plotly writes powers of
-# ten and titles of axes larger than other ticks. In a window that is small or low the picture comes first, on a phone
-# after one sentence. The text of a lesson keeps its place where a setting leaves less of it true, so that no picture
-# moves.
+# below, do not break where a line ends, and have another typeface than the text they stand in; in a help bubble their
+# subscripts are as large as the letters. Plotly writes powers of ten and titles of axes larger than other ticks. In a
+# window that is small or low the picture comes first, on a phone after one sentence. The text of a lesson keeps its
+# place where a setting leaves less of it true, so that no picture moves.
 STYLE = """<style>
 .stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
@@ -36,6 +36,7 @@ STYLE = """<style>
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
 .katex:not(.katex-display *) { font: inherit }
 .katex:not(.katex-display *) :is(.mathnormal, .mathrm) { font-family: inherit; font-style: normal }
+[data-testid="stTooltipContent"] .katex :not(.sizing, .fontsize-ensurer) { font-size: inherit }
 .st-key-picture [data-testid="stAlertContainer"] { padding-block: 0.2rem }
 .js-plotly-plot :is([class$="tick"], [class*="title"]) > text, .js-plotly-plot [class$="title"] {
     font-size: calc(13rem / 15) !important

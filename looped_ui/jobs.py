@@ -5,7 +5,7 @@ A job outlives the run of the script that started it and a move to another page;
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -64,6 +64,7 @@ def buttons(
     *,
     label: str = "Train",
     asks: bool = False,
+    waits: bool = False,
     began: Callable[[], object] = lambda: None,
 ) -> None:
     """Train, Stop or Resume, and Reset for the job of that name.
@@ -74,22 +75,25 @@ def buttons(
             raises is shown, and nothing begins.
         label: Text of the button that begins.
         asks: whether the link wants the question of a lesson answered first: nothing begins before that.
+        waits: whether the question of a lesson waits for a guess: that is the next thing to do, and no button that
+            begins stands out.
         began: called when the work begins or goes on.
     """
     job = current(name)
     first = "Answer the question of the lesson first." if asks else None
+    leading: Literal["primary", "secondary"] = "secondary" if waits else "primary"
     with st.container(horizontal=True, width="content"):
         if job is not None and job.active:
             st.button("Stop", type="primary", key=f"{name}_stop", on_click=job.stop)
         else:
             if job is not None and job.state == "paused":
                 st.button(
-                    "Resume", type="primary", key=f"{name}_resume", on_click=_go_on, args=(name, job, began),
+                    "Resume", type=leading, key=f"{name}_resume", on_click=_go_on, args=(name, job, began),
                     disabled=asks, help=first,
                 )  # fmt: skip
             st.button(
                 label,
-                type="primary" if job is None else "secondary",
+                type=leading if job is None else "secondary",
                 key=f"{name}_begin",
                 on_click=_try_to_begin,
                 args=(name, make, began),

@@ -22,10 +22,11 @@ DISPLAY = {
     "log_t": (SWITCH, ""), "modes": (SWITCH, ""), "inside": (SWITCH, ""), "prompt": ("[1-9][0-9]{0,3}", "1"),
     "tolerance": ("1e-(0?[1-9]|1[0-2])", "1e-03"), "statistic": ("mean|median|99.9 %", "median"),
     "guess": (r"\d{1,4}(\.\d)?(,\d{1,4}(\.\d)?){0,2}", ""), "hold": (".+", ""),
-    "view": (r"[\w/κ ]{1,60}", "Error against n/d"), "against": ("s|M|σ", "s"), "layer": ("Layer [1-9]", "Layer 1"),
+    "view": (r"[\w/κ ]{1,60}", "Error against n/d"), "against": ("s|M|σ", ""), "layer": ("Layer [1-9]", "Layer 1"),
     "write": ("Append|Overwrite", "Append"),
 }  # fmt: skip
-"""Parameters that change what is shown of a result and not the result: what each may be, and what it usually is."""
+"""Parameters that change what is shown of a result and not the result: what each may be, and what it usually is, empty
+where that depends on other things."""
 
 
 class Linked(Generic[S]):

@@ -1,4 +1,4 @@
-"""Page 6: append or overwrite, more loops than trained, EAGLE and its rivals, and when depth is needed."""
+"""Page 6: append or overwrite, one learned step, more loops than trained, EAGLE and its rivals, depth, tied layers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -86,7 +86,7 @@ def draw(settings: BeyondSettings) -> None:
                     "The new query", list(WRITES), default="Append", required=True, key="write", bind="query-params",
                     label_visibility="collapsed",
                 )  # fmt: skip
-            over = f"Squared error after each step, {found.settings.prompts:,} prompts"
+            over = f"Squared error after each step, {found.run} prompt{'s' * (found.run > 1)}"
             row = {"main": (over, main), "tokens": ("The tokens, step by step", tokens)}
         with place:
             live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)

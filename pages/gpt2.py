@@ -79,7 +79,7 @@ def train_here(settings: GPT2Settings) -> None:
         check(settings, VARIANTS)
         return GPT2Training(settings, VARIANTS)
 
-    jobs.buttons(JOB, begin, asks=not guessed(controls), began=partial(look, controls.page))
+    jobs.buttons(JOB, begin, asks=not guessed(controls), waits=controls.to_guess, began=partial(look, controls.page))
     st.caption(
         f"With MLP, without, and without at about as many weights ({named(settings.variant('wider'), settings)}), in "
         f"turn on the same prompts: about {duration(estimate(settings, VARIANTS).seconds)} on one core."

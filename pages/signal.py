@@ -16,13 +16,14 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.signal.stored import StoredRun, stored_run
 from looped.experiments.signal.stored import stored as stored_runs
 from looped.fields import SettingsError
+from looped.lesson import by_key
 from looped.shared_signal import SignalTask, outside_range
 from looped.shared_signal.levels import Levels
 from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
-from looped_ui.lesson import guessed, look
+from looped_ui.lesson import guessed, lesson_now, look
 from looped_ui.live import figure, let_others_draw, live_row
 from looped_ui.parts import made_by, numbers_strip, show_number
 from looped_ui.refused import log_refused
@@ -110,11 +111,13 @@ def notes(task: SignalTask) -> list[str]:
 
 
 def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> Sweep:
-    """Smallest risks against one setting, with the levels of the strip at the present one."""
+    """Smallest risks against one setting, first the one that the lesson sets, with the levels of the strip at it."""
     st.subheader("Smallest risks")
-    against = st.segmented_control("Against", list(AGAINST), default="s", required=True, key="against",
+    lesson = by_key(page.lessons).get(lesson_now(controls.page))
+    asked = next((sign for sign, over in AGAINST.items() if lesson and over in lesson.settings), "s")
+    against = st.segmented_control("Against", list(AGAINST), default=asked, required=True, key="against",
                                    label_visibility="collapsed", bind="query-params")  # fmt: skip
-    sweep = risks.sweep(settings.of_task, AGAINST[against or "s"], identity, matrices).holding(settings, best)
+    sweep = risks.sweep(settings.of_task, AGAINST[against or asked], identity, matrices).holding(settings, best)
     figure(figures.risk_chart(sweep), "risks")
     return sweep
 
@@ -162,6 +165,7 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
             JOB,
             lambda: SignalTraining(settings, *matrices),
             asks=not guessed(controls),
+            waits=controls.to_guess,
             began=partial(look, controls.page),
         )
     if job is not None and job.failure:
@@ -256,7 +260,9 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
     if page.embedded or held_back(controls, settings, page.top_line):
         return
     let_others_draw()
-    if not controls.to_guess:
+    if controls.to_guess:  # then the lesson says against what
+        st.session_state.pop("against", None)
+    else:
         numbers(task, best)
         for note in notes(task):
             st.caption(note)

@@ -258,7 +258,8 @@ def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
     """Draw the buttons with the progress, and say whose numbers are on screen; give the settings of that run."""
     kept, time = stored(settings)[0].settings, duration(estimate(settings).seconds)
     with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.buttons(JOB, lambda: TrainWork(settings), asks=not guessed(controls), began=partial(look, controls.page))
+        jobs.buttons(JOB, lambda: TrainWork(settings), asks=not guessed(controls), waits=controls.to_guess,
+                     began=partial(look, controls.page))  # fmt: skip
         if controls.to_guess:  # what was trained before is not on screen
             job = None
         asked = kept if job is None else asked_of(job)

@@ -18,15 +18,15 @@ from looped.experiments.train import stored as trained
 ROLE_OF = {
     r"(Looped|looped) transformer.*|GPT-2 with MLP.*|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
     r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch|"
-    r"learned step, .*|trained on n = 20, median|mean over prompts.*|one covariance, .*|tied layers.*|EAGLE|"
-    r"λ<sub>max.*": "model",
+    r"learned step, .*|query overwritten.*|trained on n = 20, median|mean over prompts.*|one covariance, .*|"
+    r"tied layers.*|EAGLE|λ<sub>max.*": "model",
     r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|its two numbers|"
     r"the two layers|trained on n = 60, median|rotated in every prompt.*|untied layers.*|"
-    r"Heavy ball|GD\+\+.*|Iterative Newton": "counterpart",
+    r"Heavy ball|GD\+\+.*|Iterative Newton|query appended.*": "counterpart",
     r"Closed form.*|max .*|best two numbers.*|β\*.*|Construction, limit.*|"
     r"exact mean.*|mean for m → ∞.*|its limit for.*|limit for.*|Conjugate.*|\(\(1.*": "reference",
     r"Plain gradient descent.*|constructed GD.*|GD tuned here|GD-0|optimum of GD-0.*|one layer.*|"
-    r"one linear block.*|step 1/λ₁ of each.*|Gradient descent": "descent",
+    r"one linear block.*|step 1/λ₁ of each.*|Gradient descent.*": "descent",
     r"[Bb]ound .*|e<sup>.*|proved.*|n > 64.*|n = c·d.*|mean above the bound.*": "bound",
     r"answering 0.*|predict ⟨β\*, x⟩.*": "nothing",
     r"target.*|error = .*|trained here|best number of loops.*|2: above.*": "mark",
@@ -50,7 +50,8 @@ def of_signal():
 
 
 BEYOND = {
-    "append": {}, "more loops": {"view": "more-loops", "tested_on": "same"}, "rivals": {"view": "rivals"},
+    "append": {}, "one step": {"view": "one-step"}, "more loops": {"view": "more-loops", "tested_on": "same"},
+    "rivals": {"view": "rivals"},
     "depth": {"view": "depth", "examples": 5}, "tied": {"view": "tied"},
 }  # fmt: skip
 

@@ -10,7 +10,8 @@ from .visit import Visit
 pytestmark = pytest.mark.browser
 
 LINES = {
-    "append": "learned step, median", "more-loops": "trained on n = 20, median", "rivals": "EAGLE",
+    "append": "query appended: the chain", "one-step": "learned step, median",
+    "more-loops": "trained on n = 20, median", "rivals": "EAGLE",
     "depth": "rotated in every prompt, n → ∞", "tied": "untied layers, median",
 }  # fmt: skip
 SHOWN = """() => {
@@ -21,8 +22,8 @@ SHOWN = """() => {
 }"""
 """Share of the horizontal axis that the curves take, and whether every curve is drawn."""
 QUESTIONS = {
-    "more-loops": "More loops than trained", "rivals": "EAGLE and rivals", "depth": "When is depth needed?",
-    "tied": "Tied or untied layers",
+    "one-step": "One step for all prompts", "more-loops": "More loops than trained", "rivals": "EAGLE and rivals",
+    "depth": "When is depth needed?", "tied": "Tied or untied layers",
 }  # fmt: skip
 
 
@@ -57,9 +58,9 @@ def test_every_question_has_its_picture_and_sentence_in_the_first_window(
 
 def test_the_picture_follows_the_controls_and_the_tokens_play(visit: Visit) -> None:
     page = visit.open("beyond?T=5&n=6&d=3&v=1").page
-    assert len(visit.lines("main")["learned step, median"]) == 6
+    assert len(visit.lines("main")["query appended: the chain"]) == 6
     visit.move("T")
-    assert len(visit.lines("main")["learned step, median"]) == 7
+    assert len(visit.lines("main")["query appended: the chain"]) == 7
     bar = page.locator(".st-key-tokens, [class*=st-key-tokens]").first
     expect(page.get_by_text("step 0: 7 tokens")).to_be_visible()
     bar.get_by_role("button", name="Last step").click()

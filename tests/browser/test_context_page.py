@@ -43,6 +43,19 @@ def test_the_first_view_is_drawn_and_moves_by_keyboard_and_the_link_says_how(vis
         assert key in visit.query()
 
 
+def test_on_a_phone_plotlys_tools_leave_the_words_above_the_chart_free(visit: Visit) -> None:
+    page = visit.open("context?guess=8,8,8", 400, 800).page
+    need = page.locator(".st-key-need")
+    need.locator(".chart").hover()
+    (tool,) = (button for button in need.locator(".modebar-btn").all() if button.is_visible())
+    assert tool.get_attribute("data-title") == "Reset axes"
+    words = need.locator(".annotation-text").filter(has_text="off the chart")
+    one, other = tool.bounding_box(), words.bounding_box()
+    assert one is not None
+    assert other is not None
+    assert one["x"] >= other["x"] + other["width"]
+
+
 LAST_LINE = """() => {
     const text = document.querySelector('.st-key-lesson_text p'), range = document.createRange();
     range.selectNodeContents(text.firstChild);

@@ -174,3 +174,20 @@ def test_the_ends_of_a_sliders_range_are_whole_under_the_pointer(visit: Visit, l
     page.locator("[data-testid=stSidebar] [data-testid=stSlider]").first.hover()
     page.locator("[data-testid=stSidebar] [data-testid=stSliderTickBar]").first.wait_for()
     assert page.evaluate(TICKS_CUT) <= 0
+
+
+SUBSCRIPTS = """bubble => [...bubble.querySelectorAll('.katex .msupsub .mtight .mtight')].map(
+    letter => parseFloat(getComputedStyle(letter).fontSize) / parseFloat(getComputedStyle(bubble).fontSize))"""
+"""Sizes of the subscripts in a help bubble, as shares of its text's."""
+
+
+@pytest.mark.parametrize(("link", "card"), [("?v=1", "error after"), ("signal?v=1&signal=2", "gap")])
+def test_subscripts_in_a_help_bubble_are_smaller_than_its_letters(visit: Visit, link: str, card: str) -> None:
+    page = visit.open(link).page
+    visit.answer()
+    page.get_by_test_id("stMetric").filter(has_text=card).first.get_by_test_id("stTooltipIcon").hover()
+    bubble = page.get_by_test_id("stTooltipContent")
+    bubble.wait_for()
+    sizes = bubble.evaluate(SUBSCRIPTS)
+    assert sizes
+    assert max(sizes) < 0.8

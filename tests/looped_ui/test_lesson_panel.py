@@ -328,6 +328,17 @@ def test_notes_and_data_that_answer_the_question_come_after_the_guess(page):
     assert any(box.label == "What to notice" for box in guess(at, page, lessons[0].choices[0]).expander)
 
 
+@pytest.mark.parametrize("page", ["train", "signal", "gpt2"])
+def test_no_button_stands_out_before_the_guess_and_then_train_does(page):
+    def standing_out(at):
+        return [button.label for button in at.button if button.proto.type == "primary"]
+
+    lessons, _ = PAGES[page]
+    at = open_page(page, lesson=lessons[0].key)
+    assert standing_out(at) == []
+    assert standing_out(guess(at, page, lessons[0].choices[0])) == ["Train"]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_most_lessons_leave_a_sentence_where_a_setting_differs(page):
     lessons, _ = PAGES[page]

@@ -1,4 +1,4 @@
-"""Append or overwrite: a chain of thought is the same loop, and what a fixed learned step does in it."""
+"""Append or overwrite: a chain of thought is the same loop."""
 
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -10,14 +10,7 @@ from torch import Tensor
 
 from looped.algorithms.gd import construction
 from looped.attention import LinearAttention, LoopedTransformer, Weights
-from looped.experiments.beyond.learned_step import (
-    exact_mean,
-    grams,
-    learned_step,
-    mean_over_tasks,
-    mean_with_own_step,
-    one_step_risk,
-)
+from looped.experiments.beyond.learned_step import learned_step
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.files import finite
 from looped.prompts import Prompts
@@ -28,7 +21,7 @@ RUN, RUN_NUMBERS = 16, 25_000_000
 
 @dataclass(frozen=True)
 class Append:
-    """The loop that overwrites its query, the one that appends it, and many prompts with a fixed learned step."""
+    """The loop that overwrites its query, and the chain that appends it."""
 
     settings: BeyondSettings
     tokens: np.ndarray
@@ -41,19 +34,8 @@ class Append:
     """The largest number in an iterate."""
     run: int
     """Prompts that passed through the transformer."""
-    statistics: dict[str, np.ndarray]
-    """Medians and means over prompts of ‖w_t − w*‖², itself a mean over w* ~ 𝓝(0, I), (T+1,): with the learned step
-    (`fixed_median`, `fixed_mean`) and with η = 1/λ₁ of each prompt (`own_median`, `own_mean`)."""
-    first_step: tuple[float, float]
-    """Mean of ‖w_1 − w*‖² over the prompts with the learned step, and its standard error."""
-    diverging: float
-    """The share of prompts on which the learned step diverges."""
-    furthest: float
-    """The largest λ_max(Γ*Σ̂) of a prompt."""
-    risk: float
-    """𝔼‖w_1 − w*‖² with the learned step, over tasks and examples, exactly."""
-    mean: float | None
-    """𝔼‖w_T − w*‖² with the learned step, over tasks and examples, exactly; None where it is not known."""
+    errors: dict[str, np.ndarray]
+    """Median over these prompts of ‖w_t − w*‖², (T+1,), of `overwritten`, `appended` and `explicit` iterates."""
     single: dict[str, np.ndarray] = field(default_factory=dict)
     """What single prompts did, by its name among `arrays`; nothing in a stored answer."""
 
@@ -75,31 +57,27 @@ class Append:
     @property
     def results(self) -> dict[str, Any]:
         """Verdicts and scalars, ready for JSON."""
-        mean, error = self.first_step
         return {
             "verdict": {
                 "gap": self.gap, "relative_gap": self.relative_gap, "tolerance": self.tolerance,
                 "examples_moved": self.moved, "prompts": self.run, "passed": self.passed,
             },
-            "one_step_risk": {"exact": self.risk, "mean": mean, "standard_error": error},
-            "share_diverging": self.diverging,
-            "exact_mean_after_T": None if self.mean is None else finite(self.mean),
-            "after_T": {name: finite(values[-1]) for name, values in self.statistics.items()},
+            "after_T": {name: finite(values[-1]) for name, values in self.errors.items()},
         }  # fmt: skip
 
     @property
     def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Series by name, each with its places."""
-        return {name: (np.arange(len(values)), values) for name, values in self.statistics.items()}
+        return {name: (np.arange(len(values)), values) for name, values in self.errors.items()}
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """Iterates of the three, (T+1, b, d), the chain's tokens (2d+2, n+1+T), and squared errors, (T+1, B)."""
+        """Iterates of the three, (T+1, b, d), and the chain's tokens (2d+2, n+1+T)."""
         return {"tokens": self.tokens, **self.single}
 
 
 def append(settings: BeyondSettings) -> Append:
-    """Run the three on a few prompts, and the two steps on all."""
+    """Run the three on a few prompts."""
     n, d, loops = settings.examples, settings.features, settings.loops
     values, generator = settings.eigenvalues, np.random.default_rng(settings.seed)
     step = learned_step(values, n)
@@ -116,13 +94,6 @@ def append(settings: BeyondSettings) -> Append:
         "appended": tokens[:, weights.w, n:].permute(2, 0, 1).numpy(),
         "explicit": descend(X, y, step, loops),
     }
-    gram = grams(values, n, settings.prompts, generator)
-    (fixed, largest), own = mean_over_tasks(gram, step, loops), mean_with_own_step(gram, loops)
-    with np.errstate(over="ignore"):
-        statistics = {
-            "fixed_median": np.median(fixed, axis=1), "fixed_mean": fixed.mean(axis=1),
-            "own_median": np.median(own, axis=1), "own_mean": own.mean(axis=1),
-        }  # fmt: skip
     return Append(
         settings=settings,
         tokens=tokens[0].numpy(),
@@ -130,13 +101,8 @@ def append(settings: BeyondSettings) -> Append:
         gap=max(float(np.abs(one - other).max()) for one, other in combinations(iterates.values(), 2)),
         scale=float(np.abs(iterates["explicit"]).max()),
         run=run,
-        statistics=statistics,
-        first_step=(float(fixed[1].mean()), float(fixed[1].std() / np.sqrt(settings.prompts))),
-        diverging=float((largest > 2).mean()),
-        furthest=float(largest.max()),
-        risk=one_step_risk(step, values, n),
-        mean=exact_mean(values, n, loops),
-        single=iterates | {"squared_error_fixed": fixed, "squared_error_own": own, "largest_factor": largest},
+        errors={name: np.median(np.square(values - w).sum(axis=2), axis=1) for name, values in iterates.items()},
+        single=iterates,
     )
 
 

@@ -21,6 +21,7 @@ from looped.chart import (
 from looped.experiments.beyond.append import Append
 from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.more_loops import MoreLoops
+from looped.experiments.beyond.one_step import OneStep
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.rivals import METHODS, MOST_LOOPS, Rivals
 from looped.experiments.beyond.stacks import LAYERS, Stacks
@@ -29,7 +30,15 @@ LOWEST, HIGHEST = 1e-12, 1e9
 """Errors that a chart has room for: loops whose errors grow beyond have a λ_max(Γ*Σ̂) above 2."""
 MOST = {"examples": 24, "rows": 10, "steps": 40}
 """Examples, rows of a slot, and steps of the token matrix that are drawn."""
-GIVEN = ("exact mean", "bound of the mean", "Gradient descent", "Heavy ball", "one covariance", "its limit")
+GIVEN = (
+    "exact mean",
+    "step 1/λ₁",
+    "bound of the mean",
+    "Gradient descent",
+    "Heavy ball",
+    "one covariance",
+    "its limit",
+)
 """How the names of the curves begin that no question asks for."""
 FOUND = ("best number", "mean above")
 """The same of the points that are an answer."""
@@ -84,9 +93,11 @@ def pictures(found: Found) -> dict[str, Picture]:
     match found:
         case Append():
             return {
-                "Error after each step": error_chart(found), "The chain as a token matrix": token_chart(found, True),
+                "Error after each step": iterate_chart(found), "The chain as a token matrix": token_chart(found, True),
                 "The loop as a token matrix": token_chart(found, False),
             }  # fmt: skip
+        case OneStep():
+            return {"Error after each step": error_chart(found)}
         case MoreLoops():
             return {"Error after each loop": loops_chart(found), "When the layer diverges": factor_chart(found)}
         case Rivals():
@@ -97,7 +108,28 @@ def pictures(found: Found) -> dict[str, Picture]:
             return {"Inputs of another size": scale_chart(found), "After each loop": stack_chart(found)}
 
 
-def error_chart(found: Append) -> Picture:
+def iterate_chart(found: Append) -> Picture:
+    """The squared error of the iterates, overwritten, appended and explicit."""
+    loops, now = np.arange(found.settings.loops + 1), found.errors
+    rings: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle-open", "size": 11, "line": {"width": 2}}}
+    rows = [
+        Series(now["explicit"], "descent", "Gradient descent with the same step", "descent", "dash", width=2,
+               text="gradient descent {:.3g}"),
+        Series(now["overwritten"], "overwritten", "query overwritten: the loop", "model", "solid", "circle", 3,
+               text="overwritten {:.3g}"),
+        Series(now["appended"], "appended", "query appended: the chain", "counterpart", more=rings,
+               text="appended {:.3g}"),
+    ]  # fmt: skip
+    return line_chart(
+        ("step", loops), rows,
+        f"Squared error of the last query, median over {found.run} prompts with a task each, against steps, "
+        f"logarithmic error axis. After {loops[-1]} steps: {', '.join(said(rows))}.",
+        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("‖w − w*‖²", ".3g"),
+        lowest=LOWEST, highest=HIGHEST, word="diverges",
+    )  # fmt: skip
+
+
+def error_chart(found: OneStep) -> Picture:
     """Median and mean of the squared error with the learned step and with one read from each prompt."""
     loops, now = np.arange(found.settings.loops + 1), found.statistics
     rows = [
@@ -117,7 +149,7 @@ def error_chart(found: Append) -> Picture:
         f"Squared error averaged over tasks, of {found.settings.prompts:,} prompts, against steps, logarithmic error "
         f"axis. After {loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
         f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("𝔼‖w − w*‖²", ".3g"),
+        {"title": {"text": "steps"}}, log_axis("𝔼‖w − w*‖²", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 

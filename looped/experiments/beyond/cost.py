@@ -22,20 +22,16 @@ def estimate(settings: BeyondSettings) -> Cost:
         tokens, exact = RUN * settings.tokens, min(loops, MOST_EXACT)
         transformer = exact * (3e-4 + A_NUMBER_OF_THE_LOOP * tokens)
         return Cost(seconds=0.5 + 3e-4 * exact**2 + transformer, bytes=8 * (4 * tokens + 60_000 * (d + 1)))
+    if settings.view == "append":
+        tokens = chained(settings) * settings.tokens
+        return Cost(seconds=0.3 + loops * (3e-4 + A_NUMBER_OF_THE_CHAIN * tokens), bytes=8 * (4 * tokens + 20_000))
     n = settings.test_examples if settings.view == "more-loops" else settings.examples
     prompt = 2.5e-5 + 1.3e-8 * n * d + 4e-10 * n * d * d + 6e-9 * d**3  # draws, products, eigenvectors
     each = loops * (3e-7 + 3.5e-9 * d * d)
-    tokens, kept = 0, 8 * d  # numbers of the tokens; numbers of a prompt beside its matrices
-    transformer = 0.0
-    if settings.view == "append":
-        tokens = chained(settings) * settings.tokens
-        transformer = 0.3 + loops * (3e-4 + A_NUMBER_OF_THE_CHAIN * tokens)
-        kept += 3 * (loops + 1)
-    else:
-        kept += 7 * (loops + 1)
+    kept = 8 * d + (7 if settings.view == "more-loops" else 3) * (loops + 1)  # numbers of a prompt beside its matrices
     drawn = 3 * min(settings.prompts * n * d, max(AT_ONCE, n * d))
-    numbers = drawn + settings.prompts * (6 * d * d + kept) + 4 * tokens
-    return Cost(seconds=0.03 + settings.prompts * (prompt + each) + transformer, bytes=8 * numbers)
+    numbers = drawn + settings.prompts * (6 * d * d + kept)
+    return Cost(seconds=0.03 + settings.prompts * (prompt + each), bytes=8 * numbers)
 
 
 def check(settings: BeyondSettings) -> None:

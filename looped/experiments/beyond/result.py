@@ -7,14 +7,15 @@ from looped.experiments.beyond.append import Append, append
 from looped.experiments.beyond.cost import check
 from looped.experiments.beyond.depth import Depth, depth
 from looped.experiments.beyond.more_loops import MoreLoops, more_loops
+from looped.experiments.beyond.one_step import OneStep, one_step
 from looped.experiments.beyond.rivals import Rivals, rivals
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.beyond.stacks import Stacks, stacks
 from looped.threads import in_one_thread
 
-Found = Append | MoreLoops | Rivals | Depth | Stacks
+Found = Append | OneStep | MoreLoops | Rivals | Depth | Stacks
 VIEWS: dict[str, Callable[[BeyondSettings], Found]] = {
-    "append": append, "more-loops": more_loops, "rivals": rivals, "depth": depth,
+    "append": append, "one-step": one_step, "more-loops": more_loops, "rivals": rivals, "depth": depth,
     "tied": lambda _: stacks(),
 }  # fmt: skip
 """What answers each question."""

@@ -8,9 +8,10 @@ import numpy as np
 from looped.fields import Choice
 from looped.settings import CheckedSettings, Settings, setting
 
-View = Literal["append", "more-loops", "rivals", "depth", "tied"]
+View = Literal["append", "one-step", "more-loops", "rivals", "depth", "tied"]
 READS: dict[View, tuple[str, ...]] = {
-    "append": ("loops", "examples", "features", "condition_number", "prompts", "seed"),
+    "append": ("loops", "examples", "features", "condition_number", "seed"),
+    "one-step": ("loops", "examples", "features", "condition_number", "prompts", "seed"),
     "more-loops": (
         "loops", "examples", "features", "condition_number", "tested_on", "test_examples", "prompts", "seed",
     ),
@@ -32,7 +33,8 @@ class BeyondSettings(CheckedSettings):
     view: str = setting(
         "append", key="view", label="Question", kind="choice",
         choices=(
-            Choice("append", "Append or overwrite", "a chain of thought beside the loop, and a fixed learned step"),
+            Choice("append", "Append or overwrite", "a chain of thought beside the loop"),
+            Choice("one-step", "One step for all prompts", "a learned step beside one that is read from each prompt"),
             Choice("more-loops", "More loops than trained", "the layer of one-step training, applied again and again"),
             Choice("rivals", "EAGLE and rivals", "loops against κ for six algorithms"),
             Choice("depth", "When is depth needed?", "loss against loops, one covariance or a new one in every prompt"),

@@ -18,6 +18,7 @@ from looped.experiments.beyond.append import Append
 from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.lessons import BEYOND
 from looped.experiments.beyond.more_loops import MoreLoops
+from looped.experiments.beyond.one_step import OneStep
 from looped.experiments.beyond.result import Found, beyond
 from looped.experiments.beyond.rivals import Rivals
 from looped.experiments.beyond.settings import BeyondSettings
@@ -25,8 +26,8 @@ from looped.sweeps.workers import every
 
 COMMAND = "python -m looped.experiments.beyond.stored"
 NAME = "beyond.npz"
-KINDS: dict[str, type[Append | MoreLoops | Rivals | Depth]] = {
-    "append": Append, "more-loops": MoreLoops, "rivals": Rivals, "depth": Depth,
+KINDS: dict[str, type[Append | OneStep | MoreLoops | Rivals | Depth]] = {
+    "append": Append, "one-step": OneStep, "more-loops": MoreLoops, "rivals": Rivals, "depth": Depth,
 }  # fmt: skip
 """The kind of answer of each view that is computed."""
 APART = ("settings", "single")

@@ -8,6 +8,7 @@ import numpy as np
 from looped.experiments.beyond.append import Append
 from looped.experiments.beyond.depth import RUN, Depth
 from looped.experiments.beyond.more_loops import MoreLoops
+from looped.experiments.beyond.one_step import OneStep
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.rivals import METHODS, Rivals
 from looped.experiments.beyond.stacks import LAYERS, Stacks, best_scalar_steps
@@ -19,6 +20,8 @@ def verdict(found: Found) -> str:
     match found:
         case Append():
             return _append(found)
+        case OneStep():
+            return _one_step(found)
         case MoreLoops():
             return _more_loops(found)
         case Rivals():
@@ -31,30 +34,33 @@ def verdict(found: Found) -> str:
 
 def _append(found: Append) -> str:
     T = found.settings.loops
-    several, after = (f"{T} iterates", f"{T} steps") if T > 1 else ("iterate", "1 step")
+    several = f"{T} iterates" if T > 1 else "iterate"
     gap = f"{found.relative_gap:.1g} of the largest number"
-    same = (
+    return (
         f"**Append, overwrite and explicit descent give the same {several}** (largest difference {gap}), "
         "and no example moves."
         if found.passed
         else f"The three routes differ by {gap}, more than rounding."
     )
+
+
+def _one_step(found: OneStep) -> str:
     last = {name: float(values[-1]) for name, values in found.statistics.items()}
-    share = f"{100 * found.diverging:.3g} %"
-    if found.diverging == 0:
-        return f"{same} With the learned step no prompt of {found.settings.prompts:,} diverges."
-    grows = ", and these prompts rule the mean" if last["fixed_mean"] > 10 * last["fixed_median"] else ""
+    who = f"no prompt of {found.settings.prompts:,} diverges**"
+    if found.diverging:
+        ruled = last["fixed_mean"] > 10 * last["fixed_median"]
+        who = f"{100 * found.diverging:.3g} % of the prompts diverge**" + ", and these prompts rule the mean" * ruled
+    after = f"{found.settings.loops} steps" if found.settings.loops > 1 else "1 step"
+    fixed, own = (f"{small(last[f'{step}_median'])} and {small(last[f'{step}_mean'])}" for step in ("fixed", "own"))
     return (
-        f"{same} With the fixed learned step {share} of the prompts diverge{grows}: after {after} its error, averaged "
-        f"over tasks, has median {small(last['fixed_median'])} and mean {small(last['fixed_mean'])} over the prompts"
-        f"{_over_all(found)}; "
-        f"with a step read from each prompt they are {small(last['own_median'])} and {small(last['own_mean'])}."
+        f"With the fixed learned step **{who}: after {after} median and mean of the error, averaged over tasks, are "
+        f"{fixed}{_over_all(found)}; with a step read from each prompt they are {own}."
     )
 
 
-def _over_all(found: Append) -> str:
+def _over_all(found: OneStep) -> str:
     """What the mean over all prompts is, where that is known."""
-    return "" if found.mean is None else f" (over all prompts exactly {small(found.mean)})"
+    return "" if found.mean is None else f" (the mean over all prompts is exactly {small(found.mean)})"
 
 
 def _more_loops(found: MoreLoops) -> str:
@@ -120,7 +126,12 @@ def notice(found: Found) -> list[str]:
     """What to look for, as far as this result shows it."""
     match found:
         case Append():
-            return list(_notice_append(found))
+            return [
+                "**Append or overwrite.** An appended query has empty slots for x and y, so no later token reads "
+                "anything from it. In the compact layout it would be read as an example."
+            ]
+        case OneStep():
+            return list(_notice_one_step(found))
         case MoreLoops():
             return list(_notice_more_loops(found))
         case Rivals():
@@ -131,18 +142,16 @@ def notice(found: Found) -> list[str]:
             return list(_notice_stacks(found))
 
 
-def _notice_append(found: Append) -> Iterator[str]:
-    yield (
-        "**Append or overwrite.** An appended query has empty slots for x and y, so no later token reads anything from "
-        "it. In the compact layout it would be read as an example."
-    )
+def _notice_one_step(found: OneStep) -> Iterator[str]:
     mean, median = (float(found.statistics[f"fixed_{name}"][-1]) for name in ("mean", "median"))
     if found.diverging and mean > 10 * median:
         yield (
             f"**A few prompts rule the mean.** {100 * found.diverging:.3g} % have λ_max(Γ\\*Σ̂) above 2; the mean is "
-            f"{mean:.3g} in the end{_over_all(found)} and the median {median:.3g}."
+            f"{mean:.3g} in the end and the median {median:.3g}{_over_all(found)}."
         )
-    elif not found.diverging:
+    elif found.diverging:
+        yield f"**Some prompts diverge.** {100 * found.diverging:.3g} % have λ_max(Γ\\*Σ̂) above 2."
+    else:
         yield f"**No prompt diverges.** The largest λ_max(Γ\\*Σ̂) of this draw is {beside_two(found.furthest)}."
 
 
@@ -271,14 +280,20 @@ def numbers(found: Found) -> list[Number]:
     """The numbers of a view."""
     match found:
         case Append():
-            mean, error = found.first_step
-            last = {name: float(values[-1]) for name, values in found.statistics.items()}
-            T = found.settings.loops
             gap, prompts = f"{found.relative_gap:.1e}", f"{found.run} prompt{'s' * (found.run > 1)}"
-            own = small(last["own_mean"])
-            over_all = "" if found.mean is None else f"exactly {small(found.mean)}; "
+            short = found.settings.examples + 1
+            T = found.settings.loops
             return [
                 Number("largest gap", gap, f"append, overwrite, explicit; {prompts}", "Gap", found.passed),
+                Number("tokens at the end", f"{short + T}", f"appended; overwritten {short}", "Tokens at the end"),
+                Number(f"error after {T}", small(float(found.errors["appended"][-1])), f"median of {prompts}", "Error"),
+            ]
+        case OneStep():
+            mean, error = found.first_step
+            last = {name: float(values[-1]) for name, values in found.statistics.items()}
+            T, own = found.settings.loops, small(last["own_mean"])
+            over_all = "" if found.mean is None else f"exactly {small(found.mean)}; "
+            return [
                 Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
                 Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
                 Number(
@@ -352,6 +367,11 @@ def headline(found: Found) -> tuple[str, float | None]:
     """The number of a view that says most, and what it is."""
     match found:
         case Append():
+            return (
+                "median over prompts, each with a task of its own, of the squared error after T, the query appended",
+                finite(found.errors["appended"][-1]),
+            )
+        case OneStep():
             return (
                 "median over prompts of the squared error averaged over tasks, after T with the learned step",
                 finite(found.statistics["fixed_median"][-1]),

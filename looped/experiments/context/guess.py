@@ -68,17 +68,17 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
     known = np.isfinite(easiest) & np.isfinite(hardest)
     within = settings.prompts >= SMALLEST_BAND and known.any()
     over = band(loops[known], easiest[known], hardest[known], "1 to 9 of 10 prompts") if within else []
-    theorem = decades(theory.exponential_requirement(T, d))
+    theorem = f"n/d = {decades(theory.exponential_requirement(T, d) - np.log10(d))}"
     right = settings.loops < T * T
     arrow = {
         "x": float(np.log10(T)), "y": 1, "yref": "paper", "yshift": 46, "ax": -14 if right else 14, "ay": 26,
         "arrowhead": 2, "arrowwidth": 2.5, "arrowcolor": colour("bound"), "xanchor": "right" if right else "left",
         "align": "left",
-        "text": f"n = {theorem} at T = {T}, off the chart:<br>from a theorem on learned weights",
+        "text": f"{theorem} at T = {T}, off the chart:<br>from a theorem on learned weights",
         "font": {"color": colour("bound")},
     }  # fmt: skip
     rest["margin"] = rest["margin"] | {"t": 50}  # for the words, above all that can be guessed
-    alt = f"{alt} {needs(result, guess)} An arrow at T = {T} leaves the chart: n = {theorem}."
+    alt = f"{alt} {needs(result, guess)} An arrow at T = {T} leaves the chart: {theorem}."
     return line_chart(
         ("T", loops), rows, alt, across, up | log_ticks(*span), over=over, annotations=[arrow],
         **rest,

@@ -14,20 +14,23 @@ WITHOUT = (("solid", "square"), ("dash", "triangle-up"), ("dashdot", "diamond"))
 """Dash and marker of the models without MLP, in their order."""
 MOST_DRAWN = 3
 """Models that are drawn at once; others stand in the legend, for a click."""
-COLUMNS, BEHIND = np.array([1.1, 1.16, 1.22]), 1.26
-"""Where the columns of three seeds stand, and where the axis ends, by the last step."""
+COLUMNS, BESIDE, BEHIND = np.array([1.1, 1.2, 1.3]), 0.02, 1.36
+"""Places of the columns of three seeds, how far apart models stand in one, and the end of the axis, by the steps."""
+BEGINNING = 0.05
+"""Share of the steps that is drawn while the rest is to be guessed."""
 
 
 def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels, revealed: bool = True) -> Picture:
     """Squared error on fresh prompts against training steps: the middle of a model's seeds, in a band of them all.
 
-    Where there are several seeds, the final error of each stands behind the last step, a column for a seed.
+    Where there are several seeds, the final error of each stands behind the last step, a column for a seed, in which
+    the models stand beside one another.
 
     Args:
         curves: Curves to be drawn, all on one task; those of one model differ in nothing but their seed.
         settings: The settings that they share, but for the model.
         best: the smallest risks of simpler models on that task.
-        revealed: False for a reader who is to guess: the curves are drawn at their first record alone.
+        revealed: False for a reader who is to guess: the curves are drawn at their beginning alone.
     """
     models: dict[GPT2Settings, list[Curve]] = {}
     for curve in curves:
@@ -38,9 +41,9 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels, 
     places = dict(zip(sorted({curve.settings.seed for curve in curves}), settings.steps * COLUMNS, strict=False))
     without = iter(WITHOUT)
     for place, (model, seeds) in enumerate(models.items()):
-        shown = slice(None if revealed else 1)
-        x = np.array([record.step for record in seeds[0].history[shown]])
-        losses = np.array([[record.loss for record in curve.history[shown]] for curve in seeds])
+        x = np.array([record.step for record in seeds[0].history])
+        shown = x <= settings.steps * (1 if revealed else BEGINNING)
+        x, losses = x[shown], np.array([[record.loss for record in curve.history] for curve in seeds])[:, shown]
         at = x if x.size > at.size or not rows else at
         name = named(model, settings)
         role: Role = "model" if model.mlp else "counterpart"
@@ -58,6 +61,7 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels, 
         final = [curve.risk for curve in seeds if curve.risk is not None]
         if len(final) > 1 and revealed:
             columns = np.array([places.get(one.settings.seed, np.nan) for one in seeds if one.risk is not None])
+            columns += settings.steps * BESIDE * (place - (len(models) - 1) / 2)
             alone = {"mode": "markers", "showlegend": False, "hoverinfo": "skip"}
             ends.append(Series(np.array([risk.mean for risk in final]), "", f"GPT-2 {name}, each seed", role, dash,
                                symbol, x=columns, more=more | alone))  # fmt: skip

@@ -108,6 +108,8 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
         *arrows,
         Series(beta[1:], "", "β*, the shared signal", "reference", x=beta[:1], more=points),
     ]
+    far = f"s·√d = {beta[0]:.3g}"
+    title = f"coordinate along β*, which is at {far}" if beta[0] else "coordinate along β*"
     ends = np.concatenate([shown, ltb, lsa, beta[None], zero[None], np.stack([along, across], 1)])
     left, right = (extreme(ends[:, 0]) for extreme in (np.min, np.max))
     missed = ", ".join(
@@ -116,12 +118,12 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
     )
     return Picture(
         {"data": [row.trace(along) for row in rows], "layout": layout(
-            {"title": {"text": "coordinate along β*"}, "range": _room(left, right), "zeroline": True},
+            {"title": {"text": title}, "range": _room(left, right), "zeroline": True},
             {"title": {"text": "coordinate across it"}, "zeroline": True,
              "range": _room(*(extreme(ends[:, 1]) for extreme in (np.min, np.max)))},
             hovermode="closest",
         )},
-        f"{len(along)} tasks around β*, which lies {beta[0]:.3g} from 0, in two of {cloud.task.features} coordinates: "
+        f"{len(along)} tasks around β*, which lies {far} from 0, in two of {cloud.task.features} coordinates: "
         f"along β*, and across it where the tasks vary most. With an MLP an estimate starts at β*, without one at 0. "
         + (f"Distance from the estimate to the task: {missed}." if estimates else "No estimate is shown yet."),
         {"task": np.arange(1, len(along) + 1), "along β*": along, "across": across}

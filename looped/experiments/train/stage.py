@@ -9,12 +9,14 @@ from looped.chart import CELLS, IN_CELL, NARROW_MARGIN, Motion, Picture, colour,
 from looped.experiments.train import charts
 from looped.experiments.train.result import TrainResult
 
-HEIGHT, TALL = 400, 720
+HEIGHT, TALL = 400, 980
 """Pixels on a wide page, where nothing else is known, and on a narrow one."""
 PLACES = ("P, trained", "Q, trained", "P, {}", "Q, {}")
 """The matrices in their order; the second row is the ideal."""
 IDEALS = ("best two numbers", "constructed GD")
 """What may stand there: the first where all weights are trained and it is known."""
+GIVEN = ("constructed GD", "one layer, closed form")
+"""The levels of gradient descent, of which the first that there is is drawn from the start."""
 BEFORE = {"range": [-4.2, 2.2], "tickmode": "linear", "tick0": 0, "dtick": 2}
 """The loss axis while nothing has been trained, of decades round the start, whatever comes out."""
 ROOM = 0.1
@@ -27,9 +29,9 @@ WIDE: tuple[Box, ...] = (
 )  # fmt: skip
 """Places of the loss and the matrices on a wide page: left, right, bottom, top."""
 NARROW: tuple[Box, ...] = (
-    (0, 1, 0.7, 0.97), (0, 0.49, 0.31, 0.56), (0.51, 1, 0.31, 0.56), (0, 0.49, 0, 0.25), (0.51, 1, 0, 0.25),
+    (0, 1, 0.765, 0.98), (0, 1, 0.542, 0.695), (0, 1, 0.181, 0.334), (0, 1, 0.3615, 0.5145), (0, 1, 0, 0.1535),
 )  # fmt: skip
-"""The same on a narrow page."""
+"""The same on a narrow page, where a row of numbers needs all of its width: each matrix stands above its ideal."""
 
 
 def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer: int = 0) -> Picture:
@@ -90,30 +92,34 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
 
 
 def before(run: TrainResult, steps: int, layer: int = 0) -> Picture:
-    """The same before the first step, without levels or an ideal: for a reader who is to guess what the weights become.
+    """The same before the first step, without an ideal: for a reader who is to guess what the weights become.
 
-    P and Q have the room of their ideal as well.
+    Of the levels that of gradient descent is drawn. P and Q have the room of their ideal as well.
     """
     history, frames = ({name: values[:1] for name, values in part.items()} for part in (run.history, run.frames))
     picture = stage(replace(run, history=history, frames=frames), steps, layer=layer)
     assert picture.motion is not None
+    loss, *levels, now, P, Q = picture.spec["data"][:-2]
+    given = next(name for name in GIVEN if any(trace["name"].startswith(name) for trace in levels))
     titles = {title.format("trained"): title.replace("trained", "before training") for title in PLACES[:2]}
     for layout in (picture.spec["layout"], picture.motion.narrow):
         layout["annotations"] = [
-            note | {"text": titles[note["text"]]} for note in layout["annotations"] if note["text"] in titles
+            note | {"text": titles.get(note["text"], given)}
+            for note in layout["annotations"]
+            if note["text"] in (*titles, given)
         ]
         for number in (2, 3):
             trained, ideal = (layout[f"yaxis{axis}"] for axis in (number, number + 2))
             trained["domain"] = ideal["domain"][0], trained["domain"][1]
         layout["yaxis"] |= BEFORE
-    loss, *_, now, P, Q = picture.spec["data"][:-2]
+    drawn = [loss, *(trace for trace in levels if trace["name"].startswith(given)), now, P, Q]
     size = run.settings.features + 1
     alt = (
         f"P and Q, {size} by {size}, before the first of {steps:,} training steps, beside the axes of the loss. What "
         "they become is not shown yet."
     )
     motion = replace(picture.motion, moved={})
-    return replace(picture, spec=picture.spec | {"data": [loss, now, P, Q]}, alt=alt, motion=motion)
+    return replace(picture, spec=picture.spec | {"data": drawn}, alt=alt, motion=motion)
 
 
 def _states(run: TrainResult, layer: int) -> list[tuple[int, tuple[np.ndarray, np.ndarray]]]:

@@ -26,17 +26,19 @@ def test_the_first_lesson_is_the_default_and_the_three_routes_agree_wherever_it_
     for _ in range(12):
         sizes = {"loops": 30, "examples": int(generator.integers(1, 60)), "features": int(generator.integers(1, 20))}
         kappa = float(10 ** generator.uniform(0, 4))
-        assert beyond(BeyondSettings(**sizes, condition_number=kappa, prompts=100)).found.passed
+        assert beyond(BeyondSettings(**sizes, condition_number=kappa)).found.passed
 
 
 def test_a_few_prompts_rule_the_mean():
     for found in runs("fixed-step"):
-        assert 0.0465 <= found.diverging <= 0.054
+        assert 0.022 <= found.diverging <= 0.03
         last = {name: values[-1] for name, values in found.statistics.items()}
-        assert 0.0329 <= last["fixed_median"] <= 0.0357
-        assert 2.5e4 <= last["fixed_mean"] <= 2e8
-        assert 0.154 <= last["own_mean"] <= 0.162
-        assert found.risk == pytest.approx(3.55, abs=0.002)
+        assert 0.067 <= last["fixed_median"] <= 0.0745
+        assert 3e3 <= last["fixed_mean"] <= 4e8
+        assert 0.81 <= last["own_mean"] <= 0.83
+        assert found.risk == pytest.approx(4.305, abs=1e-3)
+    exact = beyond(BeyondSettings(view="one-step", condition_number=1.0, prompts=100)).found.mean
+    assert exact == pytest.approx(2.3e10, rel=0.01)
 
 
 def test_a_hundred_examples_are_not_infinitely_many():

@@ -19,6 +19,7 @@ from tests.app import alt, alts, answer, lines, metrics, numbers, open_page, pre
 VIEWS = tuple(READS)
 MAIN = {
     "append": ("Append, overwrite and explicit descent give the same 20 iterates", "largest gap"),
+    "one-step": ("With the fixed learned step", "diverge"),
     "more-loops": ("Trained on n = 20", "best loops, n = 20"),
     "rivals": ("loops to 1e-08", "EAGLE"),
     "depth": ("one loop is exact", "one Σ, L = 20"),
@@ -49,7 +50,15 @@ def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     assert drawn == keys
 
 
-GIVEN = ("exact mean", "bound of the mean", "Gradient descent", "Heavy ball", "one covariance", "its limit")
+GIVEN = (
+    "exact mean",
+    "step 1/λ₁",
+    "bound of the mean",
+    "Gradient descent",
+    "Heavy ball",
+    "one covariance",
+    "its limit",
+)
 
 
 @pytest.mark.parametrize("lesson", BEYOND, ids=lambda lesson: lesson.key)
@@ -116,7 +125,7 @@ def test_the_token_matrix_grows_when_the_query_is_appended():
 
 
 def test_what_costs_too_much_is_refused_in_one_sentence():
-    at = open_page("beyond", view="append", d="64", n="2000", prompts="40000", v="1")
+    at = open_page("beyond", view="one-step", d="64", n="2000", prompts="40000", v="1")
     (error,) = at.error
     assert "choose fewer prompts" in error.value
     with pytest.raises(SettingsError, match="choose fewer prompts"):
@@ -127,12 +136,12 @@ def test_what_costs_too_much_is_refused_in_one_sentence():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--view sideways", "choose append, more-loops, rivals, depth or tied"),
+        ("--view sideways", "choose append, one-step, more-loops, rivals, depth or tied"),
         ("--T 0", "choose a whole number from 1 to 200"),
-        ("--view rivals --n 30", "goes with --view append, --view more-loops, --view depth"),
-        ("--view depth --prompts 300", "goes with --view append, --view more-loops"),
+        ("--view rivals --n 30", "goes with --view append, --view one-step, --view more-loops, --view depth"),
+        ("--view depth --prompts 300", "goes with --view one-step, --view more-loops"),
         ("--kappa-max 100", "goes with --view rivals"),
-        ("--view tied --T 30", "goes with --view append, --view more-loops, --view depth"),
+        ("--view tied --T 30", "goes with --view append, --view one-step, --view more-loops, --view depth"),
         ("--d 1 --kappa 3", "one has κ = 1"),
         ("--view rivals --target 2", "choose a number from 1e-12 to 0.1"),
     ],
@@ -172,9 +181,10 @@ def test_the_verdict_is_true_of_the_numbers():
             part = sentence.split(f"Trained on n = {first},")[1].split("Trained on")[0]
             assert ("**diverges**" in part) == (middle > 2)
             assert ("no loop at all" in part) == (found.best[k] == 0)
-    one = words.verdict(beyond(BeyondSettings(condition_number=1.0, examples=2000, features=2, prompts=100)).found)
-    assert "no prompt of 100 diverges" in one
-    assert "give the same iterate**" in words.verdict(beyond(BeyondSettings(loops=1, prompts=100)).found)
+    few = BeyondSettings(view="one-step", condition_number=1.0, prompts=100)
+    assert "no prompt of 100 diverges" in words.verdict(beyond(few.replace(examples=2000, features=2)).found)
+    assert "after 1 step median and mean" in words.verdict(beyond(few.replace(loops=1)).found)
+    assert "give the same iterate**" in words.verdict(beyond(BeyondSettings(loops=1)).found)
     even = BeyondSettings(view="depth", condition_number=1.0, loops=1, prompts=100)
     assert "At κ = 1 a rotation changes nothing." in words.verdict(beyond(even).found)
     assert beyond(even).found.rotated[0] == 0
@@ -182,6 +192,7 @@ def test_the_verdict_is_true_of_the_numbers():
 
 @pytest.mark.parametrize("settings", [
     {}, {"features": 1}, {"examples": 1, "features": 3}, {"loops": 1}, {"view": "more-loops", "loops": 200},
+    {"view": "one-step"}, {"view": "one-step", "features": 1}, {"view": "one-step", "loops": 200, "examples": 1},
     {"view": "more-loops", "features": 1, "tested_on": "same"}, {"view": "rivals", "features": 1},
     {"view": "rivals", "largest_condition": 10.0}, {"view": "depth", "loops": 1}, {"view": "depth", "features": 1},
     {"view": "depth", "examples": 1, "features": 20}, {"view": "rivals", "features": 64, "target_error": 1e-12},
@@ -206,7 +217,10 @@ GRID = [
 ] + [
     {"view": "depth", "examples": n, "features": d, "condition_number": kappa, "loops": T}
     for n in (3, 40) for d in (1, 10) for kappa in (1.0, 50.0) for T in (1, 20)
-] + [{"examples": n, "features": d, "loops": T} for n in (3, 500) for d in (1, 10) for T in (1, 40)]  # fmt: skip
+] + [
+    {"view": view, "examples": n, "features": d, "loops": T}
+    for view in ("append", "one-step") for n in (3, 500) for d in (1, 10) for T in (1, 40)
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", GRID, ids=str)
@@ -215,7 +229,7 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
     said = " ".join(words.notice(found))
     assert said
     assert "more loops help" not in said
-    match settings.get("view", "append"):
+    match settings["view"]:
         case "more-loops":
             a, b = np.median(found.single["largest_factor"], axis=1)
             labels = [number.label for number in words.numbers(found)]
@@ -244,7 +258,7 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
             assert ("no depth brings" in said) == (settings["examples"] < settings["features"])
             labels = [number.label for number in words.numbers(found)]
             assert len(set(labels)) == len(labels) == (3 if settings["loops"] == 1 else 5)
-        case "append":
+        case "one-step":
             assert ("No prompt diverges" in said) == (found.single["largest_factor"].max() <= 2)
             if "rule the mean" in said:
                 assert found.statistics["fixed_mean"][-1] > 10 * found.statistics["fixed_median"][-1]
@@ -272,9 +286,9 @@ def test_a_loss_far_below_rounding_is_said_to_be_that():
     assert card.passed
     assert "e-" not in words.small(7e-177).replace("1e-30", "")
     assert "n/d = 2000 " in words.verdict(found)
-    fixed = beyond(BeyondSettings(examples=2000, loops=100, prompts=100)).found
+    fixed = beyond(BeyondSettings(view="one-step", examples=2000, loops=100, prompts=100)).found
     assert fixed.statistics["fixed_median"][-1] < 1e-100
-    assert words.numbers(fixed)[3].value == "below 1e-30"
+    assert words.numbers(fixed)[2].value == "below 1e-30"
     usual = beyond(BeyondSettings(view="depth", prompts=100)).found
     assert not usual.below_rounding
     assert "as computed from the eigenvalues" in words.numbers(usual)[-1].below

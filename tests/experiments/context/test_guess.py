@@ -70,8 +70,8 @@ def test_an_arrow_at_the_shown_t_leaves_the_chart_with_the_theorems_number_as_a_
     settings = result.settings.replace(shown_loops=T)
     picture = guess_chart(settings, GUESS, result.looking_at(settings))
     (arrow,) = picture.spec["layout"]["annotations"]
-    exponent = round(np.log10(64 * T**2 * 10.0**4) + 4 * T * np.log10(8))
-    assert f"n = 10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))} at T = {T}" in arrow["text"]
+    exponent = round(np.log10(64 * T**2 * 10.0**3) + 4 * T * np.log10(8))  # n/d at d = 10
+    assert f"n/d = 10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))} at T = {T}" in arrow["text"]
     assert arrow["x"] == pytest.approx(np.log10(T))
     assert (arrow["yref"], arrow["y"]) == ("paper", 1)
     assert arrow["ay"] > 0  # from below

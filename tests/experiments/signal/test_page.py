@@ -30,7 +30,7 @@ def test_figure_1_stands_there_on_the_first_visit():
     assert len(at.get("plotly_chart")) == 5
     cloud, alt = chart(at, "cloud")
     assert "with MLP: from β*" in [trace["name"] for trace in cloud["data"]]
-    assert "2.24 from 0, in two of 5 coordinates" in alt
+    assert "s·√d = 2.24 from 0, in two of 5 coordinates" in alt
     risk, alt = chart(at, "risks")
     assert [trace["name"] for trace in risk["data"]][:3] == [
         "LTB = GD-β, with MLP",
@@ -58,6 +58,7 @@ def test_what_answers_the_question_comes_after_the_guess():
     cloud, alt = chart(at, "cloud")
     assert [trace["name"] for trace in cloud["data"]] == ["tasks β̃", "tasks to estimate", "β*, the shared signal"]
     assert alt.endswith("No estimate is shown yet.")
+    assert cloud["layout"]["xaxis"]["title"]["text"] == "coordinate along β*, which is at s·√d = 2.24"
     assert metrics(at) == {}
     assert not re.search(r"2\.727|4\.557|1\.83", texts(at))
     assert "What to notice" not in [panel.label for panel in at.expander]
@@ -81,6 +82,25 @@ def test_the_link_sets_what_is_drawn():
     risk, _ = chart(at, "risks")
     x, y = (numbers(risk["data"][0][axis]) for axis in "xy")
     np.testing.assert_allclose(y, [gd_optimum(settings.replace(signal=s).task()).risk for s in x])
+
+
+@pytest.mark.parametrize(
+    ("lesson", "sign", "word"),
+    [("figure-1", "s", "s, with β*"), ("more-context", "M", "examples in a prompt"), ("noisy", "σ", "label noise"),
+     ("strong-signal", "s", "s, with β*")],
+)  # fmt: skip
+def test_the_smallest_risks_are_first_drawn_against_what_the_lesson_sets(lesson, sign, word):
+    at = open_signal(lesson=lesson)
+    assert at.segmented_control(key="against").value == sign
+    assert word in chart(at, "risks")[1]
+    assert open_signal(lesson=lesson, against="M").segmented_control(key="against").value == "M"
+
+
+def test_the_next_lesson_draws_the_smallest_risks_anew():
+    at = open_signal(lesson="more-context")
+    at.segmented_control(key="against").set_value("s")
+    at = answer(press(run(at), "▶"))
+    assert at.segmented_control(key="against").value == "σ"
 
 
 def test_the_chart_can_be_drawn_against_m_and_noise():

@@ -373,11 +373,9 @@ def test_what_the_lessons_say_is_measured():
     assert best["no-signal"].gap == pytest.approx(0, abs=1e-9)
     assert float(best["no-signal"].gd.Gamma[0, 0]) == pytest.approx(5 / 11)
     assert (best["strong-signal"].gd.risk, best["strong-signal"].lsa.risk) == pytest.approx((6.885, 114.15), rel=1e-4)
-    assert (best["more-context"].gd.risk, best["more-context"].lsa.risk) == pytest.approx((0.652, 1.170), abs=5e-4)
-    assert best["more-context"].bounds.first == pytest.approx(0.081, abs=5e-4)
     assert best["more-context"].gap == pytest.approx(0.518, abs=1e-3)
     assert best["noisy"].gd.risk / best["noisy"].bayes.mean < 1.1
-    assert best["figure-1"].bounds.valid == pytest.approx(0.69, abs=5e-3)
+    assert best["figure-1"].bounds.valid == pytest.approx(0.689, abs=1e-3)
     assert best["strong-signal"].lsa_bound == pytest.approx(48.8, abs=0.05)
     assert best["more-context"].bounds.valid == pytest.approx(0.116, abs=5e-4)
     noisy = named["noisy"].task()

@@ -52,10 +52,15 @@ def test_what_answers_the_question_comes_after_the_guess(lesson):
     app = open_page("train", lesson=lesson.key)
     figure = spec(app, "loss")
     assert alt(app, "loss").endswith("What they become is not shown yet.")
-    loss, now, P, Q = figure["data"]
+    loss, level, now, P, Q = figure["data"]
+    given = "one layer, closed form" if lesson.key == "one-loop" else "constructed GD"
+    assert level["name"].startswith(f"{given}: error of w ")
+    assert -4.2 < np.log10(numbers(level["y"])).min() <= np.log10(numbers(level["y"])).max() < 2.2
     assert numbers(loss["x"]) == numbers(now["x"]) == [1]
     assert P["type"] == Q["type"] == "heatmap"
-    assert [note["text"] for note in figure["layout"]["annotations"]] == ["P, before training", "Q, before training"]
+    assert [note["text"] for note in figure["layout"]["annotations"]] == [
+        "P, before training", "Q, before training", given,
+    ]  # fmt: skip
     assert figure["layout"]["yaxis"]["range"] == [-4.2, 2.2]
     assert len(alts(app)) == 1
     assert metrics(app) == {}
