@@ -33,22 +33,22 @@ WIDE: dict[str, Box] = {
 }  # fmt: skip
 """Places of the views on a wide page."""
 NARROW: dict[str, Box] = {
-    "tokens": (0, 1, 0.75, 1), "scores": (0, 1, 0.49, 0.59), "pass": (0, 1, 0.6, 0.67),
+    "tokens": (0, 1, 0.75, 1), "scores": (0, 1, 0.49, 0.59), "pass": (0, 1, 0.6, 0.66),
     "plane": (0, 0.42, 0.0, 0.36), "error": (0.6, 1, 0.0, 0.36),
 }  # fmt: skip
 """Places of the views on a narrow page."""
-RETURN, ASIDE = 46, 6
-"""Pixels from the query down to the words at the arrow from the scores, and to the right, away from the bars."""
-ARROW = "M 0,-29 L 0,-9 M -4,-12 L 0,-3 L 4,-12 Z"
-"""That arrow in pixels from the query: Plotly's own, with a note at its end, takes a quarter of a picture's time."""
-READS = "M 0,-3 L 0,-23 M -4,-20 L 0,-29 L 4,-20 Z"
-"""The arrow from the last example to the scores, from the same height."""
+HEADS = {"M -5,-10 L 0,0 L 5,-10 Z": (1, 1), "M -5,10 L 0,0 L 5,10 Z": (0, 0)}
+"""Arrow heads of the loop in pixels, up into the query and down to the scores; which edge each stands on, and how high.
+
+Plotly's own, with a note at its end, take a quarter of a picture's time."""
+INSIDE = 8
+"""Pixels from the loop to the words inside it."""
 SCORES = {"score": "attention scores: the errors of w", "weight": "attention weights: they add up to 1"}
 """What the numbers of the examples are, by their name."""
 ERRORS = "errors of w on the examples"
 """What they are where the loop reads a matrix in place of the examples."""
 LOSS = "The loss around its minimum"
-RUN = ("pass", "way", "path", "rings", "here", "gone", "errors", "task errors", "explicit errors", "now")
+RUN = ("way", "path", "rings", "here", "gone", "errors", "task errors", "explicit errors", "now")
 """Traces of what the loops do."""
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE, 1)}
 """Number of each view's axes, as Plotly writes them."""
@@ -224,7 +224,8 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
             "hovertemplate": f"{shown.score} of example %{{x}}: %{{y:.4g}}<extra></extra>", **_on("scores"),
         },
         "pass": {
-            "type": "scatter", "mode": "text", "x": [0], "y": [0], "cliponaxis": False, **silent, **_on("pass"),
+            "type": "scatter", "mode": "text", "x": [0.05 * shown.algorithm.one_query], "y": [0], "cliponaxis": False,
+            **silent, **_on("pass"),
             "textposition": "middle right" if shown.algorithm.one_query else "bottom right",
         },
         "loss": {
@@ -268,7 +269,8 @@ def _layout(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool =
     still = {"fixedrange": True, "zeroline": False, "showgrid": False}
     edges = query_edges(columns)
     ticks = [1, *range(10, columns - 4, 10)] if columns > 12 else list(range(1, columns + 1))
-    across = {"range": [0.4, edges[1] + 0.1], **still}
+    span = [0.4, edges[1] + 0.1]
+    across = {"range": span, **still}
     plane, ranges = shown.plane, shown.plane.ranges()
     curves = [each for each in (shown.errors, shown.explicit_errors, shown.task_errors) if each is not None]
     limits, tick = log_range(_errors(np.concatenate(curves)))
@@ -322,16 +324,42 @@ def _layout(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool =
             "showarrow": False,
         })  # fmt: skip
     if scored:
-        x, y, on = sum(edges) / 2, places["pass"][3], {"xref": f"x{AXES['scores']}", "yref": "paper"}
-        layout["annotations"].append({
-            "text": "new w", "x": x, "y": y, "xshift": ASIDE, "yshift": -RETURN, "yanchor": "middle",
-            "showarrow": False, **on,
-        })  # fmt: skip
-        layout["shapes"] = [{
-            "type": "path", "path": path, "xsizemode": "pixel", "ysizemode": "pixel", "xanchor": anchor, "yanchor": y,
-            "line": {"width": 2, "color": colour("task")}, "fillcolor": colour("task"), **on,
-        } for path, anchor in ((ARROW, x), (READS, columns))]  # fmt: skip
+        _draw_loop(layout, places, span, (0.5, sum(edges) / 2), shown.score_range)
     return layout
+
+
+def _draw_loop(
+    layout: dict[str, Any],
+    places: dict[str, Box],
+    across: list[float],
+    sides: tuple[float, float],
+    scores: list[float],
+) -> None:
+    """Add the loop: from the query past the examples down to the scores, along these and up into the query.
+
+    Args:
+        layout: Layout of the figure.
+        places: places of its views.
+        across: range of the columns.
+        sides: where the loop goes down and up, in columns.
+        scores: range of the scores.
+    """
+    left, right, bottom, top = places["scores"]
+    edges = [left + (right - left) * (side - across[0]) / (across[1] - across[0]) for side in sides]
+    low = bottom - (top - bottom) * scores[0] / (scores[1] - scores[0])
+    high, on = places["pass"][3], {"xref": "paper", "yref": "paper"}
+    line = {"line": {"width": 2, "color": colour("task")}, **on}
+    layout["shapes"] = [
+        {"type": "rect", "layer": "below", "x0": edges[0], "x1": edges[1], "y0": low, "y1": high, **line},
+        *({
+            "type": "path", "path": path, "fillcolor": colour("task"), "xsizemode": "pixel", "ysizemode": "pixel",
+            "xanchor": edges[side], "yanchor": (places["pass"][2], high)[up], **line,
+        } for path, (side, up) in HEADS.items()),
+    ]  # fmt: skip
+    layout["annotations"].append({
+        "text": "new w", "x": edges[1], "y": sum(places["pass"][2:]) / 2, "xshift": -INSIDE, "xanchor": "right",
+        "yanchor": "middle", "showarrow": False, **on,
+    })  # fmt: skip
 
 
 def _name(text: str, standoff: int) -> dict[str, Any]:
