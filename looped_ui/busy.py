@@ -66,6 +66,17 @@ def count() -> int:
         return sum(_pages.values()) - _pages[""]
 
 
+def crowded() -> bool:
+    """Whether more pages are being run than there are cores."""
+    return count() > RESTS
+
+
+def give_way(seconds: float) -> None:
+    """Wait until no page is being run, at most some seconds: work beside the pages does so between two of its steps."""
+    with _changes:
+        _changes.wait_for(lambda: not count(), seconds)
+
+
 def quiet() -> float:
     """Seconds since a page was run; 0 while one is."""
     return 0.0 if count() else time.monotonic() - _ended
@@ -81,7 +92,7 @@ def _go_to(part: Part) -> None:
         _pages[_part()] -= 1
         _pages[part] += 1
         _own.part = part
-        _changes.notify()
+        _changes.notify_all()
 
 
 def _goes_on(until: float) -> bool:
