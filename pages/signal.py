@@ -21,6 +21,7 @@ from looped.shared_signal.levels import Levels
 from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
+from looped_ui.fill import soon
 from looped_ui.frame import Page
 from looped_ui.lesson import guessed, look
 from looped_ui.live import figure, let_others_draw, live_row
@@ -110,12 +111,16 @@ def notes(task: SignalTask) -> list[str]:
 
 
 def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> Sweep:
-    """Smallest risks against one setting, with the levels of the strip at the present one."""
+    """Smallest risks against one setting, with the levels of the strip at the present one; at first these alone."""
     st.subheader("Smallest risks")
     against = st.segmented_control("Against", list(AGAINST), default="s", required=True, key="against",
                                    label_visibility="collapsed", bind="query-params")  # fmt: skip
-    sweep = risks.sweep(settings.of_task, AGAINST[against or "s"], identity, matrices).holding(settings, best)
+    over = AGAINST[against or "s"]
+    found = soon(risks.sweep, settings.of_task, over, identity, matrices)
+    sweep = Sweep.at(settings, over, best) if found is None else found.holding(settings, best)
     figure(figures.risk_chart(sweep), "risks")
+    if found is None:
+        st.caption("These are the risks at the settings. The lines follow when fewer people move a slider.")
     return sweep
 
 
