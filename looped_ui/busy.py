@@ -15,7 +15,9 @@ LOOK, LONGEST = 0.1, 3.0
 """Seconds between two looks of a page whose rest waits, and the most that it waits."""
 Part = Literal["", "picture", "waits", "rest", "aside"]
 _pages: Counter[Part] = Counter()
-_changes = threading.Condition()  # its lock is one that a thread can take again
+_lock = threading.RLock()
+_changes, _nobody = threading.Condition(_lock), threading.Condition(_lock)
+"""Told of every change, and when no page is run any more: who is woken takes time from the pages."""
 _own = threading.local()
 _ended = 0.0
 
@@ -66,6 +68,17 @@ def count() -> int:
         return sum(_pages.values()) - _pages[""]
 
 
+def crowded() -> bool:
+    """Whether more pages are being run than there are cores."""
+    return count() > RESTS
+
+
+def give_way(seconds: float) -> None:
+    """Wait until no page is being run, at most some seconds: work beside the pages does so between two of its steps."""
+    with _nobody:
+        _nobody.wait_for(lambda: not count(), seconds)
+
+
 def quiet() -> float:
     """Seconds since a page was run; 0 while one is."""
     return 0.0 if count() else time.monotonic() - _ended
@@ -82,6 +95,8 @@ def _go_to(part: Part) -> None:
         _pages[part] += 1
         _own.part = part
         _changes.notify()
+        if not count():
+            _nobody.notify_all()
 
 
 def _goes_on(until: float) -> bool:

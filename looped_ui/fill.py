@@ -1,29 +1,33 @@
-"""The prompts of a run that a slider move did not wait for: run beside the page, which is drawn again with them.
+"""What a slider move did not wait for, the other prompts of a run or a chart far below: made beside the page.
 
-They have a line of their own, and are run when no page is: those who wait for a page come first.
+The page is drawn again with it. This work has a line of its own, and is done when no page is run: those who wait for a
+page come first.
 """
 
 import atexit
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from looped import Settings
-from looped_ui import backend, busy, jobs
+from looped_ui import backend, busy, jobs, kept
+from looped_ui.kept import Kept
 from looped_ui.line import Line
 from looped_ui.work import Job
 
+R = TypeVar("R")
 PAUSE = 0.3
-"""Seconds that the settings rest before the other prompts are run."""
+"""Seconds that the settings rest before the work begins."""
 QUIET, LONGEST = 0.1, 30.0
-"""Seconds without a page being run before a part is, and the most that it waits for them."""
+"""Seconds without a page being run before a part is done, and the most that it waits for them."""
 LOOK = 1.2
-"""Seconds between two looks whether there are more."""
+"""Seconds between two looks whether there is more."""
 GROWTH = 4
 """Times as many prompts in each part as in the one before."""
-NAME = "fill"
+NAME, LATER = "fill", "later"
 LINE = Line(1)
 """The line of this work, for all visitors."""
 atexit.register(LINE.close)
@@ -43,9 +47,7 @@ class Rest:
         done = self.first
         yield done
         while done < self.settings.prompts:
-            asked = time.monotonic()
-            while busy.quiet() < QUIET and time.monotonic() - asked < LONGEST:
-                time.sleep(QUIET)
+            for _ in _until_quiet():
                 yield done
             done = min(GROWTH * done, self.settings.prompts)
             backend.comparison(self.settings, (), None, done)
@@ -53,6 +55,63 @@ class Rest:
 
     def snapshot(self) -> None:
         """Nothing to draw: the results are in the cache."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """A result that a page does without for a while."""
+
+    of: tuple[object, ...]
+    """The arguments that it is known by."""
+    make: Callable[[], object] = field(compare=False)
+
+    def run(self) -> Iterator[None]:
+        """Wait until no page is run, and make it."""
+        time.sleep(PAUSE)
+        yield
+        yield from _until_quiet()
+        self.make()
+        yield
+
+    def snapshot(self) -> None:
+        """Nothing to draw: the result is in the cache."""
+
+
+def _until_quiet() -> Iterator[None]:
+    asked = time.monotonic()
+    while busy.quiet() < QUIET and time.monotonic() - asked < LONGEST:
+        time.sleep(QUIET)
+        yield
+
+
+def soon(function: Kept[..., R], *arguments: Any) -> R | None:
+    """A result for what stands below the main picture; None where many are served and it has yet to be computed.
+
+    Then it is computed beside the page when no page is run, and the page is drawn again with it.
+
+    Args:
+        function: gives the result.
+        *arguments: those of the function.
+    """
+    if not busy.crowded():
+        return function(*arguments)
+    found, job = function.known(*arguments), jobs.current(LATER)
+    if found is not None:
+        jobs.forget(LATER)
+        return found
+    mine = kept.own()
+
+    def make() -> None:
+        with kept.of(mine):
+            function(*arguments)
+
+    later = Later(function.key(*arguments), make)
+    if job is None or job.work != later:
+        jobs.begin(LATER, later, LINE)
+    elif not job.active:  # it is not kept any more, or could not be made
+        return function(*arguments)
+    jobs.watch(LATER, lambda _job: None, every=LOOK, quiet=True)
+    return None
 
 
 def ready(settings: Settings) -> int:

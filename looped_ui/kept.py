@@ -70,6 +70,15 @@ class Store:
                 self._trim()
             return entry.value
 
+    def known(self, key: Any) -> Any:
+        """The value of a key if it is kept; None where it is not, or is being made."""
+        with self._lock:
+            entry = self._kept.get(key)
+            if entry is None or entry.value is _MISSING:
+                return None
+            self._kept.move_to_end(key)
+            return entry.value
+
     def clear(self) -> None:
         """Keep nothing any more."""
         with self._lock:
@@ -101,14 +110,29 @@ class Kept(Generic[P, R]):
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
         """The function's result, kept or new."""
+        store, key = self._place(*arguments, **named)
+        result: R = store.get(key, lambda: self._function(*arguments, **named))
+        return result
+
+    def known(self, *arguments: P.args, **named: P.kwargs) -> R | None:
+        """The function's result if it is kept; None where it is not, or is being made."""
+        store, key = self._place(*arguments, **named)
+        result: R | None = store.known(key)
+        return result
+
+    def key(self, *arguments: P.args, **named: P.kwargs) -> tuple[object, ...]:
+        """What the function's result is known by."""
+        return self._place(*arguments, **named)[1]
+
+    def _place(self, *arguments: P.args, **named: P.kwargs) -> tuple[Store, tuple[object, ...]]:
+        """Where the result is kept, and its key there."""
         bound = self._signature.bind(*arguments, **named)
         bound.apply_defaults()
         key = tuple(value for name, value in bound.arguments.items() if not name.startswith("_"))
         store = self.shared
         if self._own is not None and self._own(bound.arguments):
             store = own().setdefault(self._name, Store(self._entries, self._bytes * OWN_SHARE))
-        result: R = store.get(key, lambda: self._function(*arguments, **named))
-        return result
+        return store, key
 
     def clear(self) -> None:
         """Keep nothing any more of what all visitors share."""

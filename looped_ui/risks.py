@@ -13,7 +13,7 @@ from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.signal import result as signal
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import Flow, SignalTask, counter_example, flow_rate, gradient_flow
-from looped.shared_signal.levels import Levels
+from looped.shared_signal.levels import KnownLevels, Levels, known_levels
 from looped.shared_signal.levels import levels as smallest_risks
 from looped_ui.backend import LONG, turn
 from looped_ui.kept import kept
@@ -37,8 +37,15 @@ def brought(arguments: Mapping[str, Any]) -> bool:
     return bool(arguments["identity"])
 
 
+@kept(entries=64, mebibytes=16)
+def known(settings: GPT2Settings) -> KnownLevels:
+    """The smallest risks on the task of these settings that are known without a search."""
+    with turn():
+        return known_levels(settings.task(), settings.seed)
+
+
 @kept(entries=64, mebibytes=16, own=brought)
-def levels(settings: SignalSettings | GPT2Settings, identity: str = "", _matrices: Matrices | tuple[()] = ()) -> Levels:
+def levels(settings: SignalSettings, identity: str, _matrices: Matrices) -> Levels:
     """The smallest risks on the task of these settings."""
     del identity
     with turn():

@@ -8,12 +8,17 @@ import time
 from collections.abc import Iterator
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from looped_ui import busy
 from looped_ui.line import LINE, Line, Told
 
 SNAPSHOT_EVERY = 0.4
 """Least seconds between two snapshots of a running job."""
 NICENESS = 10
 """Niceness added to a job's thread, so that threads that answer sliders come first, where the system has it."""
+GIVES_WAY, LONGEST = 2.0, 0.5
+"""Times as long as a step took a job waits after it while pages are being run, so at least a third of its time is its
+own, and the most seconds that it does: it hears of Stop after that. PyTorch lets other threads of Python go first at
+each operation: a step among ten busy ones takes ten times as long and slows each of them."""
 TURN = 60.0
 """Seconds after which a job goes to the end of the line, if another waits that could run."""
 BROKEN = "It stopped because of an error in this program, which is in the server's log. The results so far are kept."
@@ -106,7 +111,7 @@ class Job(Generic[Record]):
             self._fail(BROKEN)
 
     def _steps(self, told: Told) -> None:
-        came = looked = time.monotonic()
+        came = looked = last = time.monotonic()
         began = came - self.seconds
         try:
             for record in self._away(told.stop) if self.scheduler else self.work.run():
@@ -115,6 +120,8 @@ class Job(Generic[Record]):
                 self.seconds = now - began
                 if self.scheduler:  # all records of the state that comes back last must come in
                     continue
+                busy.give_way(min(GIVES_WAY * (now - last), LONGEST))
+                last = time.monotonic()
                 if told.stop.is_set():
                     return
                 if now - looked > SNAPSHOT_EVERY:

@@ -243,7 +243,7 @@ def draw(settings: ContextSettings) -> None:
         controls.show_measured({})
         st.error(plain(str(error)))
         return
-    controls.show_measured(backend.sweep_measured(settings.computed))
+    controls.show_measured(backend.sweep_measured(settings.drawn))
     if not guessed(controls):
         with page.picture:
             first_screen(settings, None)

@@ -102,7 +102,7 @@ def train_here(settings: GPT2Settings) -> None:
 
 def picture(curves: list[Curve], settings: GPT2Settings, revealed: bool = True) -> Picture:
     """The curves with the levels of their task; their start alone while the rest is to be guessed."""
-    return curves_chart(curves, settings, risks.levels(settings.of_task), revealed)
+    return curves_chart(curves, settings, risks.known(settings.of_task), revealed)
 
 
 def choose(groups: Mapping[str, words.Group]) -> None:

@@ -22,6 +22,7 @@ from looped.shared_signal.levels import Levels
 from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
+from looped_ui.fill import soon
 from looped_ui.frame import Page
 from looped_ui.lesson import guessed, lesson_now, look
 from looped_ui.live import figure, let_others_draw, live_row
@@ -111,14 +112,18 @@ def notes(task: SignalTask) -> list[str]:
 
 
 def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> Sweep:
-    """Smallest risks against one setting, first the one that the lesson sets, with the levels of the strip at it."""
+    """Smallest risks against one setting, first that of the lesson; without a search those at the settings alone."""
     st.subheader("Smallest risks")
     lesson = by_key(page.lessons).get(lesson_now(controls.page))
     asked = next((sign for sign, over in AGAINST.items() if lesson and over in lesson.settings), "s")
     against = st.segmented_control("Against", list(AGAINST), default=asked, required=True, key="against",
                                    label_visibility="collapsed", bind="query-params")  # fmt: skip
-    sweep = risks.sweep(settings.of_task, AGAINST[against or asked], identity, matrices).holding(settings, best)
+    over = AGAINST[against or asked]
+    found = soon(risks.sweep, settings.of_task, over, identity, matrices)
+    sweep = Sweep.at(settings, over, best) if found is None else found.holding(settings, best)
     figure(figures.risk_chart(sweep), "risks")
+    if found is None:
+        st.caption("These are the risks at the settings. The lines follow when fewer people move a slider.")
     return sweep
 
 

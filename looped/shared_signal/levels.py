@@ -18,19 +18,25 @@ BAYES_WORK = 1e7
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
-    """The smallest risk of each model on one task: a closed form, or for linear self-attention the smallest found."""
+class KnownLevels:
+    """The smallest risks on one task that are known without a search."""
 
     gd: Optimum
     """The best GD-β, whose risk is the infimum of the linear transformer block as well."""
     gd0: Optimum
     """The best GD-0."""
-    lsa: LSAMinimum
-    """The smallest found for linear self-attention; a smaller one is excluded by proof only below `lsa_bound`."""
     bayes: SampledRisk
     """Risk of the best function of the prompt, by Monte Carlo over the examples' features."""
     bounds: GapBounds
     """Lower bounds on the gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels(KnownLevels):
+    """The smallest risk of each model on one task: a closed form, or for linear self-attention the smallest found."""
+
+    lsa: LSAMinimum
+    """The smallest found for linear self-attention; a smaller one is excluded by proof only below `lsa_bound`."""
 
     @property
     def gap(self) -> float:
@@ -81,15 +87,24 @@ def levels(task: SignalTask, seed: int = 0) -> Levels:
     return levels_of([task], seed)[0]
 
 
+@in_one_thread
+def known_levels(task: SignalTask, seed: int = 0) -> KnownLevels:
+    """The same without the search for linear self-attention, which takes most of the time."""
+    return KnownLevels(gd_optimum(task), gd0_optimum(task), _bayes(task, seed), gap_bounds(task))
+
+
 def levels_of(tasks: Sequence[SignalTask], seed: int) -> list[Levels]:
     """The smallest risks on several tasks that share H and Ψ; the seed is that of the Bayes draws."""
     sampled: dict[tuple[int, float], SampledRisk] = {}  # β* has no part in the Bayes risk
     for task in tasks:
-        d, M = task.features, task.examples
-        if (M, task.sigma) not in sampled:
-            draws = max(100, int(min(BAYES_DRAWS, BAYES_WORK / (M * d * min(M, d)))))
-            sampled[M, task.sigma] = bayes_risk(task, draws, seed)
+        if (task.examples, task.sigma) not in sampled:
+            sampled[task.examples, task.sigma] = _bayes(task, seed)
     return [
-        Levels(gd_optimum(task), gd0_optimum(task), lsa, sampled[task.examples, task.sigma], gap_bounds(task))
+        Levels(gd_optimum(task), gd0_optimum(task), sampled[task.examples, task.sigma], gap_bounds(task), lsa)
         for task, lsa in zip(tasks, lsa_minima(tasks), strict=True)
     ]
+
+
+def _bayes(task: SignalTask, seed: int) -> SampledRisk:
+    d, M = task.features, task.examples
+    return bayes_risk(task, max(100, int(min(BAYES_DRAWS, BAYES_WORK / (M * d * min(M, d))))), seed)

@@ -20,8 +20,9 @@ ROUNDS = ((12, 96), (20, 24), (40, 8), (500, 3))
 """Steps from every start that is left, and how many of each task, those of the smallest risk, are left after them."""
 ENOUGH = 1e-14
 """Predicted fall of the risk, in units of the second moment of a label, at which the search ends."""
-HALVINGS = 13
-"""Halvings of a step that does not lower the risk, after which the search from this start ends."""
+HALVINGS = (range(1), range(1, 4), range(4, 13))
+"""How often a step that does not lower the risk is halved, those of a part tried together; then the search from this
+start ends."""
 LENGTHS = (-10.0, -3.0, -1.0, -0.3, 0.3, 1.0, 3.0, 10.0)
 """Lengths of b̃ along a direction, in units of u√c."""
 SHARES = (1.0, 0.3, 0.1, 0.03, 0.0, -0.1, -0.3, -1.0)
@@ -260,14 +261,17 @@ class _Descent:
     def _step(self, live: Array, step: Array, fall: Array) -> Array:
         """Take a step in the rows that are live; gives those in which it lowered the risk."""
         r, slope, waiting = self.r[live], self.slope[live], np.arange(len(live))
-        for halving in range(HALVINGS):
-            share, rows = 0.5**halving, live[waiting]
-            tried = r[waiting] + share * step[waiting]
-            risk, new_slope = self._at(rows, tried)
-            lower = risk <= self.risk[rows] + 1e-4 * share * fall[waiting]
-            done = rows[lower]
-            self.r[done], self.risk[done], self.slope[done] = tried[lower], risk[lower], new_slope[lower]
-            waiting = waiting[~lower]
+        for halvings in HALVINGS:
+            shares = 0.5 ** np.array(halvings)
+            tries, rows = len(shares), live[waiting]
+            tried = r[waiting, None] + shares[:, None] * step[waiting, None]  # (rows, tries, d+1)
+            risk, new_slope = self._at(np.repeat(rows, tries), tried.reshape(-1, r.shape[1]))
+            risk, new_slope = risk.reshape(-1, tries), new_slope.reshape(tried.shape)
+            lower = risk <= self.risk[rows, None] + 1e-4 * shares * fall[waiting, None]
+            first, found = lower.argmax(axis=1), np.flatnonzero(lower.any(axis=1))
+            done, first = rows[found], first[found]
+            self.r[done], self.risk[done], self.slope[done] = (part[found, first] for part in (tried, risk, new_slope))
+            waiting = np.delete(waiting, found)
             if not len(waiting):
                 break
         moved = np.delete(np.arange(len(live)), waiting)

@@ -130,6 +130,24 @@ def test_a_page_that_is_run_without_the_app_waits_for_nobody(visits):
     assert busy.count() == 1
 
 
+def test_work_beside_the_pages_gives_way_while_one_is_run_and_no_longer_than_it_may(visits):
+    goes_on = threading.Event()
+
+    def work():
+        busy.give_way(PATIENCE)
+        goes_on.set()
+
+    page = visits(drawn=False)
+    until(1)
+    threading.Thread(target=work, daemon=True).start()
+    assert not goes_on.wait(SOON)
+    page.close()
+    assert goes_on.wait(PATIENCE)
+    visits(drawn=False)
+    until(1)
+    busy.give_way(0.0)
+
+
 def test_no_short_computation_waits_for_long_ones(monkeypatch):
     monkeypatch.setattr(backend, "get_script_run_ctx", lambda **_: object())
     done = threading.Event()

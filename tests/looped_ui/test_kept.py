@@ -40,6 +40,20 @@ def test_what_ends_in_an_error_leaves_nothing_and_costs_no_other_its_place():
     assert store.get("good", lambda: pytest.fail("it was kept")) == "kept"
 
 
+def test_what_is_kept_is_known_and_nothing_is_made_to_know_it():
+    @kept(entries=2, mebibytes=1)
+    def doubled(number, _table=None):
+        return 2 * number
+
+    assert doubled.known(2) is None
+    assert doubled(2) == doubled.known(2, object()) == 4
+    assert [*doubled.shared._kept] == [doubled.key(2)]
+    doubled(3)
+    assert doubled.known(2) == 4
+    doubled(4)
+    assert doubled.known(3) is None  # 2 was used after it
+
+
 def test_a_visitor_alone_keeps_a_part_of_the_bytes_that_all_keep_together():
     @kept(entries=9, mebibytes=1, own=lambda _: True)
     def zeros(number):

@@ -123,6 +123,13 @@ class ContextSettings(CheckedSettings):
             unread += ["learned_ratios", "learned_loops"]
         return self.replace(**{name: defaults[name] for name in unread})
 
+    @property
+    def drawn(self) -> "ContextSettings":
+        """The same settings with the number of loops and the training at their defaults: equal for equal prompts."""
+        defaults = self.defaults()
+        unread = ("loops", "learned", "learned_ratios", "learned_loops")
+        return self.computed.replace(**{name: defaults[name] for name in unread})
+
     def run(self) -> Settings:
         """Settings of the transformer in every cell."""
         return Settings(loops=self.loops, features=self.features, prompts=self.prompts, step_size=self.step_size)

@@ -8,7 +8,7 @@ import numpy as np
 from looped.chart import Picture, Role, Series, band, level, line_chart, log_axis
 from looped.experiments.gpt2.curves import Curve, named
 from looped.experiments.gpt2.settings import GPT2Settings
-from looped.shared_signal.levels import Levels
+from looped.shared_signal.levels import KnownLevels
 
 WITHOUT = (("solid", "square"), ("dash", "triangle-up"), ("dashdot", "diamond"))
 """Dash and marker of the models without MLP, in their order."""
@@ -20,7 +20,7 @@ BEGINNING = 0.05
 """Share of the steps that is drawn while the rest is to be guessed."""
 
 
-def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: Levels, revealed: bool = True) -> Picture:
+def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: KnownLevels, revealed: bool = True) -> Picture:
     """Squared error on fresh prompts against training steps: the middle of a model's seeds, in a band of them all.
 
     Where there are several seeds, the final error of each stands behind the last step, a column for a seed, in which

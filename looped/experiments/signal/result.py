@@ -34,6 +34,11 @@ class Sweep:
     levels: list[Levels]
     """Smallest risks at each value."""
 
+    @classmethod
+    def at(cls, settings: SignalSettings, over: Over, known: Levels) -> Self:
+        """The levels that are known for these settings alone."""
+        return cls(over, np.array([getattr(settings, over)]), [known])
+
     def holding(self, settings: SignalSettings, known: Levels) -> Self:
         """The same with the levels that are known for these settings at their point."""
         now = getattr(settings, self.over)

@@ -7,6 +7,7 @@ import pytest
 
 from looped import SettingsError
 from looped.experiments.context import ContextSettings, Sweep, check, estimate, sweep
+from looped.experiments.context.cells import measured
 from looped.experiments.context.cost import BUDGET, learned_cost, prompt_seconds
 from looped.experiments.context.sweep import SUBFOLDER
 from looped.sweeps.folder import LOG
@@ -97,6 +98,13 @@ def test_what_only_figures_read_does_not_make_it_another_sweep(tmp_path):
     assert Sweep(SMALL.replace(shown_loops=3, target_error=0.1), tmp_path).finished
     assert SMALL.replace(row_condition_number=3).computed == SMALL.computed
     assert SMALL.replace(row_condition_number=3, rows="correlated").computed != SMALL.computed
+
+
+def test_settings_with_equal_prompts_have_equal_steps():
+    more = SMALL.replace(loops=7, learned=True, learned_loops=(2,), shown_loops=2)
+    assert more.drawn == SMALL.drawn
+    assert measured(more) == measured(more.drawn) == measured(SMALL)
+    assert SMALL.replace(prompts=SMALL.prompts + 1).drawn != SMALL.drawn
 
 
 @pytest.mark.parametrize(("change", "named"), [({"seed": 1}, "seed"), ({"rows": "student", "loops": 7}, "loops, rows")])

@@ -10,7 +10,9 @@ import torch
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import SignalTask, gd_optimum
 from looped.shared_signal.levels import levels
-from tests.app import PATIENCE, answer, chart, metrics, numbers, open_page, press, run, texts
+from looped_ui import busy, risks
+from looped_ui.kept import kept
+from tests.app import PATIENCE, answer, chart, metrics, numbers, open_page, press, run, texts, wait_for
 
 
 def open_signal(**query):
@@ -109,6 +111,21 @@ def test_the_chart_can_be_drawn_against_m_and_noise():
         at.segmented_control(key="against").set_value(against)
         run(at)
         assert word in chart(at, "risks")[1]
+
+
+def test_among_many_the_lines_follow_the_levels_that_are_known(monkeypatch):
+    alone = open_signal(n="6", **{"kappa-H": "2"})
+    monkeypatch.setattr(busy, "crowded", lambda: True)
+    monkeypatch.setattr(risks, "sweep", kept(entries=1, mebibytes=1)(risks.sweep._function))
+    at = open_signal(n="6", **{"kappa-H": "2"})
+    first, _ = chart(at, "risks")
+    best = gd_optimum(SignalSettings(examples=6, H_condition=2.0).task())
+    assert [numbers(first["data"][0][axis]).tolist() for axis in "xy"] == [[1.0], [best.risk]]
+    assert "The lines follow" in texts(at)
+    wait_for(at, lambda: "The lines follow" not in texts(at))
+    for line, whole in zip(*(chart(page, "risks")[0]["data"] for page in (at, alone)), strict=True):
+        np.testing.assert_array_equal(numbers(line["y"]), numbers(whole["y"]))
+    assert "job_later" not in at.session_state
 
 
 def test_the_numbers_of_both_charts_can_be_read():

@@ -15,7 +15,7 @@ from looped.experiments.signal.result import SignalTraining, signal, sweep
 from looped.experiments.signal.settings import SignalSettings
 from looped.fields import SettingsError
 from looped.shared_signal import SignalTask, gd_optimum, gradient_flow
-from looped.shared_signal.levels import levels
+from looped.shared_signal.levels import known_levels, levels
 from tests.shared_signal.reference import searched_elsewhere
 
 COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
@@ -423,6 +423,15 @@ def test_against_s_one_line_is_flat_and_the_others_rise_from_it(seed):
     np.testing.assert_allclose([lsa[0], gd0[0]], gd[0], rtol=1e-9)
     assert (np.diff(lsa) > 0).all()
     assert (np.diff(gd0) > 0).all()
+
+
+def test_what_takes_no_search_is_the_same_without_one():
+    task = SignalSettings(features=4, examples=3, noise=0.5, H_condition=7.0, seed=3).task()
+    known, all_of_them = known_levels(task, 3), levels(task, 3)
+    assert known.bayes == all_of_them.bayes
+    assert known.bounds == all_of_them.bounds
+    for name in ("gd", "gd0"):
+        assert getattr(known, name).risk == getattr(all_of_them, name).risk
 
 
 @pytest.mark.parametrize("case", range(12))
