@@ -149,7 +149,7 @@ FULL = {
     "train": "--d 2 --n 4 --T 1 --steps 5 --batch 16",
     "signal": "--d 2 --n 3 --steps 5",
     "gpt2": "--steps 3",
-    "beyond": "--prompts 100",
+    "beyond": "--view one-step --prompts 100",
     "sweep": "compare --grid seed=0:1 --T 3",
 }
 """A small run of each command."""
