@@ -2,19 +2,23 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 from looped.budget import cores
 
+PICTURES = 1
+"""Main pictures that are drawn at the same time: more of them share one interpreter, and all of them come late."""
 RESTS = cores()
 """Pages of which more than the main picture is drawn at the same time."""
 LOOK, LONGEST = 0.1, 3.0
-"""Seconds between two looks of a page whose rest waits, and the most that it waits."""
-Part = Literal["", "picture", "waits", "rest", "aside"]
+"""Seconds between two looks of a page that waits for its turn, and the most that it waits."""
+Part = Literal["", "comes", "picture", "waits", "rest", "aside"]
 _pages: Counter[Part] = Counter()
+_queue: deque[threading.Event] = deque()
+"""Pages that come, in the order in which they came."""
 _lock = threading.RLock()
 _changes, _nobody = threading.Condition(_lock), threading.Condition(_lock)
 """Told of every change, and when no page is run any more: who is woken takes time from the pages."""
@@ -23,12 +27,16 @@ _ended = 0.0
 
 
 @contextmanager
-def running() -> Iterator[None]:
-    """One page more is being run, its main picture first."""
+def running(look: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """One page more is being run, its main picture first, in its turn.
+
+    Args:
+        look: as for `rest`.
+    """
     global _ended
     _own.part = ""
-    _go_to("picture")
     try:
+        _come(look)
         yield
     finally:
         _ended = time.monotonic()
@@ -94,9 +102,31 @@ def _go_to(part: Part) -> None:
         _pages[_part()] -= 1
         _pages[part] += 1
         _own.part = part
+        while _queue and _pages["picture"] < PICTURES:
+            _pages["comes"] -= 1
+            _pages["picture"] += 1
+            _queue.popleft().set()
         _changes.notify()
         if not count():
             _nobody.notify_all()
+
+
+def _come(look: Callable[[], object]) -> None:
+    """Wait for the turn of this page."""
+    turn, until = threading.Event(), time.monotonic() + LONGEST
+    with _lock:
+        _queue.append(turn)
+        _go_to("comes")
+    try:
+        while not turn.wait(LOOK) and time.monotonic() < until:
+            look()
+    finally:
+        with _lock:
+            if turn.is_set():
+                _own.part = "picture"  # it is counted as one since then
+            else:
+                _queue.remove(turn)
+    _go_to("picture")
 
 
 def _goes_on(until: float) -> bool:

@@ -154,7 +154,12 @@ def let_draw() -> None:
 
 def let_others_draw() -> None:
     """Once the main picture of a page stands, those of other visitors come before its rest; a move ends the wait."""
-    busy.rest(lambda: st.session_state.get("live"))  # Streamlit looks there whether the page is to be run again
+    busy.rest(look_for_moves)
+
+
+def look_for_moves() -> None:
+    """End this run of the page where it is to be run again: Streamlit looks when a script asks for its state."""
+    st.session_state.get("live")
 
 
 def _said(key: str, what: str) -> Mapping[str, Any]:

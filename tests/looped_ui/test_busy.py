@@ -23,7 +23,7 @@ class Page:
     def run(self):
         """Draw the main picture, then the rest."""
         try:
-            with busy.running():
+            with busy.running(self.look):
                 self.compute()
                 busy.rest(self.look)
                 self.rests.set()
@@ -85,6 +85,28 @@ def test_the_rest_of_a_page_waits_for_the_main_pictures_of_others(visits):
     first.drawn.set()
     assert other.rests.wait(PATIENCE)
     assert first.rests.wait(PATIENCE)
+
+
+def test_main_pictures_are_drawn_in_the_order_in_which_the_pages_come_one_at_a_time(visits):
+    drawn = []
+
+    class Told(Page):
+        def compute(self):
+            drawn.append(self)
+            super().compute()
+
+    first = visits(Told, drawn=False)
+    until(1)
+    second = visits(Told, drawn=False)
+    until(2)
+    third = visits(Told, drawn=False)
+    until(3)
+    for page, next_page in ((first, second), (second, third)):
+        assert drawn[-1] is page
+        page.drawn.set()
+        while drawn[-1] is page:
+            assert next_page.thread.is_alive()
+    assert drawn == [first, second, third]
 
 
 def test_no_more_rests_are_drawn_at_a_time_than_there_are_cores(visits):
