@@ -76,7 +76,7 @@ def run() -> None:
 
     from looped import threads
     from looped.experiments import EXPERIMENTS
-    from looped_ui import backend, busy, live, uploads
+    from looped_ui import backend, busy, uploads
 
     threads.keep_to_one_thread()
     uploads.keep_in_memory()
@@ -90,7 +90,7 @@ def run() -> None:
         ],
         position="top",
     )
-    with busy.running(live.look_for_moves):
+    with busy.running():
         page.run()
     backend.warm_up()
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+import streamlit as st
+
 from looped.budget import cores
 
-PICTURES = 1
-"""Main pictures that are drawn at the same time: more of them share one interpreter, and all of them come late."""
-RESTS = cores()
-"""Pages of which more than the main picture is drawn at the same time."""
+PICTURES, RESTS = 1, 1
+"""Main pictures, and pages of which the rest is drawn, at the same time: more share one interpreter, and all come late.
+"""
 LOOK, LONGEST = 0.1, 3.0
 """Seconds between two looks of a page that waits for its turn, and the most that it waits."""
 Part = Literal["", "comes", "picture", "waits", "rest", "aside"]
@@ -26,8 +27,13 @@ _own = threading.local()
 _ended = 0.0
 
 
+def look_for_moves() -> None:
+    """End this run of the page where it is to be run again: Streamlit looks when a script asks for its state."""
+    st.session_state.get("live")
+
+
 @contextmanager
-def running(look: Callable[[], object] = lambda: None) -> Iterator[None]:
+def running(look: Callable[[], object] = look_for_moves) -> Iterator[None]:
     """One page more is being run, its main picture first, in its turn.
 
     Args:
@@ -43,7 +49,7 @@ def running(look: Callable[[], object] = lambda: None) -> Iterator[None]:
         _go_to("")
 
 
-def rest(look: Callable[[], object]) -> None:
+def rest(look: Callable[[], object] = look_for_moves) -> None:
     """The main picture of the page that is run here stands: main pictures of others come before its rest.
 
     Args:
@@ -51,9 +57,23 @@ def rest(look: Callable[[], object]) -> None:
     """
     if _part() != "picture":  # a page that is run without the app
         return
-    until = time.monotonic() + LONGEST
+    _own.until = time.monotonic() + LONGEST
+    _wait(look)
+
+
+def between(look: Callable[[], object] = look_for_moves) -> None:
+    """Between two parts of its rest the page that is run here lets main pictures of others come first.
+
+    Args:
+        look: as for `rest`; a page waits no longer in all.
+    """
+    if _part() == "rest" and _pages["picture"]:
+        _wait(look)
+
+
+def _wait(look: Callable[[], object]) -> None:
     _go_to("waits")
-    while not _goes_on(until):
+    while not _goes_on(_own.until):
         look()
 
 
@@ -78,7 +98,7 @@ def count() -> int:
 
 def crowded() -> bool:
     """Whether more pages are being run than there are cores."""
-    return count() > RESTS
+    return count() > cores()
 
 
 def give_way(seconds: float) -> None:

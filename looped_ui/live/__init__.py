@@ -154,12 +154,7 @@ def let_draw() -> None:
 
 def let_others_draw() -> None:
     """Once the main picture of a page stands, those of other visitors come before its rest; a move ends the wait."""
-    busy.rest(look_for_moves)
-
-
-def look_for_moves() -> None:
-    """End this run of the page where it is to be run again: Streamlit looks when a script asks for its state."""
-    st.session_state.get("live")
+    busy.rest()
 
 
 def _said(key: str, what: str) -> Mapping[str, Any]:
@@ -174,6 +169,7 @@ def _nothing() -> None:
 
 
 def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **data: Any) -> None:
+    busy.between()
     # For a list or a dict Streamlit would import pandas, to see whether it is a table. Another first chart may be made
     # meanwhile, and Plotly fails where pandas is half imported.
     _component(
