@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from looped.glossary import spoken
+from looped_ui import busy
 
 
 def plain(text: str) -> str:
@@ -111,6 +112,7 @@ def numbers_strip(name: str = "") -> DeltaGenerator:
 
 def show_number(label: str, value: str, below: str, explanation: str, *, passed: bool | None = None) -> None:
     """One number of a strip, a line below it, its meaning behind the help sign, and a verdict if it has one."""
+    busy.between()
     with st.container(border=True, height="stretch", gap="xxsmall"):
         st.metric(typeset(label), value, help=typeset(explanation))
         verdict = "" if passed is None else ":green-badge[PASS] " if passed else ":red-badge[FAIL] "
@@ -128,6 +130,7 @@ def made_by(provenance: Mapping[str, Any], what: str = "stored default was") -> 
 
 def data_table(columns: Mapping[str, Any], alt: str, *, whole: bool = False) -> None:
     """Numbers in columns, with enough digits; `whole` shows every row without scrolling."""
+    busy.between()
     plain: dict[str, Any] = {"column": st.column_config.TextColumn(width="small")} if "column" in columns else {}
     plain |= {name: st.column_config.NumberColumn(format="%.6g") for name in columns if name not in ("loop", "column")}
     st.dataframe(dict(columns), hide_index=True, column_config=plain, height="content" if whole else "auto", alt=alt)

@@ -154,7 +154,7 @@ def let_draw() -> None:
 
 def let_others_draw() -> None:
     """Once the main picture of a page stands, those of other visitors come before its rest; a move ends the wait."""
-    busy.rest(lambda: st.session_state.get("live"))  # Streamlit looks there whether the page is to be run again
+    busy.rest()
 
 
 def _said(key: str, what: str) -> Mapping[str, Any]:
@@ -169,6 +169,7 @@ def _nothing() -> None:
 
 
 def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **data: Any) -> None:
+    busy.between()
     # For a list or a dict Streamlit would import pandas, to see whether it is a table. Another first chart may be made
     # meanwhile, and Plotly fails where pandas is half imported.
     _component(

@@ -55,7 +55,7 @@ class Row:
         name, stops = sliders.get(slider, ("", ()))
         if str(now) != run or place >= len(stops):
             return ""
-        with busy.running(), kept.of(self._own):
+        with busy.running(lambda: None), kept.of(self._own):
             drawn = {key: _drawn(draw, {name: stops[place]}) for key, draw in charts.items()}
         return json.dumps({key: {"figure": as_json(picture), "alt": picture.alt} for key, picture in drawn.items()})
 

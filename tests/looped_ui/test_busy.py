@@ -23,7 +23,7 @@ class Page:
     def run(self):
         """Draw the main picture, then the rest."""
         try:
-            with busy.running():
+            with busy.running(self.look):
                 self.compute()
                 busy.rest(self.look)
                 self.rests.set()
@@ -41,6 +41,24 @@ class Page:
         self.end.set()
         self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
+
+
+class PageInParts(Page):
+    """A page whose rest has two parts, the second when it is told to go on."""
+
+    def __init__(self):
+        self.goes_on, self.second = threading.Event(), threading.Event()
+        super().__init__()
+
+    def run(self):
+        """Draw the main picture, then both parts."""
+        with busy.running(self.look):
+            busy.rest(self.look)
+            self.rests.set()
+            assert self.goes_on.wait(PATIENCE)
+            busy.between(self.look)
+            self.second.set()
+            assert self.end.wait(PATIENCE)
 
 
 class LongPage(Page):
@@ -82,19 +100,41 @@ def test_the_rest_of_a_page_waits_for_the_main_pictures_of_others(visits):
     until(1)
     other = visits()
     assert not other.rests.wait(SOON)
-    first.drawn.set()
+    for page in (first, other):
+        page.drawn.set()
+        page.end.set()
     assert other.rests.wait(PATIENCE)
     assert first.rests.wait(PATIENCE)
 
 
-def test_no_more_rests_are_drawn_at_a_time_than_there_are_cores(visits):
-    pages = []
-    for _ in range(busy.RESTS):
-        pages.append(visits())
-        assert pages[-1].rests.wait(PATIENCE)
+def test_main_pictures_are_drawn_in_the_order_in_which_the_pages_come_one_at_a_time(visits):
+    drawn = []
+
+    class Told(Page):
+        def compute(self):
+            drawn.append(self)
+            super().compute()
+
+    first = visits(Told, drawn=False)
+    until(1)
+    second = visits(Told, drawn=False)
+    until(2)
+    third = visits(Told, drawn=False)
+    until(3)
+    for page, next_page in ((first, second), (second, third)):
+        assert drawn[-1] is page
+        page.drawn.set()
+        while drawn[-1] is page:
+            assert next_page.thread.is_alive()
+    assert drawn == [first, second, third]
+
+
+def test_rests_are_drawn_one_after_another(visits):
+    first = visits()
+    assert first.rests.wait(PATIENCE)
     late = visits()
     assert not late.rests.wait(SOON)
-    pages[0].end.set()
+    first.end.set()
     assert late.rests.wait(PATIENCE)
 
 
@@ -121,6 +161,18 @@ def test_a_move_ends_the_wait_and_leaves_nothing_behind(visits):
     page.thread.join(PATIENCE)
     assert page.raised
     until(1)
+
+
+def test_a_rest_lets_main_pictures_come_between_its_parts(visits):
+    page = visits(PageInParts)
+    assert page.rests.wait(PATIENCE)
+    other = visits(drawn=False)
+    until(2)
+    page.goes_on.set()
+    assert not page.second.wait(SOON)
+    other.drawn.set()
+    other.end.set()
+    assert page.second.wait(PATIENCE)
 
 
 def test_a_page_that_is_run_without_the_app_waits_for_nobody(visits):
