@@ -35,10 +35,14 @@ class Page:
         """Compute the main picture, until it is said to be drawn."""
         assert self.drawn.wait(PATIENCE)
 
-    def close(self):
-        """Draw all, and end."""
+    def let_go(self):
+        """Let it draw all, and end."""
         self.drawn.set()
         self.end.set()
+
+    def close(self):
+        """Let it end, and wait for that."""
+        self.let_go()
         self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
 
@@ -49,6 +53,11 @@ class PageInParts(Page):
     def __init__(self):
         self.goes_on, self.second = threading.Event(), threading.Event()
         super().__init__()
+
+    def let_go(self):
+        """The same, with its second part."""
+        super().let_go()
+        self.goes_on.set()
 
     def run(self):
         """Draw the main picture, then both parts."""
@@ -74,14 +83,17 @@ class LongPage(Page):
 def visits(monkeypatch):
     """Makes pages, and ends them all."""
     monkeypatch.setattr(busy, "LONGEST", PATIENCE)
-    with ExitStack() as pages:
+    pages = []
 
-        def visit(kind=Page, **more):
-            page = kind(**more)
-            pages.callback(page.close)
-            return page
+    def visit(kind=Page, **more):
+        pages.append(kind(**more))
+        return pages[-1]
 
-        yield visit
+    yield visit
+    for page in pages:  # all of them first: one may wait for another
+        page.let_go()
+    for page in pages:
+        page.close()
     assert busy.count() == 0
 
 
