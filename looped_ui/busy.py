@@ -22,7 +22,7 @@ _queue: deque[threading.Event] = deque()
 """Pages that come, in the order in which they came."""
 _lock = threading.RLock()
 _changes, _nobody = threading.Condition(_lock), threading.Condition(_lock)
-"""Told of every change, and when no page is run any more: who is woken takes time from the pages."""
+"""Told when a rest can be drawn, and when no page is run any more: who is woken takes time from the pages."""
 _own = threading.local()
 _ended = 0.0
 
@@ -126,7 +126,8 @@ def _go_to(part: Part) -> None:
             _pages["comes"] -= 1
             _pages["picture"] += 1
             _queue.popleft().set()
-        _changes.notify()
+        if _free():
+            _changes.notify()
         if not count():
             _nobody.notify_all()
 
@@ -149,10 +150,14 @@ def _come(look: Callable[[], object]) -> None:
     _go_to("picture")
 
 
+def _free() -> bool:
+    """Whether the rest of a page can be drawn."""
+    return not _pages["picture"] and _pages["rest"] < RESTS
+
+
 def _goes_on(until: float) -> bool:
     """Whether the rest of this page is drawn now; waits a moment for that."""
     with _changes:
-        free = _changes.wait_for(lambda: not _pages["picture"] and _pages["rest"] < RESTS, LOOK)
-        if free or time.monotonic() > until:
+        if _changes.wait_for(_free, LOOK) or time.monotonic() > until:
             _go_to("rest")
         return _part() == "rest"
