@@ -109,12 +109,23 @@ def _ask(page: str, lesson: Lesson, guess: str, above: str) -> None:
     said = f"{above} {lesson.see}"
     choice = st.pills(
         typeset(f"**{lesson.question}**"), lesson.choices, key=guess, required=True, wrap=True,
-        help=meanings(page, asked, said),
+        help=meanings(page, asked, said), on_change=_tell, args=(lesson, guess),
     )  # fmt: skip
     if choice is not None:
-        right = lesson.choices[lesson.right]
-        verdict = "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
-        st.markdown(f"{verdict} {typeset(lesson.answer)}", help=meanings(page, lesson.answer, f"{said} {asked}"))
+        reason = typeset(lesson.answer)
+        st.markdown(f"{_verdict(lesson, choice)} {reason}", help=meanings(page, lesson.answer, f"{said} {asked}"))
+
+
+def _verdict(lesson: Lesson, choice: str) -> str:
+    right = lesson.choices[lesson.right]
+    return "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
+
+
+def _tell(lesson: Lesson, guess: str) -> None:
+    """Say at once what the choice was: where the picture has grown, the verdict may stand below the window."""
+    choice = st.session_state[guess]
+    if choice in lesson.choices:  # a message may hold anything
+        st.toast(f"{_verdict(lesson, choice)} The reason stands below the picture.")
 
 
 def _step(controls: Controls[Any], lessons: tuple[Lesson, ...], sign: str, which: str, place: int) -> None:
