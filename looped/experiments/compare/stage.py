@@ -348,11 +348,11 @@ def _draw_loop(
     edges = [left + (right - left) * (side - across[0]) / (across[1] - across[0]) for side in sides]
     low = bottom - (top - bottom) * scores[0] / (scores[1] - scores[0])
     high, on = places["pass"][3], {"xref": "paper", "yref": "paper"}
-    line = {"line": {"width": 2, "color": colour("task")}, **on}
+    line = {"line": {"width": 3, "color": colour("model")}, **on}
     layout["shapes"] = [
         {"type": "rect", "layer": "below", "x0": edges[0], "x1": edges[1], "y0": low, "y1": high, **line},
         *({
-            "type": "path", "path": path, "fillcolor": colour("task"), "xsizemode": "pixel", "ysizemode": "pixel",
+            "type": "path", "path": path, "fillcolor": colour("model"), "xsizemode": "pixel", "ysizemode": "pixel",
             "xanchor": edges[side], "yanchor": (places["pass"][2], high)[up], **line,
         } for path, (side, up) in HEADS.items()),
     ]  # fmt: skip
