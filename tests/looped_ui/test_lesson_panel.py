@@ -156,8 +156,10 @@ def test_a_guess_shows_the_verdict_and_the_answer_and_a_lesson_opened_again_has_
     right, *wrong = sorted(lesson.choices, key=lambda choice: choice != lesson.choices[lesson.right])
     assert answered(at, lesson) is None
     assert answered(guess(at, page, right), lesson) == "**Right.**"
+    assert at.toast[0].value.startswith("**Right.** ")
     for choice in wrong:
         assert answered(guess(at, page, choice), lesson) == f"**Not quite: it is “{right}”.**"
+        assert at.toast[0].value.startswith(f"**Not quite: it is “{right}”.** ")
     there, back = ("next", "previous") if lesson is not lessons[-1] else ("previous", "next")
     assert at.button_group(key=f"{page}_guess").value == wrong[-1]
     step(at, page, there)
