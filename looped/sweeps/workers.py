@@ -89,7 +89,7 @@ def each(
     batches = [keys[start : start + size] for start in range(0, len(keys), size)]
     with client_of(address, number) as client:
         from distributed import as_completed
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         futures = client.map(
             _batch, [work] * len(batches), [[items[key] for key in batch] for batch in batches],
@@ -97,14 +97,13 @@ def each(
         )  # fmt: skip
         places = {future.key: batch for future, batch in zip(futures, batches, strict=True)}
         for future in as_completed(futures, loop=client.loop):
-            gone = SettingsError("scheduler", f"The scheduler{f' at {address}' if address else ''} was lost.")
-            if future.status in ("lost", "cancelled"):
-                raise gone
             try:
-                results = future.result()
+                made = None if future.status in ("lost", "cancelled") else future.result()
             except CommClosedError:  # an OSError, but none of the folder
-                raise gone from None
-            yield list(zip(places[future.key], results, strict=True))
+                made = None
+            if made is None:
+                raise SettingsError("scheduler", f"The scheduler{f' at {address}' if address else ''} was lost.")
+            yield list(zip(places[future.key], made, strict=True))
             future.release()
 
 

@@ -11,6 +11,7 @@ import sys
 
 import pandas as pd
 import pytest
+from distributed.comm.core import CommClosedError
 
 from looped import Settings, SettingsError, sweep
 from looped.sweeps import workers
@@ -156,6 +157,29 @@ def test_a_scheduler_that_is_killed_is_said_in_one_sentence_and_the_sweep_contin
     kept = len((tmp_path / LOG).read_text().splitlines())
     assert 0 < kept < len(whole)
     same(sweep(Settings, GRID, out=tmp_path, workers=0, **FEW), whole)
+
+
+def test_a_connection_that_breaks_while_results_are_fetched_is_a_lost_scheduler(monkeypatch):
+    class Broken:
+        """A batch that was made, and cannot be fetched any more."""
+
+        key, status = "batch", "finished"
+
+        def result(self):
+            raise CommClosedError("in <TCP (closed) gather>: Connection reset by peer")
+
+    class Client:
+        """One whose scheduler goes when all is made."""
+
+        loop = None
+
+        def map(self, *_, **__):
+            return [Broken()]
+
+    monkeypatch.setattr(workers, "client_of", lambda *_: contextlib.nullcontext(Client()))
+    monkeypatch.setattr("distributed.as_completed", lambda futures, **_: futures)
+    with pytest.raises(SettingsError, match=r"The scheduler at tcp://there:1 was lost\."):
+        list(each(print, {"run": "item"}, scheduler="tcp://there:1"))
 
 
 @pytest.mark.parametrize(
