@@ -1,5 +1,7 @@
 """The lesson of a page: a preset to choose, what to see, a question to guess at, and the answer."""
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +15,12 @@ from looped_ui.present import presenting
 
 NONE = "No lesson is open. Choose one to begin."
 ASKS = "**It asks, for its own settings:**"
+TOLD = 4.0
+"""Seconds after a choice in which a run of the page tells the verdict above all else.
+
+The picture has grown, and the verdict in its place may stand below the window; a run that follows takes away what the
+one before told.
+"""
 
 
 def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: DeltaGenerator, above: str) -> None:
@@ -109,23 +117,19 @@ def _ask(page: str, lesson: Lesson, guess: str, above: str) -> None:
     said = f"{above} {lesson.see}"
     choice = st.pills(
         typeset(f"**{lesson.question}**"), lesson.choices, key=guess, required=True, wrap=True,
-        help=meanings(page, asked, said), on_change=_tell, args=(lesson, guess),
+        help=meanings(page, asked, said), on_change=_chosen, args=(guess,),
     )  # fmt: skip
     if choice is not None:
-        reason = typeset(lesson.answer)
-        st.markdown(f"{_verdict(lesson, choice)} {reason}", help=meanings(page, lesson.answer, f"{said} {asked}"))
+        right = lesson.choices[lesson.right]
+        verdict = "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
+        st.markdown(f"{verdict} {typeset(lesson.answer)}", help=meanings(page, lesson.answer, f"{said} {asked}"))
+        if time.monotonic() - st.session_state.get(f"{guess}_at", -math.inf) < TOLD:
+            st.toast(f"{verdict} The reason stands below the picture.")
 
 
-def _verdict(lesson: Lesson, choice: str) -> str:
-    right = lesson.choices[lesson.right]
-    return "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
-
-
-def _tell(lesson: Lesson, guess: str) -> None:
-    """Say at once what the choice was: where the picture has grown, the verdict may stand below the window."""
-    choice = st.session_state[guess]
-    if choice in lesson.choices:  # a message may hold anything
-        st.toast(f"{_verdict(lesson, choice)} The reason stands below the picture.")
+def _chosen(guess: str) -> None:
+    """Remember when a choice was made."""
+    st.session_state[f"{guess}_at"] = time.monotonic()
 
 
 def _step(controls: Controls[Any], lessons: tuple[Lesson, ...], sign: str, which: str, place: int) -> None:
