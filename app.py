@@ -23,7 +23,7 @@ from looped_ui import ends, memory
 # window that is small or low the picture comes first, on a phone after one sentence. The text of a lesson keeps its
 # place where a setting leaves less of it true, so that no picture moves.
 STYLE = """<style>
-.stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
+.stMainBlockContainer { padding: 2.9rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
 [data-testid="stLayoutWrapper"]:has(> [class*="st-key-kept_"]) { display: none }
 [class*="_measured"] input, [class*="_number"] input:disabled {
@@ -31,6 +31,9 @@ STYLE = """<style>
 }
 [data-testid="stButtonGroup"] [aria-checked="true"] p { color: light-dark(#1B1F24, #E8EBEF) }
 [data-testid="stSidebar"] [data-testid="stHorizontalBlock"]:has([data-testid="stSlider"]) { overflow: visible }
+[class*="_guess"]:has(> .stButtonGroup) { width: 100% }
+[class*="_guess"] > .stButtonGroup { display: flex; flex-flow: row wrap; align-items: center; column-gap: 0.8rem }
+[class*="_guess"] > .stButtonGroup label p { font-weight: 600 }
 .katex-display { padding-block: 0.4em 0.6em }
 [data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }
@@ -52,6 +55,8 @@ STYLE = """<style>
 }
 @media (min-width: 641px) {
     .st-key-lesson_text { min-height: 3.2rem }
+    .stMainBlockContainer > div > div:has(> :is(.st-key-top, .st-key-lead, .st-key-above)) { margin-bottom: -0.5rem }
+    .st-key-top h1 { padding-block: 0.25rem }
 }
 @media (max-height: 560px) {
     .stAppHeader { height: 2.75rem; min-height: 0 }

@@ -51,7 +51,7 @@ class Page(Generic[S]):
         begin(name)
         self.top_line = st.container(key="top", horizontal=True, vertical_alignment="center")
         self.lead = st.container(key="lead")
-        self.above = st.container()
+        self.above = st.container(key="above")
         self.picture = st.container(key="picture", gap="small")
         self.below = st.container()
 

@@ -116,7 +116,7 @@ def _ask(page: str, lesson: Lesson, guess: str, above: str) -> None:
     asked = f"{lesson.question} {' '.join(lesson.choices)}"
     said = f"{above} {lesson.see}"
     choice = st.pills(
-        typeset(f"**{lesson.question}**"), lesson.choices, key=guess, required=True, wrap=True,
+        typeset(lesson.question), lesson.choices, key=guess, required=True, wrap=True,
         help=meanings(page, asked, said), on_change=_chosen, args=(guess,),
     )  # fmt: skip
     if choice is not None:

@@ -30,8 +30,9 @@ KAPPA_FALLS = (
     "With Gaussian rows κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ under "
     "*Data* to set it."
 )
-# Pixels of the window below the picture, for verdict, prediction and what is run, or for question and choices.
-BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE, BELOW_BEFORE = 104, 116, 150, 190
+# Pixels of the window below the picture, for verdict, prediction, what is run, question and choices; in a frame there
+# are no questions, and before a guess there is nothing else.
+BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE, BELOW_BEFORE = 152, 116, 150, 190
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 

@@ -105,6 +105,22 @@ class Inside:
         return self.passes()
 
     @property
+    def label_rows(self) -> np.ndarray:
+        """Which of the shown rows hold the label: one, or none where examples are rewritten in a slot of their own."""
+        return np.flatnonzero(self.rows == self.weights.y)
+
+    @property
+    def feature_rows(self) -> np.ndarray:
+        """Which of the shown rows hold the features x, (K,), K ≤ `MOST_FEATURES`; none in a slot of their own."""
+        return np.flatnonzero((self.rows >= self.weights.x.start) & (self.rows < self.weights.x.stop))
+
+    def by_kind(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Examples (…, R, C) without their labels, NaN there, and the labels, (…, 1, C): each kind has its colours."""
+        features = examples.astype(float)
+        features[..., self.label_rows, :] = np.nan
+        return features, examples[..., self.label_rows, :]
+
+    @property
     def drawn_errors(self) -> np.ndarray:
         """The errors, cut to what a log axis can show."""
         return np.clip(self.errors, np.finfo(self.queries.dtype).eps / 20, ERROR_CEILING)

@@ -35,6 +35,11 @@ MOVING = ("gd++", "eagle", "newton")
 """Algorithms whose loop changes the examples too."""
 
 
+def named(picture):
+    """The grids of cells of a picture, by name."""
+    return {trace["name"]: trace for trace in picture.spec["data"] if trace["type"] == "heatmap"}
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_its_numbers_are_those_of_the_prompt(name):
     result = compare(RUNS[name])
@@ -85,15 +90,44 @@ def test_up_to_four_features_the_query_has_its_numbers_in_a_cell_that_has_room_f
     assert any(what == "text" and len(text[0]) == features + 1 for (_, what), text in picture.motion.moved.items()) == (
         features <= 4
     )
-    (query,) = (trace for trace in picture.spec["data"] if len(trace.get("x", ())) == 2 and trace["type"] == "heatmap")
-    left, right = query["x"]
-    assert (right - left) / (right - 0.4) > 0.11
+    cells = named(picture)
+    left, right = cells["query"]["x"]
+    width = np.diff(picture.spec["layout"]["xaxis"]["range"])[0]
+    assert (right - left) / width > 0.1
+    assert (np.diff(cells["new x"]["x"])[0]) / width > 0.1
+    assert cells["new x"]["x"][0] > right
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_new_x_stands_beside_the_tokens_with_what_w_predicts_in_the_row_of_the_labels(name):
+    result = compare(RUNS[name])
+    picture, shown = stage(result), record(result)
+    there = name != "newton"  # it shows the slot alone in which the examples are rewritten
+    assert ("new x" in named(picture)) == ("predicted y" in named(picture)) == there
+    for layout in (picture.spec["layout"], picture.motion.narrow):
+        assert ("<b>new x</b>" in layout["xaxis"]["ticktext"]) == there
+        assert ("y = w·x" in [note["text"] for note in layout["annotations"]]) == (there and name not in MOVING)
+    assert "predicted y" not in named(before(result))
+    if not there:
+        return
+    column, features = np.ravel(named(picture)["new x"]["z"]), min(12, result.prompts.shape[2])
+    np.testing.assert_allclose(column[:features], shown.new_x[:features], rtol=1e-4)
+    assert np.isnan(column[features:]).all()
+    place = len(shown.loops) - 1
+    (predicted,) = (
+        cell for cell in picture.motion.at(place, picture.spec["data"]) if cell.get("name") == "predicted y"
+    )
+    w = result.looped[-1, 0].astype(float)
+    np.testing.assert_allclose(predicted["z"], [[w @ shown.new_x]], rtol=1e-4)
+    labels = named(picture)["labels"]
+    assert (predicted["y0"], predicted["coloraxis"]) == (labels["y0"], labels["coloraxis"])
+    assert named(picture)["new x"]["coloraxis"] == named(picture)["examples"]["coloraxis"]
 
 
 def test_features_and_labels_have_a_scale_of_colours_each():
     result = compare(RUNS["table"])
     picture = stage(result)
-    features, labels, query = (trace for trace in picture.spec["data"] if trace["type"] == "heatmap")
+    features, labels, query = (named(picture)[name] for name in ("examples", "labels", "query"))
     X, y = result.prompts.X[0].numpy()[:40], result.prompts.y[0].numpy()[:40]
     np.testing.assert_allclose(features["z"][:10], X.T, atol=1e-4)
     assert np.isnan(features["z"][10]).all()
@@ -171,7 +205,7 @@ def test_the_distance_to_the_task_is_drawn_where_the_loop_does_not_end_there():
 def test_the_picture_opens_before_the_first_loop_where_the_scores_are_large():
     picture = stage(compare(RUNS["small"]))
     assert picture.motion.captions[picture.motion.first].startswith("loop 0 of 12")
-    assert len(picture.figure.data[7].x) == 1
+    assert len(picture.figure.data[picture.motion.grown[0]].x) == 1
 
 
 @pytest.mark.parametrize(
@@ -193,9 +227,10 @@ def test_a_number_of_a_diverging_run_fits_its_cell():
     def cells(eta):
         picture = stage(compare(Settings(**SMALL, step_size=eta)))
         kinds = [trace["type"] for trace in picture.spec["data"]]
-        (queries,) = (moved for (place, name), moved in picture.motion.moved.items()
-                      if name == "text" and kinds[place] == "heatmap")  # fmt: skip
-        return {text for query in queries for row in query for text in row}
+        written = [moved for (place, name), moved in picture.motion.moved.items()
+                   if name == "text" and kinds[place] == "heatmap"]  # fmt: skip
+        assert len(written) == 2  # the query, and what is predicted for the new x
+        return {text for moved in written for grid in moved for row in grid for text in row}
 
     for eta in (1.0, 3.0, 1e6):
         assert max(map(len, cells(eta))) <= 6, eta
@@ -300,8 +335,7 @@ def test_its_words_are_true_of_the_run(name):
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
     )
     assert (", true " in picture.motion.captions[0]) == (name != "table")
-    assert ("new x (" in picture.motion.captions[0]) == (len(shown.new_x) <= 2)
-    assert f"→ predicted y {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
+    assert f"· new x → predicted y {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
     assert f" {shown.new_y:.3g}".replace("-", "−") in picture.motion.captions[-1]
     (valley,) = (note["text"] for note in picture.spec["layout"]["annotations"] if "Loss" in note["text"])
     X = result.prompts.X[0].double().numpy()
