@@ -169,7 +169,7 @@ def test_numbers_in_cells_keep_apart_where_the_page_is_small_or_its_type_large(
             page.set_viewport_size({"width": width, "height": height})
             visit.idle()
             cells = page.evaluate(CELLS)
-            assert len(cells) == 3 * 7
+            assert len(cells) == 3 * 8  # six examples, the query, the new x
             assert {cell["size"] for cell in cells} == {size}
             for row in {cell["row"] for cell in cells}:
                 across = sorted((cell["left"], cell["right"]) for cell in cells if cell["row"] == row)
@@ -205,7 +205,7 @@ def test_the_legend_is_at_its_charts_the_tools_cover_no_title_and_the_verdict_is
     if width == 400:
         assert legend["top"] > error["bottom"]
     else:
-        assert legend["left"] > loss["left"] - 8 > tokens["right"]
+        assert legend["left"] > loss["left"] - 32 > tokens["right"]
         assert visit.lowest() <= height
     assert len(edges["tools"]) >= 4
     assert not any("Share" in tool["called"] for tool in edges["tools"])
@@ -317,7 +317,7 @@ def test_the_address_names_the_columns_that_are_shown_and_reset_reaches_a_contro
         size = page.get_by_role("spinbutton", name=re.compile("^B"))
         expect(size).to_have_count(0)
         page.get_by_role("button", name="Reset to defaults").click()
-        opened = {"T": ["30"], "n": ["6"], "d": ["2"], "kappa": ["10"], "form": ["auto"]}
+        opened = {"T": ["30"], "n": ["6"], "d": ["2"], "kappa": ["10"], "seed": ["30"], "form": ["auto"]}
         visit.until(lambda: visit.query() == opened, "the address of the first screen")
         expect(size).to_have_value("64")
 
@@ -391,7 +391,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
     expect(page.get_by_text("below −1")).to_be_visible()
     with visit.change():
         page.get_by_role("button", name="Reset to defaults").click()
-    expect(page.get_by_text("Each column is a token")).to_be_visible()
+    expect(page.get_by_text("Tokens are columns")).to_be_visible()
     assert "converges" in visit.metrics().values()
     visit.open("?lesson=over-the-edge")
     with subtests.test("a changed setting leaves what is true and asked of a lesson, and restore brings back the rest"):

@@ -33,6 +33,8 @@ HEADS = {"M -5,-10 L 0,0 L 5,-10 Z": (1, 1), "M -5,10 L 0,0 L 5,10 Z": (0, 0)}
 """Arrow heads of the loop in pixels, up into the query and down to the scores; which edge each stands on, and how high.
 
 Plotly's own, with a note at its end, take a quarter of a picture's time."""
+APART = 0.22
+"""Columns from the query to the new x, as a share of the examples: room for the names of both."""
 INSIDE = 8
 """Pixels from the loop to the words inside it."""
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE, 1)}
@@ -128,7 +130,7 @@ def new_edges(shown: Inside) -> tuple[float, ...]:
         return ()
     columns = shown.examples.shape[1]
     left, right = query_edges(columns)
-    aside = right - columns - 0.5 if shown.algorithm.one_query else 0.0
+    aside = max(APART * columns, right - columns - 0.5) if shown.algorithm.one_query else 0.0
     return left + aside, right + aside
 
 
