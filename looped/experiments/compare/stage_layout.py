@@ -33,7 +33,7 @@ HEADS = {"M -5,-10 L 0,0 L 5,-10 Z": (1, 1), "M -5,10 L 0,0 L 5,10 Z": (0, 0)}
 """Arrow heads of the loop in pixels, up into the query and down to the scores; which edge each stands on, and how high.
 
 Plotly's own, with a note at its end, take a quarter of a picture's time."""
-APART = 0.22
+APART = 0.21
 """Columns from the query to the new x, as a share of the examples: room for the names of both."""
 INSIDE = 8
 """Pixels from the loop to the words inside it."""
