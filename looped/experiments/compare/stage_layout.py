@@ -76,7 +76,7 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
         ),
         "scores": (
             across | {"showticklabels": False, "visible": scored, "title": _name(scores, 4)},
-            {"range": shown.score_range, "nticks": 5 if wide else 3, "fixedrange": True, "visible": scored},
+            {"range": shown.score_range, "tickvals": _marks(shown.score_range), "fixedrange": True, "visible": scored},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
@@ -166,6 +166,14 @@ def _draw_loop(
         "text": "new w", "x": edges[1], "y": sum(places["pass"][2:]) / 2, "xshift": -INSIDE, "xanchor": "right",
         "yanchor": "middle", "showarrow": False, **on,
     })  # fmt: skip
+
+
+def _marks(ends: list[float]) -> list[float]:
+    """0 and a round number near the end of a range around or from 0, on each side: few, because the bars are low."""
+    end = ends[1]
+    step = 10.0 ** np.floor(np.log10(end))
+    mark = max(step * digit for digit in (1, 1.5, 2, 3, 4, 5, 6, 8) if digit == 1 or step * digit <= end)
+    return [-mark, 0.0, mark] if ends[0] < 0 else [0.0, mark]
 
 
 def _name(text: str, standoff: int) -> dict[str, Any]:

@@ -312,6 +312,17 @@ def test_the_loop_goes_from_the_query_past_the_first_example_to_the_scores_and_b
         assert loop["y0"] < down["yanchor"] < loop["y1"]
 
 
+@pytest.mark.parametrize("name", [name for name in RUNS if name not in MOVING])
+def test_the_scores_have_a_mark_on_each_side_of_zero_near_the_end_of_their_axis(name):
+    axis = stage(compare(RUNS[name])).spec["layout"]["yaxis2"]
+    (low, high), marks = axis["range"], axis["tickvals"]
+    assert 0 in marks
+    assert 0.6 * high < max(marks) <= high
+    assert min(marks) == (0 if name == "softmax" else -max(marks))
+    assert float(f"{max(marks):.1e}") == pytest.approx(max(marks))  # a number of two digits
+    assert low <= min(marks)
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_its_words_are_true_of_the_run(name):
     result = compare(RUNS[name])
