@@ -23,7 +23,7 @@ from looped_ui import ends, memory
 # window that is small or low the picture comes first, on a phone after one sentence. The text of a lesson keeps its
 # place where a setting leaves less of it true, so that no picture moves.
 STYLE = """<style>
-.stMainBlockContainer { padding: 2.9rem clamp(1rem, 3vw, 3rem) 3rem }
+.stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85 }
 [data-testid="stLayoutWrapper"]:has(> [class*="st-key-kept_"]) { display: none }
 [class*="_measured"] input, [class*="_number"] input:disabled {
@@ -54,6 +54,7 @@ STYLE = """<style>
     .st-key-top > :first-child { flex-basis: 100% }
 }
 @media (min-width: 641px) {
+    .stMainBlockContainer { padding-top: 2.9rem }
     .st-key-lesson_text { min-height: 3.2rem }
     .stMainBlockContainer > div > div:has(> :is(.st-key-top, .st-key-lead, .st-key-above)) { margin-bottom: -0.5rem }
     .st-key-top h1 { padding-block: 0.25rem }
