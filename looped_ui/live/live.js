@@ -236,7 +236,9 @@ class Live {
   }
 
   // The numbers of a matrix, all with as many digits as there is room for in its cells; none where there is no room.
-  fitting({ text, textfont, x, xaxis = "x", z }) {
+  // Numbers that stand in a row, without cells, are a matrix of one row, whose columns are 1 wide.
+  fitting({ text, textfont, x, xaxis = "x", z, customdata }) {
+    if (!z) return this.fitting({ text: [text], textfont, xaxis, z: [customdata] })[0]
     const { domain = [0, 1], range } = this.layout[xaxis.replace("x", "xaxis")]
     if (!range) return text
     const { l, r } = this.layout.margin

@@ -10,15 +10,22 @@ from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.inside import MOST_FEATURES, Inside, record
 from looped.experiments.compare.player_layout import query_edges
 from looped.experiments.compare.result import Comparison
-from looped.experiments.compare.stage_layout import AXES, NARROW, WIDE, drawn_errors, layout_of, new_edges
+from looped.experiments.compare.stage_layout import (
+    AXES,
+    MOST_ROWS,
+    NARROW,
+    WIDE,
+    drawn_errors,
+    layout_of,
+    new_edges,
+    written,
+)
 
-MOST_ROWS, MOST_COLUMNS = 5, 9
-"""Tokens and examples up to which every number is written into its cell."""
 FEW_COLUMNS = 6
 """Examples up to which a cell has room for two digits behind the point."""
-SCORES = {"score": "attention scores: the errors of w", "weight": "attention weights: they add up to 1"}
+SCORES = {"score": "attention scores: the error of w on each example", "weight": "attention weights: they add up to 1"}
 """What the numbers of the examples are, by their name."""
-ERRORS = "errors of w on the examples"
+ERRORS = "the error of w on each example"
 """What they are where the loop reads a matrix in place of the examples."""
 LOSS = "The loss around its minimum"
 RUN = ("way", "path", "rings", "here", "gone", "errors", "task errors", "explicit errors", "now", "predicted y")
@@ -129,6 +136,9 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
     if shown.algorithm.one_query:
         moves["query", "z"] = short_each(shown.queries[..., None])
         moves["scores", "y"] = short_each(shown.scores)
+        if written(shown):
+            moves["numbers", "customdata"] = short_each(shown.scores)
+            moves["numbers", "text"] = [_numbers(score[None])[0] for score in shown.scores]
         if len(shown.examples) <= MOST_ROWS:
             moves["query", "text"] = [_numbers(query[:, None]) for query in shown.queries]
     else:
@@ -136,7 +146,7 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
         moves["examples", "z"] = short_each(features)
         if shown.label_rows.size:
             moves["labels", "z"] = short_each(labels)
-        if _written(shown):
+        if written(shown):
             moves["examples", "text"] = [_numbers(each) for each in features]
             if shown.label_rows.size:
                 moves["labels", "text"] = [_numbers(each) for each in labels]
@@ -184,13 +194,18 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
         },
         "new x": cells | {
             "x": edges, "z": short(new_x), "hovertemplate": "new x: %{z:.4g}<extra></extra>",
-        } | _text(shown, new_x),
+        } | ({"text": _numbers(new_x)} if len(new_x) <= MOST_ROWS else {}),
         "predicted y": cells | of_labels | {
             "x": edges, "y0": shown.label_rows.sum(), "hovertemplate": "predicted y: %{z:.4g}<extra></extra>",
         },
         "scores": {
             "type": "bar", "x": np.arange(1, columns + 1), "showlegend": False, "marker": {"color": colour("task")},
             "hovertemplate": f"{shown.score} of example %{{x}}: %{{y:.4g}}<extra></extra>", **_on("scores"),
+        },
+        "numbers": {
+            "type": "scatter", "mode": "text", "x": np.arange(1, columns + 1), "cliponaxis": False, **silent,
+            "y": np.full(columns, shown.score_range[0]), "textposition": "bottom center", **_on("scores"),
+            "texttemplate": "%{text}", "textfont": {"size": 13},
         },
         "pass": {
             "type": "scatter", "mode": "text", "x": [0.05 * shown.algorithm.one_query], "y": [0], "cliponaxis": False,
@@ -228,7 +243,8 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
     there = {
         "new x": edges, "predicted y": edges,
         "labels": shown.label_rows.size, "query": shown.algorithm.one_query, "scores": shown.algorithm.one_query,
-        "gone": shown.plane.exit, "task errors": shown.task_errors is not None,
+        "numbers": shown.algorithm.one_query and written(shown), "gone": shown.plane.exit,
+        "task errors": shown.task_errors is not None,
     }  # fmt: skip
     named = {name: trace | ({"name": name} if trace["type"] == "heatmap" else {}) for name, trace in traces.items()}
     return {name: trace for name, trace in named.items() if there.get(name, True)}
@@ -246,14 +262,9 @@ def _on(view: str) -> dict[str, str]:
     return {"xaxis": f"x{AXES[view]}", "yaxis": f"y{AXES[view]}"}
 
 
-def _written(shown: Inside) -> bool:
-    rows, columns = shown.examples.shape
-    return rows <= MOST_ROWS and columns <= MOST_COLUMNS
-
-
 def _text(shown: Inside, values: np.ndarray) -> dict[str, Any]:
     """The numbers in the cells of a trace, where they have room."""
-    return {"text": _numbers(values)} if _written(shown) else {}
+    return {"text": _numbers(values)} if written(shown) else {}
 
 
 def _numbers(values: np.ndarray) -> list[list[str]]:

@@ -11,7 +11,7 @@ from looped.experiments.compare.player_layout import Box, placed, query_edges, r
 
 HEIGHT = 400
 """Pixels, where nothing else is known."""
-TALL = 398
+TALL = 412
 """Pixels on a narrow page, without the legend."""
 ENTRY = 20
 """Pixels of a name in the legend of a narrow page."""
@@ -25,10 +25,12 @@ WIDE: dict[str, Box] = {
 }  # fmt: skip
 """Places of the views on a wide page."""
 NARROW: dict[str, Box] = {
-    "tokens": (0, 1, 0.75, 1), "scores": (0, 1, 0.49, 0.59), "pass": (0, 1, 0.6, 0.66),
-    "plane": (0, 0.42, 0.0, 0.36), "error": (0.6, 1, 0.0, 0.36),
+    "tokens": (0, 1, 0.76, 1), "scores": (0, 1, 0.51, 0.6), "pass": (0, 1, 0.61, 0.67),
+    "plane": (0, 0.42, 0.0, 0.345), "error": (0.6, 1, 0.0, 0.345),
 }  # fmt: skip
 """Places of the views on a narrow page."""
+ROUND = {True: (0.012, 0.03), False: (0.03, 0.03)}
+"""Radius of the loop's corners on a wide page or not, across and up, as shares of the views' width and height."""
 HEADS = {"M -5,-10 L 0,0 L 5,-10 Z": (1, 1), "M -5,10 L 0,0 L 5,10 Z": (0, 0)}
 """Arrow heads of the loop in pixels, up into the query and down to the scores; which edge each stands on, and how high.
 
@@ -37,6 +39,14 @@ APART = 0.21
 """Columns from the query to the new x, as a share of the examples: room for the names of both."""
 INSIDE = 8
 """Pixels from the loop to the words inside it."""
+FEWEST_FOR_NEW = 6
+"""Examples from which on the loop has room for two of its words."""
+MOST_ROWS, MOST_COLUMNS = 5, 9
+"""Rows of a token and examples up to which every number is written into its cell."""
+UNDER = 20
+"""Pixels from the tokens to what is said below the new x."""
+NUMBERS = 15
+"""Pixels below the scores for their numbers."""
 AXES = {view: str(place) if place > 1 else "" for place, view in enumerate(WIDE, 1)}
 """Number of each view's axes, as Plotly writes them."""
 
@@ -62,7 +72,6 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
     curves = [each for each in (shown.errors, shown.explicit_errors, shown.task_errors) if each is not None]
     limits, tick = log_range(drawn_errors(np.concatenate(curves)))
     beside: dict[str, tuple[float, ...]] = {"query": edges} if scored else {}
-    beside |= {"new x": new} if new else {}
     marks = {
         "tickvals": [*ticks, *(sum(ends) / 2 for ends in beside.values())],
         "ticktext": [*map(str, ticks), *(f"<b>{name}</b>" for name in beside)],
@@ -75,7 +84,7 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
             {"range": [rows - 0.5, -0.5], "tickvals": named, "ticktext": [names[row] for row in named], **still},
         ),
         "scores": (
-            across | {"showticklabels": False, "visible": scored, "title": _name(scores, 4)},
+            across | {"showticklabels": False, "visible": scored, "title": _name(scores, 4 + NUMBERS * written(shown))},
             {"range": shown.score_range, "tickvals": _marks(shown.score_range), "fixedrange": True, "visible": scored},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
@@ -105,7 +114,7 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
         layout["legend"] = below | {"tracegroupgap": 0}
     titles = {"tokens": _sees(shown), "plane": "Loss" if waits else _valley(shown, wide=wide)}
     if not waits:
-        titles["error"] = "Error of w, this prompt" if wide else "Error of w"
+        titles["error"] = "Error: from w to ✕"
     fixed = {"automargin": False}  # a margin that fits itself would be measured at every picture
     layout |= placed({view: (x | fixed, y | fixed) for view, (x, y) in axes.items()}, places, titles, yshift=3)
     if plane.stretch > 1:
@@ -114,14 +123,22 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
             "yref": f"y{AXES['plane']} domain", "x": 1, "y": 0, "xanchor": "right", "yanchor": "bottom",
             "showarrow": False,
         })  # fmt: skip
-    if new and scored:
-        layout["annotations"].append({
-            "text": "y = w·x", "xref": f"x{AXES['tokens']}", "x": sum(new) / 2, "yref": "paper",
-            "y": sum(places["pass"][2:]) / 2, "yanchor": "middle", "showarrow": False,
-        })  # fmt: skip
+    if new:
+        middle = {"xref": f"x{AXES['tokens']}", "x": sum(new) / 2, "yref": "paper", "showarrow": False}
+        beneath = f"y = w·x<br>true {shown.new_y:.3g}".replace("-", "−") if shown.task_known else "y = w·x"
+        layout["annotations"] += [
+            middle | {"text": "<b>new x</b>", "y": places["tokens"][3], "yanchor": "bottom", "yshift": 3},
+            middle | {"text": beneath, "y": places["tokens"][2], "yanchor": "top", "yshift": -UNDER},
+        ]
     if scored:
-        _draw_loop(layout, places, span, (0.5, sum(edges) / 2), shown.score_range)
+        _draw_loop(layout, shown, places, span, (0.5, sum(edges) / 2))
     return layout
+
+
+def written(shown: Inside) -> bool:
+    """Whether there is room for every number."""
+    rows, columns = shown.examples.shape
+    return rows <= MOST_ROWS and columns <= MOST_COLUMNS
 
 
 def new_edges(shown: Inside) -> tuple[float, ...]:
@@ -136,36 +153,43 @@ def new_edges(shown: Inside) -> tuple[float, ...]:
 
 def _draw_loop(
     layout: dict[str, Any],
+    shown: Inside,
     places: dict[str, Box],
     across: list[float],
     sides: tuple[float, float],
-    scores: list[float],
 ) -> None:
     """Add the loop: from the query past the examples down to the scores, along these and up into the query.
 
     Args:
         layout: Layout of the figure.
+        shown: one prompt in the transformer.
         places: places of its views.
         across: range of the columns.
         sides: where the loop goes down and up, in columns.
-        scores: range of the scores.
     """
+    scores = shown.score_range
     left, right, bottom, top = places["scores"]
     edges = [left + (right - left) * (side - across[0]) / (across[1] - across[0]) for side in sides]
     low = bottom - (top - bottom) * scores[0] / (scores[1] - scores[0])
     high, on = places["pass"][3], {"xref": "paper", "yref": "paper"}
     line = {"line": {"width": 3, "color": colour("model")}, **on}
+    (x0, x1), (rx, ry) = edges, ROUND[places is WIDE]
+    way = (
+        f"M {x1},{high} L {x0 + rx},{high} Q {x0},{high} {x0},{high - ry} L {x0},{low + ry} Q {x0},{low} "
+        f"{x0 + rx},{low} L {x1 - rx},{low} Q {x1},{low} {x1},{low + ry} L {x1},{high}"
+    )
     layout["shapes"] = [
-        {"type": "rect", "layer": "below", "x0": edges[0], "x1": edges[1], "y0": low, "y1": high, **line},
+        {"type": "path", "layer": "below", "path": way, **line},
         *({
             "type": "path", "path": path, "fillcolor": colour("model"), "xsizemode": "pixel", "ysizemode": "pixel",
             "xanchor": edges[side], "yanchor": (places["pass"][2], high)[up], **line,
         } for path, (side, up) in HEADS.items()),
     ]  # fmt: skip
-    layout["annotations"].append({
-        "text": "new w", "x": edges[1], "y": sum(places["pass"][2:]) / 2, "xshift": -INSIDE, "xanchor": "right",
-        "yanchor": "middle", "showarrow": False, **on,
-    })  # fmt: skip
+    if shown.examples.shape[1] >= FEWEST_FOR_NEW:
+        layout["annotations"].append({
+            "text": "new w", "x": x1, "y": sum(places["pass"][2:]) / 2, "xshift": -INSIDE, "xanchor": "right",
+            "yanchor": "middle", "showarrow": False, **on,
+        })  # fmt: skip
 
 
 def _marks(ends: list[float]) -> list[float]:
@@ -196,7 +220,7 @@ def _sees(shown: Inside) -> str:
     n, columns = shown.sizes[0], shown.examples.shape[1]
     if columns < n:
         return f"It sees {n:,} examples, {columns} shown"
-    return f"It sees {n:,} examples{' and a query' if shown.algorithm.one_query else ''}"
+    return f"It sees {n:,} example{'s' * (n != 1)}{' and a query' if shown.algorithm.one_query else ''}"
 
 
 def _valley(shown: Inside, *, wide: bool) -> str:

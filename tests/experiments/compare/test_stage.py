@@ -105,8 +105,10 @@ def test_the_new_x_stands_beside_the_tokens_with_what_w_predicts_in_the_row_of_t
     there = name != "newton"  # it shows the slot alone in which the examples are rewritten
     assert ("new x" in named(picture)) == ("predicted y" in named(picture)) == there
     for layout in (picture.spec["layout"], picture.motion.narrow):
-        assert ("<b>new x</b>" in layout["xaxis"]["ticktext"]) == there
-        assert ("y = w·x" in [note["text"] for note in layout["annotations"]]) == (there and name not in MOVING)
+        notes = [note["text"] for note in layout["annotations"]]
+        assert ("<b>new x</b>" in notes) == there
+        true = "" if name == "table" else f"<br>true {shown.new_y:.3g}".replace("-", "−")
+        assert (f"y = w·x{true}" in notes) == there
     assert "predicted y" not in named(before(result))
     if not there:
         return
@@ -304,12 +306,15 @@ def test_the_loop_goes_from_the_query_past_the_first_example_to_the_scores_and_b
         loop, up, down = layout["shapes"]
         columns, scores = layout["xaxis2"], layout["yaxis2"]
         sides = np.interp([0.5, np.mean(query_edges(seen))], columns["range"], columns["domain"])
-        assert [loop["x0"], loop["x1"]] == pytest.approx(sides)
-        assert loop["y0"] == pytest.approx(np.interp(0, scores["range"], scores["domain"]))  # the scores stand on it
-        assert layout["yaxis2"]["domain"][1] < loop["y1"] < layout["yaxis"]["domain"][0]
-        assert (up["xanchor"], up["yanchor"]) == (loop["x1"], loop["y1"])
-        assert down["xanchor"] == loop["x0"]
-        assert loop["y0"] < down["yanchor"] < loop["y1"]
+        way = np.array([point.split(",") for point in loop["path"].split() if "," in point], float)
+        (left, low), (right, high) = way.min(axis=0), way.max(axis=0)
+        assert [left, right] == pytest.approx(sides)
+        assert low == pytest.approx(np.interp(0, scores["range"], scores["domain"]))  # the scores stand on it
+        assert layout["yaxis2"]["domain"][1] < high < layout["yaxis"]["domain"][0]
+        assert way[0].tolist() == way[-1].tolist() == [right, high]  # from the query and back to it
+        assert (up["xanchor"], up["yanchor"]) == (right, high)
+        assert down["xanchor"] == left
+        assert low < down["yanchor"] < high
 
 
 @pytest.mark.parametrize("name", [name for name in RUNS if name not in MOVING])
@@ -324,23 +329,42 @@ def test_the_scores_have_a_mark_on_each_side_of_zero_near_the_end_of_their_axis(
 
 
 @pytest.mark.parametrize("name", RUNS)
+def test_the_scores_have_their_numbers_where_the_cells_have_theirs(name):
+    picture, shown = stage(compare(RUNS[name])), record(compare(RUNS[name]))
+    rows, columns = shown.examples.shape
+    there = name not in MOVING and rows <= 5 and columns <= 9
+    told = [moved for (place, what), moved in picture.motion.moved.items()
+            if what == "text" and picture.spec["data"][place].get("textposition") == "bottom center"]  # fmt: skip
+    assert bool(told) == there
+    for (texts,) in [told] if there else []:
+        for score, text in zip(shown.scores, texts, strict=True):
+            for value, said in zip(score, text, strict=True):
+                if abs(value) < 100:
+                    assert float(said.replace("−", "-")) == pytest.approx(
+                        float(value), abs=0.06 + 0.006 * abs(float(value))
+                    )
+
+
+@pytest.mark.parametrize("name", RUNS)
 def test_its_words_are_true_of_the_run(name):
     result = compare(RUNS[name])
     summary, picture, shown = summarise(result), stage(result), record(result)
     title = picture.spec["layout"]["annotations"][0]["text"]
     told = name not in MOVING
     n, seen = result.prompts.shape[1], shown.examples.shape[1]
-    assert title == f"<b>It sees {n} examples{f', {seen} shown' if seen < n else ' and a query' * told}</b>"
+    assert (
+        title == f"<b>It sees {n} example{'s' * (n > 1)}{f', {seen} shown' if seen < n else ' and a query' * told}</b>"
+    )
     assert ("query" in picture.alt) == ("query" in json.dumps(picture.spec["layout"]["xaxis"])) == told
     passing = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     assert ("moves the examples too" in passing[-1][0]) == (not told)
     attends = RUNS[name].form == "token" or not result.algorithm.has_state
-    bars = "attention weights" if name == "softmax" else "attention scores" if attends else "errors of w on"
+    bars = "attention weights" if name == "softmax" else "attention scores" if attends else "the error of w on"
     assert picture.spec["layout"]["xaxis2"]["title"]["text"].startswith(bars)
     assert passing[-1][0].startswith(f"<b>↻ Same layer, loop {shown.loops[-1]}</b>")
     notes = [note["text"] for note in picture.spec["layout"]["annotations"]]
-    assert ("new w" in notes) == told
-    assert "<b>Error of w, this prompt</b>" in notes
+    assert ("new w" in notes) == (told and n >= 6)
+    assert "<b>Error: from w to ✕</b>" in notes
     assert bool(picture.spec["layout"].get("shapes")) == told
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
