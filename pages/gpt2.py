@@ -133,7 +133,7 @@ def beside(group: words.Group, all_groups: list[words.Group]) -> None:
     st.markdown(words.leads(group))
     st.markdown(words.models_table(group))
     st.caption(f"{in_words(group.settings).rpartition(',')[0]}. {page.words('Models')}")
-    st.markdown("##### At other settings, also where the lead is small or absent")
+    st.markdown("##### At other settings")
     st.markdown(words.table(all_groups))
     with st.expander("How each curve was made"):
         st.markdown(bullets(words.made_by(curve) for curve in group.curves))

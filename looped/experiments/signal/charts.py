@@ -146,7 +146,8 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
             ("all tasks, in the root mean square,", *(np.sqrt(np.mean(one**2)) for one in apart)),
         )
     )
-    off = {"x": left, "y": 0, "text": "0 is off the chart", "showarrow": False, "xanchor": "left", "yshift": 10}
+    off = {"x": left, "y": 0, "yref": "paper", "text": "← 0 is off the chart", "showarrow": False, "xanchor": "left",
+           "yanchor": "bottom"}  # fmt: skip
     return Picture(
         {"data": [row.trace(along) for row in rows], "layout": layout(
             {"title": {"text": title}, "range": [left, right], "zeroline": True},

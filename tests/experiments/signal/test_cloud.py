@@ -132,7 +132,7 @@ def test_where_0_is_far_the_tasks_fill_the_chart_and_its_arrows_come_from_the_le
     for (x, y), end in zip(arrows(drawn)[:, 0], arrows(drawn)[:, 1], strict=True):
         assert x == pytest.approx(left)
         assert y / x == pytest.approx(end[1] / end[0])  # on the way from 0
-    assert [note["text"] for note in picture.spec["layout"]["annotations"]] == ["0 is off the chart"]
+    assert [note["text"] for note in picture.spec["layout"]["annotations"]] == ["← 0 is off the chart"]
     assert not figures.cloud_chart(of(SignalSettings())[1]).spec["layout"].get("annotations")
 
 
