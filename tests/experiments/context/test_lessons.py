@@ -57,7 +57,7 @@ def test_three_per_feature_is_for_half_of_the_prompts_and_nine_of_ten_need_more(
     place = default.nearest(number("three-per-feature", "At n/d = #"))
     assert np.median(default.kappa[place]) == pytest.approx(number("three-per-feature", "κ is about #,"), rel=0.05)
     slowest = np.median((1 - 1 / default.kappa[place]) ** 50)
-    assert slowest == pytest.approx(number("three-per-feature", "= # of the slowest"), rel=0.1)
+    assert slowest == pytest.approx(number("three-per-feature", "= # of the error in the slowest"), rel=0.1)
     assert default.median[place, 50] == pytest.approx(number("three-per-feature", "about # of the whole"), rel=0.2)
     assert theory.exponential_requirement(50, 10) - 1 == pytest.approx(189, abs=0.5)
     assert "About 10¹⁸⁹" in LESSONS["three-per-feature"].choices
