@@ -23,6 +23,8 @@ UNDER_WORD = 0.2
 """Share of a chart's height that a word at its upper edge needs, from a line below it."""
 ARROW, BESIDE = 0.12, 6
 """Length of the arrow of a line that leaves, as a share of the chart's height, and pixels from the line to the word."""
+BEGINNING = 0.05
+"""Share of a training that is drawn while the rest is to be guessed."""
 NO_UPLOAD = {"showSendToCloud": False}
 """Plotly's configuration of every chart: without this its tools offer to send the data to a server of Plotly's."""
 LEGEND_BELOW = {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"}

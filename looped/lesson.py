@@ -1,8 +1,8 @@
 """Lessons: named settings with something to see, a question to guess at, and the answer.
 
 They are written in Markdown, a section each, its parts between empty lines: a list of key, settings, those that are
-free and how much of the text stays true with others, what to see, the question as a heading, the choices with the right
-one ticked, and the answer.
+free, how much of the text stays true with others and the pictures, what to see, the question as a heading, the choices
+with the right one ticked, and the answer.
 """
 
 import re
@@ -40,6 +40,11 @@ class Lesson:
     """How many of the first sentences of `see` are true whatever is changed."""
     unless: tuple[str, ...] = ()
     """The settings that make them untrue all the same."""
+    pictures: tuple[str, ...] = ()
+    """Where its page has several pictures, those that stand first: the one that the question is about, alone before a
+    guess, then what stands beside it. Empty for those that the page opens with."""
+    known: Mapping[str, Any] | None = None
+    """Settings of a run that the question compares with, which is drawn before a guess too; None for no such run."""
 
     def changed(self, settings: CheckedSettings) -> list[str]:
         """Names of the settings that differ from the lesson's."""
@@ -78,6 +83,8 @@ def _lesson(section: str) -> Lesson:
         free=tuple(re.findall(r"\w+", told.get("free", ""))),
         stays=int(told.get("stays", 0)),
         unless=tuple(re.findall(r"\w+", told.get("unless", ""))),
+        pictures=tuple(re.findall(r"\w+", told.get("pictures", ""))),
+        known=literal_eval(told["known"]) if "known" in told else None,
     )
 
 

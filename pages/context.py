@@ -8,12 +8,13 @@ import streamlit as st
 from looped import export, theory
 from looped.chart import Picture
 from looped.experiments.context import ContextResult, ContextSettings, Progress, Sweep, check, estimate, words
-from looped.experiments.context.charts import CHARTS
+from looped.experiments.context.charts import CHARTS, condition_chart
 from looped.experiments.context.guess import STOPS, asked_loops, guess_chart, needs
 from looped.experiments.context.settings import MAX_LEARNED_FEATURES
 from looped.experiments.context.stored import answers, stored
 from looped.fields import SettingsError
 from looped_ui import backend, jobs
+from looped_ui.first import first, opened
 from looped_ui.frame import Page
 from looped_ui.guess import drawn as drawn_curve
 from looped_ui.guess import guess, hide, made, reveal, shown, sliders
@@ -26,7 +27,8 @@ from looped_ui.work import Job
 JOB = "context"
 _, _, NEED, REQUIREMENTS, CONDITION, BOUND = CHARTS
 HEIGHTS, BELOW = (270, 420), 100  # pixels of the first charts, and those of the window that stay free below them
-ASKING = (180, 420), 190  # the same while the question is to stand there as well
+ASKING = (180, 420), 120  # the same while the question is to stand there as well
+FIRST = ("need", "kappa")  # charts that the page opens with, by name; a lesson may name others
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
 NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them above to use it."
 
@@ -181,57 +183,64 @@ def chart(heading: str, result: ContextResult) -> Picture | None:
     return backend.sweep_chart(heading, result.settings.replace(**unread), result)
 
 
-def first_screen(settings: ContextSettings, result: ContextResult | None) -> None:
-    """The guess, with the measured need beside it once it is shown, and κ of the data where that is no answer.
+def known(settings: ContextSettings) -> ContextResult | None:
+    """The sweep that the question of the lesson compares with."""
+    lesson = opened(page)
+    if lesson is None or lesson.known is None:
+        return None
+    return find(ContextSettings(**lesson.known).replace(target_error=settings.target_error))
+
+
+def first_screen(settings: ContextSettings, result: ContextResult) -> None:
+    """The guess, with the measured need and κ of the data once they are shown; what is known for the question before.
 
     Args:
         settings: Settings of the page.
-        result: The sweep that is shown; None while a lesson's question is to be answered first.
+        result: The sweep that is shown.
     """
-    of = settings if result is None else result.settings
+    of, compare_with = result.settings, known(settings)
     at = asked_loops(of)
-    curve, revealed = guess(page.experiment.name, len(at)), result is not None and shown(page.experiment.name)
+    curve, revealed = guess(page.experiment.name, len(at)), shown(page.experiment.name)
+    controls.to_guess &= not revealed  # a link with a guess shows what was measured
+    waits = controls.to_guess
     own, compared = computed(), curve if made() else ()
 
     def found(changes: Mapping[str, Any]) -> ContextResult:
-        assert result is not None
         return (find(of.replace(**changes), own) if changes else None) or result
 
     def need(changes: Mapping[str, Any]) -> Picture:
         places = [int(name) for name in changes if name.isdigit()]
         now = tuple(changes[str(k)] if k in places else value for k, value in enumerate(curve))
         if not revealed:
-            return guess_chart(of, now)
+            return guess_chart(of, now, known=compare_with)
         measured = found(changes)
-        return guess_chart(measured.settings, compared, measured)
+        return guess_chart(measured.settings, compared, measured, compare_with)
 
     def condition(changes: Mapping[str, Any]) -> Picture:
+        if waits:
+            return condition_chart(result, revealed=False)
         drawn = chart(CONDITION, found({name: changes[name] for name in changes if not name.isdigit()}))
         assert drawn is not None
         return drawn
 
     after = "Your guess, and what was measured" if compared else "What was measured"
     heading = after if revealed else "Draw your guess: click or drag"
-    charts = {"need": (heading, need)}
-    if result is not None and (revealed or not controls.to_guess):
-        charts["kappa"] = CONDITION, condition
+    both = {"need": (heading, need), "kappa": (CONDITION, condition)}
+    charts = {name: both[name] for name in first(page, FIRST)}
+    draws = "need" in charts and not revealed
     handles = {f"guess_{place}": (str(place), STOPS) for place in range(len(at))}
-    followed = controls.sliders if revealed else handles
-    heights, below = (HEIGHTS, BELOW) if revealed or not controls.to_guess else ASKING
-    live_row(charts, followed, heights=heights, below=below, drawn=None if revealed else drawn_curve())
+    followed = controls.sliders if not draws else {} if waits else handles
+    heights, below = ASKING if waits else (HEIGHTS, BELOW)
+    live_row(charts, followed, heights=heights, below=below, drawn=drawn_curve() if draws else None)
     if revealed:
-        assert result is not None
         with st.container(key="outcome", horizontal=True, wrap=False):
             st.markdown(needs(result, compared), width="stretch")
             if not answered(page.experiment.name):
                 st.button("Guess again", key="guess_again", on_click=hide)
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        with st.container(width="stretch"):
-            sliders(curve, [f"n/d at T = {T}" for T in at])
-        if controls.to_guess:
-            st.caption("Answer the question below to see what was measured.", width="content")
-        elif result is not None:
+    elif not waits:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            with st.container(width="stretch"):
+                sliders(curve, [f"n/d at T = {T}" for T in at])
             reveal(page.experiment.name, curve)
 
 
@@ -244,12 +253,13 @@ def draw(settings: ContextSettings) -> None:
         st.error(plain(str(error)))
         return
     controls.show_measured(backend.sweep_measured(settings.drawn))
+    result = find(settings, computed())
     if not guessed(controls):
+        assert result is not None  # the sweep of a lesson takes no time
         with page.picture:
-            first_screen(settings, None)
+            first_screen(settings, result)
         held_back(controls, settings, page.top_line)
         return
-    result = find(settings, computed())
     if result is None:
         work(settings)
         result = in_place_of(settings)
@@ -275,7 +285,7 @@ def draw(settings: ContextSettings) -> None:
 
 def views(result: ContextResult) -> None:
     """The other charts in tabs, of which only the open one is drawn."""
-    headings = [heading for heading in CHARTS if heading != CONDITION]
+    headings = [heading for heading in CHARTS if heading != CONDITION or "kappa" not in first(page, FIRST)]
     if result.largest_of_bound is None:
         headings.remove(BOUND)
     for heading, tab in zip(

@@ -26,6 +26,7 @@ from looped_ui.work import Job
 JOB = "gpt2"
 VARIANTS: tuple[Variant, ...] = (True, False, "wider")
 BELOW, BELOW_IN_FRAME = 150, 170  # pixels of the window below the chart, for what came out and what lines and bands are
+ASKING = 110  # the same while the question is to stand there
 
 
 def sidebar() -> None:
@@ -112,10 +113,14 @@ def choose(groups: Mapping[str, words.Group]) -> None:
 
 
 def kept(group: words.Group, asked: GPT2Settings) -> None:
-    """Draw the stored trainings of a setting, over all of its seeds."""
-    drawn = picture(group.curves, group.settings, revealed=not controls.to_guess)
-    figure(drawn, "kept", heights=(230, 420), below=BELOW_IN_FRAME if page.embedded else BELOW)
-    page.outcome(f"{words.headline(group)} {page.words('Measured')}")
+    """Draw the stored trainings of a setting, over all of its seeds; to one who is to guess those asked about alone."""
+    models = group.models[:2] if controls.to_guess else group.models
+    curves = [curve for model in models for curve in model]
+    drawn = picture(curves, group.settings, revealed=not controls.to_guess)
+    below = ASKING if controls.to_guess else BELOW_IN_FRAME if page.embedded else BELOW
+    figure(drawn, "kept", heights=(230, 420), below=below)
+    if not controls.to_guess:
+        page.outcome(f"{words.headline(group)} {page.words('Measured')}")
     other = "" if group.settings == same_task(asked).replace(seed=0) else "**Other settings than on the left.** "
     seeds = ", ".join(map(str, group.seeds))
     drawn_how = "" if controls.to_guess else page.words("Stored curves", seeds=seeds) + words.hidden(drawn)
@@ -128,7 +133,7 @@ def beside(group: words.Group, all_groups: list[words.Group]) -> None:
     st.markdown(words.leads(group))
     st.markdown(words.models_table(group))
     st.caption(f"{in_words(group.settings).rpartition(',')[0]}. {page.words('Models')}")
-    st.markdown("##### At other settings, also where the lead is small or absent")
+    st.markdown("##### At other settings")
     st.markdown(words.table(all_groups))
     with st.expander("How each curve was made"):
         st.markdown(bullets(words.made_by(curve) for curve in group.curves))
@@ -154,8 +159,10 @@ def draw(settings: GPT2Settings) -> None:
     st.session_state["stored"] = words.label(nearest.settings)
     st.selectbox("Stored training", named_groups, key="stored", label_visibility="collapsed", on_change=choose,
                  args=(named_groups,))  # fmt: skip
+    asked = [GPT2Settings(**lesson.settings) for lesson in page.lessons]
+    told = [group for group in found if group is nearest or group.settings not in asked]  # no lesson's answer
     if not controls.to_guess:
-        beside(nearest, found)
+        beside(nearest, told)
     train_here(settings)
     job = jobs.current(JOB)
     work = job.work if job is not None and job.state == "finished" else None
@@ -165,7 +172,7 @@ def draw(settings: GPT2Settings) -> None:
         else:
             share(controls, settings, None, "Files come with a finished training of these settings: press Train.")
     if not controls.to_guess:
-        page.notice(words.notice(stored()))
+        page.notice(words.notice(curve for group in told for curve in group.curves))
     page.assumptions(paper=command(GPT2Settings(**PAPER)))
 
 

@@ -16,15 +16,15 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.signal.stored import StoredRun, stored_run
 from looped.experiments.signal.stored import stored as stored_runs
 from looped.fields import SettingsError
-from looped.lesson import by_key
 from looped.shared_signal import SignalTask, outside_range
 from looped.shared_signal.levels import Levels
 from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.fill import soon
+from looped_ui.first import first, opened
 from looped_ui.frame import Page
-from looped_ui.lesson import guessed, lesson_now, look
+from looped_ui.lesson import guessed, look
 from looped_ui.live import figure, let_others_draw, live_row
 from looped_ui.parts import made_by, numbers_strip, show_number
 from looped_ui.refused import log_refused
@@ -34,7 +34,9 @@ from looped_ui.work import Job
 
 JOB = "signal"
 HEIGHTS, BELOW = (300, 420), 90  # pixels of the first charts, and those of the window that stay free below them
-ASKING = (200, 420), 190  # the same while the question is to stand there as well
+ASKING = (200, 420), 120  # the same while the question is to stand there as well
+FIRST = ("cloud", "training")  # charts that the page opens with, by name; a lesson may name others
+CLOUD, RISKS = "Tasks, and what each model takes them for", "Smallest risks"
 TRAINING = "Risk while training"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "examples", "σ": "noise"}
 FILE_RULES = (
@@ -111,28 +113,24 @@ def notes(task: SignalTask) -> list[str]:
     return lines
 
 
-def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> Sweep:
-    """Smallest risks against one setting, first that of the lesson; without a search those at the settings alone."""
-    st.subheader("Smallest risks")
-    lesson = by_key(page.lessons).get(lesson_now(controls.page))
-    asked = next((sign for sign, over in AGAINST.items() if lesson and over in lesson.settings), "s")
-    against = st.segmented_control("Against", list(AGAINST), default=asked, required=True, key="against",
-                                   label_visibility="collapsed", bind="query-params")  # fmt: skip
-    over = AGAINST[against or asked]
-    found = soon(risks.sweep, settings.of_task, over, identity, matrices)
-    sweep = Sweep.at(settings, over, best) if found is None else found.holding(settings, best)
-    figure(figures.risk_chart(sweep), "risks")
+def asked_against() -> str:
+    """What the smallest risks are drawn against first: what the lesson sets."""
+    lesson = opened(page)
+    return next((sign for sign, over in AGAINST.items() if lesson and over in lesson.settings), "s")
+
+
+def smallest_risks(settings: SignalSettings, sign: str, matrices: Matrices, identity: str, best: Levels) -> Sweep:
+    """The smallest risks against one setting; among many visitors first those at the settings alone."""
+    found = soon(risks.sweep, settings.of_task, AGAINST[sign], identity, matrices)
     if found is None:
         st.caption("These are the risks at the settings. The lines follow when fewer people move a slider.")
-    return sweep
+    return Sweep.at(settings, AGAINST[sign], best) if found is None else found.holding(settings, best)
 
 
 def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> None:
-    """The tasks with what the best models take some of them for, beside the training of both models.
-
-    While the question of the lesson waits, the tasks stand there alone.
-    """
-    own = _training(settings, settings.task(*matrices))
+    """The charts of the lesson, and what came out; while its question waits, the one that it is about."""
+    own, waits = _training(settings, settings.task(*matrices)), controls.to_guess
+    row = st.container()
 
     def at(changes: Mapping[str, Any]) -> tuple[SignalSettings, Levels]:
         new = settings.replace(**changes)
@@ -140,41 +138,65 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
 
     def cloud_picture(changes: Mapping[str, Any]) -> Picture:
         new, levels = at(changes)
-        return figures.cloud_chart(cloud(new.task(*matrices), levels, new.seed), estimates=not controls.to_guess)
+        return figures.cloud_chart(cloud(new.task(*matrices), levels, new.seed), estimates=not waits)
 
     def training_picture(changes: Mapping[str, Any]) -> Picture:
         new, levels = at(changes)
+        if waits:
+            return figures.beginning_chart(stored(settings, identity), settings.steps)
         history = {} if changes or own is None else own.history
         return figures.training_chart(history, levels, new.steps, stored(new, identity))
 
-    heading = "Tasks" if controls.to_guess else "Tasks, and what each model takes them for"
-    charts = {"cloud": (heading, cloud_picture)}
-    heights, below = ASKING if controls.to_guess else (HEIGHTS, BELOW)
+    def risk_picture(_: Mapping[str, Any]) -> Picture:
+        until = float(controls.defaults[sweep.over])
+        return figures.risk_chart(sweep, until if waits else None)
+
+    drawn = {"cloud": ("Tasks" if waits else CLOUD, cloud_picture), "training": (TRAINING, training_picture),
+             "risks": (RISKS, risk_picture)}  # fmt: skip
+    charts = {name: drawn[name] for name in first(page, FIRST)}
+    if "risks" in charts:
+        sweep = smallest_risks(settings, asked_against(), matrices, identity, best)
+    heights, below = ASKING if waits else (HEIGHTS, BELOW)
     job = jobs.current(JOB)
-    if job is not None and job.active and not controls.to_guess:
-        left, right = st.columns(2)
-        with left:
+    with row:
+        if job is not None and job.active and not waits:
+            places = dict(zip(charts, st.columns(len(charts)), strict=True))
+            del charts["training"]
+            (other,) = charts
+            with places[other]:
+                live_row(charts, controls.sliders, heights=heights, below=below)
+            with places["training"]:
+                st.markdown(f"**{TRAINING}**" + (", of other settings" if own is None else ""))
+                jobs.watch(JOB, lambda job: figure(_running(job, identity), "training"))
+        else:
             live_row(charts, controls.sliders, heights=heights, below=below)
-        with right:
-            st.markdown(f"**{TRAINING}**" + (", of other settings" if own is None else ""))
-            jobs.watch(JOB, lambda job: figure(_running(job, identity), "training"))
-    else:
-        if not controls.to_guess:
-            charts["training"] = TRAINING, training_picture
-        live_row(charts, controls.sliders, heights=heights, below=below)
-    buttons, words = st.columns([1, 3])  # on the right the help of the question would lie on them
-    with words:
-        page.outcome(figures.outcome(best, settings.task(*matrices)))
+    # While a question waits, it comes first. On the right its help would lie on the buttons.
+    buttons, words = (page.below, None) if waits else st.columns([1, 3])
+    if words is not None:
+        with words:
+            page.outcome(figures.outcome(best, settings.task(*matrices)))
     with buttons:
         jobs.buttons(
             JOB,
             lambda: SignalTraining(settings, *matrices),
             asks=not guessed(controls),
-            waits=controls.to_guess,
+            waits=waits,
             began=partial(look, controls.page),
         )
     if job is not None and job.failure:
         st.error(job.failure)
+
+
+def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> None:
+    """Draw the smallest risks against s, M or σ: while a lesson is open one click away, since others ask about them."""
+    panel = st.expander(RISKS, expanded=opened(page) is None, key="smallest", on_change="rerun")
+    if panel.open:
+        with panel:
+            asked = asked_against()
+            chosen = st.segmented_control("Against", list(AGAINST), default=asked, required=True, key="against",
+                                          label_visibility="collapsed", bind="query-params")  # fmt: skip
+            sweep = smallest_risks(settings, chosen or asked, matrices, identity, best)
+            figure(figures.risk_chart(sweep), "levels")
 
 
 def _running(job: Job[dict[str, Progress]] | None, identity: str) -> Picture:
@@ -260,6 +282,10 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
     controls.to_guess &= not identity  # no lesson is about the visitor's own matrices
     trained = _training(settings, task)
     best = trained.levels if trained is not None else risks.levels(settings.of_task, identity, matrices)
+
+    def cloud_chart() -> Picture:
+        return figures.cloud_chart(cloud(task, best, settings.seed))
+
     with page.picture:
         first_screen(settings, matrices, identity, best)
     if page.embedded or held_back(controls, settings, page.top_line):
@@ -271,7 +297,10 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
         numbers(task, best)
         for note in notes(task):
             st.caption(note)
-        sweep = levels_section(settings, matrices, identity, best)
+        levels_section(settings, matrices, identity, best)
+        if "cloud" not in first(page, FIRST):
+            st.subheader(CLOUD)
+            figure(cloud_chart(), "cloud")
         training_section(settings, matrices, identity, best)
     with page.top_line:
         note = "The link does not carry your matrices; the Python script does. " if identity else ""
@@ -287,8 +316,10 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
         bound_section()
         page.notice()
         page.tables("Data behind the charts", lambda: {
-            "Smallest risks": figures.risk_chart(sweep),
-            "Tasks and estimates": figures.cloud_chart(cloud(task, best, settings.seed)),
+            RISKS: figures.risk_chart(smallest_risks(
+                settings, st.session_state.get("against") or asked_against(), matrices, identity, best
+            )),
+            "Tasks and estimates": cloud_chart(),
         })  # fmt: skip
     page.assumptions()
     made_by(stored_runs()[1], "stored trainings were")

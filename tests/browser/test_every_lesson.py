@@ -12,14 +12,18 @@ from looped.experiments import EXPERIMENTS
 from looped.experiments.beyond.charts import main_chart
 from looped.experiments.beyond.result import beyond
 from looped.experiments.compare.stage import stage
-from looped.experiments.context import sweep
+from looped.experiments.context import ContextSettings, sweep
+from looped.experiments.context.charts import condition_chart
 from looped.experiments.context.guess import START, asked_loops, guess_chart
 from looped.experiments.context.stored import answers
 from looped.experiments.gpt2.charts import curves_chart
 from looped.experiments.gpt2.curves import stored as stored_curves
 from looped.experiments.gpt2.words import groups
-from looped.experiments.signal.charts import cloud_chart
+from looped.experiments.signal.charts import cloud_chart, risk_chart, training_chart
 from looped.experiments.signal.cloud import cloud
+from looped.experiments.signal.result import OVER
+from looped.experiments.signal.result import sweep as risk_sweep
+from looped.experiments.signal.stored import stored_run
 from looped.experiments.train import stage as train_stage
 from looped.experiments.train.stored import stored as stored_training
 from looped.lesson import Lesson
@@ -46,21 +50,32 @@ PLACES = """() => {
 """Upper and lower edges, in pixels from the top of the page."""
 
 
-def picture(page: str, settings: Any, guessed: bool = False) -> Picture:
-    """The main picture of a page for these settings, once its question is answered or its guess compared."""
+def picture(page: str, lesson: Lesson, asks: bool = True) -> Picture:
+    """The main picture of a page for a lesson, once its question is answered, or where none is asked, without it."""
+    settings: Any = settings_of(page, lesson)
+    first = lesson.pictures[0] if lesson.pictures and asks else ""
     match page:
         case "compare":
             return stage(compare(settings))
         case "context":
             result = answers(settings) or sweep(settings)
-            return guess_chart(settings, (START,) * len(asked_loops(settings)) if guessed else (), result)
+            if first == "kappa":
+                return condition_chart(result)
+            known = None if lesson.known is None or not asks else sweep(ContextSettings(**lesson.known))
+            guess = () if asks else (START,) * len(asked_loops(settings))
+            return guess_chart(settings, guess, result, known)
         case "train":
             run, _ = stored_training(settings)
             assert run.settings == settings
             return train_stage.stage(run, run.settings.training().steps, run)
         case "signal":
-            task = settings.task()
-            return cloud_chart(cloud(task, levels(task, settings.seed), settings.seed))
+            best = levels(settings.task(), settings.seed)
+            if first == "training":
+                return training_chart({}, best, settings.steps, dict.fromkeys(settings.models, stored_run(settings)))
+            if first == "risks":
+                over = next(name for name in OVER if name in lesson.settings)
+                return risk_chart(risk_sweep(settings, over))
+            return cloud_chart(cloud(settings.task(), best, settings.seed))
         case "gpt2":
             group = next(group for group in groups(stored_curves()) if group.settings == settings)
             return curves_chart(group.curves, settings, levels(settings.task(), settings.seed))
@@ -113,7 +128,7 @@ def test_a_lesson_opened_by_link_and_after_a_reload_has_a_whole_picture_and_its_
     visit: Visit, page: str, lesson: Lesson, size: str
 ) -> None:
     width, height, more = SIZES[size]
-    said = picture(page, settings_of(page, lesson), guessed=size == "embedded").alt  # where no question is asked
+    said = picture(page, lesson, asks=size != "embedded").alt
     visit.open(f"{page}?lesson={lesson.key}{more}", width, height)
     for again in (False, True):
         if again:
@@ -138,7 +153,7 @@ def test_next_and_previous_show_every_lesson_with_its_own_settings_and_numbers(
     visit: Visit, page: str, size: str
 ) -> None:
     first, *others = LESSONS[page]
-    said = {lesson.key: picture(page, settings_of(page, lesson)).alt for lesson in LESSONS[page]}
+    said = {lesson.key: picture(page, lesson).alt for lesson in LESSONS[page]}
     visit.open(f"{page}?lesson={first.key}", *SIZES[size][:2])
     for sign, order in (("▶", others), ("◀", [first, *others][-2::-1])):
         for lesson in order:

@@ -27,7 +27,7 @@ def test_both_models_train_to_their_levels(visit: Visit) -> None:
     page = visit.open("signal?v=1").page
     assert visit.lowest() <= 720
     page = visit.open("signal?d=3&n=5&steps=1500&batch=64").page
-    assert names(visit, "risks")[:2] == ["LTB = GD-β, with MLP", "LSA, attention alone: smallest found"]
+    assert names(visit, "levels")[:2] == ["LTB = GD-β, with MLP", "LSA, attention alone: smallest found"]
     train(page, "1,500")
     assert names(visit, "training")[:2] == ["LTB, with MLP", "LSA, attention alone"]
     said = page.get_by_test_id("stCaptionContainer").filter(has_text="% above").all_inner_texts()

@@ -20,13 +20,13 @@ IDLE = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connect
 MAIN = {
     "": "stage",
     "compare": "stage",
-    "context": "need",
+    "context": "picture",
     "train": "loss",
-    "signal": "cloud",
+    "signal": "picture",
     "gpt2": "kept",
     "beyond": "main",
 }
-"""First chart of every page, by the path in its address: its key, or words of it."""
+"""First chart of every page, by the path in its address: its key, words of it, or the key of the row that it begins."""
 GROUND = {"light": "#FFFFFF", "dark": "#12161C"}
 """Background by theme, as in .streamlit/config.toml."""
 CONTROLS = {"T": "T · loops", "n": "n · examples", "d": "d · features", "kappa": "κ · condition"}

@@ -186,14 +186,22 @@ def requirement_chart(result: ContextResult) -> Picture:
     return _chart(("T", loops), rows, alt, loop_axis(T), up)
 
 
-def condition_chart(result: ContextResult) -> Picture:
-    """κ of XᵀX/n as the rows have it, median and 10–90 % of prompts, against Marchenko and Pastur's edges."""
+def condition_chart(result: ContextResult, revealed: bool = True) -> Picture:
+    """κ of XᵀX/n as the rows have it, median and 10–90 % of prompts, against Marchenko and Pastur's edges.
+
+    Args:
+        result: a sweep.
+        revealed: False for a reader who is to guess: nothing is drawn below n = d.
+    """
     settings, x = result.settings, result.ratio
     median, (low, high) = result.median_kappa, np.quantile(result.kappa, [0.1, 0.9], axis=1)
     fine = np.unique(np.concatenate([np.geomspace(x[0], x[-1], CURVE_POINTS), x]))
     edges = np.array([theory.marchenko_pastur_condition_number(float(ratio)) for ratio in fine])
     edges[edges > 10 * float(high.max())] = np.nan
-    own, near = result.marchenko_pastur, result.nearest(4)
+    own, near, drawn = result.marchenko_pastur, result.nearest(4), x > 0
+    if not revealed:
+        drawn, edges[fine < 1] = ~result.undetermined, np.nan
+        median, low, high = (np.where(drawn, values, np.nan) for values in (median, low, high))
     rows = [
         Series(median, "κ median", "κ measured, median", "model", "solid", "circle", 3),
         Series(low, "κ 10 %"),
@@ -210,7 +218,9 @@ def condition_chart(result: ContextResult) -> Picture:
         alt += f"{median[near] / own[near]:.2f} of Marchenko and Pastur's limit for independent rows, {own[near]:.3g}."
     else:
         alt += "where Marchenko and Pastur's limit for independent rows is infinite."
-    over = _band(result, x, low, high)
+    if not revealed:
+        alt += " What it is below n = d is not shown yet."
+    over = _band(result, x[drawn], low[drawn], high[drawn])
     return _chart(("n/d", x), rows, alt, _ratio_axis(result), log_axis("κ of XᵀX/n"), over=over)
 
 

@@ -9,7 +9,7 @@ from looped.chart import SMALLEST_BAND, Picture, Series, band, colour, line_char
 from looped.experiments.context.charts import CURVE_POINTS, loop_axis, spread
 from looped.experiments.context.result import ContextResult
 from looped.experiments.context.settings import ContextSettings
-from looped.experiments.context.words import decades, unreached
+from looped.experiments.context.words import decades, difference, unreached
 
 STOPS = (
     0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 20.0, 25.0,
@@ -31,24 +31,36 @@ def nearest_stop(value: float) -> float:
     return min(STOPS, key=lambda stop: abs(np.log(stop / value)))
 
 
-def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: ContextResult | None = None) -> Picture:
+def guess_chart(
+    settings: ContextSettings,
+    guess: tuple[float, ...],
+    result: ContextResult | None = None,
+    known: ContextResult | None = None,
+) -> Picture:
     """The guessed n/d against T, and with a result the measured need of the median prompt with its band.
 
     The number that is derived from a theorem has no place on this axis: an arrow at the T shown leaves the chart.
 
     Args:
-        settings: their T max is where the axis of T ends.
+        settings: their T max is where the axis of T ends, and a line marks their T shown.
         guess: n/d at each of the `asked_loops`; empty where none was made.
-        result: a sweep of these settings; None while nothing is to be seen but the guess.
+        result: a sweep of these settings; None while it is to be guessed.
+        known: a sweep of other settings, whose need is drawn to compare with, up to its own T max.
     """
-    at, d = np.array(asked_loops(settings)), settings.features
+    at, d, T = np.array(asked_loops(settings)), settings.features, settings.shown
     lines = [Series(np.array(guess), "your guess", "your guess", "mark", "dash", "diamond", 3, x=at)] if guess else []
+    beside = None if known is None else difference(known.settings, settings)
+    if known is not None and beside and (result is None or known.settings.drawn != settings.drawn):
+        to = spread(min(known.settings.loops, settings.loops), CURVE_POINTS)
+        need, name = known.needed_ratio(known.settings.target_error)[to], f"measured: {beside}"
+        lines.append(Series(need, f"need, {beside}", name, "counterpart", "dashdot", "square-open", x=to))
     low = min(STOPS[0], *settings.ratios)
     span = [float(np.log10(low)) - 0.1, float(np.log10(STOPS[-1])) + 0.1]
     up: dict[str, Any] = {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": span}
     across = loop_axis(settings.loops)
     across["range"] = [-0.04, across["range"][1] + 0.06]  # room for whole points
     rest: dict[str, Any] = {"hovermode": "closest", "margin": {"l": 10, "r": 10, "t": 30, "b": 10}}
+    rest["shapes"] = [_upright(T)]
     guessed = ", ".join(f"{value:g} at T = {T}" for T, value in zip(at, guess, strict=False))
     alt = f"Guessed n/d against T, logarithmic axes: {guessed}." if guess else "n/d against T, logarithmic axes."
     if result is None:
@@ -57,7 +69,7 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
             ("T", at), lines, f"{alt} The measured need is not shown yet.", across | fixed,
             up | log_ticks(*span) | fixed, dragmode=False, **rest,
         )  # fmt: skip
-    loops, target, T = spread(settings.loops, CURVE_POINTS), settings.target_error, settings.shown
+    loops, target = spread(settings.loops, CURVE_POINTS), settings.target_error
     easiest, median, hardest = (result.needed_ratio(target, quantile)[loops] for quantile in range(3))
     rows = [
         *lines,
@@ -65,9 +77,9 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
         Series(easiest, "measured, 1 of 10 prompts"),
         Series(hardest, "measured, 9 of 10 prompts"),
     ]
-    known = np.isfinite(easiest) & np.isfinite(hardest)
-    within = settings.prompts >= SMALLEST_BAND and known.any()
-    over = band(loops[known], easiest[known], hardest[known], "1 to 9 of 10 prompts") if within else []
+    reached = np.isfinite(easiest) & np.isfinite(hardest)
+    within = settings.prompts >= SMALLEST_BAND and reached.any()
+    over = band(loops[reached], easiest[reached], hardest[reached], "1 to 9 of 10 prompts") if within else []
     theorem = f"n/d = {decades(theory.exponential_requirement(T, d) - np.log10(d))}"
     right = settings.loops < T * T
     arrow = {
@@ -83,6 +95,12 @@ def guess_chart(settings: ContextSettings, guess: tuple[float, ...], result: Con
         ("T", loops), rows, alt, across, up | log_ticks(*span), over=over, annotations=[arrow],
         **rest,
     )  # fmt: skip
+
+
+def _upright(T: int) -> dict[str, Any]:
+    """The line at the T shown."""
+    return {"type": "line", "x0": T, "x1": T, "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
+            "line": {"dash": "dot", "color": "gray", "width": 1}}  # fmt: skip
 
 
 def needs(result: ContextResult, guess: tuple[float, ...]) -> str:

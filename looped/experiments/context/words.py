@@ -11,6 +11,10 @@ from looped.experiments.context.settings import ContextSettings
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 TENTHS = 10
 """Prompts from which on "9 of 10 prompts" can be said."""
+ROWS = {
+    "gaussian": "independent normal rows", "student": "heavy-tailed rows", "rademacher": "rows of signs",
+    "correlated": "correlated rows",
+}  # fmt: skip
 STEPS = {"auto": "η = 1/λ₁", "optimal": "η = 2/(λ₁ + smallest λ)"}
 
 
@@ -24,6 +28,15 @@ def step_words(settings: ContextSettings) -> str:
     return STEPS.get(
         str(settings.step_size), f"η = {settings.step_size:g} for all prompts" if is_number(settings) else ""
     )
+
+
+def difference(settings: ContextSettings, other: ContextSettings) -> str:
+    """Where one sweep differs from another, as the first has it; empty where its need is that of the other."""
+    parts = {
+        "features": f"d = {settings.features}", "rows": ROWS[settings.rows], "step_size": step_words(settings),
+        "loops": f"up to T = {settings.loops}",
+    }  # fmt: skip
+    return ", ".join(text for name, text in parts.items() if getattr(settings, name) != getattr(other, name))
 
 
 def is_number(settings: ContextSettings) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import Picture, Role, Series, band, level, line_chart, log_axis
+from looped.chart import BEGINNING, Picture, Role, Series, band, level, line_chart, log_axis
 from looped.experiments.gpt2.curves import Curve, named
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.shared_signal.levels import KnownLevels
@@ -16,8 +16,6 @@ MOST_DRAWN = 3
 """Models that are drawn at once; others stand in the legend, for a click."""
 COLUMNS, BESIDE, BEHIND = np.array([1.1, 1.2, 1.3]), 0.02, 1.36
 """Places of the columns of three seeds, how far apart models stand in one, and the end of the axis, by the steps."""
-BEGINNING = 0.05
-"""Share of the steps that is drawn while the rest is to be guessed."""
 
 
 def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: KnownLevels, revealed: bool = True) -> Picture:
@@ -85,9 +83,9 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: KnownLev
     steps: dict[str, Any] = {"title": {"text": "training steps"}, "range": [0, settings.steps]}
     beside: dict[str, Any] = {}
     if ends:
-        ticks, seeds_shown = _ticks(settings.steps), list(map(str, places))
+        ticks, seeds_shown = _ticks(settings.steps), [str(seed) for seed in places]
+        seeds_shown[len(places) // 2] += "<br>seed"
         steps |= {
-            "title": {"text": f"training steps; behind them the end of seeds {', '.join(seeds_shown)}"},
             "range": [0, settings.steps * BEHIND], "tickvals": [*ticks.tolist(), *places.values()],
             "ticktext": [*(f"{tick:,.0f}" for tick in ticks), *seeds_shown],
         }  # fmt: skip

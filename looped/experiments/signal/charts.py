@@ -1,12 +1,13 @@
 """Figures of the page on tasks that share a signal: smallest risks, training, the learned step, and the flow."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from looped.chart import (
+    BEGINNING,
     CELLS,
     NARROW_MARGIN,
     Picture,
@@ -19,7 +20,7 @@ from looped.chart import (
     log_axis,
     said,
 )
-from looped.experiments.signal.cloud import SHOWN, Cloud
+from looped.experiments.signal.cloud import Cloud
 from looped.experiments.signal.result import Sweep
 from looped.experiments.signal.stored import StoredRun
 from looped.shared_signal.bounds import flow_rate, outside_range
@@ -42,14 +43,23 @@ RATIO_FOR_LOG = 20
 """From this ratio of the largest to the smallest risk on, the risk axis is logarithmic."""
 
 
-def risk_chart(sweep: Sweep) -> Picture:
-    """The smallest risk of every model against s, M or σ, for attention alone the smallest found and what is proved."""
+def risk_chart(sweep: Sweep, until: float | None = None) -> Picture:
+    """The smallest risk of every model against s, M or σ, for attention alone the smallest found and what is proved.
+
+    Args:
+        sweep: the smallest risks.
+        until: for a reader who is to guess, the value up to which the line of attention alone is drawn, beside those
+            of the block and of Bayes alone; None for all lines.
+    """
     x, levels, now = sweep.values, sweep.levels, SYMBOLS[sweep.over]
     gd, lsa, gd0 = (np.array([getattr(best, name).risk for best in levels]) for name in ("gd", "lsa", "gd0"))
     bayes = np.array([best.bayes.mean for best in levels])
-    log = bool(lsa.max() > RATIO_FOR_LOG * max(gd.min(), 1e-300))
-    floor = _floor(gd, bayes) if log else 0.0
-    zero = "Bayes (0 drawn at the edge)" if (bayes < floor).any() else "Bayes"
+    if until is not None:
+        lsa = np.where(x <= until, lsa, np.nan)
+    noise = x**2 if sweep.over == "noise" else np.zeros(len(x))  # part of every risk: with it the lines lie together
+    log = bool(np.nanmax(lsa - noise) > RATIO_FOR_LOG * max((gd - noise).min(), 1e-300))
+    floor = _floor(gd - noise, bayes - noise) if log else 0.0
+    zero = "Bayes (0 drawn at the edge)" if (bayes - noise < floor).any() else "Bayes"
     error = np.array([best.bayes.standard_error for best in levels])
     bound = gd + np.array([best.bounds.valid for best in levels])
     rows = [
@@ -61,19 +71,29 @@ def risk_chart(sweep: Sweep) -> Picture:
         Series(error, "Bayes, standard error", scales=False),
         Series(bound, "LSA, proved lower bound", "proved lower bound for LSA", "bound", "dashdot", width=1.5),
     ]  # fmt: skip
+    if until is not None:
+        rows = [row for row in rows if row.role in ("model", "counterpart", "floor")]
+    if sweep.over == "noise":
+        above = [replace(row, values=row.values - noise, column="", text="") for row in rows if row.legend]
+        rows = [*(replace(row, legend="", scales=False) for row in rows), *above]
     across: dict[str, Any] = {"title": {"text": AXES[sweep.over]}}
     if sweep.over == "examples":
         across |= {"type": "log", "tickvals": [tick for tick in M_TICKS if tick <= x[-1]]}
-    title = "risk: mean of (f − y)²"
+    title = "risk above σ²" if sweep.over == "noise" else "risk: mean of (f − y)²"
     up = log_axis(title, ".4g") if log else {"title": {"text": title}, "rangemode": "tozero"}
     first, last = (", ".join(said(rows, place)) for place in (0, -1))
     gaps = lsa - gd
+    told = (
+        f"At {now} = {x[0]:.4g}: {first}. At {now} = {x[-1]:.4g}: {last}. The gap between attention alone and the "
+        f"block with an MLP goes from {gaps[0]:.3g} to {gaps[-1]:.3g}."
+        if until is None
+        else f"At {now} = {x[0]:.4g}: {first}. Attention alone above {now} = {until:.4g} is not shown yet."
+    )
     return line_chart(
         (now, x),
         rows,
         f"Smallest risk against {AXES[sweep.over]}, for attention alone the smallest found, "
-        f"{'logarithmic' if log else 'linear'} risk axis. At {now} = {x[0]:.4g}: {first}. At {now} = {x[-1]:.4g}: "
-        f"{last}. The gap between attention alone and the block with an MLP goes from {gaps[0]:.3g} to {gaps[-1]:.3g}.",
+        f"{'logarithmic' if log else 'linear'} risk axis{', above σ²' if noise.any() else ''}. {told}",
         across,
         up,
         lowest=floor,
@@ -81,26 +101,34 @@ def risk_chart(sweep: Sweep) -> Picture:
 
 
 def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
-    """The tasks in two of their coordinates, along β* and across it, with an arrow to each estimate of a few of them.
+    """The tasks in two of their coordinates, along β* and across it, with arrows to the estimates of typical ones.
 
     An arrow starts at what the model predicts with before it has seen an example: β* with an MLP, 0 without. From its
-    point a dotted line leads to the task. The axes have scales of their own, so that the tasks fill them.
+    point a dotted line leads to the task. The axes have scales of their own, so that the tasks fill them; where 0 is
+    far, it lies beyond the left edge, at which its arrows begin.
 
     Args:
-        cloud: the tasks, and what the models take a few of them for.
+        cloud: the tasks, and what the models take them for.
         estimates: False for a reader who is to guess how good they are: the tasks alone.
     """
-    start = cloud.task.beta_star
-    along, across = (cloud.tasks @ cloud.axes.mT).T.numpy()
-    shown, ltb, lsa = ((points @ cloud.axes.mT).numpy() for points in (cloud.tasks[:SHOWN], cloud.ltb, cloud.lsa))
-    beta, zero = (cloud.axes @ start).numpy(), np.zeros(2)
+    start, which = cloud.task.beta_star, cloud.typical()
+    tasks, ltb, lsa = ((points @ cloud.axes.mT).numpy() for points in (cloud.tasks, cloud.ltb, cloud.lsa))
+    (along, across), shown, zero = tasks.T, tasks[which], np.zeros(2)
+    beta = (cloud.axes @ start).numpy()
+    ends = np.concatenate([tasks, ltb[which], lsa[which], beta[None]])
+    low, high = (extreme(ends, axis=0) for extreme in (np.min, np.max))
+    far = low[0] > high[0] - low[0]
+    if not far:
+        low, high = np.minimum(low, zero), np.maximum(high, zero)
+    (left, right), room = _room(low[0], high[0]), _room(low[1], high[1])
+    entry = lsa[which] * (left / lsa[which, :1]) if far else np.broadcast_to(zero, shown.shape)
     dots: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 4, "opacity": 0.4}}
     larger: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 11}}
     points = {"mode": "markers", "marker": {"symbol": "diamond", "size": 12}}
     arrows = [
-        _arrows(beta, ltb, "with MLP: from β*", "model"),
-        _arrows(zero, lsa, "attention alone: from 0", "counterpart"),
-        _missed(np.concatenate([ltb, lsa]), np.concatenate([shown, shown])),
+        _arrows(np.broadcast_to(beta, shown.shape), ltb[which], "with MLP: from β*", "model"),
+        _arrows(entry, lsa[which], "attention alone: from 0", "counterpart"),
+        _missed(np.concatenate([ltb[which], lsa[which]]), np.concatenate([shown, shown])),
     ] if estimates else []  # fmt: skip
     rows = [
         Series(across, "", "tasks β̃", "task", x=along, more=dots),
@@ -108,34 +136,37 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
         *arrows,
         Series(beta[1:], "", "β*, the shared signal", "reference", x=beta[:1], more=points),
     ]
-    far = f"s·√d = {beta[0]:.3g}"
-    title = f"coordinate along β*, which is at {far}" if beta[0] else "coordinate along β*"
-    ends = np.concatenate([shown, ltb, lsa, beta[None], zero[None], np.stack([along, across], 1)])
-    left, right = (extreme(ends[:, 0]) for extreme in (np.min, np.max))
-    missed = ", ".join(
-        f"task {k + 1} {away[0]:.3g} with MLP and {away[1]:.3g} without"
-        for k, away in enumerate(zip(*(_away(cloud, found) for found in (cloud.ltb, cloud.lsa)), strict=True))
+    away = f"s·√d = {beta[0]:.3g}"
+    title = f"coordinate along β*, which is at {away}" if beta[0] else "coordinate along β*"
+    apart = [np.linalg.norm(found - tasks, axis=1) for found in (ltb, lsa)]
+    missed = "; ".join(
+        f"{name} {with_mlp:.3g} with MLP and {without:.3g} without"
+        for name, with_mlp, without in (
+            *((f"task {k + 1}", *(one[k] for one in apart)) for k in which),
+            ("all tasks, in the root mean square,", *(np.sqrt(np.mean(one**2)) for one in apart)),
+        )
     )
+    off = {"x": left, "y": 0, "yref": "paper", "text": "← 0 is off the chart", "showarrow": False, "xanchor": "left",
+           "yanchor": "bottom"}  # fmt: skip
     return Picture(
         {"data": [row.trace(along) for row in rows], "layout": layout(
-            {"title": {"text": title}, "range": _room(left, right), "zeroline": True},
-            {"title": {"text": "coordinate across it"}, "zeroline": True,
-             "range": _room(*(extreme(ends[:, 1]) for extreme in (np.min, np.max)))},
-            hovermode="closest",
+            {"title": {"text": title}, "range": [left, right], "zeroline": True},
+            {"title": {"text": "coordinate across it"}, "zeroline": True, "range": room},
+            hovermode="closest", annotations=[off] if far else [],
         )},
-        f"{len(along)} tasks around β*, which lies {far} from 0, in two of {cloud.task.features} coordinates: "
+        f"{len(along)} tasks around β*, which lies {away} from 0, in two of {cloud.task.features} coordinates: "
         f"along β*, and across it where the tasks vary most. With an MLP an estimate starts at β*, without one at 0. "
-        + (f"Distance from the estimate to the task: {missed}." if estimates else "No estimate is shown yet."),
+        + (f"Drawn distance from the estimate to the task: {missed}." if estimates else "No estimate is shown yet."),
         {"task": np.arange(1, len(along) + 1), "along β*": along, "across": across}
-        | {f"{name}, {axis}": _first(found[:, k], len(along))
+        | {f"{name}, {axis}": found[:, k]
            for name, found in (("with MLP", ltb), ("attention alone", lsa))
            for k, axis in enumerate(("along β*", "across"))},
     )  # fmt: skip
 
 
-def _arrows(start: np.ndarray, ends: np.ndarray, legend: str, role: Role) -> Series:
-    """An arrow from one point, (2,), to each of K others, (K, 2)."""
-    x, y = _pairs(np.broadcast_to(start, ends.shape), ends)
+def _arrows(starts: np.ndarray, ends: np.ndarray, legend: str, role: Role) -> Series:
+    """An arrow from each of K points, (K, 2), to another, (K, 2)."""
+    x, y = _pairs(starts, ends)
     sizes = [0, 14, 0] * len(ends)
     marker = {"symbol": "arrow", "angleref": "previous", "size": sizes, "opacity": 1, "line": {"width": 0}}
     return Series(y, "", legend, role, x=x, more={"mode": "lines+markers", "marker": marker})
@@ -151,15 +182,6 @@ def _missed(ends: np.ndarray, tasks: np.ndarray) -> Series:
 def _pairs(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """K lines between points, (K, 2) each, as one path with a gap after each: (2, 3K)."""
     return np.stack([starts, ends, np.full_like(ends, np.nan)], axis=1).reshape(-1, 2).T
-
-
-def _away(cloud: Cloud, found: Tensor) -> np.ndarray:
-    return (found - cloud.tasks[:SHOWN]).norm(dim=1).numpy()
-
-
-def _first(values: np.ndarray, count: int) -> np.ndarray:
-    """A column whose other rows are empty."""
-    return np.concatenate([values, np.full(count - len(values), np.nan)])
 
 
 def _room(low: float, high: float) -> list[float]:
@@ -181,6 +203,33 @@ def outcome(best: Levels, task: SignalTask) -> str:
         f"Before any example {start}. Smallest risk: **{written['gd']}** with MLP, **{written['lsa']}** "
         f"found without: {more}."
     )
+
+
+def beginning_chart(stored: Mapping[Kind, StoredRun], steps: int) -> Picture:
+    """The beginning of a stored training, for a reader who is to guess how it goes on.
+
+    Args:
+        stored: the stored run of each model.
+        steps: the number of steps of the whole training.
+    """
+    rows, at = [], np.array([0])
+    for kind, run in stored.items():
+        name, symbol, role = MODELS[kind]
+        at = run.steps[run.steps <= BEGINNING * steps]
+        rows.append(Series(run.risks[kind][: len(at)], f"risk, {name}", name, role, "solid", symbol, 3))
+    reached = ", ".join(f"{row.legend} {row.values[-1]:.4g}" for row in rows)
+    return line_chart(
+        ("step", at),
+        rows,
+        f"Risk of the trained weights against training steps, logarithmic risk axis. After {at[-1]} of {steps} steps: "
+        f"{reached}. How the risks go on is not shown yet.",
+        *_training_axes(steps),
+    )
+
+
+def _training_axes(steps: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    across = {"title": {"text": "training steps"}, "range": [0, steps]}
+    return across, log_axis("exact risk, mean of (f − y)²", ".4g")
 
 
 def training_chart(
@@ -227,8 +276,7 @@ def training_chart(
         [*rows, *levels],
         f"Risk of the trained weights against training steps, logarithmic risk axis. {reached} Levels: "
         f"{'; '.join(row.legend for row in levels)}.",
-        {"title": {"text": "training steps"}, "range": [0, steps]},
-        log_axis("exact risk, mean of (f − y)²", ".4g"),
+        *_training_axes(steps),
     )
 
 

@@ -1,7 +1,8 @@
-"""The tasks of a setting, and what the best models take a few of them for."""
+"""The tasks of a setting, and what the best models take them for."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,22 +14,34 @@ from looped.threads import in_one_thread
 TASKS = 150
 """Tasks in a cloud."""
 SHOWN = 3
-"""Tasks of which the estimates are shown: the first ones drawn."""
+"""Tasks of which the estimates are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """N tasks, and for K of them the estimate that each model makes from its M examples; d coordinates each."""
+    """N tasks, and the estimate that each model makes of each from its M examples; d coordinates each."""
 
     task: SignalTask
     tasks: Tensor
     """β̃, (N, d)."""
     ltb: Tensor
-    """ŵ of the best block for the first K tasks, (K, d); without examples it would be β*."""
+    """ŵ of the best block, (N, d); without examples it would be β*."""
     lsa: Tensor
-    """ŵ of the best attention alone that was found, (K, d); without examples it would be 0."""
+    """ŵ of the best attention alone that was found, (N, d); without examples it would be 0."""
     axes: Tensor
     """Orthonormal rows, (2, d): along β*, and at right angles to it where the tasks vary most; 0 where d = 1."""
+
+    def typical(self) -> np.ndarray:
+        """Numbers of the `SHOWN` most typical tasks, (K,).
+
+        What either model misses of them in the two coordinates comes nearest to what it misses of all tasks, in the
+        mean square: single tasks may well be nearer to the estimate of the worse model.
+        """
+        apart = np.zeros(len(self.tasks))
+        for estimates in (self.ltb, self.lsa):
+            missed = ((estimates - self.tasks) @ self.axes.mT).norm(dim=1).numpy()
+            apart += (missed / max(np.sqrt(np.mean(missed**2)), 1e-300) - 1) ** 2
+        return np.argsort(apart, kind="stable")[:SHOWN]
 
 
 @in_one_thread
@@ -41,9 +54,9 @@ def cloud(task: SignalTask, best: Levels, seed: int = 0) -> Cloud:
         seed: the seed of tasks and prompts; equal numbers stand behind them for every β*, H, Ψ and σ.
     """
     prompts = draw(task, TASKS, torch.Generator().manual_seed(seed))
-    read = prompts.E[:SHOWN]
     block = GDBeta(best.gd.beta, best.gd.Gamma).effective()
-    return Cloud(task, prompts.beta, estimate(block, read), estimate(best.lsa.weights, read), _axes(task))
+    ltb, lsa = (estimate(weights, prompts.E) for weights in (block, best.lsa.weights))
+    return Cloud(task, prompts.beta, ltb, lsa, _axes(task))
 
 
 def _axes(task: SignalTask) -> Tensor:

@@ -41,6 +41,21 @@ def test_nothing_that_was_measured_is_drawn_before_it_is_asked_for():
     assert "20 at T = 10, 5 at T = 50, 2 at T = 200" in picture.alt
 
 
+@pytest.mark.parametrize("T", [3, 50])
+def test_a_line_marks_the_t_that_the_question_is_about(T):
+    result = stored()[0]
+    settings = result.settings.replace(shown_loops=T)
+    for picture in (guess_chart(settings, GUESS), guess_chart(settings, GUESS, result.looking_at(settings))):
+        (line,) = picture.spec["layout"]["shapes"]
+        assert (line["x0"], line["x1"]) == (T, T)
+
+
+def test_a_sweep_with_the_same_need_is_not_drawn_to_compare_with():
+    result = stored()[0]
+    other = result.settings.replace(seed=3)
+    assert list(drawn(guess_chart(other, GUESS, known=result))) == ["your guess"]
+
+
 def crossing(ratio, errors, target):
     """The last crossing of the target on straight lines between points on log axes; NaN where there is none."""
     x, y = np.log(ratio), np.log(errors / target)

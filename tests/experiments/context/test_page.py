@@ -8,6 +8,7 @@ import pytest
 from looped.experiments.context import ContextSettings, sweep
 from looped.experiments.context.lessons import CONTEXT
 from looped.experiments.context.stored import stored
+from looped.lesson import by_key
 from looped_ui import backend
 from tests.app import (
     PATIENCE,
@@ -41,7 +42,8 @@ def fixture_no_caches_between_tests():
     backend.sweep_chart.clear()
 
 
-VIEWS = [heading for heading in HEADINGS if heading != "The κ that the rows have"]
+KAPPA = HEADINGS[4]
+VIEWS = HEADINGS  # the lesson of the defaults is not about κ
 CHARTS = [f"chart{heading}" for heading in VIEWS]
 ERROR, EVERY, NEED = CHARTS[:3]
 """Keys of the charts in the tabs."""
@@ -66,7 +68,7 @@ def never(*_, **__):
     raise AssertionError("this must not compute")
 
 
-def test_the_first_view_is_the_stored_result_with_a_guess_two_charts_and_the_others_in_tabs(monkeypatch):
+def test_the_first_view_is_the_stored_result_with_a_guess_one_chart_and_the_others_in_tabs(monkeypatch):
     monkeypatch.setattr("looped.experiments.context.sweep", never)
     at = open_page("context")
     assert at.title[0].value == "How many examples?"
@@ -74,8 +76,9 @@ def test_the_first_view_is_the_stored_result_with_a_guess_two_charts_and_the_oth
     assert (len(at.get("plotly_chart")), len(at.tabs), metrics(at)) == (1, 0, {})
     answer(at)
     assert [tab.label for tab in at.tabs] == VIEWS
-    assert len(at.get("plotly_chart")) == 3
-    assert "κ measured, median" in lines(spec(at, "kappa"))
+    assert len(at.get("plotly_chart")) == 2
+    assert "κ measured, median" in lines(spec(view(at, KAPPA), f"chart{KAPPA}"))
+    view(at, HEADINGS[0])
     result = stored()[0]
     x, y = line(at, ERROR, "T = 50")
     np.testing.assert_allclose(x, result.ratio)
@@ -127,9 +130,54 @@ def test_a_guess_that_was_not_moved_is_drawn_and_said_like_any_other_by_its_link
 def test_nothing_that_was_measured_is_offered_before_the_question_of_the_lesson_is_answered():
     at = open_page("context", lesson="more-loops")
     assert "Show what was measured" not in [button.label for button in at.button]
-    assert "Answer the question below to see what was measured." in texts(at)
+    assert not [slider for slider in at.select_slider if str(slider.key).startswith("guess")]  # the question is there
     answer(at)
     assert "half of the prompts need n/d" in texts(at)
+
+
+def need_of(**changes):
+    """The need of the median prompt against T from 1 on, measured with these settings."""
+    return sweep(ContextSettings(**changes)).needed_ratio(1e-3)
+
+
+@pytest.mark.parametrize(("lesson", "name", "most"), [
+    ("more-loops", "up to T = 50", 50), ("dimension", "d = 10", 200), ("heavy-tails", "independent normal rows", 200),
+    ("one-step-for-all", "η = 1/λ₁", 200), ("correlated", "independent normal rows", 200),
+])  # fmt: skip
+def test_before_the_guess_the_need_that_the_question_compares_with_is_drawn_and_no_other(lesson, name, most):
+    at = open_page("context", lesson=lesson)
+    drawn = lines(spec(at, "need"))
+    assert list(drawn) == ["your guess", f"measured: {name}"]
+    x, y = drawn[f"measured: {name}"]
+    assert x[-1] == most
+    np.testing.assert_allclose(y, need_of()[x.astype(int)])
+    answer(at)
+    after = lines(spec(at, "need"))
+    assert (f"measured: {name}" in after) == (lesson != "more-loops")  # there it is the measured curve itself
+    x, y = after["measured: half of the prompts"]
+    np.testing.assert_allclose(y, need_of(**by_key(CONTEXT)[lesson].settings)[x.astype(int)])
+
+
+def test_before_the_guess_at_kappa_it_is_drawn_from_n_equal_to_d_on_and_then_whole():
+    at = open_page("context", lesson="too-few")
+    assert spec(at, "need") is None
+    for name, (x, y) in lines(spec(at, "kappa")).items():
+        assert x[np.isfinite(y)].min() >= 1, name
+    assert alt(at, "kappa").endswith("What it is below n = d is not shown yet.")
+    answer(at)
+    x, y = lines(spec(at, "kappa"))["κ measured, median"]
+    assert x[0] == 0.1
+    assert np.isfinite(y).all()
+    edges = dict(zip(*lines(spec(at, "kappa"))["((1+√(d/n))/(1−√(d/n)))²,<br>independent rows, large d"], strict=True))
+    assert edges[0.5] == pytest.approx(edges[2])
+    assert edges[2] == pytest.approx(34, abs=0.5)
+
+
+@pytest.mark.parametrize("lesson", ["three-per-feature", "more-loops", "dimension"])
+def test_kappa_below_n_equal_to_d_is_one_click_away_in_the_lessons_before_it_is_asked_for(lesson):
+    at = answer(open_page("context", lesson=lesson))
+    assert spec(at, "kappa") is None
+    assert KAPPA in [tab.label for tab in at.tabs]
 
 
 def test_who_only_answers_the_question_has_drawn_no_guess_and_none_is_shown():
@@ -139,7 +187,7 @@ def test_who_only_answers_the_question_has_drawn_no_guess_and_none_is_shown():
     assert "(guess" not in texts(at)
     assert "Your guess" not in texts(at)
     drew = open_page("context", lesson="more-loops")
-    drew.select_slider(key="guess_1").set_value(3.0)
+    drew.session_state["guess_curve"] = (10.0, 3.0, 10.0)  # as the pointer leaves it
     answer(run(drew))
     assert guess_now(drew) == [10, 3, 10]
     assert "Your guess, and what was measured" in texts(drew)
@@ -177,7 +225,7 @@ def test_a_guess_of_a_link_that_cannot_be_used_is_named_and_the_usual_one_stands
 
 def test_with_predict_nothing_that_was_measured_is_drawn_before_the_guess():
     at = open_context(lesson="more-loops", predict="1", guess="20,5,2")
-    assert list(lines(spec(at, "need"))) == ["your guess"]
+    assert list(lines(spec(at, "need"))) == ["your guess", "measured: up to T = 50"]
     assert (len(at.get("plotly_chart")), len(at.metric), len(at.tabs)) == (1, 0, 0)
     assert "Show what was measured" not in [button.label for button in at.button]
     at.pills(key="context_guess").set_value(CONTEXT[1].choices[0])
@@ -231,7 +279,7 @@ def test_another_seed_is_computed_at_once_without_learned_weights():
 @pytest.mark.parametrize("lesson", CONTEXT, ids=lambda lesson: lesson.key)
 def test_every_lesson_can_be_opened_by_its_link(lesson):
     at = open_context(lesson=lesson.key)
-    assert len(at.get("plotly_chart")) == 3
+    assert len(at.get("plotly_chart")) == len(lesson.pictures) + 1
     assert len(at.tabs) >= 4
     for name, value in lesson.settings.items():
         field = ContextSettings.table[name]
@@ -269,7 +317,7 @@ def test_a_long_sweep_says_its_cost_first_and_runs_when_asked():
 
 def test_a_running_sweep_stops_between_two_steps_and_continues():
     at = open_context(**{"learned": "true", "seed": "3", "learned-ratios": "1,2,4", "learned-T": "50"})
-    assert len(at.tabs) == len(VIEWS)
+    assert [tab.label for tab in at.tabs] == [heading for heading in VIEWS if heading != KAPPA]  # it stands above
     assert "Until then the charts show the construction alone" in texts(at)
     press(at, "Compute")
     job = at.session_state["job_context"]
@@ -382,6 +430,6 @@ def test_every_control_has_a_help_text():
 def test_the_alt_text_of_every_chart_speaks_of_its_own_numbers():
     at = open_context(guess="20,5,2")
     said = {text for heading in VIEWS for text in alts(view(at, heading))}
-    assert len(said) == 2 + len(VIEWS)
+    assert len(said) == 1 + len(VIEWS)
     assert all(re.search(r"\d", text) for text in said)
     assert not any("nan" in re.split(r"\W+", text.lower()) for text in said)

@@ -61,6 +61,7 @@ def test_before_the_guess_only_beginnings_and_levels_are_drawn_and_then_every_se
     at = open_gpt2(lesson=lesson.key)
     group = next(group for group in words.groups(stored()) if group.settings == GPT2Settings(**lesson.settings))
     starts, levels, steps = lines(spec(at, "kept")), ("predict", "one linear block"), group.settings.steps
+    assert [name for name in starts if not name.startswith(levels)] == ["GPT-2 with MLP", "GPT-2 without MLP"]
     for name, (x, _) in starts.items():
         assert x.tolist() == [1, steps] if name.startswith(levels) else len(x) > 1 and x.max() <= steps / 20
     assert "the middle one in a band" not in texts(at, "caption")
@@ -76,19 +77,30 @@ def test_before_the_guess_only_beginnings_and_levels_are_drawn_and_then_every_se
     assert (np.diff(places, axis=0) > 0).all()
     assert places[-1, 0] < places[0, 1] < places[-1, 1] < places[0, 2]
     across = spec(at, "kept")["layout"]["xaxis"]
-    assert across["title"]["text"].endswith("the end of seeds 0, 1, 2")
-    assert across["ticktext"][-4:] == [f"{steps:,}", "0", "1", "2"]
+    assert across["title"]["text"] == "training steps"
+    assert across["ticktext"][-4:] == [f"{steps:,}", "0", "1<br>seed", "2"]
     np.testing.assert_allclose(across["tickvals"][-3:], places.mean(axis=0))
 
 
-def test_every_stored_setting_can_be_chosen_and_stands_in_the_table_of_the_first():
+@pytest.mark.parametrize("lesson", GPT2, ids=lambda lesson: lesson.key)
+def test_nothing_that_a_lesson_shows_answers_the_question_of_another(lesson):
+    at = answer(open_gpt2(lesson=lesson.key))
+    for other in GPT2:
+        (group,) = (group for group in words.groups(stored()) if group.settings == GPT2Settings(**other.settings))
+        ends = [words.spread(words.risks(model)) for model in group.models[:2]]
+        assert (f"| {words.label(group.settings)} | {' | '.join(ends)} |" in texts(at)) == (other is lesson)
+        assert any(end in texts(at) for end in ends) == (other is lesson)
+
+
+def test_every_stored_setting_can_be_chosen_and_all_but_those_of_other_lessons_stand_in_the_table():
     at = answer(open_gpt2())
     named = {words.label(group.settings): group for group in words.groups(stored())}
     assert box(at).options == list(named)
     assert len(named) >= 5
     table = next(text.value for text in at.markdown if text.value.startswith("| setting |"))
+    asked = [words.label(GPT2Settings(**lesson.settings)) for lesson in GPT2]
     for name, group in named.items():
-        assert f"| {name} |" in table
+        assert (f"| {name} |" in table) == (name not in asked[1:])
         box(at).set_value(name)
         run(at)
         if words.headline(group) not in texts(at):  # the setting is a lesson's, which asks first

@@ -158,9 +158,12 @@ def test_the_lesson_of_a_strong_signal_is_true_of_every_seed():
     with_mlp, without = (risks(mlp) for mlp in (True, False))
     assert all(with_mlp[seed] < without[seed] < 2 for seed in with_mlp)
     assert "all three seeds end below the dotted line, those with MLP further" in LESSONS["strong-signal"].answer
+    wider = words.groups(stored())[0].models[2]
+    assert wider[0].settings == GPT2Settings(mlp=False, width=56)
+    assert all(with_mlp[seed] < risk < 2 for seed, risk in enumerate(words.risks(wider)))
     task = GPT2Settings().task()
     assert (task.c, task.c + float(task.beta_star @ task.H @ task.beta_star)) == (2, 202)
-    assert "The answer 0 has an error of 10²·2 + 2 = 202;" in LESSONS["strong-signal"].see
+    assert "always answers 0 has an error of 10²·2 + 2 = 202;" in LESSONS["strong-signal"].see
     assert "from the examples has an error of d = 2," in LESSONS["strong-signal"].see
 
 

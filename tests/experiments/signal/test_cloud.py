@@ -9,6 +9,7 @@ import torch
 
 from looped.experiments.signal import charts as figures
 from looped.experiments.signal import cloud as clouds
+from looped.experiments.signal.lessons import SIGNAL
 from looped.experiments.signal.settings import SignalSettings
 from looped.shared_signal import SignalTask, draw
 from looped.shared_signal.levels import levels
@@ -27,7 +28,7 @@ def test_the_estimate_with_an_mlp_is_one_step_from_beta_star_on_the_prompt_of_it
     prompts = draw(found.task, clouds.TASKS, torch.Generator().manual_seed(0))
     np.testing.assert_array_equal(found.tasks, prompts.beta)
     Gamma, start = best.gd.Gamma.numpy(), np.full(4, 2.0)
-    for k in range(clouds.SHOWN):
+    for k in range(5):
         X, y = prompts.E[k, :4, :7].numpy().T, prompts.E[k, 4, :7].numpy()
         np.testing.assert_allclose(found.ltb[k], start - Gamma @ X.T @ (X @ start - y) / 7)
 
@@ -35,7 +36,6 @@ def test_the_estimate_with_an_mlp_is_one_step_from_beta_star_on_the_prompt_of_it
 @pytest.mark.parametrize("settings", [SignalSettings(), CORRELATED], ids=["figure 1", "correlated"])
 def test_the_error_of_the_estimates_is_the_smallest_risk(monkeypatch, settings):
     monkeypatch.setattr(clouds, "TASKS", 40_000)
-    monkeypatch.setattr(clouds, "SHOWN", 40_000)
     best, found = of(settings)
     H = found.task.H.numpy()
     for estimates, risk in ((found.ltb, best.gd.risk), (found.lsa, best.lsa.risk)):
@@ -82,23 +82,58 @@ def test_the_arrows_lead_from_the_start_of_each_model_to_its_estimates():
     picture = figures.cloud_chart(found)
     drawn = {trace["name"]: trace for trace in picture.spec["data"]}
     along = np.full(4, 0.5)
+    which = found.typical()
     for name, estimates, start in (
         ("with MLP: from β*", found.ltb, 4.0),
         ("attention alone: from 0", found.lsa, 0.0),
     ):
         ends = arrows(drawn[name])
         np.testing.assert_allclose(ends[:, 0], [[start, 0]] * clouds.SHOWN, atol=1e-12)
-        np.testing.assert_allclose(ends[:, 1, 0], estimates.numpy() @ along)
+        np.testing.assert_allclose(ends[:, 1, 0], estimates.numpy()[which] @ along)
     left = arrows(drawn["what the estimate misses"])
     for place, estimates in ((0, found.ltb), (clouds.SHOWN, found.lsa)):
         one_each = left[place : place + clouds.SHOWN, :, 0]
-        np.testing.assert_allclose(one_each[:, 0], estimates.numpy() @ along)
-        np.testing.assert_allclose(one_each[:, 1], found.tasks.numpy()[: clouds.SHOWN] @ along)
+        np.testing.assert_allclose(one_each[:, 0], estimates.numpy()[which] @ along)
+        np.testing.assert_allclose(one_each[:, 1], found.tasks.numpy()[which] @ along)
     np.testing.assert_allclose(drawn["tasks β̃"]["x"], found.tasks.numpy() @ along)
-    np.testing.assert_allclose(drawn["tasks to estimate"]["x"], found.tasks.numpy()[: clouds.SHOWN] @ along)
-    missed = [float(text) for text in re.findall(r"task \d ([\d.]+) with MLP", picture.alt)]
-    assert missed == pytest.approx((found.ltb - found.tasks[: clouds.SHOWN]).norm(dim=1).tolist(), rel=5e-3)
+    np.testing.assert_allclose(drawn["tasks to estimate"]["x"], found.tasks.numpy()[which] @ along)
+    told = [float(text) for text in re.findall(r"([\d.]+) with MLP", picture.alt)]
+    lengths = np.linalg.norm(np.diff(left[: clouds.SHOWN], axis=1)[:, 0], axis=1)
+    assert told == pytest.approx([*lengths, missed(found)[0]], rel=5e-3)
     assert len({len(column) for column in picture.table.values()}) == 1
+
+
+def missed(found):
+    """What the block and attention alone miss of all tasks in the two coordinates, in the root mean square."""
+    axes = found.axes.numpy()
+    return [(((end - found.tasks).numpy() @ axes.T) ** 2).sum(1).mean() ** 0.5 for end in (found.ltb, found.lsa)]
+
+
+@pytest.mark.parametrize("lesson", SIGNAL, ids=lambda lesson: lesson.key)
+def test_of_every_task_that_is_shown_attention_alone_misses_more_where_it_has_more_risk(lesson):
+    for seed in range(4):
+        settings = SignalSettings(**lesson.settings, seed=seed)
+        _, found = of(settings)
+        block, alone = missed(found)
+        axes = found.axes.numpy()
+        for k in found.typical():
+            own = [np.linalg.norm((end - found.tasks).numpy()[k] @ axes.T) for end in (found.ltb, found.lsa)]
+            assert own == pytest.approx([block, alone], rel=0.3)
+            assert own[1] > own[0] or settings.signal == 0
+
+
+def test_where_0_is_far_the_tasks_fill_the_chart_and_its_arrows_come_from_the_left_edge():
+    _, found = of(SignalSettings(features=20, examples=40, signal=10.0))
+    picture = figures.cloud_chart(found)
+    left, right = picture.spec["layout"]["xaxis"]["range"]
+    assert left > 20
+    assert np.ptp((found.tasks @ found.axes[0]).numpy()) > 0.15 * (right - left)  # 0.09 with 0 in the chart
+    (drawn,) = (trace for trace in picture.spec["data"] if trace["name"] == "attention alone: from 0")
+    for (x, y), end in zip(arrows(drawn)[:, 0], arrows(drawn)[:, 1], strict=True):
+        assert x == pytest.approx(left)
+        assert y / x == pytest.approx(end[1] / end[0])  # on the way from 0
+    assert [note["text"] for note in picture.spec["layout"]["annotations"]] == ["← 0 is off the chart"]
+    assert not figures.cloud_chart(of(SignalSettings())[1]).spec["layout"].get("annotations")
 
 
 @pytest.mark.parametrize(

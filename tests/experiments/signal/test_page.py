@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from looped.experiments.signal.lessons import SIGNAL
 from looped.experiments.signal.settings import SignalSettings
+from looped.experiments.signal.stored import stored_run
+from looped.lesson import by_key
 from looped.shared_signal import SignalTask, gd_optimum
 from looped.shared_signal.levels import levels
 from looped_ui import busy, risks
@@ -16,8 +19,8 @@ from tests.app import PATIENCE, answer, chart, metrics, numbers, open_page, pres
 
 
 def open_signal(**query):
-    """The page, with the question of its lesson answered."""
-    return answer(open_page("signal", **query))
+    """The page, with the question of its lesson answered, and the smallest risks unfolded."""
+    return answer(open_page("signal", session={"smallest": True}, **query))
 
 
 def test_figure_1_stands_there_on_the_first_visit():
@@ -33,7 +36,7 @@ def test_figure_1_stands_there_on_the_first_visit():
     cloud, alt = chart(at, "cloud")
     assert "with MLP: from β*" in [trace["name"] for trace in cloud["data"]]
     assert "s·√d = 2.24 from 0, in two of 5 coordinates" in alt
-    risk, alt = chart(at, "risks")
+    risk, alt = chart(at, "levels")
     assert [trace["name"] for trace in risk["data"]][:3] == [
         "LTB = GD-β, with MLP",
         "LSA, attention alone: smallest found",
@@ -54,16 +57,72 @@ def test_figure_1_stands_there_on_the_first_visit():
     assert "The stored trainings were made by `python -m looped.experiments.signal.stored`" in texts(at)
 
 
-def test_what_answers_the_question_comes_after_the_guess():
-    at = open_page("signal")
+def asked_of(lesson):
+    """The page before the guess, and the one chart that it has."""
+    at = open_page("signal", lesson=lesson)
     assert len(at.get("plotly_chart")) == 1
-    cloud, alt = chart(at, "cloud")
+    assert metrics(at) == {}
+    assert not {"What to notice", "Smallest risks"} & {panel.label for panel in at.expander}
+    return at, *chart(at, by_key(SIGNAL)[lesson].pictures[0])
+
+
+def test_of_a_training_whose_end_is_asked_the_beginning_is_drawn():
+    at, training, alt = asked_of("figure-1")
+    assert [trace["name"] for trace in training["data"]] == ["LTB, with MLP", "LSA, attention alone"]
+    run = stored_run(SignalSettings())
+    for trace, kind in zip(training["data"], ("ltb", "lsa"), strict=True):
+        assert numbers(trace["x"]).tolist() == [0, 100, 200, 300, 400]
+        np.testing.assert_allclose(numbers(trace["y"]), run.risks[kind][:5], rtol=1e-6)
+    assert "first 400 of 8,000 training steps" in by_key(SIGNAL)["figure-1"].see
+    assert training["layout"]["xaxis"]["range"] == [0, 8000]
+    assert alt.endswith("How the risks go on is not shown yet.")
+    assert not re.search(r"2\.727|4\.557|1\.83", texts(at))
+
+
+def test_of_tasks_whose_estimates_are_asked_only_they_are_drawn():
+    _, cloud, alt = asked_of("no-signal")
     assert [trace["name"] for trace in cloud["data"]] == ["tasks β̃", "tasks to estimate", "β*, the shared signal"]
     assert alt.endswith("No estimate is shown yet.")
-    assert cloud["layout"]["xaxis"]["title"]["text"] == "coordinate along β*, which is at s·√d = 2.24"
-    assert metrics(at) == {}
-    assert not re.search(r"2\.727|4\.557|1\.83", texts(at))
-    assert "What to notice" not in [panel.label for panel in at.expander]
+
+
+@pytest.mark.parametrize(("lesson", "over", "until"), [
+    ("strong-signal", "signal", 0), ("more-context", "examples", 5), ("noisy", "noise", 0),
+])  # fmt: skip
+def test_of_smallest_risks_that_are_asked_attention_alone_has_only_what_the_text_says(lesson, over, until):
+    at, risks, alt = asked_of(lesson)
+    drawn = {trace["name"]: trace for trace in risks["data"]}
+    assert [name.partition(" (")[0] for name in drawn] == [
+        "LTB = GD-β, with MLP", "LSA, attention alone: smallest found", "Bayes",
+    ]  # fmt: skip
+    x, y = (numbers(drawn["LSA, attention alone: smallest found"][axis]) for axis in "xy")
+    assert x[np.isfinite(y)].max() == until < getattr(SignalSettings(**by_key(SIGNAL)[lesson].settings), over)
+    at_start = levels(SignalSettings(**{**by_key(SIGNAL)[lesson].settings, over: until}).task())
+    assert y[np.isfinite(y)][-1] == pytest.approx(at_start.lsa.risk)
+    gap = f"{at_start.gap:.3g}" if lesson != "strong-signal" else f"both are {at_start.gd.risk:.4g}"
+    assert gap in by_key(SIGNAL)[lesson].see
+    assert alt.endswith("is not shown yet.")
+    after = answer(at)
+    y = numbers(chart(after, "risks")[0]["data"][1]["y"])
+    assert np.isfinite(y).all()
+
+
+def test_against_noise_risks_are_drawn_above_what_noise_no_model_can_avoid():
+    at = open_signal(lesson="noisy")
+    drawn, _ = chart(at, "risks")
+    x, y = (numbers(drawn["data"][0][axis]) for axis in "xy")
+    np.testing.assert_allclose(y, [gd_optimum(SignalSettings(noise=s).task()).risk - s**2 for s in x])
+    at.session_state["behind_signal"] = True
+    table = run(at).dataframe[0].value
+    np.testing.assert_allclose(table["LTB = GD-β"], y + x**2)
+
+
+@pytest.mark.parametrize("lesson", ["figure-1", "no-signal"])
+def test_what_other_lessons_ask_for_is_one_click_away(lesson):
+    at = answer(open_page("signal", lesson=lesson))
+    assert chart(at, "levels") == (None, None)
+    assert chart(at, "risks") == (None, None)
+    at.session_state["smallest"] = True
+    assert chart(run(at), "levels")[0]
 
 
 def test_settings_without_a_stored_run_show_their_levels_alone():
@@ -81,7 +140,7 @@ def test_the_link_sets_what_is_drawn():
     best = levels(settings.task())
     assert metrics(at)["LTB, with MLP"] == f"{best.gd.risk:.4g}"
     assert metrics(at)["LSA, no MLP"] == best.written["lsa"]
-    risk, _ = chart(at, "risks")
+    risk, _ = chart(at, "levels")
     x, y = (numbers(risk["data"][0][axis]) for axis in "xy")
     np.testing.assert_allclose(y, [gd_optimum(settings.replace(signal=s).task()).risk for s in x])
 
@@ -94,7 +153,7 @@ def test_the_link_sets_what_is_drawn():
 def test_the_smallest_risks_are_first_drawn_against_what_the_lesson_sets(lesson, sign, word):
     at = open_signal(lesson=lesson)
     assert at.segmented_control(key="against").value == sign
-    assert word in chart(at, "risks")[1]
+    assert word in chart(at, "levels")[1]
     assert open_signal(lesson=lesson, against="M").segmented_control(key="against").value == "M"
 
 
@@ -110,7 +169,7 @@ def test_the_chart_can_be_drawn_against_m_and_noise():
     for against, word in (("M", "examples in a prompt"), ("σ", "label noise")):
         at.segmented_control(key="against").set_value(against)
         run(at)
-        assert word in chart(at, "risks")[1]
+        assert word in chart(at, "levels")[1]
 
 
 def test_among_many_the_lines_follow_the_levels_that_are_known(monkeypatch):
@@ -118,12 +177,12 @@ def test_among_many_the_lines_follow_the_levels_that_are_known(monkeypatch):
     monkeypatch.setattr(busy, "crowded", lambda: True)
     monkeypatch.setattr(risks, "sweep", kept(entries=1, mebibytes=1)(risks.sweep._function))
     at = open_signal(n="6", **{"kappa-H": "2"})
-    first, _ = chart(at, "risks")
+    first, _ = chart(at, "levels")
     best = gd_optimum(SignalSettings(examples=6, H_condition=2.0).task())
     assert [numbers(first["data"][0][axis]).tolist() for axis in "xy"] == [[1.0], [best.risk]]
     assert "The lines follow" in texts(at)
     wait_for(at, lambda: "The lines follow" not in texts(at))
-    for line, whole in zip(*(chart(page, "risks")[0]["data"] for page in (at, alone)), strict=True):
+    for line, whole in zip(*(chart(page, "levels")[0]["data"] for page in (at, alone)), strict=True):
         np.testing.assert_array_equal(numbers(line["y"]), numbers(whole["y"]))
     assert "job_later" not in at.session_state
 
@@ -138,7 +197,7 @@ def test_the_numbers_of_both_charts_can_be_read():
     run(at)
     table = at.dataframe[0].value
     assert len(table) == 150
-    assert table["with MLP, along β*"].notna().sum() == 3
+    assert table["with MLP, along β*"].notna().all()
 
 
 def test_an_unusable_value_of_a_link_is_named():
@@ -267,7 +326,7 @@ def test_the_flows_bound_and_its_condition_stand_there(H, drawn):
 def test_strip_chart_and_training_level_show_one_number(query):
     at = open_signal(**query)
     shown = metrics(at)["LSA, no MLP"]
-    risk, _ = chart(at, "risks")
+    risk, _ = chart(at, "levels")
     now = float(query.get("signal", 1))
     x, y = (numbers(risk["data"][1][axis]) for axis in "xy")
     assert f"{y[np.argmin(np.abs(x - now))]:.{len(shown.partition('.')[2])}f}" == shown
