@@ -1,15 +1,21 @@
 """Figures of the page: the main chart of every view, and what stands below it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from looped.chart import (
+    ARROW,
+    BESIDE,
     COLOURS,
     Motion,
     Picture,
+    Role,
     Series,
+    arrow,
     band,
+    colour,
     layout,
     level,
     line_chart,
@@ -26,22 +32,23 @@ from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.rivals import METHODS, MOST_LOOPS, Rivals
 from looped.experiments.beyond.stacks import LAYERS, Stacks
 
+COVARIANCES = {"same": "One covariance for all prompts", "rotated": "A new rotation in every prompt"}
+"""Headings of the charts on depth, by the setting that says which of them is the first."""
+BEFORE_ONE = 0.5
+"""Place of 0 loops on a logarithmic axis."""
 LOWEST, HIGHEST = 1e-12, 1e9
 """Errors that a chart has room for: loops whose errors grow beyond have a λ_max(Γ*Σ̂) above 2."""
 MOST = {"examples": 24, "rows": 10, "steps": 40}
 """Examples, rows of a slot, and steps of the token matrix that are drawn."""
 GIVEN = (
-    "exact mean",
-    "step 1/λ₁",
-    "bound of the mean",
-    "Gradient descent",
-    "Heavy ball",
-    "one covariance",
-    "its limit",
-)
+    "exact mean", "step 1/λ₁", "bound of the mean", "Gradient descent", "Heavy ball", "one covariance, n/d",
+    "rotated, n/d", "its limit",
+)  # fmt: skip
 """How the names of the curves begin that no question asks for."""
 FOUND = ("best number", "mean above")
 """The same of the points that are an answer."""
+WITHIN_LINE = 0.01
+"""Share of the value axis that a band is hidden in, if it is thinner: the width of a line."""
 COLOURED = 1.5
 """Numbers of this size and beyond have the darkest colours."""
 
@@ -54,18 +61,15 @@ def main_chart(found: Found) -> Picture:
 def before(found: Found) -> Picture:
     """The first chart for a reader who is to guess: where its curves begin, and in full those that the lessons name.
 
-    With more loops a curve begins before the first; with depth the first loop is a part of what is asked. Of
-    trained layers it is the loss on inputs as in training.
+    Of trained layers it is the loss on inputs as in training.
     """
     picture = main_chart(found)
     traces = []
     for trace in picture.spec["data"]:
         if trace["name"].startswith(GIVEN):
             traces.append(trace)
-        elif not trace["name"].startswith(FOUND):
-            begins = _begins(found, trace["x"])
-            seen = begins.any() and "markers" in trace["mode"]
-            traces.append(trace | {"y": np.where(begins, trace["y"], np.nan), "showlegend": bool(seen)})
+        elif "markers" in trace["mode"] and not trace["name"].startswith(FOUND):
+            traces.append(trace | {"y": np.where(_begins(found, trace["x"]), trace["y"], np.nan)})
     heights = np.concatenate([trace["y"] for trace in traces])
     limits, ticks = log_range(np.array([np.nanmin(heights) / 10, np.nanmax(heights) * 10]))
     drawn = {name: part for name, part in picture.spec["layout"].items() if name != "annotations"}
@@ -79,13 +83,7 @@ def before(found: Found) -> Picture:
 
 def _begins(found: Found, x: np.ndarray) -> np.ndarray:
     """Where a curve is drawn before the guess, True or False for each of its places."""
-    match found:
-        case Stacks():
-            return np.asarray(x) == 1
-        case Depth():
-            return np.zeros(len(x), dtype=bool)
-        case _:
-            return np.arange(len(x)) == 0
+    return np.asarray(x) == 1 if isinstance(found, Stacks) else np.arange(len(x)) == 0
 
 
 def pictures(found: Found) -> dict[str, Picture]:
@@ -103,7 +101,9 @@ def pictures(found: Found) -> dict[str, Picture]:
         case Rivals():
             return {"Loops against κ": rivals_chart(found)}
         case Depth():
-            return {"Loss against loops": depth_chart(found)}
+            charts = {heading: depth_chart(found, kind) for kind, heading in COVARIANCES.items()}
+            first = COVARIANCES[found.settings.covariance]
+            return {first: charts.pop(first), **charts}
         case Stacks():
             return {"Inputs of another size": scale_chart(found), "After each loop": stack_chart(found)}
 
@@ -124,7 +124,7 @@ def iterate_chart(found: Append) -> Picture:
         ("step", loops), rows,
         f"Squared error of the last query, median over {found.run} prompts with a task each, against steps, "
         f"logarithmic error axis. After {loops[-1]} steps: {', '.join(said(rows))}.",
-        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("‖w − w*‖²", ".3g"),
+        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("squared error ‖w − w*‖²", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
@@ -149,7 +149,7 @@ def error_chart(found: OneStep) -> Picture:
         f"Squared error averaged over tasks, of {found.settings.prompts:,} prompts, against steps, logarithmic error "
         f"axis. After {loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
         f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "steps"}}, log_axis("𝔼‖w − w*‖²", ".3g"),
+        {"title": {"text": "steps"}}, log_axis("‖w − w*‖², mean over tasks", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
@@ -261,7 +261,7 @@ def loops_chart(found: MoreLoops) -> Picture:
         f"{found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
         f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
         f"beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "loops; 1 was trained"}}, log_axis("error ‖w − w*‖², one task each", ".3g"),
+        {"title": {"text": "loops; 1 was trained"}}, log_axis("squared error ‖w − w*‖²", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
@@ -311,37 +311,65 @@ def rivals_chart(found: Rivals) -> Picture:
     )  # fmt: skip
 
 
-def depth_chart(found: Depth) -> Picture:
-    """Smallest loss against loops: one covariance and rotated ones, exact, in the limit, and with infinite context."""
-    loops, ratio = found.loops, f"n/d = {found.ratio:.4g}"
-    exact = [
-        Series(found.fixed, "one covariance", f"one covariance, {ratio}", "model", "solid", "circle", 3, x=found.exact,
-               text="one covariance {:.3g}"),
-        Series(found.rotated_exact, "rotated", f"rotated in every prompt, {ratio}", "counterpart", "solid", "square", 3,
-               x=found.exact, text="rotated in every prompt {:.3g}"),
+def depth_chart(found: Depth, covariance: str) -> Picture:
+    """Smallest loss against loops, from the answer 0 on: exact, for large n and d, and with infinitely many examples.
+
+    Args:
+        found: The losses.
+        covariance: `same` in all prompts, or `rotated` anew in each.
+    """
+    one = covariance == "same"
+    case, ratio = "one covariance" if one else "rotated", f"n/d = {found.ratio:.4g}"
+    losses, limit = (found.fixed, found.limit) if one else (found.rotated_exact, found.rotated_limit)
+    endless = np.zeros(len(found.loops)) if one else found.rotated
+    places = np.r_[BEFORE_ONE, found.loops]
+    rows = [
+        Series(np.r_[1, losses], case, f"{case}, {ratio}", "model", "solid", "circle", 3,
+               x=places[: len(losses) + 1], text=f"{ratio} {{:.3g}}"),
+        Series(np.r_[1, limit], f"{case}, limit", "its limit for large n and d", "reference", "dash", x=places,
+               text="the limit for large n and d {:.3g}"),
     ]  # fmt: skip
-    limits = [
-        Series(found.limit, "one covariance, limit", "its limit for large d", "reference", "dash",
-               text="one covariance in the limit of large n and d {:.3g}"),
-        Series(found.rotated_limit, "rotated, limit", "limit for large d, rotated", "reference", "dot",
-               text="rotated in that limit {:.3g}"),
-        Series(found.rotated, "rotated, infinite context", "rotated in every prompt, n → ∞", "counterpart", "dashdot",
-               "diamond", text="rotated with infinite context {:.3g}"),
-    ]  # fmt: skip
-    if found.unrotated:  # one loop is exact: nothing to be drawn, and nothing that sets the axis
-        limits.pop()
-    rows = [exact[0], limits[0], exact[1], *limits[1:]]
-    if found.floor:
-        rows.append(level(found.floor, [1, loops[-1]], f"1 − n/d = {found.floor:.3g}", "longdash", "floor"))
-    last, nothing = int(found.exact[-1]), "With one covariance and infinite context one loop leaves nothing"
+    if one and found.floor:
+        rows.append(level(found.floor, places[[0, -1]], f"1 − n/d = {found.floor:.3g}", "longdash", "floor"))
+    many = Series(np.r_[1, endless], f"{case}, infinite context", f"{case}, n → ∞", "counterpart", "dashdot", "diamond",
+                  x=places, text="infinitely many examples {:.3g}")  # fmt: skip
+    rows.append(many)
+    up, notes = log_axis("loss relative to the answer 0", ".3g"), []
+    if not endless.any():  # 0 after one loop: the line leaves the logarithmic axis
+        heights = np.concatenate([row.values for row in rows[:-1]]).clip(LOWEST)
+        up = log_axis("loss relative to the answer 0", ".3g", heights)
+        falls = np.array([1, 10 ** up["range"][0]])
+        rows[-1:] = [
+            replace(many, legend="", scales=False),
+            replace(many, values=falls, column="", text="", x=places[:2], more={
+                "mode": "lines+markers", "marker": {"symbol": "diamond", "size": [8, 0]},
+                "hovertemplate": ["%{y:.3g}", "0"],
+            }),
+        ]  # fmt: skip
+        notes = _fall(up["range"][0])
+    told = [[0, *found.loops.tolist()].index(L) for L in sorted({1, int(found.exact[-1]), int(found.loops[-1])})]
+    after = " ".join(
+        f"After {found.loops[k - 1]}: {', '.join(said([row for row in rows if len(row.values) > k], k))}." for k in told
+    )
     return line_chart(
-        ("loops", loops), rows,
-        f"Smallest relative loss with one step size against the number of loops, both axes logarithmic, at {ratio}. "
-        f"After 1 loop: {', '.join(said([*exact, *limits], 0))}. After {last}: {', '.join(said(exact))}. After "
-        f"{loops[-1]}: {', '.join(said(limits))}. {nothing}, which a logarithmic axis cannot show.",
-        {"title": {"text": "loops L"}, "type": "log", "tickvals": loops, "ticktext": [str(L) for L in loops]},
-        log_axis("smallest mean relative loss", ".3g"), lowest=LOWEST,
+        ("loops", np.r_[0, found.loops]), rows,
+        f"Smallest loss with one step size, relative to that of the answer 0, against the number of loops, both axes "
+        f"logarithmic: {COVARIANCES[covariance].lower()}. {after}",
+        {"title": {"text": "loops L, each number with its best step size"}, "type": "log", "tickvals": places,
+         "ticktext": ["0", *map(str, found.loops)]},
+        up, lowest=LOWEST, annotations=notes,
     )  # fmt: skip
+
+
+def _fall(low: float) -> list[dict[str, Any]]:
+    """The arrow and the words where a line falls from 1 to 0 in one loop, through the lower edge of the chart.
+
+    Args:
+        low: where the value axis begins, in log10.
+    """
+    start = float(np.log10(BEFORE_ONE))
+    words = {"text": "0 after one loop", "showarrow": False, "x": 0.0, "y": low, "xanchor": "left", "yanchor": "bottom"}
+    return [arrow(0.0, low, ARROW * low, -ARROW * start, {"color": colour("counterpart")}), words | {"xshift": BESIDE}]
 
 
 def stack_chart(stacks: Stacks) -> Picture:
@@ -380,20 +408,18 @@ def _pair(
     losses: np.ndarray, x: tuple[str, np.ndarray], across: dict[str, Any], what: str, *places: tuple[int, str]
 ) -> Picture:
     """Medians of tied and untied models with the range of the seeds as a band."""
-    middle = np.median(losses, axis=1)
-    rows = [
-        Series(middle[0], "tied", "tied layers, median", "model", "solid", "circle", 3, text="tied {:.3g}"),
-        Series(middle[1], "untied", "untied layers, median", "counterpart", "dash", "square", 3, text="untied {:.3g}"),
-    ]
-    names: tuple[Any, Any] = ("model", "counterpart")
-    bands = [
-        edge
-        for row, role in enumerate(names)
-        for edge in band(x[1], losses[row].min(axis=0), losses[row].max(axis=0).clip(max=HIGHEST),
-                         f"{('tied', 'untied')[row]}, all seeds", role, role)
-    ]  # fmt: skip
+    middle, least, most = np.median(losses, axis=1), losses.min(axis=1), losses.max(axis=1).clip(max=HIGHEST)
+    (low, high), _ = log_range(middle.clip(LOWEST, HIGHEST))
+    looks: tuple[tuple[Role, str, str], ...] = (("model", "solid", "circle"), ("counterpart", "dash", "square"))
+    rows, bands = [], []
+    for k, (kind, (role, dash, symbol)) in enumerate(zip(("tied", "untied"), looks, strict=True)):
+        hidden = bool(np.log10(most[k] / least[k]).max() < WITHIN_LINE * (high - low))
+        legend = f"{kind} layers, median" + (f"; all {losses.shape[1]} seeds lie on the line" if hidden else "")
+        rows.append(Series(middle[k], kind, legend, role, dash, symbol, 3, text=f"{kind} {{:.3g}}"))
+        if not hidden:
+            bands += band(x[1], least[k], most[k], f"{kind}, all {losses.shape[1]} seeds", role, role)
     ends = "; ".join(f"{words}: {', '.join(said(rows, place))}" for place, words in places)
     return line_chart(
         x, rows, f"{what}; medians of {losses.shape[1]} seeds. {ends[0].upper()}{ends[1:]}.", across,
-        log_axis("relative loss of the seeds", ".3g"), lowest=LOWEST, highest=HIGHEST, over=bands,
+        log_axis("loss relative to the answer 0", ".3g"), lowest=LOWEST, highest=HIGHEST, over=bands,
     )  # fmt: skip

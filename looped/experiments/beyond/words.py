@@ -46,15 +46,15 @@ def _append(found: Append) -> str:
 
 def _one_step(found: OneStep) -> str:
     last = {name: float(values[-1]) for name, values in found.statistics.items()}
-    who = f"no prompt of {found.settings.prompts:,} diverges**"
+    who = f"no prompt of {found.settings.prompts:,} diverges**."
     if found.diverging:
         ruled = last["fixed_mean"] > 10 * last["fixed_median"]
-        who = f"{100 * found.diverging:.3g} % of the prompts diverge**" + ", and these prompts rule the mean" * ruled
+        who = f"{100 * found.diverging:.3g} % of the prompts diverge**" + ", and these rule the mean" * ruled + "."
     after = f"{found.settings.loops} steps" if found.settings.loops > 1 else "1 step"
-    fixed, own = (f"{small(last[f'{step}_median'])} and {small(last[f'{step}_mean'])}" for step in ("fixed", "own"))
     return (
-        f"With the fixed learned step **{who}: after {after} median and mean of the error, averaged over tasks, are "
-        f"{fixed}{_over_all(found)}; with a step read from each prompt they are {own}."
+        f"With the learned step **{who} After {after} the median error is {small(last['fixed_median'])} and the mean "
+        f"{small(last['fixed_mean'])}{_over_all(found)}; with the step 1/λ₁ of each prompt they are "
+        f"{small(last['own_median'])} and {small(last['own_mean'])}."
     )
 
 
@@ -64,16 +64,20 @@ def _over_all(found: OneStep) -> str:
 
 
 def _more_loops(found: MoreLoops) -> str:
-    parts = []
+    T, parts = found.settings.loops, []
+    if found.bound is not None and found.mean is not None:
+        after = f"{T} loops" if T > 1 else "one loop"
+        ends = f"the mean error is {small(found.mean[-1])}, the bound {small(found.bound[-1])}"
+        parts.append(f"**After {after} {ends} (n = {found.contexts[0]}).**")
     for k, n in enumerate(found.contexts):
-        middle, best, share = float(found.middle[k]), int(found.best[k]), found.diverging[k]
-        side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
-        mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
-        last = ", the most that were run," if best == found.settings.loops else ""
-        when = "no loop at all is best"
-        if best:
-            when = f"{best} loops{last} are best" if best > 1 else f"one loop{last} is best"
-        parts.append(f"Trained on n = {n}, λ_max(Γ\\*Σ̂) is {beside_two(middle)}, {side}{mixed}, and {when}.")
+        best, share, diverges = int(found.best[k]), found.diverging[k], found.kinds[k] == "diverges"
+        factor = f"{beside_two(float(found.middle[k]))}, {'above' if diverges else 'below'} 2"
+        what = "it" if k else "the largest eigenvalue of step times covariance"
+        some = f" on {100 * (share if diverges else 1 - share):.3g} % of the prompts" if 0 < share < 1 else ""
+        when = "no loop at all is best" if not best else f"{best} loops are best" if best > 1 else "one loop is best"
+        if best == T > 1:
+            when = f"all {T} loops are best"
+        parts.append(f"Trained on n = {n} {what} is {factor}: the loop **{found.kinds[k]}**{some}, and {when}.")
     return " ".join(parts)
 
 
@@ -100,15 +104,17 @@ def _depth(found: Depth) -> str:
         L = int(found.loops[len(losses) - 1])
         return f"{small(losses[0])} after one loop" + (f" and {small(losses[-1])} after {L}" if L > 1 else "")
 
-    fixed = (
-        f"One covariance for all prompts: at n/d = {found.ratio:.4g} the loss is {course(found.fixed)}; with "
-        "infinitely many examples **one loop is exact**."
-    )
-    if found.unrotated:
-        return f"{fixed} At κ = 1 a rotation changes nothing."
+    if found.settings.covariance == "same":
+        return (
+            f"One covariance for all prompts: at n/d = {found.ratio:.4g} the loss is {course(found.fixed)}; with "
+            "infinitely many examples **one loop leaves 0**."
+        )
+    many = "one loop leaves 0, since at κ = 1 a rotation changes nothing"
+    if not found.unrotated:
+        many = f"it is {course(found.rotated)}"
     return (
-        f"{fixed} A new rotation in every prompt: {course(found.rotated_exact)}; even with infinitely many examples "
-        f"one step size leaves {course(found.rotated)}."
+        f"A new rotation in every prompt: at n/d = {found.ratio:.4g} the loss is {course(found.rotated_exact)}; **with "
+        f"infinitely many examples {many}**."
     )
 
 
@@ -384,7 +390,10 @@ def headline(found: Found) -> tuple[str, float | None]:
         case Rivals():
             return "loops of EAGLE at the largest κ", finite(found.loops["eagle"][-1])
         case Depth():
-            return f"smallest loss after {found.exact[-1]} loops, one covariance", finite(found.fixed[-1])
+            kind, losses = "one covariance", found.fixed
+            if found.settings.covariance == "rotated":
+                kind, losses = "rotated in every prompt", found.rotated_exact
+            return f"smallest loss after {found.exact[-1]} loops, {kind}", finite(losses[-1])
         case Stacks():
             return (
                 f"median over seeds of the relative loss of tied layers after the {LAYERS} trained loops",
