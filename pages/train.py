@@ -186,15 +186,15 @@ def numbers(run: TrainResult) -> None:
             show_number("mean over all prompts", mean, "by importance sampling", page.words("Mean"))
         if len(fits) == 1:
             fit = fits[0]
-            shares = f"{fit.unexplained_p:.2%} of P, {fit.unexplained_q:.2%} of Q unexplained"
+            shares = run.accounted_for()
             moves = settings.task == "prediction" and fit.gamma != 0
             name, found = ("a, γ learned", f"{fit.a:.3g}, {fit.gamma:.3g}") if moves else ("a learned", f"{fit.a:.3g}")
             show_number(name, found, shares, page.words("Learned numbers"))
         if best is not None and settings.loops > 1:
-            median = run.medians.get("best two numbers")
+            median = run.medians.get("best GD++")
             below = "" if median is None else f"median query error {written(median)}"
             pair = f"{best.a:.3g}, {best.gamma:.3g}"
-            show_number("best two numbers", pair, below, page.words("Best two numbers"))
+            show_number("best GD++", pair, below, page.words("Best GD++"))
         if (distance := run.distance_to_optimum()) is not None:
             show_number("from the optimum", f"{distance:.2%}", "of its length", page.words("Optimum"))
 
