@@ -121,7 +121,9 @@ def _same_prompts(one: TrainSettings, other: TrainSettings) -> bool:
     )
 
 
-def loss_chart(settings: TrainSettings, history: History, steps: int, known: TrainResult | None = None) -> Picture:
+def loss_chart(
+    settings: TrainSettings, history: History, steps: int, known: TrainResult | None = None, hidden: bool = True
+) -> Picture:
     """The median squared error of each step's fresh prompts, log axis, with medians to compare it with.
 
     Args:
@@ -129,6 +131,7 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
         history: columns of its progress; may be empty.
         steps: its budget, where the axis ends.
         known: a run of the same sizes that has been evaluated, for the levels that take time to find.
+        hidden: whether the axis has room for the levels beside the two main ones, which a click in the legend shows.
     """
     step = np.asarray(history.get("step", np.zeros(0)))
     chosen = np.unique(np.linspace(0, len(step) - 1, min(len(step), MOST_POINTS)).round().astype(int))
@@ -138,7 +141,8 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
     )
     hover = {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
     found, ends = levels(settings, known), (1, max(steps, 2))
-    marks, main = {name: middle(medians) for name, medians in found.items()}, named_levels(settings, found)
+    main = named_levels(settings, found)
+    marks = {name: middle(medians) for name, medians in found.items() if hidden or name in main}
     rows = [
         Series(start, "start", scales=False),
         Series(T, "loops", scales=False),
@@ -164,7 +168,7 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
             f"from {medians[0]:.2e} to {last:.2e}, with T = {int(T[-1])} loops in the last step."
         )
     named = ", ".join(f"{name} {value:.3g}" for name, value in marks.items())
-    highest = CAP * marks["answering 0"]
+    highest = CAP * middle(found["answering 0"])
     shown = np.clip([*medians, *marks.values()], None, highest)
     return line_chart(
         ("step", x), rows, f"{alt} Medians of ‖w_T − w*‖² to compare with: {named}.",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import CELLS, IN_CELL, INK, NARROW_MARGIN, Motion, Picture, colour, short
+from looped.chart import CELLS, IN_CELL, NARROW_MARGIN, Motion, Picture, colour, short
 from looped.experiments.train import charts
 from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
@@ -53,10 +53,10 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
         known: a run of the same sizes that has been evaluated, for what takes time to find.
         layer: whose matrices, from 0.
     """
-    settings, curve = run.settings, charts.loss_chart(run.settings, run.history, steps, known)
+    settings, curve = run.settings, charts.loss_chart(run.settings, run.history, steps, known, hidden=False)
     found = charts.levels(settings, known)
     main = {name: found[name] for name in charts.named_levels(settings, found)}
-    loss = [trace for trace in curve.spec["data"] if trace.get("visible") != "legendonly"]
+    loss = curve.spec["data"]
     goals = charts.ideals(settings, known.best if known is not None and "best GD++" in found else None)
     family = settings.weights == "full" and not settings.untied
     ideal = IDEALS[0] if family and IDEALS[0] in goals else IDEALS[1]
@@ -192,7 +192,7 @@ def _frames(settings: TrainSettings) -> list[dict[str, Any]]:
     A, u = (2 if generates else 3, (0, d, 0, d)), (2, (d, d + 1, 0, d) if generates else (0, d, d, d + 1))
     return [
         {"type": "rect", "xref": f"x{axes}", "yref": f"y{axes}", "x0": left - 0.5, "x1": right - 0.5,
-         "y0": top - 0.5, "y1": bottom - 0.5, "line": {"width": 2.5, "color": INK}}
+         "y0": top - 0.5, "y1": bottom - 0.5, "line": {"width": 3, "color": "gray"}}
         for axes, (left, right, top, bottom) in (A, u)[: 2 if settings.weights == "sparse" else 1]
     ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from looped.experiments.beyond.lessons import BEYOND
 from looped.experiments.beyond.settings import READS
 from looped.experiments.beyond.stacks import stacks
 from looped.fields import SettingsError
-from tests.app import alt, alts, answer, lines, metrics, numbers, open_page, press, run, set_value, spec, texts
+from tests.app import ROOT, alt, alts, answer, lines, metrics, numbers, open_page, press, run, set_value, spec, texts
 
 VIEWS = tuple(READS)
 MAIN = {
@@ -44,7 +44,7 @@ def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     assert (TRAINED in said) == (view == "tied")
     assert alt(at, "main")
     assert len(spec(at, "main")["data"]) >= 3
-    assert ("inputs of another size" in texts(at, "caption")) == (view == "tied")
+    assert ("withstands larger inputs" in texts(at, "caption")) == (view == "tied")
     drawn = [box.key for box in at.sidebar.number_input if not box.disabled]
     keys = [BeyondSettings.table[name].key for name in READS[view] if BeyondSettings.table[name].kind != "choice"]
     assert drawn == keys
@@ -315,6 +315,12 @@ def test_a_loss_far_below_rounding_is_said_to_be_that():
     assert "as computed from the eigenvalues" in words.numbers(usual)[-1].below
     assert not replace(usual, transformer=usual.transformer * [[1.001, 1.0], [1.0, 1.0]]).passed
     assert not replace(usual, transformer=usual.transformer * [[1.0, 1.0], [1.0, 1.001]]).passed
+
+
+@pytest.mark.parametrize("file", ["docs/theory/beyond.md", "pages/beyond.md", "looped/experiments/beyond/lessons.md"])
+def test_its_prose_can_be_read_in_an_editor_of_120_columns(file):
+    for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
+        assert len(line) <= 120 or line.startswith(("|", "- settings:")), line
 
 
 def test_reset_brings_the_defaults_back():

@@ -212,6 +212,16 @@ def test_gdpp_is_a_level_only_beside_weights_that_can_become_it(settings):
     assert ("best GD++" in names_of_levels(run, run)) == (settings == TrainSettings())
 
 
+@pytest.mark.parametrize("settings", [TrainSettings(**lesson.settings) for lesson in TRAIN], ids=str)
+def test_the_axis_of_the_loss_has_room_for_what_is_drawn_and_no_more(settings):
+    run, _ = stored(settings)
+    picture = stage(run, run.settings.training().steps, run)
+    drawn = np.concatenate([trace["y"] for trace in picture.spec["data"] if trace["type"] == "scatter"])
+    low, high = picture.spec["layout"]["yaxis"]["range"]
+    assert low < np.log10(drawn).min() < low + 0.25 * (high - low)
+    assert high - 0.25 * (high - low) < np.log10(drawn).max() < high
+
+
 def test_a_run_that_went_astray_does_not_make_its_ideal_pale():
     run = stored()[0]
     P = run.P + 1e3 * np.eye(6)[[1]]
