@@ -379,8 +379,7 @@ def leave(
         y[gone] = 10.0 ** up[gone]
         trace |= {"x": x, "y": y}
         if "markers" in trace.get("mode", ""):  # none where the line leaves: nothing was measured there
-            marker = trace.get("marker", {})
-            trace["marker"] = marker | {"size": np.where(gone, 0, marker.get("size", 6))}
+            trace["marker"] = trace.get("marker", {}) | {"opacity": np.where(gone, 0, 1)}
         trace.setdefault("hovertemplate", ["off the chart" if high else "%{y}" for high in gone])
         look = trace.get("line") or trace.get("marker") or {}
         leaves = int(gone.argmax())

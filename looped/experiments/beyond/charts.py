@@ -342,7 +342,7 @@ def depth_chart(found: Depth, covariance: str) -> Picture:
         rows[-1:] = [
             replace(many, legend="", scales=False),
             replace(many, values=falls, column="", text="", x=places[:2], more={
-                "mode": "lines+markers", "marker": {"symbol": "diamond", "size": [8, 0]},
+                "mode": "lines+markers", "marker": {"symbol": "diamond", "size": 8, "opacity": [1, 0]},
                 "hovertemplate": ["%{y:.3g}", "0"],
             }),
         ]  # fmt: skip
