@@ -8,7 +8,7 @@ from scipy.special import comb
 from scipy.stats import chi2
 
 from looped import BeyondSettings
-from looped.experiments.beyond import charts
+from looped.experiments.beyond import charts, depth_charts
 from looped.experiments.beyond import depth as depth_module
 from looped.experiments.beyond import stacks as module
 from looped.experiments.beyond.depth import best_step, depth
@@ -84,7 +84,7 @@ def test_a_rotation_of_the_identity_changes_nothing_so_no_curve_of_n_examples_is
     found = depth(BeyondSettings(view="depth", examples=n, features=d, condition_number=1.0))
     exact = np.array([best_descent(L, n, d)[1] / d for L in found.loops.tolist()])
     for covariance, case in (("same", "one covariance"), ("rotated", "rotated")):
-        drawn = {trace["name"]: trace["y"] for trace in charts.depth_chart(found, covariance).spec["data"]}
+        drawn = {trace["name"]: trace["y"] for trace in depth_charts.depth_chart(found, covariance).spec["data"]}
         np.testing.assert_allclose(drawn[f"{case}, n/d = {n / d:.4g}"], [1, *exact], rtol=1e-5)
     assert found.rotated.max() == 0  # one covariance and n → ∞: one loop is exact
 
@@ -154,7 +154,7 @@ def test_the_text_of_the_chart_names_the_loops_of_each_number(loops):
         ("same", found.fixed, found.limit, np.zeros(len(found.loops))),
         ("rotated", found.rotated_exact, found.rotated_limit, found.rotated),
     ):
-        said = charts.depth_chart(found, covariance).alt
+        said = depth_charts.depth_chart(found, covariance).alt
         others = [
             f"the limit for large n and d {limit[i]:.3g}, infinitely many examples {many[i]:.3g}" for i in (k, -1)
         ]

@@ -8,7 +8,7 @@ import pytest
 
 from looped import BeyondSettings, beyond
 from looped.cli import main
-from looped.experiments.beyond import charts, words
+from looped.experiments.beyond import charts, depth_charts, strip, words
 from looped.experiments.beyond.cost import BUDGET, estimate
 from looped.experiments.beyond.lessons import BEYOND
 from looped.experiments.beyond.settings import READS
@@ -98,7 +98,10 @@ def test_the_first_picture_of_the_lesson_on_trained_layers_is_of_what_it_asks():
 def test_a_band_that_a_line_hides_is_said_and_one_that_can_be_seen_is_drawn():
     """The seeds of tied layers are within 1 % of the axis of their median, those of untied ones are not."""
     kept = stacks()
-    for picture, losses in ((charts.scale_chart(kept), kept.by_scale), (charts.stack_chart(kept), kept.by_loop)):
+    for picture, losses in (
+        (depth_charts.scale_chart(kept), kept.by_scale),
+        (depth_charts.stack_chart(kept), kept.by_loop),
+    ):
         low, high = picture.spec["layout"]["yaxis"]["range"]
         widths = np.log10(losses.max(axis=1) / losses.min(axis=1)).max(axis=1) / (high - low)
         assert widths[0] < 0.01 < widths[1]
@@ -225,7 +228,7 @@ def test_every_chart_and_sentence_can_be_made_at_the_ends_of_the_settings(settin
         assert picture.alt
         assert len({len(column) for column in picture.table.values()}) == 1
         picture.standing_alone()
-    for number in words.numbers(result.found):
+    for number in strip.numbers(result.found):
         assert "nan" not in number.value
     assert json.dumps(result.found.results, allow_nan=False)
 
@@ -251,7 +254,7 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
     match settings["view"]:
         case "more-loops":
             a, b = np.median(found.single["largest_factor"], axis=1)
-            labels = [number.label for number in words.numbers(found)]
+            labels = [number.label for number in strip.numbers(found)]
             assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
             assert ("No published bound" in said) == (found.bound is None)
             legends = [trace["name"] for trace in charts.loops_chart(found).spec["data"]]
@@ -277,7 +280,7 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
                 assert found.limit[len(found.exact) - 1] < found.fixed[-1]
                 assert found.rotated_limit[len(found.exact) - 1] < found.rotated_exact[-1]
             assert ("no depth brings" in said) == (settings["examples"] < settings["features"])
-            labels = [number.label for number in words.numbers(found)]
+            labels = [number.label for number in strip.numbers(found)]
             assert len(set(labels)) == len(labels) == (3 if settings["loops"] == 1 else 5)
         case "one-step":
             assert ("No prompt diverges" in said) == (found.single["largest_factor"].max() <= 2)
@@ -302,17 +305,17 @@ def test_a_factor_beside_two_is_told_from_two(value):
 def test_a_loss_far_below_rounding_is_said_to_be_that():
     found = beyond(BeyondSettings(view="depth", examples=2000, features=1, loops=200, prompts=100)).found
     assert found.transformer[:, 1].max() < 1e-30
-    card = words.numbers(found)[-1]
+    card = strip.numbers(found)[-1]
     assert "below rounding" in card.below
     assert card.passed
     assert "e-" not in words.small(7e-177).replace("1e-30", "")
     assert "n/d = 2000 " in words.verdict(found)
     fixed = beyond(BeyondSettings(view="one-step", examples=2000, loops=100, prompts=100)).found
     assert fixed.statistics["fixed_median"][-1] < 1e-100
-    assert words.numbers(fixed)[2].value == "below 1e-30"
+    assert strip.numbers(fixed)[2].value == "below 1e-30"
     usual = beyond(BeyondSettings(view="depth", prompts=100)).found
     assert not usual.below_rounding
-    assert "as computed from the eigenvalues" in words.numbers(usual)[-1].below
+    assert "as computed from the eigenvalues" in strip.numbers(usual)[-1].below
     assert not replace(usual, transformer=usual.transformer * [[1.001, 1.0], [1.0, 1.0]]).passed
     assert not replace(usual, transformer=usual.transformer * [[1.0, 1.0], [1.0, 1.001]]).passed
 
