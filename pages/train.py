@@ -15,6 +15,7 @@ from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stage import before, stage
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
+from looped.experiments.train.words import OTHER_RUN, differences, in_words, notice
 from looped.fields import SettingsError
 from looped.training.trainer import Progress
 from looped_ui import jobs
@@ -231,22 +232,6 @@ def levels_explained(settings: TrainSettings) -> str:
     return f"{text} {page.words('Constructed GD', step=f'{step:.3g}', risk=f'{risk:.3g}')}"
 
 
-def in_words(settings: TrainSettings) -> str:
-    """The settings of a training in words."""
-    layers = "untied layers" if settings.untied else "loops"
-    sizes = f"n = {settings.examples}, d = {settings.features}"
-    return f"{settings.weights} weights, {settings.loops} {layers}, {sizes}"
-
-
-def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
-    """The settings in which two runs differ, with the value on screen and that on the left."""
-    return "; ".join(
-        f"{field.label} {field.in_words(getattr(shown, name))}, on the left {field.in_words(getattr(chosen, name))}"
-        for name, field in TrainSettings.table.items()
-        if getattr(shown, name) != getattr(chosen, name)
-    )
-
-
 def asked_of(job: Job[Any]) -> TrainSettings:
     """The settings of a job's run."""
     assert isinstance(job.work, TrainWork)
@@ -306,28 +291,6 @@ def draw(settings: TrainSettings) -> None:
         page.tables("Data behind the charts", lambda: figures.pictures(run, statistic))
     page.assumptions()
     made_by(provenance)
-
-
-# What happens next, by the state of the job, if its settings are not those on the left.
-OTHER_RUN = dict.fromkeys(
-    ("new", "waiting", "running"),
-    "That run continues with its own settings. To train with the settings on the left, press Stop and then Train.",
-) | {
-    "paused": "Resume continues that run; Train starts one with the settings on the left.",
-    "finished": "Train starts a run with the settings on the left.",
-    "failed": "Train starts a run with the settings on the left.",
-}
-
-
-def notice(settings: TrainSettings) -> list[str]:
-    """Sentences on what to look at in the loss chart of such a run."""
-    plan = settings.training()
-    if plan.loops == 1 or plan.growth == 0:
-        return []
-    return [
-        f"Training begins with one loop and adds one every {plan.growth} steps, at the thin dotted lines. The loss may "
-        "jump there."
-    ]
 
 
 page: Page[TrainSettings] = Page("train", __file__)
