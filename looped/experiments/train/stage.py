@@ -192,7 +192,7 @@ def _frames(settings: TrainSettings) -> list[dict[str, Any]]:
     A, u = (2 if generates else 3, (0, d, 0, d)), (2, (d, d + 1, 0, d) if generates else (0, d, d, d + 1))
     return [
         {"type": "rect", "xref": f"x{axes}", "yref": f"y{axes}", "x0": left - 0.5, "x1": right - 0.5,
-         "y0": top - 0.5, "y1": bottom - 0.5, "line": {"width": 3, "color": "gray"}}
+         "y0": top - 0.5, "y1": bottom - 0.5, "line": {"width": 3, "color": colour("mark")}}
         for axes, (left, right, top, bottom) in (A, u)[: 2 if settings.weights == "sparse" else 1]
     ]  # fmt: skip
 
