@@ -19,7 +19,7 @@ MOST_DECADES = 7
 """Powers of ten that a log axis names, about; on a longer one only every second, third and so on."""
 SMALLEST_BAND = 5
 """Smallest number of prompts for which a 10–90 % band is drawn; fewer have no such quantiles."""
-UNDER_WORD = 0.2
+UNDER_WORD = 0.15
 """Share of a chart's height that a word at its upper edge needs, from a line below it."""
 ARROW, BESIDE = 0.12, 6
 """Length of the arrow of a line that leaves, as a share of the chart's height, and pixels from the line to the word."""
@@ -356,13 +356,13 @@ def leave(
     exits: list[tuple[float, float]] = []
     heights = np.concatenate([np.array(trace["y"], dtype=float) for trace in traces])
     low = np.log10(min(heights[heights > 0], default=highest))
-    under, length = 10.0 ** (top - UNDER_WORD * (top - low)), ARROW * (top - low)
+    under, length = top - UNDER_WORD * (top - low), ARROW * (top - low)
     back = -np.inf  # the place from which on all lines that have come back are below the word
     for trace in traces:
         x, y = np.array(trace["x"], dtype=float), np.array(trace["y"], dtype=float)
         gone = y >= highest
         if gone.any() and not gone[-1]:
-            above = np.flatnonzero(y > 10.0 ** (top - UNDER_WORD / 2 * (top - low)))[-1]
+            above = np.flatnonzero(y > 10.0 ** (top - 2 / 3 * UNDER_WORD * (top - low)))[-1]
             back = max(back, x[min(above + 1, len(y) - 1)])
         if gone.all() or not gone.any():
             continue
@@ -380,13 +380,18 @@ def leave(
                 x[place] = 10.0 ** across[place] if log else across[place]
         y[gone] = 10.0 ** up[gone]
         trace |= {"x": x, "y": y}
+        if "markers" in trace.get("mode", ""):  # none where the line leaves: nothing was measured there
+            trace["marker"] = trace.get("marker", {}) | {"opacity": np.where(gone, 0, 1)}
         trace.setdefault("hovertemplate", ["off the chart" if high else "%{y}" for high in gone])
         look = trace.get("line") or trace.get("marker") or {}
         leaves = int(gone.argmax())
-        low_enough = int(max(np.flatnonzero(y[:leaves] <= under), default=0))
+        low_enough = int(max(np.flatnonzero(up[:leaves] <= under), default=-1))
+        clear = 0.0
+        if low_enough >= 0:
+            clear = float(np.interp(under, up[low_enough : low_enough + 2], across[low_enough : low_enough + 2]))
         steep = _slope(across[: leaves + 1], up[:leaves], float(y[leaves]), 0)
-        arrows.append(_arrow(across[leaves], up[leaves], length, length / steep, look, axes))
-        exits.append((x[leaves], x[low_enough]))
+        arrows.append(arrow(across[leaves], up[leaves], length, length / steep, look, axes))
+        exits.append((x[leaves], 10.0**clear if log and low_enough >= 0 else clear))
     arrows.sort(key=lambda arrow: arrow["x"])
     exits.sort()
     if exits and word:
@@ -423,7 +428,7 @@ def _slope(across: np.ndarray, up: np.ndarray, height: float, highest: float) ->
     return float(max(possible[~np.isnan(possible)], default=np.inf))
 
 
-def _arrow(x: float, y: float, length: float, aside: float, look: dict[str, Any], axes: str) -> dict[str, Any]:
+def arrow(x: float, y: float, length: float, aside: float, look: dict[str, Any], axes: str = "") -> dict[str, Any]:
     """An arrow to a point from one lower by a length and further left; places on a logarithmic axis are its log10."""
     return {
         "x": float(x), "y": float(y), "xref": f"x{axes}", "yref": f"y{axes}", "ax": float(x - aside),

@@ -15,7 +15,9 @@ from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.settings import READS, BeyondSettings
 from looped.experiments.beyond.stacks import Stacks
 from looped.experiments.beyond.stored import answer, stored
-from looped.experiments.beyond.words import notice, numbers, trained_words, verdict
+from looped.experiments.beyond.strip import numbers
+from looped.experiments.beyond.token_chart import token_chart
+from looped.experiments.beyond.words import notice, trained_words, verdict
 from looped.fields import SettingsError
 from looped_ui import backend
 from looped_ui.frame import Page
@@ -73,7 +75,7 @@ def draw(settings: BeyondSettings) -> None:
     def tokens(changes: Mapping[str, Any]) -> Picture:
         now = find(settings.replace(**changes)) if changes else found
         assert isinstance(now, Append)
-        return charts.token_chart(now, WRITES[write or "Append"])
+        return token_chart(now, WRITES[write or "Append"])
 
     row = {"main": ("", main)}
     with page.picture:

@@ -15,6 +15,7 @@ from looped.experiments.train.settings import TrainSettings
 from looped.experiments.train.stage import before, stage
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import MOST_BYTES, weights_from
+from looped.experiments.train.words import OTHER_RUN, differences, in_words, notice
 from looped.fields import SettingsError
 from looped.training.trainer import Progress
 from looped_ui import jobs
@@ -186,15 +187,15 @@ def numbers(run: TrainResult) -> None:
             show_number("mean over all prompts", mean, "by importance sampling", page.words("Mean"))
         if len(fits) == 1:
             fit = fits[0]
-            shares = f"{fit.unexplained_p:.2%} of P, {fit.unexplained_q:.2%} of Q unexplained"
+            shares = run.accounted_for()
             moves = settings.task == "prediction" and fit.gamma != 0
             name, found = ("a, γ learned", f"{fit.a:.3g}, {fit.gamma:.3g}") if moves else ("a learned", f"{fit.a:.3g}")
             show_number(name, found, shares, page.words("Learned numbers"))
         if best is not None and settings.loops > 1:
-            median = run.medians.get("best two numbers")
+            median = run.medians.get("best GD++")
             below = "" if median is None else f"median query error {written(median)}"
             pair = f"{best.a:.3g}, {best.gamma:.3g}"
-            show_number("best two numbers", pair, below, page.words("Best two numbers"))
+            show_number("best GD++", pair, below, page.words("Best GD++"))
         if (distance := run.distance_to_optimum()) is not None:
             show_number("from the optimum", f"{distance:.2%}", "of its length", page.words("Optimum"))
 
@@ -229,22 +230,6 @@ def levels_explained(settings: TrainSettings) -> str:
         return text
     step, risk = best_descent(settings)
     return f"{text} {page.words('Constructed GD', step=f'{step:.3g}', risk=f'{risk:.3g}')}"
-
-
-def in_words(settings: TrainSettings) -> str:
-    """The settings of a training in words."""
-    layers = "untied layers" if settings.untied else "loops"
-    sizes = f"n = {settings.examples}, d = {settings.features}"
-    return f"{settings.weights} weights, {settings.loops} {layers}, {sizes}"
-
-
-def differences(shown: TrainSettings, chosen: TrainSettings) -> str:
-    """The settings in which two runs differ, with the value on screen and that on the left."""
-    return "; ".join(
-        f"{field.label} {field.in_words(getattr(shown, name))}, on the left {field.in_words(getattr(chosen, name))}"
-        for name, field in TrainSettings.table.items()
-        if getattr(shown, name) != getattr(chosen, name)
-    )
 
 
 def asked_of(job: Job[Any]) -> TrainSettings:
@@ -306,28 +291,6 @@ def draw(settings: TrainSettings) -> None:
         page.tables("Data behind the charts", lambda: figures.pictures(run, statistic))
     page.assumptions()
     made_by(provenance)
-
-
-# What happens next, by the state of the job, if its settings are not those on the left.
-OTHER_RUN = dict.fromkeys(
-    ("new", "waiting", "running"),
-    "That run continues with its own settings. To train with the settings on the left, press Stop and then Train.",
-) | {
-    "paused": "Resume continues that run; Train starts one with the settings on the left.",
-    "finished": "Train starts a run with the settings on the left.",
-    "failed": "Train starts a run with the settings on the left.",
-}
-
-
-def notice(settings: TrainSettings) -> list[str]:
-    """Sentences on what to look at in the loss chart of such a run."""
-    plan = settings.training()
-    if plan.loops == 1 or plan.growth == 0:
-        return []
-    return [
-        f"Training begins with one loop and adds one every {plan.growth} steps, at the thin dotted lines. The loss may "
-        "jump there."
-    ]
 
 
 page: Page[TrainSettings] = Page("train", __file__)

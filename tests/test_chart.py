@@ -137,3 +137,23 @@ def test_markers_are_whole_at_the_ends_of_an_axis_and_lines_are_cut_off_there():
     assert Series(x, "", "circles", "model", symbol="circle").trace(x)["cliponaxis"] is False
     assert Series(x, "", "stars", "model", more={"mode": "markers"}).trace(x)["cliponaxis"] is False
     assert "cliponaxis" not in Series(x, "", "line", "model").trace(x)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_word_at_a_line_that_leaves_late_stands_right_above_it(log):
+    x, top, low = np.arange(1, 22), 9.2, 0.0
+    line = {"x": x, "y": 10.0 ** (0.62 * np.arange(21)), "line": {"color": "gray"}}
+    *_, said = leave([line], 1e9, top, "diverges", log=log)
+    assert said["xanchor"] == "right"
+    seen = np.isfinite(line["y"])
+    across = np.log10(line["x"][seen]) if log else line["x"][seen]
+    under = (top - np.interp(said["x"], across, np.log10(line["y"][seen]))) / (top - low)
+    assert 18 / 150 < under < 0.16  # a word is 18 pixels high on a plot of 150
+
+
+def test_no_marker_stands_where_a_line_leaves():
+    rising = Series(np.geomspace(1, 1e9, 5), "error", "Error", "model", symbol="circle")
+    (trace,) = chart(rising, highest=1e6).figure.data
+    np.testing.assert_array_equal(trace.marker.opacity, [1, 1, 1, 0, 0])
+    assert trace.marker.size == 8  # sizes of their own would make Plotly outline markers
+    assert chart(rising).figure.data[0].marker.opacity is None

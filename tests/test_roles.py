@@ -18,12 +18,12 @@ from looped.experiments.train import stored as trained
 ROLE_OF = {
     r"(Looped|looped) transformer.*|GPT-2 with MLP.*|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
     r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch|"
-    r"learned step, .*|query overwritten.*|trained on n = 20, median|mean over prompts.*|one covariance, .*|"
-    r"tied layers.*|EAGLE|λ<sub>max.*": "model",
-    r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|its two numbers|"
-    r"the two layers|trained on n = 60, median|rotated in every prompt.*|untied layers.*|"
+    r"learned step, .*|query overwritten.*|trained on n = 20, median|mean over prompts.*|one covariance, n/d.*|"
+    r"rotated, n/d.*|tied layers.*|EAGLE|λ<sub>max.*": "model",
+    r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|nearest GD\+\+|"
+    r"the two layers|trained on n = 60, median|one covariance, n → ∞|rotated, n → ∞|untied layers.*|"
     r"Heavy ball|GD\+\+.*|Iterative Newton|query appended.*": "counterpart",
-    r"Closed form.*|max .*|best two numbers.*|β\*.*|Construction, limit.*|"
+    r"Closed form.*|max .*|best GD\+\+.*|β\*.*|Construction, limit.*|"
     r"exact mean.*|mean for m → ∞.*|its limit for.*|limit for.*|Conjugate.*|\(\(1.*": "reference",
     r"Plain gradient descent.*|constructed GD.*|GD tuned here|GD-0|optimum of GD-0.*|one layer.*|"
     r"one linear block.*|step 1/λ₁ of each.*|Gradient descent.*": "descent",

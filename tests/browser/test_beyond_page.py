@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 LINES = {
     "append": "query appended: the chain", "one-step": "learned step, median",
     "more-loops": "trained on n = 20, median", "rivals": "EAGLE",
-    "depth": "rotated in every prompt, n → ∞", "tied": "untied layers, median",
+    "depth": "one covariance, n → ∞", "tied": "untied layers, median",
 }  # fmt: skip
 SHOWN = """() => {
     const {_fullLayout: {xaxis}, _fullData: traces} = document.querySelector('.st-key-main .js-plotly-plot');

@@ -4,46 +4,25 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import (
-    COLOURS,
-    Motion,
-    Picture,
-    Series,
-    band,
-    layout,
-    level,
-    line_chart,
-    log_axis,
-    log_range,
-    said,
-    short,
-)
+from looped.chart import Picture, Series, level, line_chart, log_axis, log_range, said
 from looped.experiments.beyond.append import Append
 from looped.experiments.beyond.depth import Depth
+from looped.experiments.beyond.depth_charts import COVARIANCES, depth_chart, scale_chart, stack_chart
+from looped.experiments.beyond.heights import HIGHEST, LOWEST
 from looped.experiments.beyond.more_loops import MoreLoops
 from looped.experiments.beyond.one_step import OneStep
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.rivals import METHODS, MOST_LOOPS, Rivals
-from looped.experiments.beyond.stacks import LAYERS, Stacks
+from looped.experiments.beyond.stacks import Stacks
+from looped.experiments.beyond.token_chart import token_chart
 
-LOWEST, HIGHEST = 1e-12, 1e9
-"""Errors that a chart has room for: loops whose errors grow beyond have a λ_max(Γ*Σ̂) above 2."""
-MOST = {"examples": 24, "rows": 10, "steps": 40}
-"""Examples, rows of a slot, and steps of the token matrix that are drawn."""
 GIVEN = (
-    "exact mean",
-    "step 1/λ₁",
-    "bound of the mean",
-    "Gradient descent",
-    "Heavy ball",
-    "one covariance",
-    "its limit",
-)
+    "exact mean", "step 1/λ₁", "bound of the mean", "Gradient descent", "Heavy ball", "one covariance, n/d",
+    "rotated, n/d", "its limit",
+)  # fmt: skip
 """How the names of the curves begin that no question asks for."""
 FOUND = ("best number", "mean above")
 """The same of the points that are an answer."""
-COLOURED = 1.5
-"""Numbers of this size and beyond have the darkest colours."""
 
 
 def main_chart(found: Found) -> Picture:
@@ -54,18 +33,15 @@ def main_chart(found: Found) -> Picture:
 def before(found: Found) -> Picture:
     """The first chart for a reader who is to guess: where its curves begin, and in full those that the lessons name.
 
-    With more loops a curve begins before the first; with depth the first loop is a part of what is asked. Of
-    trained layers it is the loss on inputs as in training.
+    Of trained layers it is the loss on inputs as in training.
     """
     picture = main_chart(found)
     traces = []
     for trace in picture.spec["data"]:
         if trace["name"].startswith(GIVEN):
             traces.append(trace)
-        elif not trace["name"].startswith(FOUND):
-            begins = _begins(found, trace["x"])
-            seen = begins.any() and "markers" in trace["mode"]
-            traces.append(trace | {"y": np.where(begins, trace["y"], np.nan), "showlegend": bool(seen)})
+        elif "markers" in trace["mode"] and not trace["name"].startswith(FOUND):
+            traces.append(trace | {"y": np.where(_begins(found, trace["x"]), trace["y"], np.nan)})
     heights = np.concatenate([trace["y"] for trace in traces])
     limits, ticks = log_range(np.array([np.nanmin(heights) / 10, np.nanmax(heights) * 10]))
     drawn = {name: part for name, part in picture.spec["layout"].items() if name != "annotations"}
@@ -79,13 +55,7 @@ def before(found: Found) -> Picture:
 
 def _begins(found: Found, x: np.ndarray) -> np.ndarray:
     """Where a curve is drawn before the guess, True or False for each of its places."""
-    match found:
-        case Stacks():
-            return np.asarray(x) == 1
-        case Depth():
-            return np.zeros(len(x), dtype=bool)
-        case _:
-            return np.arange(len(x)) == 0
+    return np.asarray(x) == 1 if isinstance(found, Stacks) else np.arange(len(x)) == 0
 
 
 def pictures(found: Found) -> dict[str, Picture]:
@@ -103,7 +73,9 @@ def pictures(found: Found) -> dict[str, Picture]:
         case Rivals():
             return {"Loops against κ": rivals_chart(found)}
         case Depth():
-            return {"Loss against loops": depth_chart(found)}
+            charts = {heading: depth_chart(found, kind) for kind, heading in COVARIANCES.items()}
+            first = COVARIANCES[found.settings.covariance]
+            return {first: charts.pop(first), **charts}
         case Stacks():
             return {"Inputs of another size": scale_chart(found), "After each loop": stack_chart(found)}
 
@@ -124,7 +96,7 @@ def iterate_chart(found: Append) -> Picture:
         ("step", loops), rows,
         f"Squared error of the last query, median over {found.run} prompts with a task each, against steps, "
         f"logarithmic error axis. After {loops[-1]} steps: {', '.join(said(rows))}.",
-        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("‖w − w*‖²", ".3g"),
+        {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("squared error ‖w − w*‖²", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
@@ -149,65 +121,9 @@ def error_chart(found: OneStep) -> Picture:
         f"Squared error averaged over tasks, of {found.settings.prompts:,} prompts, against steps, logarithmic error "
         f"axis. After {loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
         f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "steps"}}, log_axis("𝔼‖w − w*‖²", ".3g"),
+        {"title": {"text": "steps"}}, log_axis("‖w − w*‖², mean over tasks", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
-
-
-def token_chart(found: Append, append: bool) -> Picture:
-    """The tokens of one prompt as columns, step by step: the query appended, or overwritten."""
-    d, n, steps = found.settings.features, found.settings.examples, min(found.settings.loops, MOST["steps"])
-    kept = min(d, MOST["rows"])
-    rows = np.r_[0:kept, d, d + 1 : d + 1 + kept, 2 * d + 1]
-    names = [*(f"x{k + 1}" for k in range(kept)), "y", *(f"w{k + 1}" for k in range(kept)), "1"]
-    shown = min(n, MOST["examples"])
-    examples, chain = found.tokens[rows, :shown], found.tokens[rows, n : n + steps + 1]
-    width = shown + (steps + 1 if append else 1)
-    frames = np.full((steps + 1, len(rows), width), np.nan)
-    frames[:, :, :shown] = examples
-    for t in range(steps + 1):
-        if append:
-            frames[t, :, shown : shown + t + 1] = chain[:, : t + 1]
-        else:
-            frames[t, :, shown] = chain[:, t]
-    frames = short(frames)
-    heads = [f"example {k + 1}" for k in range(shown)]
-    heads += [f"query {t}" for t in range(steps + 1)] if append else ["query"]
-    scale = [[0, COLOURS[1]], [0.5, "rgba(128, 128, 128, 0)"], [1, COLOURS[0]]]  # 0 is the ground of either theme
-    trace: dict[str, Any] = {
-        "type": "heatmap", "z": frames[-1], "x": np.arange(width), "y": np.arange(len(rows)),
-        "zmin": -COLOURED, "zmax": COLOURED, "colorscale": scale, "showscale": False, "xgap": 1, "ygap": 1,
-        "customdata": np.array([[f"{name} of {head}" for head in heads] for name in names]),
-        "hovertemplate": "%{customdata}: %{z:.3g}<extra></extra>",
-    }  # fmt: skip
-    line = {
-        "type": "line",
-        "x0": shown - 0.5,
-        "x1": shown - 0.5,
-        "y0": -0.5,
-        "y1": len(rows) - 0.5,
-        "line": {"width": 2, "color": "gray"},
-    }
-    ticks = [kept // 2, kept, kept + 1 + kept // 2, len(rows) - 1]
-    drawn = layout(
-        {"title": {"text": "tokens: examples, then " + ("every query so far" if append else "the query")},
-         "showticklabels": False, "showgrid": False, "zeroline": False, "range": [-0.5, width - 0.5]},
-        {"autorange": "reversed", "tickvals": ticks, "ticktext": ["x", "y", "w", "1"], "showgrid": False,
-         "zeroline": False},
-        shapes=[line], height=360, hovermode="closest",
-    )  # fmt: skip
-    verb = "appended" if append else "overwritten"
-    alt = (
-        f"The tokens of one prompt as columns, {shown} of its {n} examples and a query that is {verb}, in slots for "
-        f"x, y, w and a 1. In {steps} steps the matrix "
-        + (f"grows from {n + 1} to {n + 1 + steps} tokens" if append else f"stays {n + 1} tokens wide")
-        + f". No example changes by more than {found.moved:g}."
-    )
-    captions = [f"step {t}: {n + 1 + t if append else n + 1} tokens" for t in range(steps + 1)]
-    table: dict[str, np.ndarray] = {"step": np.arange(steps + 1)}
-    table |= {f"w{k + 1}": chain[kept + 1 + k] for k in range(kept)}
-    motion = Motion(captions=captions, grown=[], moved={(0, "z"): frames}, narrow=drawn, unit="step", opens=0)
-    return Picture({"data": [trace], "layout": drawn}, alt, table, motion=motion)
 
 
 def loops_chart(found: MoreLoops) -> Picture:
@@ -261,7 +177,7 @@ def loops_chart(found: MoreLoops) -> Picture:
         f"{found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
         f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
         f"beyond {HIGHEST:g} are above the chart.",
-        {"title": {"text": "loops; 1 was trained"}}, log_axis("error ‖w − w*‖², one task each", ".3g"),
+        {"title": {"text": "loops; 1 was trained"}}, log_axis("squared error ‖w − w*‖²", ".3g"),
         lowest=LOWEST, highest=HIGHEST, word="diverges",
     )  # fmt: skip
 
@@ -308,92 +224,4 @@ def rivals_chart(found: Rivals) -> Picture:
         f"axes logarithmic. At κ = {high:.3g}: {ends}.",
         {"title": {"text": "κ of XᵀX"}, "type": "log", "exponentformat": "power", "range": limits, **ticks},
         log_axis(f"loops to {found.settings.target_error:g}", ",.0f"),
-    )  # fmt: skip
-
-
-def depth_chart(found: Depth) -> Picture:
-    """Smallest loss against loops: one covariance and rotated ones, exact, in the limit, and with infinite context."""
-    loops, ratio = found.loops, f"n/d = {found.ratio:.4g}"
-    exact = [
-        Series(found.fixed, "one covariance", f"one covariance, {ratio}", "model", "solid", "circle", 3, x=found.exact,
-               text="one covariance {:.3g}"),
-        Series(found.rotated_exact, "rotated", f"rotated in every prompt, {ratio}", "counterpart", "solid", "square", 3,
-               x=found.exact, text="rotated in every prompt {:.3g}"),
-    ]  # fmt: skip
-    limits = [
-        Series(found.limit, "one covariance, limit", "its limit for large d", "reference", "dash",
-               text="one covariance in the limit of large n and d {:.3g}"),
-        Series(found.rotated_limit, "rotated, limit", "limit for large d, rotated", "reference", "dot",
-               text="rotated in that limit {:.3g}"),
-        Series(found.rotated, "rotated, infinite context", "rotated in every prompt, n → ∞", "counterpart", "dashdot",
-               "diamond", text="rotated with infinite context {:.3g}"),
-    ]  # fmt: skip
-    if found.unrotated:  # one loop is exact: nothing to be drawn, and nothing that sets the axis
-        limits.pop()
-    rows = [exact[0], limits[0], exact[1], *limits[1:]]
-    if found.floor:
-        rows.append(level(found.floor, [1, loops[-1]], f"1 − n/d = {found.floor:.3g}", "longdash", "floor"))
-    last, nothing = int(found.exact[-1]), "With one covariance and infinite context one loop leaves nothing"
-    return line_chart(
-        ("loops", loops), rows,
-        f"Smallest relative loss with one step size against the number of loops, both axes logarithmic, at {ratio}. "
-        f"After 1 loop: {', '.join(said([*exact, *limits], 0))}. After {last}: {', '.join(said(exact))}. After "
-        f"{loops[-1]}: {', '.join(said(limits))}. {nothing}, which a logarithmic axis cannot show.",
-        {"title": {"text": "loops L"}, "type": "log", "tickvals": loops, "ticktext": [str(L) for L in loops]},
-        log_axis("smallest mean relative loss", ".3g"), lowest=LOWEST,
-    )  # fmt: skip
-
-
-def stack_chart(stacks: Stacks) -> Picture:
-    """Losses of tied and untied layers after every loop, medians with ranges over seeds."""
-    loops = np.arange(stacks.by_loop.shape[2])
-    picture = _pair(
-        stacks.by_loop, ("loop", loops), {"title": {"text": f"loops; {LAYERS} were trained"}},
-        "Relative loss of trained layers on the common test set after every loop, logarithmic loss axis",
-        (LAYERS, f"after the {LAYERS} trained loops"), (loops[-1], f"after {loops[-1]}"),
-    )  # fmt: skip
-    line = {
-        "type": "line",
-        "x0": LAYERS,
-        "x1": LAYERS,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"dash": "dot", "color": "gray"},
-    }
-    picture.spec["layout"]["shapes"] = [line]
-    return picture
-
-
-def scale_chart(stacks: Stacks) -> Picture:
-    """Losses of tied and untied layers for inputs of another size."""
-    middle = int(np.abs(stacks.scales - 1).argmin())
-    return _pair(
-        stacks.by_scale, ("factor on the covariance", stacks.scales),
-        {"title": {"text": "times the covariance in training"}},
-        f"Relative loss of trained layers after {LAYERS} loops against the size of the inputs, logarithmic loss axis",
-        (middle, "for inputs as in training"), (-1, f"for inputs with {stacks.scales[-1]:g} times the covariance"),
-    )  # fmt: skip
-
-
-def _pair(
-    losses: np.ndarray, x: tuple[str, np.ndarray], across: dict[str, Any], what: str, *places: tuple[int, str]
-) -> Picture:
-    """Medians of tied and untied models with the range of the seeds as a band."""
-    middle = np.median(losses, axis=1)
-    rows = [
-        Series(middle[0], "tied", "tied layers, median", "model", "solid", "circle", 3, text="tied {:.3g}"),
-        Series(middle[1], "untied", "untied layers, median", "counterpart", "dash", "square", 3, text="untied {:.3g}"),
-    ]
-    names: tuple[Any, Any] = ("model", "counterpart")
-    bands = [
-        edge
-        for row, role in enumerate(names)
-        for edge in band(x[1], losses[row].min(axis=0), losses[row].max(axis=0).clip(max=HIGHEST),
-                         f"{('tied', 'untied')[row]}, all seeds", role, role)
-    ]  # fmt: skip
-    ends = "; ".join(f"{words}: {', '.join(said(rows, place))}" for place, words in places)
-    return line_chart(
-        x, rows, f"{what}; medians of {losses.shape[1]} seeds. {ends[0].upper()}{ends[1:]}.", across,
-        log_axis("relative loss of the seeds", ".3g"), lowest=LOWEST, highest=HIGHEST, over=bands,
     )  # fmt: skip

@@ -8,7 +8,8 @@ import numpy as np
 
 from looped.chart import Picture
 from looped.experiments.beyond.result import BeyondResult
-from looped.experiments.beyond.words import headline, verdict
+from looped.experiments.beyond.strip import headline
+from looped.experiments.beyond.words import verdict
 from looped.export.files import Export, script
 
 

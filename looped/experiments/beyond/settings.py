@@ -16,7 +16,7 @@ READS: dict[View, tuple[str, ...]] = {
         "loops", "examples", "features", "condition_number", "tested_on", "test_examples", "prompts", "seed",
     ),
     "rivals": ("features", "largest_condition", "target_error"),
-    "depth": ("loops", "examples", "features", "condition_number", "seed"),
+    "depth": ("covariance", "loops", "examples", "features", "condition_number", "seed"),
     "tied": (),
 }  # fmt: skip
 """The settings that each view reads, in the order of its controls; stored trainings read none."""
@@ -72,6 +72,14 @@ class BeyondSettings(CheckedSettings):
     test_examples: int = setting(
         100, key="m", label="m · examples in the test", kind="whole", low=1, high=2_000, log=True,
         help="How many examples a prompt holds in the test. 1 to 2,000; the published bound speaks of infinitely many.",
+    )  # fmt: skip
+    covariance: str = setting(
+        "same", key="covariance", label="Covariance of the prompts", kind="choice",
+        choices=(
+            Choice("same", "The same in all prompts", "the layer can carry the inverse of Σ"),
+            Choice("rotated", "Rotated anew in every prompt", "equal eigenvalues, other eigenvectors"),
+        ),
+        help="What is drawn first; the other case stands below it.",
     )  # fmt: skip
     largest_condition: float = setting(
         1e8, key="kappa-max", label="κ · the largest", kind="real", low=10, high=1e8, log=True,

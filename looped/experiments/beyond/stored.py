@@ -1,4 +1,4 @@
-"""The first view of the lessons: its answer, found once and kept in the package, without what single prompts did.
+"""The first view of each lesson and question: its answer, found once and kept in the package, without single prompts.
 
 Trainings of tied and untied layers are stored in a file of their own, `looped.experiments.beyond.stacks`.
 
@@ -39,9 +39,9 @@ def stored() -> tuple[dict[BeyondSettings, Found], dict[str, Any]]:
     """The stored answers by their settings, and their provenance: command, versions, date and hardware."""
     arrays, origin = provenance.stored(NAME)
     answers = {}
-    for lesson, asked in origin["settings"].items():
+    for name, asked in origin["settings"].items():
         settings = BeyondSettings(**asked)
-        own = {name.removeprefix(f"{lesson}."): a for name, a in arrays.items() if name.startswith(f"{lesson}.")}
+        own = {part.removeprefix(f"{name}."): a for part, a in arrays.items() if part.startswith(f"{name}.")}
         answers[settings.computed] = unpack(settings, own)
     return answers, origin
 
@@ -83,12 +83,19 @@ def made(settings: BeyondSettings) -> Iterator[dict[str, np.ndarray]]:
     yield pack(beyond(settings).found)
 
 
-def main() -> None:
-    """Answer the questions of the lessons, and write the file into the package's folder."""
+def wanted() -> dict[str, BeyondSettings]:
+    """The settings of the lessons on what is computed, by their names, and of the questions that none of them asks."""
     asked = {lesson.key: BeyondSettings(**lesson.settings) for lesson in BEYOND}
-    wanted = {lesson: settings for lesson, settings in asked.items() if settings.view in KINDS}
-    arrays = {f"{lesson}.{name}": array for lesson, own in every(made, wanted).items() for name, array in own.items()}
-    origin = {"settings": {lesson: settings.to_dict() for lesson, settings in wanted.items()}}
+    asked = {name: settings for name, settings in asked.items() if settings.view in KINDS}
+    plain = {view: BeyondSettings(view=view) for view in KINDS}
+    return asked | {view: settings for view, settings in plain.items() if settings not in asked.values()}
+
+
+def main() -> None:
+    """Answer them, and write the file into the package's folder."""
+    asked = wanted()
+    arrays = {f"{name}.{part}": array for name, own in every(made, asked).items() for part, array in own.items()}
+    origin = {"settings": {name: settings.to_dict() for name, settings in asked.items()}}
     provenance.store(provenance.STORED / NAME, arrays, origin | provenance.provenance(COMMAND))
 
 

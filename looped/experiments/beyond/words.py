@@ -1,18 +1,16 @@
-"""Verdict and numbers of each view, written from what was found, in Markdown."""
+"""The verdict of each view and what to notice, written from what was found, in Markdown."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from looped.experiments.beyond.append import Append
-from looped.experiments.beyond.depth import RUN, Depth
+from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.more_loops import MoreLoops
 from looped.experiments.beyond.one_step import OneStep
 from looped.experiments.beyond.result import Found
 from looped.experiments.beyond.rivals import METHODS, Rivals
 from looped.experiments.beyond.stacks import LAYERS, Stacks, best_scalar_steps
-from looped.files import finite
 
 
 def verdict(found: Found) -> str:
@@ -46,15 +44,15 @@ def _append(found: Append) -> str:
 
 def _one_step(found: OneStep) -> str:
     last = {name: float(values[-1]) for name, values in found.statistics.items()}
-    who = f"no prompt of {found.settings.prompts:,} diverges**"
+    who = f"no prompt of {found.settings.prompts:,} diverges**."
     if found.diverging:
         ruled = last["fixed_mean"] > 10 * last["fixed_median"]
-        who = f"{100 * found.diverging:.3g} % of the prompts diverge**" + ", and these prompts rule the mean" * ruled
+        who = f"{100 * found.diverging:.3g} % of the prompts diverge**" + ", and these rule the mean" * ruled + "."
     after = f"{found.settings.loops} steps" if found.settings.loops > 1 else "1 step"
-    fixed, own = (f"{small(last[f'{step}_median'])} and {small(last[f'{step}_mean'])}" for step in ("fixed", "own"))
     return (
-        f"With the fixed learned step **{who}: after {after} median and mean of the error, averaged over tasks, are "
-        f"{fixed}{_over_all(found)}; with a step read from each prompt they are {own}."
+        f"With the learned step **{who} After {after} the median error is {small(last['fixed_median'])} and the mean "
+        f"{small(last['fixed_mean'])}{_over_all(found)}; with the step 1/λ₁ of each prompt they are "
+        f"{small(last['own_median'])} and {small(last['own_mean'])}."
     )
 
 
@@ -64,16 +62,20 @@ def _over_all(found: OneStep) -> str:
 
 
 def _more_loops(found: MoreLoops) -> str:
-    parts = []
+    T, parts = found.settings.loops, []
+    if found.bound is not None and found.mean is not None:
+        after = f"{T} loops" if T > 1 else "one loop"
+        ends = f"the mean error is {small(found.mean[-1])}, the bound {small(found.bound[-1])}"
+        parts.append(f"**After {after} {ends} (n = {found.contexts[0]}).**")
     for k, n in enumerate(found.contexts):
-        middle, best, share = float(found.middle[k]), int(found.best[k]), found.diverging[k]
-        side = "above 2: it **diverges**" if found.kinds[k] == "diverges" else "below 2: it **converges**"
-        mixed = f" ({100 * share:.3g} % of the prompts diverge)" if 0 < share < 1 else ""
-        last = ", the most that were run," if best == found.settings.loops else ""
-        when = "no loop at all is best"
-        if best:
-            when = f"{best} loops{last} are best" if best > 1 else f"one loop{last} is best"
-        parts.append(f"Trained on n = {n}, λ_max(Γ\\*Σ̂) is {beside_two(middle)}, {side}{mixed}, and {when}.")
+        best, share, diverges = int(found.best[k]), found.diverging[k], found.kinds[k] == "diverges"
+        factor = f"{beside_two(float(found.middle[k]))}, {'above' if diverges else 'below'} 2"
+        what = "it" if k else "the largest eigenvalue of step times covariance"
+        some = f" on {100 * (share if diverges else 1 - share):.3g} % of the prompts" if 0 < share < 1 else ""
+        when = "no loop at all is best" if not best else f"{best} loops are best" if best > 1 else "one loop is best"
+        if best == T > 1:
+            when = f"all {T} loops are best"
+        parts.append(f"Trained on n = {n} {what} is {factor}: the loop **{found.kinds[k]}**{some}, and {when}.")
     return " ".join(parts)
 
 
@@ -100,15 +102,17 @@ def _depth(found: Depth) -> str:
         L = int(found.loops[len(losses) - 1])
         return f"{small(losses[0])} after one loop" + (f" and {small(losses[-1])} after {L}" if L > 1 else "")
 
-    fixed = (
-        f"One covariance for all prompts: at n/d = {found.ratio:.4g} the loss is {course(found.fixed)}; with "
-        "infinitely many examples **one loop is exact**."
-    )
-    if found.unrotated:
-        return f"{fixed} At κ = 1 a rotation changes nothing."
+    if found.settings.covariance == "same":
+        return (
+            f"One covariance for all prompts: at n/d = {found.ratio:.4g} the loss is {course(found.fixed)}; with "
+            "infinitely many examples **one loop leaves 0**."
+        )
+    many = "one loop leaves 0, since at κ = 1 a rotation changes nothing"
+    if not found.unrotated:
+        many = f"it is {course(found.rotated)}"
     return (
-        f"{fixed} A new rotation in every prompt: {course(found.rotated_exact)}; even with infinitely many examples "
-        f"one step size leaves {course(found.rotated)}."
+        f"A new rotation in every prompt: at n/d = {found.ratio:.4g} the loss is {course(found.rotated_exact)}; **with "
+        f"infinitely many examples {many}**."
     )
 
 
@@ -260,133 +264,3 @@ def trained_words(stacks: Stacks) -> str:
         f"and {untied} of {seeds} untied models. After {2 * LAYERS} loops tied layers have {loop[0, 2 * LAYERS]:.2g}, "
         f"untied ones, run through twice, {loop[1, 2 * LAYERS]:.2g}."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """One number of the strip."""
-
-    label: str
-    value: str
-    below: str
-    """A line below it."""
-    about: str
-    """Section of the page's Markdown that explains it."""
-    passed: bool | None = None
-    """A verdict, if it is one."""
-
-
-def numbers(found: Found) -> list[Number]:
-    """The numbers of a view."""
-    match found:
-        case Append():
-            gap, prompts = f"{found.relative_gap:.1e}", f"{found.run} prompt{'s' * (found.run > 1)}"
-            short = found.settings.examples + 1
-            T = found.settings.loops
-            return [
-                Number("largest gap", gap, f"append, overwrite, explicit; {prompts}", "Gap", found.passed),
-                Number("tokens at the end", f"{short + T}", f"appended; overwritten {short}", "Tokens at the end"),
-                Number(f"error after {T}", small(float(found.errors["appended"][-1])), f"median of {prompts}", "Error"),
-            ]
-        case OneStep():
-            mean, error = found.first_step
-            last = {name: float(values[-1]) for name, values in found.statistics.items()}
-            T, own = found.settings.loops, small(last["own_mean"])
-            over_all = "" if found.mean is None else f"exactly {small(found.mean)}; "
-            return [
-                Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
-                Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
-                Number(
-                    f"median after {T}", small(last["fixed_median"]), f"own step: {small(last['own_median'])}", "Median"
-                ),
-                Number(f"mean after {T}", small(last["fixed_mean"]), f"{over_all}own step: {own}", "Mean"),
-            ]
-        case MoreLoops():
-            rows = []
-            for k, n in enumerate(found.contexts):
-                middle, share = found.middle[k], 100 * found.diverging[k]
-                rows.append(
-                    Number(f"λ_max, n = {n}", beside_two(middle), f"{share:.3g} % of the prompts diverge", "λ_max")
-                )
-                best = found.medians[k, found.best[k]]
-                rows.append(
-                    Number(f"best loops, n = {n}", f"{found.best[k]}", f"median there {best:.3g}", "Best loops")
-                )
-            if found.bound is not None and found.mean is not None:
-                passing = "not in the end" if found.above.any() else "never"
-                crossed = passing if found.crossed is None else f"from loop {found.crossed}"
-                both = f"mean {small(found.mean[-1])}, bound {small(found.bound[-1])}"
-                rows.append(Number("above the bound", crossed, both, "Bound"))
-            else:
-                rows.append(Number("published bound", "none", "it is for the covariance of training", "Bound"))
-            return rows
-        case Rivals():
-            slopes, more = found.slopes, found.loops_per_decade
-            rows = [
-                Number(METHODS[name], "–" if slope is None else f"{slope:.2f}", "exponent of κ", "Slopes")
-                for name, slope in slopes.items()
-            ]
-            rows += [
-                Number(METHODS[name], "–" if loops is None else f"+{loops:.2f}", "loops for a tenfold κ", "Decades")
-                for name, loops in more.items()
-            ]
-            agree = sum(counted == taken for _, _, counted, taken in found.checks)
-            took = f"{agree} of {len(found.checks)}"
-            rows.append(Number("transformer", took, "runs take the loops that were counted", "Checks", found.passed))
-            return rows
-        case Depth():
-            exact = {int(found.exact[k]): k for k in (0, len(found.exact) - 1)}  # one where T = 1
-            rows = [
-                Number(f"one Σ, L = {L}", small(found.fixed[k]), f"limit: {small(found.limit[k])}", "Fixed")
-                for L, k in exact.items()
-            ]
-            rows += [
-                Number(
-                    f"rotated, L = {L}", small(found.rotated_exact[k]),
-                    f"limit: {small(found.rotated_limit[k])}; n → ∞: {small(found.rotated[k])}", "Rotated",
-                )
-                for L, k in exact.items()
-            ]  # fmt: skip
-            agrees = "losses below rounding" if found.below_rounding else "as computed from the eigenvalues"
-            one, rotated = found.transformer[:, 0].tolist()
-            below = f"rotated {small(rotated)}; {RUN} prompts of each kind, {agrees}"
-            return [*rows, Number("transformer", small(one), below, "Transformer", found.passed)]
-        case Stacks():
-            places = {"as trained": int(np.abs(found.scales - 1).argmin()), f"Σ × {found.scales[-1]:g}": -1}
-            return [
-                Number(
-                    f"{name}, {place}", f"{np.median(losses[:, k]):.2g}",
-                    f"{losses[:, k].min():.2g} to {losses[:, k].max():.2g}, {len(losses)} seeds", "Stacked",
-                )
-                for name, losses in zip(("tied", "untied"), found.by_scale, strict=True)
-                for place, k in places.items()
-            ]  # fmt: skip
-
-
-def headline(found: Found) -> tuple[str, float | None]:
-    """The number of a view that says most, and what it is."""
-    match found:
-        case Append():
-            return (
-                "median over prompts, each with a task of its own, of the squared error after T, the query appended",
-                finite(found.errors["appended"][-1]),
-            )
-        case OneStep():
-            return (
-                "median over prompts of the squared error averaged over tasks, after T with the learned step",
-                finite(found.statistics["fixed_median"][-1]),
-            )
-        case MoreLoops():
-            return (
-                "median over prompts, each with a task of its own, of the squared error after T, trained on n",
-                finite(found.medians[0, -1]),
-            )
-        case Rivals():
-            return "loops of EAGLE at the largest κ", finite(found.loops["eagle"][-1])
-        case Depth():
-            return f"smallest loss after {found.exact[-1]} loops, one covariance", finite(found.fixed[-1])
-        case Stacks():
-            return (
-                f"median over seeds of the relative loss of tied layers after the {LAYERS} trained loops",
-                finite(found.medians(found.by_loop)[0, LAYERS]),
-            )

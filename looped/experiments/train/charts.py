@@ -35,8 +35,8 @@ CAP = 100.0
 """The loss and the sweeps leave their charts at this many times the error of the answer 0."""
 MARKS: dict[str, tuple[str, str, float, Role]] = {
     "trained": ("solid", "circle", 4.0, "model"),
-    "its two numbers": ("dash", "square-open", 2.0, "counterpart"),
-    "best two numbers": ("dashdot", "diamond-open", 2.0, "reference"),
+    "nearest GD++": ("dash", "square-open", 2.0, "counterpart"),
+    "best GD++": ("dashdot", "diamond-open", 2.0, "reference"),
     "constructed GD": ("dot", "x-thin-open", 2.0, "descent"),
     "GD tuned here": ("longdash", "triangle-up-open", 2.0, "descent"),
     "answering 0": ("dot", "line-ew-open", 1.5, "nothing"),
@@ -62,11 +62,11 @@ LEVELS: dict[str, tuple[str, Role]] = {
     "answering 0": ("dot", "nothing"),
     "one layer, closed form": ("dash", "descent"),
     "constructed GD": ("dashdot", "descent"),
-    "best two numbers": ("longdash", "reference"),
+    "best GD++": ("longdash", "reference"),
     "A alone, trained": ("longdashdot", "learned"),
 }
 """Dash and role of every level of the loss chart."""
-MAIN_LEVELS = ("best two numbers", "constructed GD", "one layer, closed form", "answering 0")
+MAIN_LEVELS = ("best GD++", "constructed GD", "one layer, closed form", "answering 0")
 """Levels in the order in which they are wanted."""
 History = Mapping[str, np.ndarray]
 
@@ -103,9 +103,10 @@ def middle(medians: np.ndarray) -> float:
     return float(np.median(medians))
 
 
-def named_levels(medians: Mapping[str, np.ndarray]) -> list[str]:
-    """The two levels that are drawn at once."""
-    return [name for name in MAIN_LEVELS if name in medians][:2]
+def named_levels(settings: TrainSettings, medians: Mapping[str, np.ndarray]) -> list[str]:
+    """The two levels that are drawn at once; GD++ only beside weights that can move the examples."""
+    wanted = MAIN_LEVELS if settings.weights == "full" else MAIN_LEVELS[1:]
+    return [name for name in wanted if name in medians][:2]
 
 
 def level_text(name: str, medians: np.ndarray) -> str:
@@ -120,7 +121,9 @@ def _same_prompts(one: TrainSettings, other: TrainSettings) -> bool:
     )
 
 
-def loss_chart(settings: TrainSettings, history: History, steps: int, known: TrainResult | None = None) -> Picture:
+def loss_chart(
+    settings: TrainSettings, history: History, steps: int, known: TrainResult | None = None, hidden: bool = True
+) -> Picture:
     """The median squared error of each step's fresh prompts, log axis, with medians to compare it with.
 
     Args:
@@ -128,6 +131,7 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
         history: columns of its progress; may be empty.
         steps: its budget, where the axis ends.
         known: a run of the same sizes that has been evaluated, for the levels that take time to find.
+        hidden: whether the axis has room for the levels beside the two main ones, which a click in the legend shows.
     """
     step = np.asarray(history.get("step", np.zeros(0)))
     chosen = np.unique(np.linspace(0, len(step) - 1, min(len(step), MOST_POINTS)).round().astype(int))
@@ -137,7 +141,8 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
     )
     hover = {"customdata": T, "hovertemplate": "%{y:.3g}, T = %{customdata}"}
     found, ends = levels(settings, known), (1, max(steps, 2))
-    marks, main = {name: middle(medians) for name, medians in found.items()}, named_levels(found)
+    main = named_levels(settings, found)
+    marks = {name: middle(medians) for name, medians in found.items() if hidden or name in main}
     rows = [
         Series(start, "start", scales=False),
         Series(T, "loops", scales=False),
@@ -163,7 +168,7 @@ def loss_chart(settings: TrainSettings, history: History, steps: int, known: Tra
             f"from {medians[0]:.2e} to {last:.2e}, with T = {int(T[-1])} loops in the last step."
         )
     named = ", ".join(f"{name} {value:.3g}" for name, value in marks.items())
-    highest = CAP * marks["answering 0"]
+    highest = CAP * middle(found["answering 0"])
     shown = np.clip([*medians, *marks.values()], None, highest)
     return line_chart(
         ("step", x), rows, f"{alt} Medians of ‖w_T − w*‖² to compare with: {named}.",
@@ -184,13 +189,13 @@ def in_gauge(settings: TrainSettings, P: np.ndarray, Q: np.ndarray) -> tuple[np.
 
 
 def ideals(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """P and Q in the same gauge of what is known: the best gradient descent, and the best two numbers if given."""
+    """P and Q in the same gauge of what is known: the best gradient descent, and the best GD++ if given."""
     d, step = settings.features, best_descent(settings)[0]
     if settings.task == "generation":
         return {"constructed GD": (np.diag([step] * d + [0.0]), np.diag([1.0] * d + [-1.0]))}
     known = {"constructed GD": (np.diag([0.0] * d + [1.0]), np.diag([step] * d + [0.0]))}
     if best is not None:
-        known["best two numbers"] = (np.diag([best.gamma / best.a] * d + [1.0]), np.diag([best.a] * d + [0.0]))
+        known["best GD++"] = (np.diag([best.gamma / best.a] * d + [1.0]), np.diag([best.a] * d + [0.0]))
     return known
 
 
@@ -224,7 +229,7 @@ def _short(value: float) -> str:
 
 
 def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
-    """P and Q of a layer above the constructed ones and the best two numbers, in the gauge that has a fixed corner."""
+    """P and Q of a layer above the constructed ones and the best GD++, in the gauge that has a fixed corner."""
     settings, d = run.settings, run.settings.features
     fixed = "Q[d, d] = −1" if settings.task == "generation" else "P[d, d] = 1"
     rows = {"trained": in_gauge(settings, run.P[layer], run.Q[layer]), **ideals(settings, run.best)}
@@ -261,8 +266,8 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
     if fits:
         fit = fits[layer]
         alt += (
-            f" The trained weights are near a = {fit.a:.3g}, γ = {fit.gamma:.3g}; "
-            f"{fit.unexplained_p:.2%} of P and {fit.unexplained_q:.2%} of Q are unexplained."
+            f" The nearest GD++ has a = {fit.a:.3g}, γ = {fit.gamma:.3g}, {100 * (1 - fit.unexplained_p):.4g} % of P "
+            f"and {100 * (1 - fit.unexplained_q):.4g} % of Q."
         )
     i, j = np.indices((d + 1, d + 1)).reshape(2, -1)
     table: dict[str, np.ndarray] = {"row": i, "column": j}

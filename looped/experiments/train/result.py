@@ -19,6 +19,9 @@ CEILING = 1e300
 PLAIN = (1e-3, 100)
 """Squared errors from the one to the other are written without a power of ten."""
 
+NEARLY = 0.999
+"""Share of the squared entries from which on a matrix is said to be a multiple of the identity."""
+
 SMALL = 1e-3
 """Share of the step below which the movement of the inputs counts as none."""
 
@@ -78,7 +81,7 @@ class TrainResult:
     frames: Mapping[str, np.ndarray] = field(default_factory=dict)
     """The weights on the way: steps made, (F,), and P and Q, (F, L, d+1, d+1); empty where they were not kept."""
     best: gdpp.Best | None = None
-    """The best two numbers found at these sizes; None where there is no such family or no search was made."""
+    """The best GD++ that was found at these sizes; None where there is no such family or no search was made."""
 
     def fits(self) -> list[gdpp.Fit]:
         """The two-number fit of every layer; empty if its weights have no gauge.
@@ -103,34 +106,51 @@ class TrainResult:
                 "The corner of these weights that fixes their scale is 0, or nearly: they are no gradient descent of "
                 "any kind."
             )
-        if len(fits) > 1:
-            text = "Layer by layer the nearest gradient descent has a = " + _listed(fit.a for fit in fits)
-            if self.settings.task == "prediction":
-                text = text.replace("gradient descent", "member of GD++")
-                text += " and γ = " + _listed(fit.gamma for fit in fits[:-1])
-        elif not self._moves_inputs:
-            text = f"The nearest gradient descent has the step a = {fits[0].a:.3g}"
+        if (A := self.matrix_step()) is not None and A.any():
+            return _parts_of(A)
+        moves = self.settings.task == "prediction" if len(fits) > 1 else self._moves_inputs
+        who = "Each layer is nearest to" if len(fits) > 1 else "Nearest is"
+        family = "GD++, gradient descent that also moves the examples" if moves else "gradient descent"
+        gamma = f", γ = {_listed(fit.gamma for fit in fits[: max(1, len(fits) - 1)])}" if moves else ""
+        return f"{who} {family}: a = {_listed(fit.a for fit in fits)}{gamma} ({self.accounted_for()})."
+
+    def accounted_for(self) -> str:
+        """What the nearest gradient descent, or GD++, has of P and of Q by squared entries, of all layers the least."""
+        left = zip(*((fit.unexplained_p, fit.unexplained_q) for fit in self.fits()), strict=True)
+        P, Q = (f"{100 * (1 - max(shares)):.4g} %" for shares in left)
+        return f"{'at least ' if len(self.fits()) > 1 else ''}{P} of P, {Q} of Q"
+
+    def matrix_step(self) -> np.ndarray | None:
+        """A in the gauge of `fits` where the only layer is a gradient step with A, (d, d); None for other weights."""
+        P, Q, d = self.P[0].astype(float), self.Q[0].astype(float), self.settings.features
+        corner = P[d, d] if self.settings.task == "prediction" else -Q[d, d]
+        if len(self.P) > 1 or corner == 0:
+            return None
+        constant, block = np.zeros((d + 1, d + 1)), Q * corner
+        constant[d, d] = 1.0
+        if self.settings.task == "generation":
+            constant = np.diag([1.0] * d + [-1.0])
+            P, block = Q / corner, P * corner
         else:
-            text = f"The nearest member of GD++ has a = {fits[0].a:.3g} and γ = {fits[0].gamma:.3g}"
-        left_P, left_Q = max(fit.unexplained_p for fit in fits), max(fit.unexplained_q for fit in fits)
-        return f"{text}. It leaves {left_P:.2%} of P and {left_Q:.2%} of Q unexplained."
+            P = P / corner
+        apart = block.copy()
+        apart[:d, :d] = 0
+        return block[:d, :d] if not apart.any() and np.array_equal(P, constant) else None
 
     def compared(self) -> str:
-        """A sentence on its two numbers and the best two numbers known; empty before they are measured."""
-        if not {"trained", "its two numbers"} <= set(self.medians):
+        """A sentence on the nearest GD++ and the best known; empty before they are measured."""
+        if not {"trained", "nearest GD++"} <= set(self.medians):
             return ""
-        alone = "These two numbers alone have" if self._moves_inputs else "This step alone has"
+        alone = "a and γ" if self._moves_inputs else "the step size a"
         if len(self.fits()) > 1:
-            alone = "These numbers alone have"
-        text = (
-            f"{alone} the median query error {written(self.medians['its two numbers'])} after T loops, the trained "
-            f"weights {written(self.medians['trained'])}"
-        )
-        if self.best is None or "best two numbers" not in self.medians:
+            alone = "these numbers"
+        own, near = (written(self.medians[name]) for name in ("trained", "nearest GD++"))
+        text = f"After T loops the trained weights have the median query error {own}, {alone} alone {near}"
+        if self.best is None or "best GD++" not in self.medians:
             return f"{text}."
         return (
-            f"{text}; the best two numbers found here, a = {self.best.a:.3g} and γ = {self.best.gamma:.3g}, have "
-            f"{written(self.medians['best two numbers'])}."
+            f"{text}, and the best GD++ found here, a = {self.best.a:.3g} and γ = {self.best.gamma:.3g}, "
+            f"{written(self.medians['best GD++'])}."
         )
 
     def means(self) -> str:
@@ -230,6 +250,19 @@ def measured(risk: Risk) -> str:
     if not risk.error:
         return f"{written(risk.mean)}, exact"
     return f"{risk.mean:.2g} ± {risk.error:.1g}" if risk.error < CEILING else written(risk.mean)
+
+
+def _parts_of(A: np.ndarray) -> str:
+    """A sentence on the parts of a matrix step: the mean of its diagonal, what turns, and a rest if there is one."""
+    a, whole = float(A.diagonal().mean()), float(np.square(A).sum())
+    same, turns = a * a * len(A) / whole, float(np.square(A - A.T).sum()) / 4 / whole
+    if same > NEARLY:
+        return f"A is {a:.3g} times the identity: {100 * same:.5g} % of its squared entries."
+    rest = 1 - same - turns
+    return (
+        f"A is {a:.3g} times the identity plus an antisymmetric part, which turns: {100 * same:.3g} % and "
+        f"{100 * turns:.3g} % of its squared entries" + (f"; {100 * rest:.3g} % is neither." if rest > 0.01 else ".")
+    )
 
 
 def _listed(numbers: Iterable[float]) -> str:

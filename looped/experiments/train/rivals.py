@@ -72,7 +72,7 @@ def _moves_examples(model: LoopedModel) -> bool:
 
 
 def search(settings: TrainSettings) -> gdpp.Best | None:
-    """The best two numbers for T tied loops of prediction without noise, by a small search; else None."""
+    """The best GD++ for T tied loops of prediction without noise, by a small search; else None."""
     if settings.task != "prediction" or settings.untied or settings.noise > 0:
         return None
     count = max(1000, min(20_000, 1_000_000 // (settings.loops * settings.features)))
@@ -103,9 +103,7 @@ def level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, 
     if T > 1:
         models["constructed GD"] = descent(best_descent(settings)[0], d, T)
     if best is not None and T > 1:
-        models["best two numbers"] = two_numbers(
-            settings.replace(task="prediction", untied=False), [best.a], [best.gamma]
-        )
+        models["best GD++"] = two_numbers(settings.replace(task="prediction", untied=False), [best.a], [best.gamma])
     return {
         name: np.sort([_typical(model, stream, seed) for seed in range(LEVEL_SETS)]) for name, model in models.items()
     }
@@ -123,9 +121,9 @@ def models_of(run: TrainResult) -> dict[str, LoopedModel]:
     models = {"trained": model_of(settings, run.P, run.Q)}
     if settings.task == "prediction":
         if fits and all(fit.a != 0 and math.isfinite(fit.gamma / fit.a) for fit in fits):
-            models["its two numbers"] = two_numbers(settings, [fit.a for fit in fits], [fit.gamma for fit in fits])
+            models["nearest GD++"] = two_numbers(settings, [fit.a for fit in fits], [fit.gamma for fit in fits])
         if run.best is not None:
-            models["best two numbers"] = two_numbers(settings, [run.best.a], [run.best.gamma])
+            models["best GD++"] = two_numbers(settings, [run.best.a], [run.best.gamma])
     models["constructed GD"] = descent(best_descent(settings)[0], settings.features, settings.loops)
     return models
 

@@ -8,12 +8,22 @@ import numpy as np
 from looped.chart import CELLS, IN_CELL, NARROW_MARGIN, Motion, Picture, colour, short
 from looped.experiments.train import charts
 from looped.experiments.train.result import TrainResult
+from looped.experiments.train.settings import TrainSettings
 
 HEIGHT, TALL = 400, 980
 """Pixels on a wide page, where nothing else is known, and on a narrow one."""
-PLACES = ("P, trained", "Q, trained", "P, {}", "Q, {}")
-"""The matrices in their order; the second row is the ideal."""
-IDEALS = ("best two numbers", "constructed GD")
+TITLES = {
+    "prediction": {
+        "full": ("P, trained", "Q, trained"), "sparse": ("P, u trained", "Q, A trained"),
+        "preconditioner": ("P, fixed", "Q, A trained"),
+    },
+    "generation": {
+        "full": ("P, trained", "Q, trained"), "sparse": ("P, A and u trained", "Q, fixed"),
+        "preconditioner": ("P, A trained", "Q, fixed"),
+    },
+}  # fmt: skip
+"""What is trained of P and of Q, by the task and the kind of weights; their ideals stand below."""
+IDEALS = ("best GD++", "constructed GD")
 """What may stand there: the first where all weights are trained and it is known."""
 GIVEN = ("constructed GD", "one layer, closed form")
 """The levels of gradient descent, of which the first that there is is drawn from the start."""
@@ -43,11 +53,11 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
         known: a run of the same sizes that has been evaluated, for what takes time to find.
         layer: whose matrices, from 0.
     """
-    settings, curve = run.settings, charts.loss_chart(run.settings, run.history, steps, known)
+    settings, curve = run.settings, charts.loss_chart(run.settings, run.history, steps, known, hidden=False)
     found = charts.levels(settings, known)
-    main = {name: found[name] for name in charts.named_levels(found)}
-    loss = [trace for trace in curve.spec["data"] if trace.get("visible") != "legendonly"]
-    goals = charts.ideals(settings, known.best if known is not None and "best two numbers" in found else None)
+    main = {name: found[name] for name in charts.named_levels(settings, found)}
+    loss = curve.spec["data"]
+    goals = charts.ideals(settings, known.best if known is not None and "best GD++" in found else None)
     family = settings.weights == "full" and not settings.untied
     ideal = IDEALS[0] if family and IDEALS[0] in goals else IDEALS[1]
     states = _states(run, layer)
@@ -81,11 +91,11 @@ def stage(run: TrainResult, steps: int, known: TrainResult | None = None, layer:
         name: CELLS | {"cmin": -value, "cmax": value, "showscale": False}
         for name, value in zip(("coloraxis", "coloraxis2"), most, strict=True)
     }
-    layouts = [_layout(curve, main, boxes, ideal, settings.features) | scales for boxes in (WIDE, NARROW)]
+    layouts = [_layout(curve, main, boxes, ideal, settings) | scales for boxes in (WIDE, NARROW)]
     motion = Motion(captions=captions, grown=[], moved=moved, narrow=layouts[1] | {"height": TALL}, unit="state")
-    size = settings.features + 1
+    size, titles = settings.features + 1, "; ".join(TITLES[settings.task][settings.weights])
     alt = (
-        f"{curve.alt} Beside it P and Q, {size} by {size}, trained above those of the {ideal}, in the state after "
+        f"{curve.alt} Beside it P and Q, {size} by {size} ({titles}), above those of the {ideal}, in the state after "
         f"{states[-1][0]:,} steps and in {len(states) - 1} earlier ones."
     )
     return Picture({"data": [*loss, now, *cells], "layout": layouts[0]}, alt, curve.table, motion=motion)
@@ -101,7 +111,8 @@ def before(run: TrainResult, steps: int, layer: int = 0) -> Picture:
     assert picture.motion is not None
     loss, *levels, now, P, Q = picture.spec["data"][:-2]
     given = next(name for name in GIVEN if any(trace["name"].startswith(name) for trace in levels))
-    titles = {title.format("trained"): title.replace("trained", "before training") for title in PLACES[:2]}
+    now_named = TITLES[run.settings.task][run.settings.weights]
+    titles = {title: title.replace("trained", "before training") for title in now_named}
     for layout in (picture.spec["layout"], picture.motion.narrow):
         layout["annotations"] = [
             note | {"text": titles.get(note["text"], given)}
@@ -147,10 +158,11 @@ def _caption(step: int, steps: int, loops: int, value: float | None) -> str:
 
 
 def _layout(
-    curve: Picture, main: dict[str, np.ndarray], boxes: tuple[Box, ...], ideal: str, features: int
+    curve: Picture, main: dict[str, np.ndarray], boxes: tuple[Box, ...], ideal: str, settings: TrainSettings
 ) -> dict[str, Any]:
-    """The axes at their places, the titles of the matrices, and the names of the two levels."""
-    own = curve.spec["layout"]
+    """The axes at their places, the titles of the matrices, frames round what is trained, and names of the levels."""
+    own, features = curve.spec["layout"], settings.features
+    titles = *TITLES[settings.task][settings.weights], f"P, {ideal}", f"Q, {ideal}"
     left, right, bottom, top = boxes[0]
     layout: dict[str, Any] = own | {
         "height": HEIGHT, "margin": NARROW_MARGIN | {"t": 24}, "showlegend": False, "hovermode": "closest",
@@ -159,16 +171,30 @@ def _layout(
     }  # fmt: skip
     hidden = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "fixedrange": True}
     texts = []
-    for number, (box, title) in enumerate(zip(boxes[1:], PLACES, strict=True), 2):
+    for number, (box, title) in enumerate(zip(boxes[1:], titles, strict=True), 2):
         layout[f"xaxis{number}"] = hidden | {"domain": box[:2], "anchor": f"y{number}", "range": [-0.5, features + 0.5]}
         layout[f"yaxis{number}"] = hidden | {"domain": box[2:], "anchor": f"x{number}", "range": [features + 0.5, -0.5]}
-        texts.append(_text(title.format(ideal), (box[0] + box[1]) / 2, box[3], "center"))
+        texts.append(_text(title, (box[0] + box[1]) / 2, box[3], "center"))
     low, high = own["yaxis"]["range"]
     layout["yaxis"] |= {
         "title": {"text": "error of w: median ‖w<sub>T</sub> − w*‖²"},
         "range": [low - ROOM * (high - low), high],
     }
+    layout["shapes"] = [*own["shapes"], *_frames(settings)]
     return layout | {"annotations": [*own["annotations"], *texts, *_names(main, curve)]}
+
+
+def _frames(settings: TrainSettings) -> list[dict[str, Any]]:
+    """Frames round A, and round u if there is one, in the matrix in which they stand; none where all is trained."""
+    if settings.weights == "full":
+        return []
+    d, generates = settings.features, settings.task == "generation"
+    A, u = (2 if generates else 3, (0, d, 0, d)), (2, (d, d + 1, 0, d) if generates else (0, d, d, d + 1))
+    return [
+        {"type": "rect", "xref": f"x{axes}", "yref": f"y{axes}", "x0": left - 0.5, "x1": right - 0.5,
+         "y0": top - 0.5, "y1": bottom - 0.5, "line": {"width": 3, "color": colour("mark")}}
+        for axes, (left, right, top, bottom) in (A, u)[: 2 if settings.weights == "sparse" else 1]
+    ]  # fmt: skip
 
 
 def _names(main: dict[str, np.ndarray], curve: Picture) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from looped import BeyondSettings
 from looped.algorithms.gd import construction
 from looped.attention import LoopedTransformer
 from looped.experiments.beyond import append as module
-from looped.experiments.beyond import charts, words
+from looped.experiments.beyond import charts, strip, words
 from looped.experiments.beyond.append import append, chain, layer_of
 from looped.experiments.beyond.learned_step import learned_step
 from looped.prompts import Prompts
@@ -88,7 +88,7 @@ def test_the_gap_is_said_as_a_share_of_the_largest_number():
     assert found.gap > 1e5  # of iterates that diverge
     (said,) = re.findall(r"largest difference (\S+) of the largest number", words.verdict(found))
     assert 0 < float(said) < 1e-11
-    assert float(words.numbers(found)[0].value) == pytest.approx(float(said), rel=0.06)
+    assert float(strip.numbers(found)[0].value) == pytest.approx(float(said), rel=0.06)
 
 
 def test_the_default_passes_and_a_small_error_in_a_route_is_noticed(monkeypatch):

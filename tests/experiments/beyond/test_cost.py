@@ -6,7 +6,7 @@ import pytest
 
 from looped import BeyondSettings, beyond
 from looped.attention import LinearAttention
-from looped.experiments.beyond import words
+from looped.experiments.beyond import strip
 from looped.experiments.beyond.cost import BUDGET, estimate
 from looped.fields import SettingsError
 
@@ -32,7 +32,7 @@ def test_the_chain_is_in_the_estimate_and_is_bounded(changes, monkeypatch):
     assert sum(passed) < 6.5e7  # one prompt of the largest
     assert 1 <= found.run <= 16
     assert len(found.single["appended"][0]) == len(found.single["overwritten"][0]) == found.run
-    assert f"{found.run} prompt" in words.numbers(found)[0].below
+    assert f"{found.run} prompt" in strip.numbers(found)[0].below
     assert found.passed
 
 

@@ -8,7 +8,7 @@ from scipy.special import comb
 from scipy.stats import chi2
 
 from looped import BeyondSettings
-from looped.experiments.beyond import charts
+from looped.experiments.beyond import charts, depth_charts
 from looped.experiments.beyond import depth as depth_module
 from looped.experiments.beyond import stacks as module
 from looped.experiments.beyond.depth import best_step, depth
@@ -83,13 +83,46 @@ def test_a_rotation_of_the_identity_changes_nothing_so_no_curve_of_n_examples_is
     """A step that is tuned and scored on the same prompts would be: at n = 20, d = 10, L = 20 it shows half as much."""
     found = depth(BeyondSettings(view="depth", examples=n, features=d, condition_number=1.0))
     exact = np.array([best_descent(L, n, d)[1] / d for L in found.loops.tolist()])
-    drawn = {trace["name"]: trace["y"] for trace in charts.depth_chart(found).spec["data"]}
-    of_n = {name: y for name, y in drawn.items() if f"n/d = {n / d:.4g}" in name}
-    assert [name.partition(",")[0] for name in of_n] == ["one covariance", "rotated in every prompt"]
-    for name, losses in of_n.items():
-        np.testing.assert_allclose(losses, exact, rtol=1e-5, err_msg=name)
+    for covariance, case in (("same", "one covariance"), ("rotated", "rotated")):
+        drawn = {trace["name"]: trace["y"] for trace in depth_charts.depth_chart(found, covariance).spec["data"]}
+        np.testing.assert_allclose(drawn[f"{case}, n/d = {n / d:.4g}"], [1, *exact], rtol=1e-5)
     assert found.rotated.max() == 0  # one covariance and n → ∞: one loop is exact
-    assert not any("n → ∞" in name for name in drawn)
+
+
+def lines_of(picture):
+    return {trace["name"]: trace for trace in picture.spec["data"]}
+
+
+@pytest.mark.parametrize(("covariance", "kappa"), [("same", 10.0), ("same", 1.0), ("rotated", 1.0)])
+def test_a_loss_of_0_after_one_loop_is_a_line_that_falls_out_of_the_chart(covariance, kappa):
+    found = depth(BeyondSettings(view="depth", condition_number=kappa, covariance=covariance))
+    picture = charts.main_chart(found)
+    case = "one covariance" if covariance == "same" else "rotated"
+    fallen, low = lines_of(picture)[f"{case}, n → ∞"], picture.spec["layout"]["yaxis"]["range"][0]
+    assert picture.spec["layout"]["xaxis"]["ticktext"][:2] == ["0", "1"]
+    assert list(fallen["x"]) == list(picture.spec["layout"]["xaxis"]["tickvals"][:2]) == [0.5, 1]
+    np.testing.assert_allclose(np.log10(fallen["y"]), [0, low])
+    assert fallen["hovertemplate"][1] == "0"
+    arrow, words = picture.spec["layout"]["annotations"]
+    assert (arrow["x"], arrow["y"], words["text"]) == (0, low, "0 after one loop")
+    assert arrow["ay"] / arrow["ax"] > 0 > arrow["y"] - arrow["ay"]  # it points down, along the line
+    np.testing.assert_array_equal(picture.table[f"{case}, infinite context"], [1, *[0] * len(found.loops)])
+    assert "After 1: " in picture.alt
+    assert picture.alt.count("infinitely many examples 0") == 2
+
+
+@pytest.mark.parametrize("covariance", ["same", "rotated"])
+def test_the_first_chart_is_the_case_of_the_settings_and_the_other_case_stands_below(covariance):
+    found = depth(BeyondSettings(view="depth", covariance=covariance))
+    first, second = charts.pictures(found).values()
+    case, other = ("one covariance", "rotated") if covariance == "same" else ("rotated", "one covariance")
+    for picture, kind in ((first, case), (second, other)):
+        assert list(lines_of(picture)) == [f"{kind}, n/d = 2", "its limit for large n and d", f"{kind}, n → ∞"]
+    asked = lines_of(charts.before(found))
+    assert list(asked) == list(lines_of(first))
+    np.testing.assert_array_equal(asked[f"{case}, n/d = 2"]["y"], lines_of(first)[f"{case}, n/d = 2"]["y"])
+    (begins,) = np.flatnonzero(np.isfinite(asked[f"{case}, n → ∞"]["y"]))
+    assert (begins, asked[f"{case}, n → ∞"]["y"][begins]) == (0, 1)
 
 
 def test_a_rotated_covariance_of_n_examples_has_the_exact_curve_its_limit_and_more_loss_than_infinitely_many_leave():
@@ -116,11 +149,17 @@ def test_a_rotated_covariance_of_n_examples_has_the_exact_curve_its_limit_and_mo
 @pytest.mark.parametrize("loops", [20, 64])
 def test_the_text_of_the_chart_names_the_loops_of_each_number(loops):
     found = depth(BeyondSettings(view="depth", loops=loops))
-    said = charts.depth_chart(found).alt
-    last = min(loops, 32)
-    exact = f"one covariance {found.fixed[-1]:.3g}, rotated in every prompt {found.rotated_exact[-1]:.3g}"
-    assert f"After {last}: {exact}." in said
-    assert f"After {loops}: one covariance in the limit of large n and d {found.limit[-1]:.3g}" in said
+    last, k = min(loops, 32), len(found.exact) - 1
+    for covariance, exact, limit, many in (
+        ("same", found.fixed, found.limit, np.zeros(len(found.loops))),
+        ("rotated", found.rotated_exact, found.rotated_limit, found.rotated),
+    ):
+        said = depth_charts.depth_chart(found, covariance).alt
+        others = [
+            f"the limit for large n and d {limit[i]:.3g}, infinitely many examples {many[i]:.3g}" for i in (k, -1)
+        ]
+        assert f"After {last}: n/d = 2 {exact[-1]:.3g}, {others[0]}." in said
+        assert (f"After {loops}: {others[1]}." in said) == (loops > 32)
 
 
 def test_one_covariance_is_near_its_limit_for_large_d_and_above_it():

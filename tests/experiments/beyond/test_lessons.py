@@ -83,6 +83,7 @@ def test_the_longer_context_is_worse():
     for found in runs("longer-context"):
         assert (found.medians[:, 0] >= 9.15).all()
         assert (found.medians[:, 0] < 9.55).all()
+        assert found.settings.loops == 5  # what is asked is where the picture ends
         assert 7.9e5 <= found.medians[0, 5] <= 8.55e5
         assert 2e8 <= found.medians[1, 5] <= 2.2e8
 
@@ -94,6 +95,9 @@ def test_eagle_takes_eleven_loops_more_for_ten_thousand_times_the_condition_numb
     assert found.loops["newton"][at[8.0]] - found.loops["newton"][at[4.0]] == 13
     assert np.log(1e4) / np.log(9 / 4) == pytest.approx(11.4, abs=0.05)
     assert found.loops["gd"][at[8.0]] / found.loops["gd"][at[4.0]] == pytest.approx(1e4, rel=0.01)
+    right, named = LESSONS["eagle"].right, LESSONS["eagle"].choices
+    assert named[right] == "Less than twice as many"
+    assert found.loops["eagle"][at[8.0]] < 2 * found.loops["eagle"][at[4.0]]
     assert 19 <= found.in_float64[at[8.0]] <= 22
 
 

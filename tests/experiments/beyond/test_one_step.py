@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from looped import BeyondSettings
-from looped.experiments.beyond import words
+from looped.experiments.beyond import strip, words
 from looped.experiments.beyond.learned_step import (
     grams,
     largest_factor,
@@ -67,7 +67,7 @@ def test_the_mean_over_all_prompts_is_exact_at_the_identity(steps, mean):
     )
     assert found.mean == pytest.approx(mean, rel=2e-4)
     assert found.results["exact_mean_after_T"] == found.mean
-    assert f"exactly {found.mean:.3g}" in words.numbers(found)[-1].below
+    assert f"exactly {found.mean:.3g}" in strip.numbers(found)[-1].below
 
 
 def test_where_the_mean_over_all_prompts_is_not_known_none_is_said():
@@ -75,7 +75,7 @@ def test_where_the_mean_over_all_prompts_is_not_known_none_is_said():
         found = one_step(BeyondSettings(view="one-step", **other, prompts=100))
         assert found.mean is None
         assert "over all prompts" not in words.verdict(found)
-        assert "exactly" not in words.numbers(found)[-1].below
+        assert "exactly" not in strip.numbers(found)[-1].below
 
 
 def bidiagonal_moments(n, d, order):

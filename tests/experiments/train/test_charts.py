@@ -23,7 +23,7 @@ def test_the_loss_is_one_statistic_beside_levels_of_the_same(small):
     assert not any("mean" in name for name in drawn)
     levels = figures.levels(small.settings, small)
     assert list(levels) == [
-        "answering 0", "one layer, closed form", "constructed GD", "best two numbers", "A alone, trained",
+        "answering 0", "one layer, closed form", "constructed GD", "best GD++", "A alone, trained",
     ]  # fmt: skip
     shown = []
     for name, medians in levels.items():
@@ -31,7 +31,7 @@ def test_the_loss_is_one_statistic_beside_levels_of_the_same(small):
         trace = drawn[f"{name}: error of w {value}" + (f" ({low} to {high})" if low != high else "")]
         assert list(trace["y"]) == [np.median(medians)] * 2
         shown += [name] * (trace.visible is True)
-    assert shown == ["constructed GD", "best two numbers"]
+    assert shown == ["constructed GD", "best GD++"]
     assert f"{small.history['median'][-1]:.2e}" in picture.alt
     assert picture.figure.layout.yaxis.type == "log"
     assert picture.figure.layout.yaxis.title.text.startswith("error of w: median")
@@ -61,7 +61,7 @@ def test_levels_are_medians_of_the_squared_distance(small):
 def test_levels_of_other_prompts_are_not_borrowed(small, other):
     levels = figures.levels(small.settings.replace(**other), small)
     assert "A alone, trained" not in levels
-    assert "best two numbers" not in levels
+    assert "best GD++" not in levels
 
 
 def test_one_layer_has_the_levels_of_one_layer():
@@ -88,7 +88,7 @@ def test_weights_are_drawn_in_the_gauge_with_the_corner_1(small):
     table = picture.table
     np.testing.assert_allclose(table["P, trained"].reshape(3, 3), P / P[2, 2])
     np.testing.assert_allclose(table["Q, trained"].reshape(3, 3), Q * P[2, 2])
-    best = table["Q, best two numbers"].reshape(3, 3)
+    best = table["Q, best GD++"].reshape(3, 3)
     np.testing.assert_allclose(best, np.diag([small.best.a, small.best.a, 0]))
     step = wishart.best_descent(2, 8, 2)[0]
     np.testing.assert_allclose(table["Q, constructed GD"].reshape(3, 3), np.diag([step, step, 0]))

@@ -15,6 +15,7 @@ from looped.experiments.train.stored import FILES, stored
 from looped.training import gdpp
 from looped.training.evaluate import query_errors
 from looped.training.stream import PromptStream
+from looped.training.trainer import MODELS
 from tests.experiments.train.conftest import SMALL, make
 
 
@@ -37,8 +38,8 @@ def test_every_sweep_holds_every_rival_and_all_statistics(small):
     for sweep in small.sweeps.values():
         assert set(sweep.series) == {
             "trained",
-            "its two numbers",
-            "best two numbers",
+            "nearest GD++",
+            "best GD++",
             "constructed GD",
             "GD tuned here",
             "answering 0",
@@ -84,10 +85,12 @@ def test_inputs_scaled_by_s_and_weights_by_their_inverse_are_one_problem(small):
 def test_its_two_numbers_are_it_where_there_are_only_two():
     P, Q = gdpp.weights([1.2], [0.1], 3)
     run = evaluate(run_of(P, Q, loops=3, examples=12, features=3), share=0.05)
-    assert run.found().startswith("The nearest member of GD++ has a = 1.2 and γ = 0.1. It leaves 0.00% of P and 0.00%")
+    assert run.found() == (
+        "Nearest is GD++, gradient descent that also moves the examples: a = 1.2, γ = 0.1 (100 % of P, 100 % of Q)."
+    )
     series = run.sweeps["examples"].series
-    np.testing.assert_allclose(series["trained"], series["its two numbers"], rtol=1e-9)
-    assert "best two numbers found here" in run.compared()
+    np.testing.assert_allclose(series["trained"], series["nearest GD++"], rtol=1e-9)
+    assert "best GD++ found here" in run.compared()
 
 
 def test_how_the_last_layer_moves_inputs_that_nothing_reads_again_does_not_count():
@@ -99,9 +102,37 @@ def test_how_the_last_layer_moves_inputs_that_nothing_reads_again_does_not_count
     one, two = (model_of(run.settings, run.P, run.Q)(state) for run in (layers, other))
     torch.testing.assert_close(one, two)
     assert most_unexplained(other.fits()[1]) < 1e-12
-    assert other.found().startswith("Layer by layer the nearest member of GD++ has a = 0.4, 2.4 and γ = 0.3.")
+    assert other.found().startswith(
+        "Each layer is nearest to GD++, gradient descent that also moves the examples: a = "
+    )
+    assert "a = 0.4, 2.4, γ = 0.3 (" in other.found()
     P[0, :3] = 1.0
     assert most_unexplained(run_of(P, Q, loops=2, examples=12, features=3, untied=True).fits()[0]) > 0.5
+
+
+@pytest.mark.parametrize("task", ["prediction", "generation"])
+def test_a_run_of_a_alone_is_told_by_the_parts_of_a(task):
+    turn = torch.tensor([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]).double()
+    A = 0.6 * torch.eye(3).double() + 0.3 * turn + 0.1 * torch.diag(torch.tensor([1.0, -1.0, 0.0])).double()
+    model = MODELS[task](weights="preconditioner", features=3, loops=2)
+    model.load_state_dict({"A": A[None]})
+    P, Q = model.matrices()
+    sizes = {"loops": 2, "examples": 12, "features": 3, "task": task}
+    run = run_of(4 * P, Q / 4, **sizes)  # another gauge
+    np.testing.assert_allclose(run.matrix_step(), A, rtol=1e-12)
+    assert run.found() == (
+        "A is 0.6 times the identity plus an antisymmetric part, which turns: 84.4 % and 14.1 % of its squared "
+        "entries; 1.56 % is neither."
+    )
+    model.load_state_dict({"A": 0.6 * torch.eye(3).double()[None]})
+    assert run_of(*model.matrices(), **sizes).found() == "A is 0.6 times the identity: 100 % of its squared entries."
+    for matrix, place in ((P, (0, 0, 3)), (Q, (0, 3, 0))):
+        matrix[place] += 1e-3
+        other = run_of(P, Q, **sizes)
+        assert other.matrix_step() is None
+        assert "earest is gradient descent: a = 0.6 (" in other.found()
+        matrix[place] -= 1e-3
+    assert run_of(P.repeat(2, 1, 1), Q.repeat(2, 1, 1), **sizes, untied=True).matrix_step() is None
 
 
 def test_the_distance_to_the_one_layer_optimum():
@@ -142,7 +173,7 @@ def test_weights_without_a_gauge_are_said_to_be_nothing():
     assert run.fits() == []
     assert "no gradient descent of any kind" in run.found()
     assert run.compared() == ""
-    assert "its two numbers" not in run.medians
+    assert "nearest GD++" not in run.medians
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.measure import MOST_FRAME_BYTES, MOST_FRAMES, TrainWork, frame_steps
 from looped.experiments.train.result import TrainResult
 from looped.experiments.train.settings import TrainSettings
-from looped.experiments.train.stage import stage
+from looped.experiments.train.stage import before, stage
 from looped.experiments.train.stored import stored
 from looped.experiments.train.weights_file import pack
 
@@ -100,7 +100,7 @@ def test_two_levels_are_named_by_what_is_drawn():
     run = stored()[0]
     layout, levels = stage(run, 200, run).spec["layout"], names_of_levels(run, run)
     assert layout["yaxis"]["title"]["text"].startswith("error of w: median")  # the cards have the query error
-    assert list(levels) == ["constructed GD", "best two numbers"]
+    assert list(levels) == ["constructed GD", "best GD++"]
     for text, value in levels.values():
         assert 10 ** text["y"] == pytest.approx(value)
         assert layout["yaxis"]["range"][0] < text["y"] < layout["yaxis"]["range"][1]
@@ -162,7 +162,7 @@ def test_every_cell_has_a_short_number_with_two_digits_or_a_fiftieth_of_the_larg
 
 @pytest.mark.parametrize(
     ("settings", "ideal"),
-    [({}, "best two numbers"), ({"weights": "preconditioner"}, "constructed GD"), ({"untied": True}, "constructed GD"),
+    [({}, "best GD++"), ({"weights": "preconditioner"}, "constructed GD"), ({"untied": True}, "constructed GD"),
      ({"task": "generation"}, "constructed GD"), ({"features": 7}, "constructed GD")],
     ids=str,
 )  # fmt: skip
@@ -174,7 +174,7 @@ def test_every_kind_of_run_has_an_ideal_of_its_own_kind(small, settings, ideal):
     corner = -goal_Q["z"][d, d] if run.settings.task == "generation" else goal_P["z"][d, d]
     assert corner == 1
     assert ("text" in P) == (d < 6)
-    if ideal == "best two numbers":
+    if ideal == "best GD++":
         np.testing.assert_allclose(goal_Q["z"], np.diag([small.best.a] * d + [0]))
         np.testing.assert_allclose(goal_P["z"], np.diag([small.best.gamma / small.best.a] * d + [1]))
     for trace in (P, Q):
@@ -182,6 +182,44 @@ def test_every_kind_of_run_has_an_ideal_of_its_own_kind(small, settings, ideal):
     layout, narrow = picture.spec["layout"], picture.motion.narrow
     assert narrow["height"] > layout["height"]
     assert picture.figure.data
+
+
+@pytest.mark.parametrize("task", ["prediction", "generation"])
+@pytest.mark.parametrize("weights", ["preconditioner", "sparse", "full"])
+def test_what_is_trained_is_framed_and_named(task, weights):
+    run = trained(task=task, weights=weights)
+    picture, asked = stage(run, 12), before(run, 12)
+    moving = [np.any(run.frames[name] != run.frames[name][-1], axis=(0, 1)) for name in "PQ"]
+    for drawn, word in ((picture, "trained"), (asked, "before training")):
+        for layout in (drawn.spec["layout"], drawn.motion.narrow):
+            framed = [np.zeros((3, 3), dtype=bool) for _ in "PQ"]
+            for frame in (shape for shape in layout["shapes"] if shape["type"] == "rect"):
+                assert frame["xref"][1:] == frame["yref"][1:]
+                columns, rows = (
+                    slice(int(frame[a] + 0.5), int(frame[b] + 0.5)) for a, b in (("x0", "x1"), ("y0", "y1"))
+                )
+                framed["23".index(frame["xref"][1:])][rows, columns] = True
+            for name, frame, moved_ones in zip("PQ", framed, moving, strict=True):
+                np.testing.assert_array_equal(frame, moved_ones & (weights != "full"))
+                title = next(note["text"] for note in layout["annotations"] if note["text"].startswith(f"{name}, "))
+                assert (word in title) == moved_ones.any()
+                assert ("fixed" in title) != moved_ones.any()
+
+
+@pytest.mark.parametrize("settings", [TrainSettings(**lesson.settings) for lesson in TRAIN], ids=str)
+def test_gdpp_is_a_level_only_beside_weights_that_can_become_it(settings):
+    run, _ = stored(settings)
+    assert ("best GD++" in names_of_levels(run, run)) == (settings == TrainSettings())
+
+
+@pytest.mark.parametrize("settings", [TrainSettings(**lesson.settings) for lesson in TRAIN], ids=str)
+def test_the_axis_of_the_loss_has_room_for_what_is_drawn_and_no_more(settings):
+    run, _ = stored(settings)
+    picture = stage(run, run.settings.training().steps, run)
+    drawn = np.concatenate([trace["y"] for trace in picture.spec["data"] if trace["type"] == "scatter"])
+    low, high = picture.spec["layout"]["yaxis"]["range"]
+    assert low < np.log10(drawn).min() < low + 0.25 * (high - low)
+    assert high - 0.25 * (high - low) < np.log10(drawn).max() < high
 
 
 def test_a_run_that_went_astray_does_not_make_its_ideal_pale():
