@@ -13,12 +13,13 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from looped.chart import Picture
 from looped.experiments import EXPERIMENTS
+from looped.fields import Measured
 from looped.glossary import of_page
 from looped.lesson import by_key
 from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
-from looped_ui.lesson import lesson_panel
-from looped_ui.live import begin
+from looped_ui.lesson import lesson_panel, waits
+from looped_ui.live import begin, let_others_draw
 from looped_ui.parts import bullets, data_table, meanings, plain, typeset
 from looped_ui.present import in_large_type
 from looped_ui.repairs import show_repairs
@@ -54,6 +55,35 @@ class Page(Generic[S]):
         self.above = st.container(key="above")
         self.picture = st.container(key="picture", gap="small")
         self.below = st.container()
+
+    def show(
+        self,
+        sidebar: Callable[[], None],
+        draw: Callable[[S], Iterator[None]],
+        measured: Callable[[S], Mapping[str, Measured]] = lambda _: {},
+        caption: Callable[[S], str] | None = None,
+        without: tuple[str, ...] = (),
+        refused: Iterable[str] = (),
+    ) -> None:
+        """Draw the page: after a move its main picture first, then the controls, the lessons and the rest.
+
+        Args:
+            sidebar: Draws the controls.
+            draw: Draws all that is to the right of them; yields when the main picture stands.
+            measured: What a run makes of settings, for controls that show it.
+            caption: As in `begin`, like the two that follow.
+            without: Settings that stay at their defaults.
+            refused: Sentences about files that cannot be used.
+        """
+        early, rest = self.controls.at_once(without), None
+        if early is not None:
+            self.controls.to_guess = waits(self.controls, self.lessons)
+            rest = _first(draw(early))
+        sidebar()
+        settings = self.begin(caption, without, refused)
+        self.controls.show_measured(measured(settings))
+        for _ in rest or _first(draw(settings)):
+            pass
 
     def begin(
         self, caption: Callable[[S], str] | None = None, without: tuple[str, ...] = (), refused: Iterable[str] = ()
@@ -137,6 +167,14 @@ class Page(Generic[S]):
         for name, value in values.items():
             text = text.replace(f"[[{name}]]", str(value))
         return text
+
+
+def _first(parts: Iterator[None]) -> Iterator[None]:
+    """The parts that follow the main picture, which is drawn."""
+    for _ in parts:
+        let_others_draw()
+        break
+    return parts
 
 
 def _through_app() -> None:

@@ -83,9 +83,15 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
             said = f"{lesson.still(now)} {ASKS} {lesson.question}".strip()
         with st.container(key="lesson_text"):
             st.markdown(typeset(said), help=meanings(controls.page, said, above))
-    looked = lesson is not None and state.get(f"{controls.page}_looked") == lesson.key
-    controls.to_guess = holds and state.get(guess) is None and not looked
+    controls.to_guess = waits(controls, lessons)
     _keep_in_link(controls, lesson)
+
+
+def waits(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> bool:
+    """Whether the question of the open lesson waits for a guess under the settings `controls.now`."""
+    lesson = by_key(lessons).get(lesson_now(controls.page))
+    looked = lesson is not None and st.session_state.get(f"{controls.page}_looked") == lesson.key
+    return lesson is not None and lesson.holds(controls.now) and not answered(controls.page) and not looked
 
 
 def guessed(controls: Controls[Any]) -> bool:

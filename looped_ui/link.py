@@ -105,6 +105,7 @@ class Linked(Generic[S]):
         if changed or self.asked is not None or given.keys() != read or st.query_params.get("predict") == "1":
             return None
         self.shown, _ = self.settings.from_query(given)
+        self.now = self.shown
         return self.shown
 
     def _given(self, without: tuple[str, ...]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Page 6: append or overwrite, one learned step, more loops than trained, EAGLE and its rivals, depth, tied layers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from looped.experiments.beyond.words import notice, trained_words, verdict
 from looped.fields import SettingsError
 from looped_ui import backend
 from looped_ui.frame import Page
-from looped_ui.live import figure, let_others_draw, live_row
+from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 
@@ -59,8 +59,8 @@ def find(settings: BeyondSettings) -> Found:
     return answer(settings) or backend.beyond(settings.computed).found
 
 
-def draw(settings: BeyondSettings) -> None:
-    """Draw everything to the right of the controls."""
+def draw(settings: BeyondSettings) -> Iterator[None]:
+    """Draw everything to the right of the controls; yield when the first chart stands."""
     try:
         check(settings)
     except SettingsError as error:
@@ -94,7 +94,7 @@ def draw(settings: BeyondSettings) -> None:
             live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
     if page.embedded or held_back(controls, settings, page.top_line):
         return
-    let_others_draw()
+    yield
     if not controls.to_guess:
         with numbers_strip():
             for number in numbers(found):
@@ -128,5 +128,4 @@ def below(found: Found) -> None:
 
 page: Page[BeyondSettings] = Page("beyond", __file__)
 controls = page.controls
-sidebar()
-draw(page.begin(lambda settings: page.words(f"Caption {settings.view}")))
+page.show(sidebar, draw, caption=lambda settings: page.words(f"Caption {settings.view}"))

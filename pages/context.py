@@ -1,6 +1,6 @@
 """Page 2: how many examples T loops need, measured, next to two requirements."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import streamlit as st
@@ -12,14 +12,14 @@ from looped.experiments.context.charts import CHARTS, condition_chart
 from looped.experiments.context.guess import STOPS, asked_loops, guess_chart, needs
 from looped.experiments.context.settings import MAX_LEARNED_FEATURES
 from looped.experiments.context.stored import answers, stored
-from looped.fields import SettingsError
+from looped.fields import Measured, SettingsError
 from looped_ui import backend, jobs
 from looped_ui.first import first, opened
 from looped_ui.frame import Page
 from looped_ui.guess import drawn as drawn_curve
 from looped_ui.guess import guess, hide, made, reveal, shown, sliders
 from looped_ui.lesson import answered, guessed
-from looped_ui.live import figure, let_others_draw, live_row
+from looped_ui.live import figure, live_row
 from looped_ui.parts import duration, made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
@@ -35,7 +35,6 @@ NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them 
 
 def sidebar() -> None:
     """Draw the controls."""
-    keep_t_within_t_max()
     with st.sidebar:
         controls.number("shown_loops")
         controls.number("target_error")
@@ -244,34 +243,41 @@ def first_screen(settings: ContextSettings, result: ContextResult) -> None:
             reveal(page.experiment.name, curve)
 
 
-def draw(settings: ContextSettings) -> None:
-    """Draw everything to the right of the controls."""
+def measured(settings: ContextSettings) -> Mapping[str, Measured]:
+    """What the sweep makes of a named step size; nothing where the settings cannot be run."""
+    try:
+        check(settings)
+    except SettingsError:
+        return {}
+    return backend.sweep_measured(settings.drawn)
+
+
+def draw(settings: ContextSettings) -> Iterator[None]:
+    """Draw everything to the right of the controls; yield when the first charts stand."""
     try:
         check(settings)
     except SettingsError as error:
-        controls.show_measured({})
         st.error(plain(str(error)))
         return
-    controls.show_measured(backend.sweep_measured(settings.drawn))
-    result = find(settings, computed())
+    found = find(settings, computed())
     if not guessed(controls):
-        assert result is not None  # the sweep of a lesson takes no time
+        assert found is not None  # the sweep of a lesson takes no time
         with page.picture:
-            first_screen(settings, result)
+            first_screen(settings, found)
         held_back(controls, settings, page.top_line)
         return
-    if result is None:
+    if found is None:
         work(settings)
-        result = in_place_of(settings)
-    else:
+    result = found or in_place_of(settings)
+    with page.picture:
+        first_screen(settings, result)
+    yield
+    if found is not None:
         with page.top_line:
             again = f"The Python script trains A again, about {duration(estimate(result.settings).seconds)}."
             share(controls, settings, lambda: export.of(result), again if result.learned else "")
-    with page.picture:
-        first_screen(settings, result)
     if page.embedded or (st.query_params.get("predict") == "1" and not shown(page.experiment.name)):
         return
-    let_others_draw()
     if shown(page.experiment.name) or not controls.to_guess:
         numbers(result, shown(page.experiment.name))
         for note in words.notes(result):
@@ -305,5 +311,5 @@ def views(result: ContextResult) -> None:
 
 page: Page[ContextSettings] = Page("context", __file__)
 controls = page.controls
-sidebar()
-draw(page.begin())
+keep_t_within_t_max()
+page.show(sidebar, draw, measured)

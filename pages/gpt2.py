@@ -1,6 +1,6 @@
 """Page 5: the same in a real GPT-2, with and without its MLP sub-layers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import streamlit as st
@@ -18,7 +18,7 @@ from looped.experiments.gpt2.words import same_task
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.lesson import guessed, look
-from looped_ui.live import figure, let_others_draw
+from looped_ui.live import figure
 from looped_ui.parts import bullets, data_table, duration, numbers_strip, plain, show_number
 from looped_ui.share import held_back, share
 from looped_ui.work import Job
@@ -142,8 +142,8 @@ def beside(group: words.Group, all_groups: list[words.Group]) -> None:
             data_table(picture(group.curves, group.settings).table, "Loss by step")
 
 
-def draw(settings: GPT2Settings) -> None:
-    """Draw everything to the right of the controls."""
+def draw(settings: GPT2Settings) -> Iterator[None]:
+    """Draw everything to the right of the controls; yield when the main picture stands."""
     if held_back(controls, settings, page.top_line):
         return
     found = words.groups(stored())
@@ -154,7 +154,7 @@ def draw(settings: GPT2Settings) -> None:
         kept(nearest, settings)
     if page.embedded:
         return
-    let_others_draw()
+    yield
     named_groups = {words.label(group.settings): group for group in found}
     st.session_state["stored"] = words.label(nearest.settings)
     st.selectbox("Stored training", named_groups, key="stored", label_visibility="collapsed", on_change=choose,
@@ -178,5 +178,4 @@ def draw(settings: GPT2Settings) -> None:
 
 page: Page[GPT2Settings] = Page("gpt2", __file__)
 controls = page.controls
-sidebar()
-draw(page.begin(without=("mlp",)))
+page.show(sidebar, draw, without=("mlp",))

@@ -1,6 +1,6 @@
 """Page 4: what the MLP adds where tasks share a signal. LSA, LTB and one step of gradient descent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from looped_ui.fill import soon
 from looped_ui.first import first, opened
 from looped_ui.frame import Page
 from looped_ui.lesson import guessed, look
-from looped_ui.live import figure, let_others_draw, live_row
+from looped_ui.live import figure, live_row
 from looped_ui.parts import made_by, numbers_strip, show_number
 from looped_ui.refused import log_refused
 from looped_ui.risks import Matrices
@@ -39,51 +39,50 @@ FIRST = ("cloud", "training")  # charts that the page opens with, by name; a les
 CLOUD, RISKS = "Tasks, and what each model takes them for", "Smallest risks"
 TRAINING = "Risk while training"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "examples", "σ": "noise"}
+# By name of its setting: the letter of each covariance, and of what it is one.
+COVARIANCES = {"H": ("H", "features"), "Psi": ("Ψ", "tasks around β*")}
 FILE_RULES = (
     "A .npy file from numpy.save: a symmetric positive semi-definite d × d matrix; its rank may be below d. "
     f"{ROUNDING_RULE}"
 )
 
 
-def sidebar() -> tuple[Matrices, list[str]]:
-    """Draw the controls; give H and Ψ where files are chosen, and a sentence for each file that cannot be used."""
+def uploads() -> tuple[Matrices, list[str]]:
+    """H and Ψ where files are chosen, and a sentence for each file that cannot be used."""
+    usable: dict[str, Tensor | None] = dict.fromkeys(COVARIANCES)
+    unusable = []
+    for name in COVARIANCES:
+        file = st.session_state.get(f"upload_{name}")
+        if file is None or "upload" in controls.hidden:
+            continue
+        try:
+            usable[name] = read_covariance(file, file.name, name, controls.read()[0].features)
+        except SettingsError as error:
+            log_refused("upload", name, f"{file.size} bytes")
+            unusable.append(f"{error} The file is not used.")
+    return (usable["H"], usable["Psi"]), unusable
+
+
+def sidebar() -> None:
+    """Draw the controls."""
     with st.sidebar:
         for name in ("signal", "examples", "features", "noise"):
             controls.number(name)
         with st.expander("Covariances H and Ψ"):
-            matrices, refused = [], []
-            for name, label, what in (("H", "H", "features"), ("Psi", "Ψ", "tasks around β*")):
-                place = st.container()
-                try:
-                    matrices.append(_upload(name, label, what))
-                except SettingsError as error:
-                    matrices.append(None)
-                    log_refused("upload", name, f"{st.session_state[f'upload_{name}'].size} bytes")
-                    refused.append(f"{error} The file is not used.")
-                with place:
-                    replaced = f"The file takes the place of the κ of {label}. Remove the file to set κ."
-                    controls.number(f"{name}_condition", unused="" if matrices[-1] is None else replaced)
+            for (name, (label, what)), matrix in zip(COVARIANCES.items(), matrices, strict=True):
+                replaced = f"The file takes the place of the κ of {label}. Remove the file to set κ."
+                controls.number(f"{name}_condition", unused="" if matrix is None else replaced)
+                if "upload" not in controls.hidden:
+                    st.file_uploader(
+                        f"{label} from a file", "npy", key=f"upload_{name}",
+                        help=f"Covariance of the {what}. {FILE_RULES}",
+                    )  # fmt: skip
         with st.expander("Training"):
             for name in ("steps", "batch", "learning_rate"):
                 controls.number(name)
             controls.choice("model")
             controls.seed()
         st.button("Reset to defaults", on_click=controls.reset)
-    return (matrices[0], matrices[1]), refused
-
-
-def _upload(name: str, label: str, what: str) -> Tensor | None:
-    """A covariance from a file, if one is chosen.
-
-    Raises:
-        SettingsError: if it cannot be used.
-    """
-    if "upload" in controls.hidden:
-        return None
-    file = st.file_uploader(
-        f"{label} from a file", "npy", key=f"upload_{name}", help=f"Covariance of the {what}. {FILE_RULES}"
-    )
-    return None if file is None else read_covariance(file, file.name, name, controls.read()[0].features)
 
 
 def numbers(task: SignalTask, best: Levels) -> None:
@@ -275,8 +274,8 @@ def bound_section() -> None:
         ))  # fmt: skip
 
 
-def draw(settings: SignalSettings, matrices: Matrices) -> None:
-    """Draw everything to the right of the controls."""
+def draw(settings: SignalSettings) -> Iterator[None]:
+    """Draw everything to the right of the controls; yield when the first charts stand."""
     task = settings.task(*matrices)
     identity = risks.digest(*matrices)
     controls.to_guess &= not identity  # no lesson is about the visitor's own matrices
@@ -290,7 +289,7 @@ def draw(settings: SignalSettings, matrices: Matrices) -> None:
         first_screen(settings, matrices, identity, best)
     if page.embedded or held_back(controls, settings, page.top_line):
         return
-    let_others_draw()
+    yield
     if controls.to_guess:  # then the lesson says against what
         st.session_state.pop("against", None)
     else:
@@ -334,5 +333,5 @@ def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | No
 
 page: Page[SignalSettings] = Page("signal", __file__)
 controls = page.controls
-chosen_matrices, refused_files = sidebar()
-draw(page.begin(refused=refused_files), chosen_matrices)
+matrices, refused = uploads()
+page.show(sidebar, draw, refused=refused)

@@ -1,5 +1,6 @@
 """Page 3: train a looped transformer, and see what it found."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from looped.training.trainer import Progress
 from looped_ui import jobs
 from looped_ui.frame import Page
 from looped_ui.lesson import guessed, look
-from looped_ui.live import figure, let_others_draw
+from looped_ui.live import figure
 from looped_ui.parts import duration, made_by, numbers_strip, plain, show_number, typeset
 from looped_ui.refused import log_refused
 from looped_ui.share import held_back, share
@@ -267,9 +268,8 @@ def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:
     return asked
 
 
-def draw(settings: TrainSettings) -> None:
-    """Draw everything below the lesson."""
-    controls.show_measured(settings.measured())
+def draw(settings: TrainSettings) -> Iterator[None]:
+    """Draw everything below the lesson; yield when the main picture stands."""
     kept, provenance = stored(settings)
     job = None if controls.to_guess else jobs.current(JOB)
     with page.picture:
@@ -277,7 +277,7 @@ def draw(settings: TrainSettings) -> None:
         jobs.watch(JOB, main_picture, every=CHARTS_EVERY, quiet=True)
     if page.embedded or held_back(controls, settings, page.top_line):
         return
-    let_others_draw()
+    yield
     if not controls.to_guess:
         jobs.watch(JOB, evaluated, every=CHARTS_EVERY, quiet=True)
     run: TrainResult = kept if job is None else job.snapshot
@@ -295,5 +295,4 @@ def draw(settings: TrainSettings) -> None:
 
 page: Page[TrainSettings] = Page("train", __file__)
 controls = page.controls
-sidebar()
-draw(page.begin())
+page.show(sidebar, draw, TrainSettings.measured)

@@ -1,6 +1,7 @@
 """The number of examples that is enough: Marchenko and Pastur's law for large d, and the theorem on learned weights."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -74,6 +75,7 @@ def limit_error(ratio: float, loops: np.ndarray, step_size: str) -> np.ndarray:
     return np.sqrt(squared)
 
 
+@lru_cache(maxsize=1024)
 def limit_ratio(loops: int, target: float, step_size: str) -> float:
     """The n/d at which `limit_error` after T loops equals `target`: the need for examples in the limit of large d.
 

@@ -1,5 +1,6 @@
 """What a page draws first: after a move the main picture, and then the controls and all else."""
 
+import pytest
 import streamlit as st
 
 from looped_ui import live
@@ -31,6 +32,21 @@ def test_a_move_draws_the_picture_of_its_value_before_the_controls(monkeypatch):
     assert keys.index("stage") < keys.index("T")
     assert keys.count("stage") == 1
     assert '"loop 9 of 9' in dict(order)["stage"]["figure"]
+
+
+MAIN = {"context": "need", "train": "loss", "signal": "cloud", "gpt2": "kept", "beyond": "main"}
+"""The first picture of every page but the first."""
+
+
+@pytest.mark.parametrize("page", MAIN)
+def test_a_move_on_any_page_draws_its_picture_before_the_controls_and_once(page, monkeypatch):
+    at = open_page(page, session={"live": True})
+    key = next(box.key for box in at.number_input if box.key != "seed" and not box.disabled)
+    box = at.number_input(key=key)
+    order = drawn(at, monkeypatch, lambda at: set_value(at, "number_input", key, box.value + 1))
+    keys = [key for key, _ in order]
+    assert keys.index(MAIN[page]) < keys.index(key)
+    assert keys.count(MAIN[page]) == keys.count(key) == 1
 
 
 def test_a_first_visit_draws_what_the_link_asks_for(monkeypatch):

@@ -92,9 +92,14 @@ def train_alone(settings: TrainSettings, share: float) -> Iterator[Alone | None]
     yield Alone(_typical(trainer.model, stream), whole)
 
 
-@lru_cache(maxsize=256)
 def level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, np.ndarray]:
     """Medians of ‖w_T − w*‖² by name, to stand beside the loss of a batch: ascending, on the same sets of prompts."""
+    sizes = ("loops", "examples", "features", "noise")  # a running training has other steps at each look
+    return _level_medians(TrainSettings(**{name: getattr(settings, name) for name in sizes}), best)
+
+
+@lru_cache(maxsize=256)
+def _level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, np.ndarray]:
     stream, d, T = stream_of(settings), settings.features, settings.loops
     models: dict[str, LoopedModel] = {
         "answering 0": descent(0.0, d, 1),
@@ -103,7 +108,7 @@ def level_medians(settings: TrainSettings, best: gdpp.Best | None) -> dict[str, 
     if T > 1:
         models["constructed GD"] = descent(best_descent(settings)[0], d, T)
     if best is not None and T > 1:
-        models["best GD++"] = two_numbers(settings.replace(task="prediction", untied=False), [best.a], [best.gamma])
+        models["best GD++"] = two_numbers(settings, [best.a], [best.gamma])
     return {
         name: np.sort([_typical(model, stream, seed) for seed in range(LEVEL_SETS)]) for name, model in models.items()
     }
