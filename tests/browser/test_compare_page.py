@@ -391,7 +391,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
     expect(page.get_by_text("below −1")).to_be_visible()
     with visit.change():
         page.get_by_role("button", name="Reset to defaults").click()
-    expect(page.get_by_text("Tokens are columns")).to_be_visible()
+    expect(page.get_by_text("Each numbered column is a token")).to_be_visible()
     assert "converges" in visit.metrics().values()
     visit.open("?lesson=over-the-edge")
     with subtests.test("a changed setting leaves what is true and asked of a lesson, and restore brings back the rest"):

@@ -43,7 +43,7 @@ FEWEST_FOR_NEW = 6
 """Examples from which on the loop has room for two of its words."""
 MOST_ROWS, MOST_COLUMNS = 5, 9
 """Rows of a token and examples up to which every number is written into its cell."""
-UNDER = 20
+UNDER = 26
 """Pixels from the tokens to what is said below the new x."""
 NUMBERS = 15
 """Pixels below the scores for their numbers."""
