@@ -138,7 +138,7 @@ class Live {
     this.drawn = figure
     this.theme = theme
     this.root.dataset.busy = "true"
-    this.figure = enlarged(coloured(JSON.parse(figure), palette(this.root)), typeSize() / TYPE)
+    this.figure = this.read(figure)
     const meaning = meaningOf(this.figure, this.data.lesson)
     if (this.meaning !== meaning) this.restart()
     this.meaning = meaning
@@ -159,6 +159,10 @@ class Live {
       this.name(this.figure.unit)
     }
     await this.show()
+  }
+
+  read(figure) {
+    return enlarged(coloured(JSON.parse(figure), palette(this.root)), typeSize() / TYPE)
   }
 
   // Another chart in the place of the last one starts as if it were opened.
@@ -272,6 +276,7 @@ class Live {
     const size = `${this.root.clientWidth} ${this.height()}`
     if (size !== this.size) {
       this.size = size
+      this.figure = this.read(this.drawn) // Plotly widens the ranges of axes with one scale, and would widen them again
       this.draw().then(() => this.chart.offsetWidth && window.Plotly.Plots.resize(this.chart)) // unless it is hidden
     }
   }

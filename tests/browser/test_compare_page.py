@@ -176,6 +176,23 @@ def test_numbers_in_cells_keep_apart_where_the_page_is_small_or_its_type_large(
                 assert all(right + 1 < left for (_, right), (left, _) in itertools.pairwise(across))
 
 
+VALLEY = """() => {
+    const { xaxis4, yaxis4 } = document.querySelector(".st-key-stage .js-plotly-plot")._fullLayout
+    return [xaxis4, yaxis4].map(({ range }) => range.map(end => Math.round(1e4 * end)))
+}"""
+"""What the axes of the valley span."""
+
+
+def test_a_window_that_was_smaller_for_a_while_leaves_the_valley_as_it_was(visit: Visit) -> None:
+    """Plotly widens axes with one scale at every size, from what it made of them before."""
+    page = visit.open(f"?lesson={OPENING}").page
+    whole = page.evaluate(VALLEY)
+    page.set_viewport_size({"width": 1280, "height": 600})
+    visit.until(lambda: page.evaluate(VALLEY) != whole, "the valley of a lower window")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    visit.until(lambda: page.evaluate(VALLEY) == whole, "the valley as it was")
+
+
 EDGES = """() => {
     const edges = selector => [...document.querySelectorAll(`.st-key-stage ${selector}`)].map(part => {
         const {left, right, top, bottom} = part.getBoundingClientRect();
