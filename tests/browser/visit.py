@@ -15,6 +15,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 PATIENCE = 120
 """Seconds that a test waits for something; far more than it takes, for machines that are busy with other work."""
+QUESTION = 3000
+"""Milliseconds in which a page that is drawn has the question of its lesson."""
 VIEWPORT = {"width": 1280, "height": 720}
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
 MAIN = {
@@ -183,9 +185,12 @@ class Visit:
     def answer(self) -> None:
         """Choose the first answer to the question of the lesson, if one is open, and wait for the run."""
         choices = self.page.locator("[class*='_guess'] [role=radio]")
-        if choices.count():
-            with self.change():
-                choices.first.click()
+        try:
+            choices.first.wait_for(timeout=QUESTION)
+        except NotInTime:  # none is open
+            return
+        with self.change():
+            choices.first.click()
 
     def to_the_top(self) -> None:
         """Scroll back to the picture, as a reader does from the question below it; it fits itself to the window."""
