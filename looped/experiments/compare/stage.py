@@ -33,7 +33,7 @@ RUN = ("way", "path", "rings", "here", "gone", "errors", "task errors", "explici
 
 
 def stage(result: Comparison, prompt: int = 0) -> Picture:
-    """The picture of one prompt, with a step for each loop that is shown; 1 ms.
+    """The picture of one prompt, with a step for each loop that is shown; 1 to 2 ms.
 
     Args:
         result: A comparison.

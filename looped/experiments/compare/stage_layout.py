@@ -71,16 +71,12 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
     plane, ranges = shown.plane, shown.plane.ranges()
     curves = [each for each in (shown.errors, shown.explicit_errors, shown.task_errors) if each is not None]
     limits, tick = log_range(drawn_errors(np.concatenate(curves)))
-    beside: dict[str, tuple[float, ...]] = {"query": edges} if scored else {}
-    marks = {
-        "tickvals": [*ticks, *(sum(ends) / 2 for ends in beside.values())],
-        "ticktext": [*map(str, ticks), *(f"<b>{name}</b>" for name in beside)],
-    }
+    query = {"tickvals": [*ticks, sum(edges) / 2], "ticktext": [*map(str, ticks), "<b>query</b>"]}
     named = list(range(rows)) if rows <= MOST_NAMED else [0, rows - 1]
     level = {"zeroline": False, "showgrid": False, "nticks": 5}
     axes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "tokens": (
-            across | {"tickangle": 0, **marks},
+            across | {"tickangle": 0, **(query if scored else {"tickvals": ticks})},
             {"range": [rows - 0.5, -0.5], "tickvals": named, "ticktext": [names[row] for row in named], **still},
         ),
         "scores": (
