@@ -520,6 +520,12 @@ def log_ticks(low: float, high: float) -> dict[str, Any]:
     return {"tickvals": values, "ticktext": [f"{value:,g}" for value in values]}
 
 
+def upright(x: float, layer: str = "above") -> dict[str, Any]:
+    """A dotted line over the whole height of a chart, above or below what is drawn there."""
+    look = {"line": {"dash": "dot", "color": "gray", "width": 1}, "layer": layer}
+    return {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, **look}
+
+
 def short(values: np.ndarray) -> np.ndarray:
     """Six digits of the largest value are enough to draw with, and travel in a third of the bytes."""
     values = np.clip(values.astype(float), -1e30, 1e30)

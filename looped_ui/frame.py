@@ -15,10 +15,10 @@ from looped.chart import Picture
 from looped.experiments import EXPERIMENTS
 from looped.fields import Measured
 from looped.glossary import of_page
-from looped.lesson import by_key
+from looped.lesson import Lesson, by_key
 from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
-from looped_ui.lesson import lesson_panel, waits
+from looped_ui.lesson import lesson_now, lesson_panel, waits
 from looped_ui.live import begin, let_others_draw
 from looped_ui.parts import bullets, data_table, meanings, plain, typeset
 from looped_ui.present import in_large_type
@@ -84,6 +84,20 @@ class Page(Generic[S]):
         self.controls.show_measured(measured(settings))
         for _ in rest or _first(draw(settings)):
             pass
+
+    @property
+    def lesson(self) -> Lesson | None:
+        """The lesson that is open."""
+        return by_key(self.lessons).get(lesson_now(self.experiment.name))
+
+    def first(self, usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of the charts that stand first; while the question of the lesson waits, the one that it is about.
+
+        Args:
+            usual: Those that the page opens with, where no lesson names others.
+        """
+        names = (self.lesson.pictures if self.lesson else ()) or usual
+        return names[:1] if self.controls.to_guess else names
 
     def begin(
         self, caption: Callable[[S], str] | None = None, without: tuple[str, ...] = (), refused: Iterable[str] = ()

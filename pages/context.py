@@ -14,7 +14,6 @@ from looped.experiments.context.settings import MAX_LEARNED_FEATURES
 from looped.experiments.context.stored import answers, stored
 from looped.fields import Measured, SettingsError
 from looped_ui import backend, jobs
-from looped_ui.first import first, opened
 from looped_ui.frame import Page
 from looped_ui.guess import drawn as drawn_curve
 from looped_ui.guess import guess, hide, made, reveal, shown, sliders
@@ -184,7 +183,7 @@ def chart(heading: str, result: ContextResult) -> Picture | None:
 
 def known(settings: ContextSettings) -> ContextResult | None:
     """The sweep that the question of the lesson compares with."""
-    lesson = opened(page)
+    lesson = page.lesson
     if lesson is None or lesson.known is None:
         return None
     return find(ContextSettings(**lesson.known).replace(target_error=settings.target_error))
@@ -225,7 +224,7 @@ def first_screen(settings: ContextSettings, result: ContextResult) -> None:
     after = "Your guess, and what was measured" if compared else "What was measured"
     heading = after if revealed else "Draw your guess: click or drag"
     both = {"need": (heading, need), "kappa": (CONDITION, condition)}
-    charts = {name: both[name] for name in first(page, FIRST)}
+    charts = {name: both[name] for name in page.first(FIRST)}
     draws = "need" in charts and not revealed
     handles = {f"guess_{place}": (str(place), STOPS) for place in range(len(at))}
     followed = controls.sliders if not draws else {} if waits else handles
@@ -290,7 +289,7 @@ def draw(settings: ContextSettings) -> Iterator[None]:
 
 def views(result: ContextResult) -> None:
     """The other charts in tabs, of which only the open one is drawn."""
-    headings = [heading for heading in CHARTS if heading != CONDITION or "kappa" not in first(page, FIRST)]
+    headings = [heading for heading in CHARTS if heading != CONDITION or "kappa" not in page.first(FIRST)]
     if result.largest_of_bound is None:
         headings.remove(BOUND)
     for heading, tab in zip(

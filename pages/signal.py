@@ -22,7 +22,6 @@ from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
 from looped.shared_signal.training import Kind, Progress
 from looped_ui import jobs, risks
 from looped_ui.fill import soon
-from looped_ui.first import first, opened
 from looped_ui.frame import Page
 from looped_ui.lesson import guessed, look
 from looped_ui.live import figure, live_row
@@ -114,7 +113,7 @@ def notes(task: SignalTask) -> list[str]:
 
 def asked_against() -> str:
     """What the smallest risks are drawn against first: what the lesson sets."""
-    lesson = opened(page)
+    lesson = page.lesson
     return next((sign for sign, over in AGAINST.items() if lesson and over in lesson.settings), "s")
 
 
@@ -152,7 +151,7 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
 
     drawn = {"cloud": ("Tasks" if waits else CLOUD, cloud_picture), "training": (TRAINING, training_picture),
              "risks": (RISKS, risk_picture)}  # fmt: skip
-    charts = {name: drawn[name] for name in first(page, FIRST)}
+    charts = {name: drawn[name] for name in page.first(FIRST)}
     if "risks" in charts:
         sweep = smallest_risks(settings, asked_against(), matrices, identity, best)
     heights, below = ASKING if waits else (HEIGHTS, BELOW)
@@ -188,7 +187,7 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
 
 def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, best: Levels) -> None:
     """Draw the smallest risks against s, M or σ: while a lesson is open one click away, since others ask about them."""
-    panel = st.expander(RISKS, expanded=opened(page) is None, key="smallest", on_change="rerun")
+    panel = st.expander(RISKS, expanded=page.lesson is None, key="smallest", on_change="rerun")
     if panel.open:
         with panel:
             asked = asked_against()
@@ -297,7 +296,7 @@ def draw(settings: SignalSettings) -> Iterator[None]:
         for note in notes(task):
             st.caption(note)
         levels_section(settings, matrices, identity, best)
-        if "cloud" not in first(page, FIRST):
+        if "cloud" not in page.first(FIRST):
             st.subheader(CLOUD)
             figure(cloud_chart(), "cloud")
         training_section(settings, matrices, identity, best)

@@ -19,6 +19,7 @@ from looped.chart import (
     log_axis,
     log_range,
     said,
+    upright,
 )
 from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.heights import HIGHEST, LOWEST
@@ -112,16 +113,7 @@ def stack_chart(stacks: Stacks) -> Picture:
         "Relative loss of trained layers on the common test set after every loop, logarithmic loss axis",
         (LAYERS, f"after the {LAYERS} trained loops"), (loops[-1], f"after {loops[-1]}"),
     )  # fmt: skip
-    line = {
-        "type": "line",
-        "x0": LAYERS,
-        "x1": LAYERS,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"dash": "dot", "color": "gray"},
-    }
-    picture.spec["layout"]["shapes"] = [line]
+    picture.spec["layout"]["shapes"] = [upright(LAYERS)]
     return picture
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from looped import theory
-from looped.chart import SMALLEST_BAND, Picture, Series, band, colour, line_chart, log_ticks
+from looped.chart import SMALLEST_BAND, Picture, Series, band, colour, line_chart, log_ticks, upright
 from looped.experiments.context.charts import CURVE_POINTS, loop_axis, spread
 from looped.experiments.context.result import ContextResult
 from looped.experiments.context.settings import ContextSettings
@@ -60,7 +60,7 @@ def guess_chart(
     across = loop_axis(settings.loops)
     across["range"] = [-0.04, across["range"][1] + 0.06]  # room for whole points
     rest: dict[str, Any] = {"hovermode": "closest", "margin": {"l": 10, "r": 10, "t": 30, "b": 10}}
-    rest["shapes"] = [_upright(T)]
+    rest["shapes"] = [upright(T, "below")]
     guessed = ", ".join(f"{value:g} at T = {T}" for T, value in zip(at, guess, strict=False))
     alt = f"Guessed n/d against T, logarithmic axes: {guessed}." if guess else "n/d against T, logarithmic axes."
     if result is None:
@@ -95,12 +95,6 @@ def guess_chart(
         ("T", loops), rows, alt, across, up | log_ticks(*span), over=over, annotations=[arrow],
         **rest,
     )  # fmt: skip
-
-
-def _upright(T: int) -> dict[str, Any]:
-    """The line at the T shown."""
-    return {"type": "line", "x0": T, "x1": T, "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
-            "line": {"dash": "dot", "color": "gray", "width": 1}}  # fmt: skip
 
 
 def needs(result: ContextResult, guess: tuple[float, ...]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from looped.chart import BEGINNING, Picture, Role, Series, band, level, line_chart, log_axis
+from looped.chart import BEGINNING, Picture, Role, Series, band, level, line_chart, log_axis, upright
 from looped.experiments.gpt2.curves import Curve, named
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.shared_signal.levels import KnownLevels
@@ -89,7 +89,7 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: KnownLev
             "range": [0, settings.steps * BEHIND], "tickvals": [*ticks.tolist(), *places.values()],
             "ticktext": [*(f"{tick:,.0f}" for tick in ticks), *seeds_shown],
         }  # fmt: skip
-        beside = {"shapes": [_end(settings.steps)]}
+        beside = {"shapes": [upright(settings.steps)]}
     up = log_axis("mean squared error", ".3g")
     return line_chart(("step", at), [*rows, *ends, *levels], alt, steps, up, over=bands, height=420, **beside)
 
@@ -99,9 +99,3 @@ def _ticks(steps: int) -> np.ndarray:
     power = 10.0 ** np.floor(np.log10(steps))
     apart = next(apart for apart in (power, power / 2, power / 5) if steps >= 4 * apart)
     return np.arange(0, steps + apart / 2, apart)
-
-
-def _end(steps: int) -> dict[str, Any]:
-    """The line at the last step."""
-    return {"type": "line", "x0": steps, "x1": steps, "yref": "paper", "y0": 0, "y1": 1,
-            "line": {"dash": "dot", "color": "gray", "width": 1}}  # fmt: skip
