@@ -72,32 +72,33 @@ def unbroken(text: str) -> str:
 
 
 STRIP = """<style>
-[data-testid="stLayoutWrapper"]:has(> [class*="st-key-numbers"]) { container-type: inline-size }
-[class*="st-key-numbers"] { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6rem, 1fr)) }
-[class*="st-key-numbers"] > * { width: auto !important; min-width: 0 }
+[class*="st-key-numbers"] { container-type: inline-size }
+[class*="st-key-numbers"] > * { flex: 1 1 9.6rem !important; width: auto !important; min-width: 0 }
 [class*="st-key-numbers"] :is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) * { white-space: normal }
 [class*="st-key-numbers"] :is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) .katex * {
   white-space: nowrap
 }
 @container (31rem <= width) {
-  [class*="st-key-numbers"]:has(> :nth-child(6):last-child) { grid-template-columns: repeat(3, 1fr) }
+  [class*="st-key-numbers"] > :is(:nth-last-child(6):first-child, :nth-last-child(6):first-child ~ *) {
+    flex-basis: 26% !important
+  }
 }
 @container (31rem <= width < 52rem) {
-  [class*="st-key-numbers"]:has(> :nth-child(5):last-child) {
-    grid-template-columns: repeat(6, 1fr);
-    > * { grid-column: span 2 }
-    > :nth-child(n + 4) { grid-column: span 3 }
+  [class*="st-key-numbers"] > :is(:nth-last-child(5):first-child, :nth-last-child(5):first-child ~ *) {
+    flex-basis: 26% !important
   }
 }
 @container (31rem <= width < 42rem) {
-  [class*="st-key-numbers"]:has(> :nth-child(4):last-child) { grid-template-columns: repeat(2, 1fr) }
+  [class*="st-key-numbers"] > :is(:nth-last-child(4):first-child, :nth-last-child(4):first-child ~ *) {
+    flex-basis: 40% !important
+  }
 }
-@container (width < 31rem) {
-  [class*="st-key-numbers"]:has(> *) { grid-template-columns: repeat(2, 1fr) }
-  [class*="st-key-numbers"] > :last-child:nth-child(odd) { grid-column: span 2 }
-}
+@container (width < 31rem) { [class*="st-key-numbers"] > * { flex-basis: 40% !important } }
 </style>"""
-"""Cards that fill every row, whatever the width: none stands alone at the end, and no title is cut off."""
+"""Cards that fill every row, whatever the width: none stands alone at the end, and no title is cut off.
+
+The count is read off the cards themselves: with `:has` on the strip a browser would restyle a chart at every picture.
+"""
 
 
 def numbers_strip(name: str = "") -> DeltaGenerator:

@@ -147,6 +147,7 @@ class Live {
     this.chart.setAttribute("aria-label", alt)
     const { captions } = this.figure
     this.bar.hidden = !(captions?.length > 1)
+    this.root.classList.toggle("steps", !this.bar.hidden) // no `:has` in CSS: every element drawn would restyle the chart
     if (captions) {
       if (this.at !== null && this.at >= this.last) this.at = Infinity // stay at the end
       this.last = captions.length - 1
