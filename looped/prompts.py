@@ -17,8 +17,8 @@ from looped.tables import Table
 
 AT_ONCE = 16
 """Normal numbers that PyTorch makes together."""
-STEPPED_OVER = 2**16
-"""Numbers that are stepped over together: half a mebibyte of bits."""
+TASKS, AXES, EXAMPLES, NOISE = range(4)
+"""Number of the generator of each part of the prompts."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,9 @@ def draw(settings: Settings, first: int | None = None) -> Prompts:
     `data="exact"`: X = √n·U diag(√λ) Vᵀ with U (n, r) and V (d, r) the orthonormal factors of Gaussian matrices,
     r = min(n, d), so that XᵀX/n has exactly the eigenvalues of `eigenvalues`. `data="gaussian"`: rows are 𝓝(0, I).
     `data="correlated"`: rows are 𝓝(0, Σ), Σ = V diag(λ) Vᵀ with those eigenvalues and one V for all prompts.
-    Drawn in float64 with a generator seeded by `settings.seed`, then rounded to `settings.dtype`.
+    Drawn in float64, then rounded to `settings.dtype`. w*, V, the examples and the noise have a generator each, seeded
+    by `settings.seed`: more prompts leave the first ones as they are, and another n leaves w* and V, and with them the
+    loss of an exact spectrum where n ≥ d.
 
     Args:
         settings: the settings of the run; sizes, spectrum, κ, noise, seed and dtype are read.
@@ -172,64 +174,52 @@ def draw(settings: Settings, first: int | None = None) -> Prompts:
     Returns:
         B prompts, X (B, n, d), y (B, n), w* (B, d), or the first of them.
     """
-    B, n, d, r = settings.prompts, settings.examples, settings.features, settings.rank
-    generator = torch.Generator().manual_seed(settings.seed)
+    n, d, r = settings.examples, settings.features, settings.rank
+    B = settings.prompts if first is None else min(first, settings.prompts)
 
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+    def normal(part: int, *shape: int) -> Tensor:
+        return first_normals(generator(settings.seed, part), *shape)
 
-    def each(*shape: int) -> Tensor:
-        """Numbers for every prompt: those of the first are the same, however many are wanted."""
-        return first_normals(generator, B, shape, B if first is None else min(first, B))
-
+    w_star = normal(TASKS, B, d)
+    w_star /= w_star.norm(dim=1, keepdim=True)
     covariance = None
     if settings.data == "gaussian":
-        X = each(n, d)
+        X = normal(EXAMPLES, B, n, d)
     elif settings.data == "correlated":
         values = eigenvalues(settings.spectrum, d, settings.condition_number, d)
-        V = torch.linalg.qr(normal(d, d)).Q
-        X = (each(n, d) * values.sqrt()) @ V.T
+        V = torch.linalg.qr(normal(AXES, d, d)).Q
+        X = (normal(EXAMPLES, B, n, d) * values.sqrt()) @ V.T
         covariance = (V * values) @ V.T
     else:
         values = eigenvalues(settings.spectrum, r, settings.condition_number, d)
-        U = torch.linalg.qr(each(n, r)).Q
-        V = torch.linalg.qr(each(d, r)).Q
+        U = torch.linalg.qr(normal(EXAMPLES, B, n, r)).Q
+        V = torch.linalg.qr(normal(AXES, B, d, r)).Q
         X = (U * (n * values).sqrt()) @ V.mT
-    w_star = each(d)
-    w_star /= w_star.norm(dim=1, keepdim=True)
     y = torch.einsum("bnd,bd->bn", X, w_star)
     if settings.noise > 0:
-        y = y + settings.noise * each(n)
+        y = y + settings.noise * normal(NOISE, B, n)
     dtype = getattr(torch, settings.dtype)
     return Prompts(X=X.to(dtype), y=y.to(dtype), w_star=w_star.to(dtype), covariance=covariance)
 
 
-def first_normals(generator: torch.Generator, rows: int, shape: tuple[int, ...], first: int) -> Tensor:
-    """The first rows of `torch.randn(rows, *shape)` in float64, and the generator as that leaves it.
+def generator(*numbers: int) -> torch.Generator:
+    """A generator of its own for every sequence of numbers, each of them at least 0."""
+    seed = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1
+    return torch.Generator().manual_seed(int(seed))
 
-    PyTorch makes 16 standard normal numbers at a time of 64 random bits each, and the last 16 anew where they do not
-    come out even; of the rows that are not wanted it is the bits alone that are drawn, in a sixth of the time.
+
+def first_normals(generator: torch.Generator, *shape: int) -> Tensor:
+    """Standard normal numbers in float64 of which fewer are the first of more.
+
+    PyTorch makes 16 at a time, and the last 16 anew where they do not come out even: here some are left over instead.
 
     Args:
-        generator: one of the processor.
-        rows: how many rows there are, at least 1.
-        shape: that of a row.
-        first: how many are wanted, at most `rows`.
-
-    Returns:
-        (first, *shape).
+        generator: one of the processor, as it was made.
+        shape: that of the numbers.
     """
     size = math.prod(shape)
-    numbers, wanted = rows * size, -(-first * size // AT_ONCE) * AT_ONCE
-    left = numbers - wanted
-    if left < AT_ONCE:
-        return torch.randn(rows, *shape, generator=generator, dtype=torch.float64)[:first]
-    made = torch.randn(wanted, generator=generator, dtype=torch.float64)[: first * size]
-    left += AT_ONCE * (numbers % AT_ONCE > 0)
-    bits = torch.empty(min(left, STEPPED_OVER), dtype=torch.int64)
-    for start in range(0, left, STEPPED_OVER):
-        bits[: left - start].random_(generator=generator)
-    return made.reshape(first, *shape)
+    even = -(-size // AT_ONCE) * AT_ONCE
+    return torch.randn(even, generator=generator, dtype=torch.float64)[:size].reshape(shape)
 
 
 def from_table(table: Table, settings: Settings) -> Prompts:

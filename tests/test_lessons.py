@@ -138,7 +138,7 @@ def test_conditioning_sets_the_loops_for_a_tenfold_fall():
         )
         assert low == pytest.approx(about, rel=0.03)
         assert high == pytest.approx(about, rel=0.03)
-    within(over_seeds(lambda seed: first(medians("conditioning", seed=seed), 0.1)), 95, 123)
+    within(over_seeds(lambda seed: first(medians("conditioning", seed=seed), 0.1)), 90, 115)
 
 
 def test_more_examples_the_limits_named_are_marchenko_pastur_and_the_typical_kappa_is_smaller():
@@ -181,7 +181,7 @@ def test_above_the_largest_step_the_fast_mode_explodes():
 
 
 def test_few_examples_leave_half_of_the_task_unseen():
-    within(over_seeds(lambda seed: float(np.median(run("few-examples", seed=seed).task_errors[-1]))), 0.65, 0.78)
+    within(over_seeds(lambda seed: float(np.median(run("few-examples", seed=seed).task_errors[-1]))), 0.65, 0.76)
     assert over_seeds(lambda seed: medians("few-examples", seed=seed)[-1])[1] < 1e-9
     squares = np.concatenate([run("few-examples", seed=seed).task_errors[-1] ** 2 for seed in SEEDS])
     assert squares.mean() == pytest.approx(0.5, abs=0.02)
@@ -197,9 +197,9 @@ def test_noise_more_loops_keep_the_floor_more_examples_halve_it_and_an_early_sto
         assert np.median(run("noise", seed=seed, loops=500).task_errors[-1]) == pytest.approx(floor, rel=1e-6)
         ratio.append(np.median(run("noise", seed=seed, examples=160).floor) / floor)
         assert slope(np.median(result.errors, axis=1)) == pytest.approx(0.8, abs=0.01)
-    within((min(best), max(best)), 6, 11)
-    within((min(below), max(below)), 0.007, 0.10)
-    within((min(ratio), max(ratio)), 0.45, 0.57)
+    within((min(best), max(best)), 5, 12)
+    within((min(below), max(below)), 0.009, 0.071)
+    within((min(ratio), max(ratio)), 0.46, 0.55)
 
 
 def test_rounding_floors():
@@ -216,7 +216,7 @@ def test_rounding_floors():
 def test_gdpp_is_hundreds_of_times_below_gradient_descent_and_grows_at_first():
     results = [run("gd-plus-plus", seed=seed) for seed in SEEDS]
     ratios = [np.median(result.gd_errors[-1]) / np.median(result.errors[-1]) for result in results]
-    within((min(ratios), max(ratios)), 370, 590)
+    within((min(ratios), max(ratios)), 410, 720)
     for result in results:
         assert np.median(result.errors[1]) > 1
         largest = result.prompts.spectrum.largest.numpy()
@@ -242,7 +242,7 @@ def test_eagle_takes_16_loops_at_a_hundred_times_the_condition_number_where_newt
 
 
 def test_momentum_leaves_nine_elevenths_a_loop():
-    within(over_seeds(lambda seed: first(medians("momentum", seed=seed), 0.1)), 22, 24)
+    within(over_seeds(lambda seed: first(medians("momentum", seed=seed), 0.1)), 22, 25)
     for seed in SEEDS:
         error = medians("momentum", seed=seed)
         late = first(error, 1e-9) - first(error, 1e-6)
@@ -263,10 +263,10 @@ def test_newton_takes_six_or_seven_more_loops_for_a_hundred_times_the_condition_
 
 
 def test_softmax_stops_far_from_the_solution_with_a_small_step_too():
-    within(over_seeds(lambda seed: medians("softmax", seed=seed)[-1]), 0.73, 0.93)
+    within(over_seeds(lambda seed: medians("softmax", seed=seed)[-1]), 0.71, 0.88)
     small = [medians("softmax", seed=seed, step_size=0.1, loops=500) for seed in SEEDS]
-    within((min(error[-1] for error in small), max(error[-1] for error in small)), 0.73, 0.93)
-    within((min(error.min() for error in small), max(error.min() for error in small)), 0.50, 0.60)
+    within((min(error[-1] for error in small), max(error[-1] for error in small)), 0.71, 0.88)
+    within((min(error.min() for error in small), max(error.min() for error in small)), 0.49, 0.59)
     assert np.median(run("softmax").explicit_errors[-1]) < 1e-5
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looped import Settings
-from looped.prompts import Prompts, draw, eigenvalues, first_normals
+from looped.prompts import Prompts, draw, eigenvalues, first_normals, generator
 
 SHAPES = ["geometric", "linear", "two-level", "outlier"]
 
@@ -31,21 +31,23 @@ def test_the_condition_number_is_exact_for_any_size(n, d, kappa, shape, seed):
 
 
 @settings(max_examples=200)
-@given(st.integers(1, 40), st.lists(st.integers(1, 12), max_size=3).map(tuple), st.data())
-def test_the_first_of_many_normal_numbers_are_those_of_all_of_them_and_what_follows_is_the_same(rows, shape, data):
-    first = data.draw(st.integers(1, rows))
-    some, every = (torch.Generator().manual_seed(7) for _ in range(2))
-    wanted = torch.randn(rows, *shape, generator=every, dtype=torch.float64)[:first]
-    assert torch.equal(first_normals(some, rows, shape, first), wanted)
-    after = [torch.randn(3, generator=generator, dtype=torch.float64) for generator in (some, every)]
-    assert torch.equal(*after)
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_fewer_normal_numbers_are_the_first_of_more(few, more):
+    few, more = sorted((few, more))
+    some, every = (first_normals(generator(7, 1), count) for count in (few, more))
+    assert torch.equal(some, every[:few])
+    assert not torch.equal(some, first_normals(generator(7, 2), few))
 
 
-def test_many_normal_numbers_are_stepped_over_in_parts():
-    some, every = (torch.Generator().manual_seed(7) for _ in range(2))
-    wanted = torch.randn(64, 3_001, generator=every, dtype=torch.float64)[:1]
-    assert torch.equal(first_normals(some, 64, (3_001,), 1), wanted)
-    assert torch.equal(torch.rand(3, generator=some), torch.rand(3, generator=every))
+@pytest.mark.parametrize("data", ["exact", "gaussian", "correlated"])
+@pytest.mark.parametrize(("n", "d"), [(2, 3), (6, 2), (7, 5)])
+def test_fewer_prompts_are_the_first_of_more(data, n, d):
+    run = Settings(data=data, examples=n, features=d, noise=0.1, prompts=20)
+    every = draw(run)
+    for few in (draw(run.replace(prompts=3)), draw(run, 3), draw(run.replace(prompts=1)), draw(run, 20)):
+        for part in ("X", "y", "w_star"):
+            some = getattr(few, part)
+            torch.testing.assert_close(some, getattr(every, part)[: len(some)], rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,15 @@ def test_equal_settings_give_equal_prompts_whatever_the_global_generator_did():
     torch.rand(5)
     assert torch.equal(first.X, draw(Settings(seed=3)).X)
     assert not torch.equal(first.X, draw(Settings(seed=4)).X)
+
+
+@pytest.mark.parametrize("data", ["exact", "gaussian", "correlated"])
+def test_more_examples_ask_for_the_same_tasks_and_leave_the_loss_of_an_exact_spectrum_as_it_is(data):
+    few, more = (draw(Settings(data=data, examples=n, features=4, prompts=3, condition_number=9.0)) for n in (4, 40))
+    assert few.w_star is not None
+    assert torch.equal(few.w_star, more.w_star)
+    covariances = [batch.X.mT @ batch.X / batch.X.shape[1] for batch in (few, more)]
+    assert torch.allclose(*covariances, rtol=0, atol=1e-12) == (data == "exact")
 
 
 @pytest.mark.parametrize(("n", "d", "noise"), [(40, 10, 0.0), (40, 10, 0.5), (5, 10, 0.0), (5, 10, 0.5), (10, 10, 0.0)])

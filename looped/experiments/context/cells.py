@@ -52,7 +52,7 @@ def covariance_root(settings: ContextSettings) -> Tensor | None:
         return None
     d = settings.features
     variances = prompts.eigenvalues("geometric", d, settings.row_condition_number, d)
-    basis = torch.linalg.qr(torch.randn(d, d, generator=_generator(settings.seed), dtype=torch.float64)).Q
+    basis = torch.linalg.qr(torch.randn(d, d, generator=prompts.generator(settings.seed), dtype=torch.float64)).Q
     return (basis * variances.sqrt()) @ basis.T
 
 
@@ -87,16 +87,11 @@ def draw_prompts(settings: ContextSettings, n: int, which: range) -> prompts.Pro
     w_star = torch.empty(len(which), settings.features, dtype=torch.float64)
     root = covariance_root(settings)
     for place, number in enumerate(which):
-        generator = _generator(settings.seed, n, number)
+        generator = prompts.generator(settings.seed, n, number)
         X[place] = draw_rows(settings, (n,), generator, root)
         torch.randn(settings.features, generator=generator, out=w_star[place])
     w_star /= w_star.norm(dim=1, keepdim=True)
     return prompts.Prompts(X=X, y=torch.einsum("bnd,bd->bn", X, w_star), w_star=w_star)
-
-
-def _generator(*numbers: int) -> torch.Generator:
-    seed = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1
-    return torch.Generator().manual_seed(int(seed))
 
 
 def run_group(settings: ContextSettings, n: int, which: range) -> Cell:

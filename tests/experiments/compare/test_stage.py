@@ -144,7 +144,7 @@ def test_features_and_labels_have_a_scale_of_colours_each():
 @pytest.mark.parametrize("kappa", [1, 5, 20, 99, 130, 600, 1e4])
 @pytest.mark.parametrize("step", ["auto", "optimal", 1.5])
 def test_a_line_of_equal_loss_closes_in_the_picture_and_an_enlarged_height_is_said_and_holds_the_path(kappa, step):
-    result = compare(Settings(condition_number=kappa, step_size=step, prompts=1, loops=30))
+    result = compare(Settings(condition_number=kappa, step_size=step, prompts=1, loops=30, seed=11))
     shown, picture = record(result), stage(result)
     plane = shown.plane
     across, up = plane.ranges()
@@ -189,7 +189,8 @@ def test_examples_that_move_are_shown_as_they_are_in_every_loop(name):
         assert cells["text"][0][0] == f"{expected[0, 0]:z.2f}".replace("-", "−")
         if name == "gd++":
             np.testing.assert_allclose(shown.moving[loop][2], y - X @ result.looped[loop, 0], atol=1e-12)
-            np.testing.assert_allclose(labels[0]["z"], shown.moving[loop][2:], rtol=1e-4, atol=1e-5)
+            six_digits = 5e-6 * np.abs(shown.moving[loop][2:]).max()
+            np.testing.assert_allclose(labels[0]["z"], shown.moving[loop][2:], rtol=1e-4, atol=six_digits)
     assert not record(compare(RUNS["small"])).moving.size
 
 
