@@ -34,6 +34,7 @@ STYLE = """<style>
 [class*="_guess"]:has(> .stButtonGroup) { width: 100% }
 [class*="_guess"] > .stButtonGroup { display: flex; flex-flow: row wrap; align-items: center; column-gap: 0.8rem }
 [class*="_guess"] > .stButtonGroup label p { font-weight: 600 }
+.st-key-verdict { scroll-margin-block: 4rem 1rem }
 .katex-display { padding-block: 0.4em 0.6em }
 [data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #12161C) }
 .katex-display > .katex { white-space: normal; line-height: 1.6 }

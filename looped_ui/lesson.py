@@ -16,11 +16,16 @@ from looped_ui.present import presenting
 NONE = "No lesson is open. Choose one to begin."
 ASKS = "**It asks, for its own settings:**"
 TOLD = 4.0
-"""Seconds after a choice in which a run of the page tells the verdict above all else.
-
-The picture has grown, and the verdict in its place may stand below the window; a run that follows takes away what the
-one before told.
-"""
+"""Seconds after a choice in which a run of the page leads to the verdict: a run that follows takes away what it drew."""
+LEAD = """<script type="module">
+const verdict = document.querySelector(".st-key-verdict")
+const moved = new ResizeObserver(() => verdict.scrollIntoView({{ block: "nearest" }}))
+moved.observe(verdict.closest('[data-testid="stMainBlockContainer"]'))
+setTimeout(() => moved.disconnect(), 3000)
+for (const own of ["wheel", "touchmove", "pointerdown", "keydown"])
+    addEventListener(own, () => moved.disconnect(), {{ once: true }})
+</script><!-- choice {} -->"""
+"""Scrolls until the verdict stands in the window, while the picture above it grows, unless the reader moves on."""
 
 
 def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: DeltaGenerator, above: str) -> None:
@@ -128,9 +133,10 @@ def _ask(page: str, lesson: Lesson, guess: str, above: str) -> None:
     if choice is not None:
         right = lesson.choices[lesson.right]
         verdict = "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
-        st.markdown(f"{verdict} {typeset(lesson.answer)}", help=meanings(page, lesson.answer, f"{said} {asked}"))
+        with st.container(key="verdict"):
+            st.markdown(f"{verdict} {typeset(lesson.answer)}", help=meanings(page, lesson.answer, f"{said} {asked}"))
         if time.monotonic() - st.session_state.get(f"{guess}_at", -math.inf) < TOLD:
-            st.toast(f"{verdict} The reason stands below the picture.")
+            st.html(LEAD.format(lesson.choices.index(choice)), unsafe_allow_javascript=True)
 
 
 def _chosen(guess: str) -> None:

@@ -72,3 +72,33 @@ def test_a_page_is_whole_under_the_policy_of_the_proxy(other_tab: Visit, link: s
     asks = "() => fetch('http://elsewhere.example').then(() => 'it got out', () => 'it was held back')"
     assert page.evaluate(asks) == "it was held back"
     assert "Content Security Policy" in other_tab.complaints[0]
+
+
+SEEN = """() => {
+    const box = document.querySelector('.st-key-verdict')?.getBoundingClientRect();
+    return !!box && box.top >= 0 && box.bottom <= innerHeight;
+}"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("link", [link for link in PAGES if "?" not in link])
+def test_after_an_answer_the_reason_is_led_into_the_window(visit: Visit, link: str) -> None:
+    page = visit.open(link).page
+    visit.answer()
+    visit.idle()
+    page.wait_for_function(SEEN)
+    picture = page.locator(".st-key-picture").bounding_box()
+    assert picture is not None
+    assert picture["y"] + picture["height"] > VIEWPORT["height"] / 3  # most of it stays
+
+
+def test_a_reader_who_scrolls_on_is_not_led_back(visit: Visit) -> None:
+    page = visit.open().page
+    visit.answer()
+    page.wait_for_function(SEEN)
+    page.mouse.move(800, 300)
+    page.mouse.wheel(0, 5000)
+    page.wait_for_function(f"() => !({SEEN})()")
+    page.set_viewport_size({"width": 1279, "height": 720})  # everything is laid out anew
+    visit.idle()
+    assert not page.evaluate(SEEN)
