@@ -16,7 +16,7 @@ from looped_ui.present import presenting
 NONE = "No lesson is open. Choose one to begin."
 ASKS = "**It asks, for its own settings:**"
 TOLD = 4.0
-"""Seconds after a choice in which a run of the page leads to the verdict: a run that follows takes away what it drew."""
+"""Seconds after a choice in which a run leads to the verdict: one that follows takes away what it drew."""
 LEAD = """<script type="module">
 const verdict = document.querySelector(".st-key-verdict")
 const moved = new ResizeObserver(() => verdict.scrollIntoView({{ block: "nearest" }}))

@@ -22,6 +22,8 @@ MOST_EXAMPLES = 40
 """Examples shown at most: the first ones. The transformer reads all of them."""
 MOST_FEATURES = 12
 """Features shown at most: the first ones."""
+MOST_MEASURED = 100_000
+"""n·d² up to which κ of examples that move is measured in every loop: milliseconds in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Inside:
     """Tokens of the shown examples before the first loop, (R, C)."""
     moving: np.ndarray
     """The same at every shown loop, (F, R, C), where a loop moves them; empty where they stay."""
+    kappas: np.ndarray
+    """κ of all n examples as they are at every shown loop, (F,); empty where they stay, or n·d² is too large for it."""
     queries: np.ndarray
     """The query token, (F, R)."""
     scores: np.ndarray
@@ -169,9 +173,9 @@ def record(result: Comparison, prompt: int = 0, loops: np.ndarray | None = None)
     tokens = weights.embed(one, result.settings.label_scale)
     examples, rows = tokens[0, :, :n], shown_rows(weights)
     scores, queries = np.empty((2, len(loops), 0))
-    moving = np.empty((len(loops), 0, 0))
+    moving, kappas = np.empty((len(loops), 0, 0)), np.empty(0)
     if not result.algorithm.one_query:
-        moving = _moving(result, tokens, loops, rows, torch.from_numpy(result.step_size[only]))
+        moving, kappas = _moving(result, prompt, tokens, loops, rows)
     else:
         queries = np.tile(tokens[0, :, -1], (len(loops), 1))
         queries[:, weights.w] = looped
@@ -191,6 +195,7 @@ def record(result: Comparison, prompt: int = 0, loops: np.ndarray | None = None)
         rows=rows,
         examples=examples.numpy()[rows, :MOST_EXAMPLES],
         moving=moving,
+        kappas=kappas,
         queries=queries[:, rows] if result.algorithm.one_query else queries,
         scores=scores[:, :MOST_EXAMPLES],
         largest_score=np.abs(scores).max(axis=1, initial=0),
@@ -211,18 +216,29 @@ def record(result: Comparison, prompt: int = 0, loops: np.ndarray | None = None)
     )
 
 
-def _moving(result: Comparison, tokens: Tensor, loops: np.ndarray, rows: np.ndarray, step_size: Tensor) -> np.ndarray:
-    """The shown examples at the shown loops, (F, R, C); from a loop that overflows on as they were before it."""
-    transformer, kept, shown = attention.LoopedTransformer(int(loops[-1]), "token"), [], {*loops.tolist()}
+def _moving(
+    result: Comparison, prompt: int, tokens: Tensor, loops: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The shown examples at the shown loops, (F, R, C), and κ of all; from a loop that overflows on as before it."""
+    transformer, shown = attention.LoopedTransformer(int(loops[-1]), "token"), {*loops.tolist()}
+    weights, (_, n, d) = result.weights, result.prompts.shape
+    rank = int(result.prompts.spectrum.nonzero[prompt].sum())
+    measured = weights.copy is None and n * d**2 <= MOST_MEASURED and rank > 0
+    kept, kappas = [], []
     with torch.inference_mode():
-        for loop, now in enumerate(transformer.passes(tokens, result.weights, step_size)):
+        step_size = torch.from_numpy(result.step_size[prompt : prompt + 1])
+        for loop, now in enumerate(transformer.passes(tokens, weights, step_size)):
             if loop not in shown:
                 continue
-            examples = now[0, rows, : min(MOST_EXAMPLES, result.prompts.shape[1])].numpy()
-            if not np.isfinite(examples).all():
+            examples = now[0, :, :n]
+            if not torch.isfinite(examples[rows, :MOST_EXAMPLES]).all():
                 break
-            kept.append(examples)
-    return np.stack([*kept, *[kept[-1]] * (len(loops) - len(kept))])
+            kept.append(examples[rows, :MOST_EXAMPLES].numpy())
+            if measured:
+                sizes = torch.linalg.svdvals(examples[weights.x].double())
+                kappas.append(float((sizes[0] / sizes[rank - 1]) ** 2))
+    missing = len(loops) - len(kept)
+    return np.stack([*kept, *[kept[-1]] * missing]), np.array([*kappas, *kappas[-1:] * missing])
 
 
 def _passes(

@@ -23,9 +23,9 @@ from looped.experiments.compare.stage_layout import (
 
 FEW_COLUMNS = 6
 """Examples up to which a cell has room for two digits behind the point."""
-SCORES = {"score": "attention scores: the error of w on each example", "weight": "attention weights: they add up to 1"}
-"""What the numbers of the examples are, by their name."""
-ERRORS = "the error of w on each example"
+SCORES = {"score": "attention scores: {}, the error on each", "weight": "attention weights: they add up to 1"}
+"""What the numbers of the examples are, by their name, with how they are made."""
+ERRORS = "{}, the error on each example"
 """What they are where the loop reads a matrix in place of the examples."""
 LOSS = "The loss around its minimum"
 RUN = ("way", "path", "rings", "here", "gone", "errors", "task errors", "explicit errors", "now", "predicted y")
@@ -87,7 +87,8 @@ def before(result: Comparison, prompt: int = 0) -> Picture:
 def _scores(result: Comparison, shown: Inside) -> str:
     """What the bars below the examples are."""
     attends = result.settings.form == "token" or not result.algorithm.has_state
-    return SCORES[shown.score] if attends else ERRORS
+    labels = "y" if result.settings.label_scale == 1 else "αy"
+    return (SCORES[shown.score] if attends else ERRORS).format(f"w·x − {labels}")
 
 
 def _describe(shown: Inside) -> str:
@@ -156,7 +157,8 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 def _pass(shown: Inside, place: int) -> str:
     moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too"
     slot = "" if shown.weights.copy is None else ", as x′"
-    return f"<b>↻ Same layer, loop {shown.loops[place]:,}</b>{moved}{slot}"
+    kappa = f": now κ = {shown.kappas[place]:.3g}" if shown.kappas.size and np.isfinite(shown.kappas[place]) else ""
+    return f"<b>↻ Same layer, loop {shown.loops[place]:,}</b>{moved}{slot}{kappa}"
 
 
 def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
@@ -251,10 +253,11 @@ def _traces(shown: Inside) -> dict[str, dict[str, Any]]:
 
 
 def _caption(shown: Inside, place: int) -> str:
-    right = "true" if shown.task_known else "solution’s"
+    right = "true" if shown.task_known else "least squares"
+    new_x = "new x → predicted y" if new_edges(shown) else "predicted y for a new x"
     return (
-        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · new x → predicted y "
-        f"{shown.predictions[place]:.3g}, {right} {shown.new_y:.3g}"
+        f"loop {shown.loops[place]:,} of {shown.loops[-1]:,} · {new_x} {shown.predictions[place]:.3g}, "
+        f"{right} {shown.new_y:.3g}"
     ).replace("-", "−")
 
 

@@ -39,7 +39,7 @@ APART = 0.21
 """Columns from the query to the new x, as a share of the examples: room for the names of both."""
 INSIDE = 8
 """Pixels from the loop to the words inside it."""
-FEWEST_FOR_NEW = 6
+FEWEST_FOR_NEW = 5
 """Examples from which on the loop has room for two of its words."""
 MOST_ROWS, MOST_COLUMNS = 5, 9
 """Rows of a token and examples up to which every number is written into its cell."""
@@ -81,7 +81,8 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
         ),
         "scores": (
             across | {"showticklabels": False, "visible": scored, "title": _name(scores, 4 + NUMBERS * written(shown))},
-            {"range": shown.score_range, "tickvals": _marks(shown.score_range), "fixedrange": True, "visible": scored},
+            {"range": shown.score_range, "tickvals": _marks(shown.score_range, low=not wide), "fixedrange": True,
+             "visible": scored},
         ),
         "pass": ({"range": [0, 1], "visible": False, "fixedrange": True}, {"visible": False, "fixedrange": True}),
         "plane": (
@@ -121,7 +122,7 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
         })  # fmt: skip
     if new:
         middle = {"xref": f"x{AXES['tokens']}", "x": sum(new) / 2, "yref": "paper", "showarrow": False}
-        beneath = f"y = w·x<br>true {shown.new_y:.3g}".replace("-", "−") if shown.task_known else "y = w·x"
+        beneath = "↑ predicted" + f"<br>true {shown.new_y:.3g}".replace("-", "−") * shown.task_known
         layout["annotations"] += [
             middle | {"text": "<b>new x</b>", "y": places["tokens"][3], "yanchor": "bottom", "yshift": 3},
             middle | {"text": beneath, "y": places["tokens"][2], "yanchor": "top", "yshift": -UNDER},
@@ -188,12 +189,12 @@ def _draw_loop(
         })  # fmt: skip
 
 
-def _marks(ends: list[float]) -> list[float]:
-    """0 and a round number near the end of a range around or from 0, on each side: few, because the bars are low."""
+def _marks(ends: list[float], *, low: bool) -> list[float]:
+    """A round number near the end of a range around or from 0, on each side, and 0 where the bars are not too low."""
     end = ends[1]
     step = 10.0 ** np.floor(np.log10(end))
     mark = max(step * digit for digit in (1, 1.5, 2, 3, 4, 5, 6, 8) if digit == 1 or step * digit <= end)
-    return [-mark, 0.0, mark] if ends[0] < 0 else [0.0, mark]
+    return [-mark, *[0.0] * (not low), mark] if ends[0] < 0 else [0.0, mark]
 
 
 def _name(text: str, standoff: int) -> dict[str, Any]:
@@ -214,6 +215,8 @@ def _lower(places: dict[str, Box]) -> dict[str, Box]:
 def _sees(shown: Inside) -> str:
     """What the tokens are, and how many of the examples are shown where those are not all."""
     n, columns = shown.sizes[0], shown.examples.shape[1]
+    if shown.weights.copy is not None:
+        return f"x′ of its {n:,} examples" + f", {columns} shown" * (columns < n)
     if columns < n:
         return f"It sees {n:,} examples, {columns} shown"
     return f"It sees {n:,} example{'s' * (n != 1)}{' and a query' if shown.algorithm.one_query else ''}"

@@ -108,7 +108,7 @@ def test_the_new_x_stands_beside_the_tokens_with_what_w_predicts_in_the_row_of_t
         notes = [note["text"] for note in layout["annotations"]]
         assert ("<b>new x</b>" in notes) == there
         true = "" if name == "table" else f"<br>true {shown.new_y:.3g}".replace("-", "−")
-        assert (f"y = w·x{true}" in notes) == there
+        assert (f"↑ predicted{true}" in notes) == there
     assert "predicted y" not in named(before(result))
     if not there:
         return
@@ -191,7 +191,13 @@ def test_examples_that_move_are_shown_as_they_are_in_every_loop(name):
             np.testing.assert_allclose(shown.moving[loop][2], y - X @ result.looped[loop, 0], atol=1e-12)
             six_digits = 5e-6 * np.abs(shown.moving[loop][2:]).max()
             np.testing.assert_allclose(labels[0]["z"], shown.moving[loop][2:], rtol=1e-4, atol=six_digits)
+    kappas = [np.linalg.cond(now[:2]) ** 2 for now in shown.moving] if name != "newton" else []
+    np.testing.assert_allclose(shown.kappas, kappas, rtol=1e-8)
+    passes = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
+    for loop, (said,) in enumerate(passes):
+        assert (f": now κ = {kappas[loop]:.3g}" in said) if kappas else ("κ" not in said)
     assert not record(compare(RUNS["small"])).moving.size
+    assert not record(compare(RUNS[name].replace(examples=2000, features=12, loops=1))).kappas.size
 
 
 def test_the_distance_to_the_task_is_drawn_where_the_loop_does_not_end_there():
@@ -353,25 +359,26 @@ def test_its_words_are_true_of_the_run(name):
     title = picture.spec["layout"]["annotations"][0]["text"]
     told = name not in MOVING
     n, seen = result.prompts.shape[1], shown.examples.shape[1]
-    assert (
-        title == f"<b>It sees {n} example{'s' * (n > 1)}{f', {seen} shown' if seen < n else ' and a query' * told}</b>"
-    )
+    sees = f"It sees {n} example{'s' * (n > 1)}{f', {seen} shown' if seen < n else ' and a query' * told}"
+    assert title == f"<b>{f'x′ of its {n} examples' if name == 'newton' else sees}</b>"
     assert ("query" in picture.alt) == ("query" in json.dumps(picture.spec["layout"]["xaxis"])) == told
     passing = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     assert ("moves the examples too" in passing[-1][0]) == (not told)
     attends = RUNS[name].form == "token" or not result.algorithm.has_state
-    bars = "attention weights" if name == "softmax" else "attention scores" if attends else "the error of w on"
+    error = f"w·x − {'y' if RUNS[name].label_scale == 1 else 'αy'}, the error on each"
+    bars = "attention weights" if name == "softmax" else f"attention scores: {error}" if attends else error
     assert picture.spec["layout"]["xaxis2"]["title"]["text"].startswith(bars)
     assert passing[-1][0].startswith(f"<b>↻ Same layer, loop {shown.loops[-1]}</b>")
     notes = [note["text"] for note in picture.spec["layout"]["annotations"]]
-    assert ("new w" in notes) == (told and n >= 6)
+    assert ("new w" in notes) == (told and n >= 5)
     assert "<b>Error: from w to ✕</b>" in notes
     assert bool(picture.spec["layout"].get("shapes")) == told
     assert bool(re.search(r"the first \d+ ", picture.alt)) == (
         result.prompts.shape[1] > 40 or result.prompts.shape[2] > 12
     )
     assert (", true " in picture.motion.captions[0]) == (name != "table")
-    assert f"· new x → predicted y {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
+    new_x = "predicted y for a new x" if name == "newton" else "new x → predicted y"
+    assert f"· {new_x} {shown.predictions[-1]:.3g}".replace("-", "−") in picture.motion.captions[-1]
     assert f" {shown.new_y:.3g}".replace("-", "−") in picture.motion.captions[-1]
     (valley,) = (note["text"] for note in picture.spec["layout"]["annotations"] if "Loss" in note["text"])
     X = result.prompts.X[0].double().numpy()
