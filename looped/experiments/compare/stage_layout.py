@@ -106,7 +106,7 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
         layout[name] = CELLS | {"showscale": False, "cmin": -(largest or 1.0), "cmax": largest or 1.0}
     if not wide:  # the legend stands below the two charts that it is about
         legend = ENTRY * len(curves)
-        layout |= {"height": TALL + legend, "margin": MARGIN | {"t": 42, "b": MARGIN["b"] + legend}}
+        layout |= {"height": TALL + legend, "margin": MARGIN | {"t": 42, "b": MARGIN["b"] + legend, "r": 18}}
         below = {"x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom"}
         layout["legend"] = below | {"tracegroupgap": 0}
     titles = {"tokens": _sees(shown), "plane": "Loss" if waits else _valley(shown, wide=wide)}
