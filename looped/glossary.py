@@ -26,6 +26,10 @@ WORDS: dict[str, Entry] = {
         EVERY,
     ),
     "loop": Entry("one pass of all tokens through the same attention layer.", LOOPS),
+    "iterate": Entry("w_t, the weights that the loop has arrived at after t loops.", LOOPS),
+    "slot": Entry("the entries of a token that hold one thing: x, y, w or another.", ("compare", "signal", "beyond")),
+    "seed": Entry("the number that random draws start from: the same seed draws the same prompts.", EVERY),
+    "closed form": Entry("a formula for the result, which needs no loop.", LOOPS),
     "task": Entry("the weights that made the labels of one prompt, y = ⟨w\\*, x⟩ + noise.", EVERY),
     "score": Entry(
         "what attention makes of an example and the query, z_iᵀQz; with the weights of gradient descent it is the "
@@ -52,8 +56,8 @@ WORDS: dict[str, Entry] = {
     ),
     "risk": Entry("mean squared error of a prediction over all prompts.", ("context", *MLP)),
     "mode": Entry(
-        "an eigenvector of XᵀX/n, a direction of w: gradient descent multiplies the error along it by a number of its "
-        "own in every loop.",
+        "the part of the error of w along one eigenvector of XᵀX/n: gradient descent multiplies each by a number of "
+        "its own in every loop.",
         ("compare", "beyond"),
     ),
     "condition number": Entry(
@@ -72,8 +76,13 @@ WORDS: dict[str, Entry] = {
         "relative error below which rounding dominates; an estimate, mostly within a factor of 4.", ("compare",)
     ),
     "Marchenko and Pastur": Entry(
-        "their law says how the eigenvalues of XᵀX/n spread for independent rows, in the limit of large n and d.",
+        "their law says how the eigenvalues of XᵀX/n spread for independent features, in the limit of large n and d.",
         ("context", "beyond"),
+    ),
+    "Student's t": Entry(
+        "a distribution whose extreme values are far more frequent than those of the normal one; the fewer degrees of "
+        "freedom, the more so.",
+        ("context",),
     ),
 }
 """What is explained in words, the first words first."""
@@ -83,6 +92,7 @@ SYMBOLS: dict[str, Entry] = {
     "n": Entry("number of examples in the prompt.", EVERY),
     "M": Entry("the letter for n in Zhang, Wu and Bartlett, where tasks share a signal.", MLP),
     "d": Entry("number of features, the length of x and of w.", EVERY),
+    "O(d)": Entry("at most a constant times d, however large d is.", FIRST),
     "B": Entry("number of prompts that are run side by side.", ("compare", "beyond")),
     "x_i, y_i": Entry("one example: d features and the label y_i.", ()),
     "X, y": Entry("the examples of a prompt as a matrix, one in each row, and their labels as a vector.", EVERY),
@@ -99,7 +109,7 @@ SYMBOLS: dict[str, Entry] = {
     "Σ̂": Entry("XᵀX/n, the covariance of the examples of one prompt.", ("compare", "beyond")),
     "λ_k, v_k": Entry(
         "eigenvalues and eigenvectors of XᵀX/n, λ₁ the largest eigenvalue, λ_d the smallest that is not 0. Every loop "
-        "of gradient descent multiplies the error in mode k by 1 − ηλ_k.",
+        "of gradient descent multiplies mode k, the error along v_k, by 1 − ηλ_k.",
         LOOPS,
     ),
     "κ": Entry(
@@ -107,7 +117,7 @@ SYMBOLS: dict[str, Entry] = {
         "error by e.",
         (*FIRST, "beyond"),
     ),
-    "Σ": Entry("covariance that correlated rows are drawn with.", (*FIRST, "beyond")),
+    "Σ": Entry("covariance that correlated features are drawn with.", (*FIRST, "beyond")),
     "Z": Entry("the tokens as columns, the query last.", ("compare", "train")),
     "P, Q": Entry("the weights of linear attention: Q joins key and query, P value and projection.", LOOPS),
     "𝓜, 𝓡": Entry(
@@ -157,8 +167,11 @@ SYMBOLS: dict[str, Entry] = {
 """The one table of notation: no letter in it has two meanings."""
 
 
-SAID = {"α": "α", "λ_k, v_k": "λ₁", "κ": "κ"}
-"""Symbols that are explained behind the text that says them first, each as a text has it."""
+SAID = {
+    "O(d)": r"O\(d\)", "w\\*": r"(?<![^\Wα])w\\?\*", "α": "α", "η": "η", "λ_k, v_k": "λ₁", "κ": "κ",
+    "P, Q": "P and Q", "μ": "μ",
+}  # fmt: skip
+"""Symbols that are explained behind the text that says them first, each as a pattern that finds it in a text."""
 
 
 def of_page(page: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -183,12 +196,11 @@ def spoken(page: str, text: str, before: str = "") -> dict[str, str]:
     """
     words, symbols = of_page(page)
     known = words | {name: symbols[name] for name in SAID if name in symbols}
-    said = {name: SAID.get(name, name) for name in known}
-    return {name: what for name, what in known.items() if _says(text, said[name]) and not _says(before, said[name])}
+    said = {name: re.compile(SAID[name]) if name in SAID else _word(name) for name in known}
+    return {name: what for name, what in known.items() if said[name].search(text) and not said[name].search(before)}
 
 
-def _says(text: str, word: str) -> bool:
-    """Whether a text has the word, in the singular or the plural, at the beginning of a sentence or in it."""
+def _word(word: str) -> re.Pattern[str]:
+    """The pattern of a word in the singular or the plural, at the beginning of a sentence or in it."""
     stem = word.removesuffix("y") + "(y|ies)" if word.endswith("y") else re.escape(word) + "s?"
-    capital = re.IGNORECASE if word.islower() else re.NOFLAG
-    return re.search(rf"(?<!\w){stem}(?!\w)", text, capital) is not None
+    return re.compile(rf"(?<!\w){stem}(?!\w)", re.IGNORECASE if word.islower() else re.NOFLAG)

@@ -229,7 +229,7 @@ def test_gdpp_is_hundreds_of_times_below_gradient_descent_and_grows_at_first():
         h = after
 
 
-def test_eagle_takes_16_loops_at_a_hundred_times_the_condition_number_where_newton_takes_19():
+def test_eagle_takes_six_more_loops_at_a_hundred_times_the_condition_number():
     for kappa, loops in ((100.0, 10), (1e4, 16)):
         run_to = [first(medians("eagle", condition_number=kappa, seed=seed), 1e-10) for seed in SEEDS]
         assert set(run_to) == {loops}
@@ -248,6 +248,9 @@ def test_momentum_leaves_nine_elevenths_a_loop():
         late = first(error, 1e-9) - first(error, 1e-6)
         assert late / 3 == pytest.approx(np.log(0.1) / np.log(9 / 11), abs=1.5)
         assert (error[100] / error[50]) ** (1 / 50) == pytest.approx(9 / 11, abs=0.02)
+    for kappa, loops, tenfold in ((100.0, 400, 115), (1e4, 10_000, 11_500)):  # plain gradient descent, as it is drawn
+        plain = np.median(run("momentum", condition_number=kappa, loops=loops, form="state").gd_errors, axis=1)
+        assert loops / 4 / np.log10(plain[-1 - loops // 4] / plain[-1]) == pytest.approx(tenfold, rel=0.005)
     error = medians("momentum", condition_number=1e4, loops=1000) / np.arange(1, 1002)  # a double root: t·(99/101)ᵗ
     assert 500 / np.log10(error[500] / error[1000]) == pytest.approx(np.log(0.1) / np.log(99 / 101), rel=0.03)
 

@@ -16,7 +16,8 @@ def prediction(summary: Summary) -> str:
     sentence = summary.verdict.prediction_sentence
     if summary.verdict.prediction != "unknown":
         sentence = f"**Predicted before running.** {sentence}"
-    return f"{sentence} A mode is an eigenvector of XᵀX/n." if "mode" in spoken("compare", sentence) else sentence
+    named = "mode" in spoken("compare", sentence)
+    return f"{sentence} A mode is the error along one eigenvector of XᵀX/n." if named else sentence
 
 
 def verdict(settings: Settings, summary: Summary) -> str:

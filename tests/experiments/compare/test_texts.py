@@ -228,8 +228,11 @@ def test_newton_squares_and_gdpp_multiplies_by_another_number_in_every_loop():
 
 def test_a_verdict_that_names_a_mode_says_what_a_mode_is():
     assert "mode 1 grows" in (said := open_page(step="3").error[0].value)
-    assert "A mode is an eigenvector" in said
-    assert "A mode is an eigenvector" in next(m for m in open_page().metric if m.label == "Predicted").proto.help
+    assert "A mode is the error along one eigenvector" in said
+    assert (
+        "A mode is the part of the error of w along one eigenvector"
+        in next(m for m in open_page().metric if m.label == "Predicted").proto.help
+    )
     assert "A mode" not in open_page(algorithm="gd++", gamma="1e6").error[0].value
 
 
