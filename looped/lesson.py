@@ -43,6 +43,8 @@ class Lesson:
     pictures: tuple[str, ...] = ()
     """Where its page has several pictures, those that stand first: the one that the question is about, alone before a
     guess, then what stands beside it. Empty for those that the page opens with."""
+    until: int | None = None
+    """Where its page has a picture against loops, the last that it shows; None for all: more is another's question."""
     known: Mapping[str, Any] | None = None
     """Settings of a run that the question compares with, which is drawn before a guess too; None for no such run."""
 
@@ -84,6 +86,7 @@ def _lesson(section: str) -> Lesson:
         stays=int(told.get("stays", 0)),
         unless=tuple(re.findall(r"\w+", told.get("unless", ""))),
         pictures=tuple(re.findall(r"\w+", told.get("pictures", ""))),
+        until=int(told["until"]) if "until" in told else None,
         known=literal_eval(told["known"]) if "known" in told else None,
     )
 

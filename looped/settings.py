@@ -187,8 +187,8 @@ class Settings(CheckedSettings):
         "exact", key="data", label="Source", kind="choice",
         choices=(
             Choice("exact", "Exact κ", "random prompts with exactly the κ that is set"),
-            Choice("gaussian", "Gaussian rows", "independent normal rows, whose κ depends on the draw"),
-            Choice("correlated", "Correlated rows", "normal rows with one covariance, whose condition number is κ"),
+            Choice("gaussian", "Gaussian features", "independent normal features, whose κ depends on the draw"),
+            Choice("correlated", "Correlated features", "normal ones with one covariance, whose condition number is κ"),
             Choice("diabetes", "Diabetes table", "scikit-learn's 442 patients"),
             Choice("csv", "Your own table", "a CSV file"),
         ),

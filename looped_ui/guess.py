@@ -31,6 +31,7 @@ def guess(page: str, count: int) -> Curve:
         _show(page, _of(count))
     if state.get(LESSON, "") != lesson_now(page):
         hide()
+        state.pop(CURVE, None)
         state[LESSON] = lesson_now(page)
     if state.get(TEXT):
         query[KEY] = state[TEXT]

@@ -27,8 +27,8 @@ from looped_ui.share import held_back, share
 from looped_ui.table import Chosen, choose_table, set_address
 
 KAPPA_FALLS = (
-    "With Gaussian rows κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ under "
-    "*Data* to set it."
+    "With Gaussian features κ depends on the draw: this is the measured one, the median over prompts. Choose Exact κ "
+    "under *Data* to set it."
 )
 # Pixels of the window below the picture, for verdict, prediction, what is run, question and choices; in a frame there
 # are no questions, and before a guess there is nothing else.

@@ -29,7 +29,7 @@ HEIGHTS, BELOW = (270, 420), 100  # pixels of the first charts, and those of the
 ASKING = (180, 420), 120  # the same while the question is to stand there as well
 FIRST = ("need", "kappa")  # charts that the page opens with, by name; a lesson may name others
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs
-NOT_CORRELATED = "Only correlated rows have a covariance to choose. Choose them above to use it."
+NOT_CORRELATED = "Only correlated features have a covariance to choose. Choose them above to use it."
 
 
 def sidebar() -> None:
@@ -38,7 +38,7 @@ def sidebar() -> None:
         controls.number("shown_loops")
         controls.number("target_error")
         controls.number("features")
-        with st.expander("Rows", expanded=True):
+        with st.expander("Examples", expanded=True):
             controls.choice("rows")
             correlated = controls.value("rows") == "correlated"
             controls.number("row_condition_number", unused="" if correlated else NOT_CORRELATED)
@@ -89,7 +89,7 @@ def in_place_of(settings: ContextSettings) -> ContextResult:
     if settings.learned and (result := find(settings.replace(learned=False), computed())) is not None:
         st.warning("Until then the charts show the construction alone, without learned weights.")
         return result
-    st.warning("Until then the charts show the stored default: d = 10, normal rows, 64 prompts, T up to 200.")
+    st.warning("Until then the charts show the stored default: d = 10, normal features, 64 prompts, T up to 200.")
     default = stored()[0]
     look = default.settings.replace(shown_loops=settings.shown_loops, target_error=settings.target_error)
     return default.looking_at(look)
@@ -197,11 +197,19 @@ def first_screen(settings: ContextSettings, result: ContextResult) -> None:
         result: The sweep that is shown.
     """
     of, compare_with = result.settings, known(settings)
-    at = asked_loops(of)
+    lesson = page.lesson
+
+    def last_loop(now: ContextSettings) -> int | None:
+        """The largest T of the chart, where the lesson leaves the rest to another one's question; None for T max."""
+        return lesson.until if lesson is not None and lesson.holds(now) else None
+
+    until = last_loop(settings)
+    at = asked_loops(of, until)
     curve, revealed = guess(page.experiment.name, len(at)), shown(page.experiment.name)
+    drew = made()  # here, because pictures that follow a slider must not read the session
     controls.to_guess &= not revealed  # a link with a guess shows what was measured
     waits = controls.to_guess
-    own, compared = computed(), curve if made() else ()
+    own, compared = computed(), curve if drew else ()
 
     def found(changes: Mapping[str, Any]) -> ContextResult:
         return (find(of.replace(**changes), own) if changes else None) or result
@@ -210,9 +218,11 @@ def first_screen(settings: ContextSettings, result: ContextResult) -> None:
         places = [int(name) for name in changes if name.isdigit()]
         now = tuple(changes[str(k)] if k in places else value for k, value in enumerate(curve))
         if not revealed:
-            return guess_chart(of, now, known=compare_with)
+            return guess_chart(of, now, known=compare_with, until=until, touched=drew or bool(places))
         measured = found(changes)
-        return guess_chart(measured.settings, compared, measured, compare_with)
+        return guess_chart(
+            measured.settings, compared, measured, compare_with, until=last_loop(settings.replace(**changes))
+        )
 
     def condition(changes: Mapping[str, Any]) -> Picture:
         if waits:
@@ -232,7 +242,7 @@ def first_screen(settings: ContextSettings, result: ContextResult) -> None:
     live_row(charts, followed, heights=heights, below=below, drawn=drawn_curve() if draws else None)
     if revealed:
         with st.container(key="outcome", horizontal=True, wrap=False):
-            st.markdown(needs(result, compared), width="stretch")
+            st.markdown(needs(result, compared, until), width="stretch")
             if not answered(page.experiment.name):
                 st.button("Guess again", key="guess_again", on_click=hide)
     elif not waits:

@@ -28,7 +28,7 @@ ENTRIES: dict[str, Entry] = {
     "gd": Entry("gd:GradientDescent", "Gradient descent", "gradient descent"),
     "ridge": Entry("ridge:Ridge", "Ridge descent", "with a penalty on w"),
     "preconditioned": Entry(
-        "preconditioned:Preconditioned", "Preconditioned descent", "with the inverse covariance of the rows"
+        "preconditioned:Preconditioned", "Preconditioned descent", "with the inverse covariance of the features"
     ),
     "heavy-ball": Entry("heavy_ball:HeavyBall", "Heavy-ball momentum", "with momentum"),
     "gd++": Entry("gdpp:GDPlusPlus", "GD++", "moves the examples too"),

@@ -123,6 +123,6 @@ class GradientDescent(Algorithm):
             if settings.examples >= settings.features:
                 lines.append(
                     "Raise n at a fixed κ: the slope in the long run stays the same. The number of examples acts "
-                    "through κ, as Gaussian rows (under *Data*) show."
+                    "through κ, as Gaussian features (under *Data*) show."
                 )
         return lines

@@ -26,8 +26,8 @@ class Preconditioned(Algorithm):
     layer = LINEAR + r",\quad P_{wx} = C"
     needs = (
         "Nothing: C stands in P. But P is shared by all prompts, so C can only know what prompts have in common: Σ⁻¹ "
-        "for rows of covariance Σ, after which Σ̂ acts as C^½Σ̂C^½ with eigenvalues ν. Where Σ = I (exact and Gaussian "
-        "prompts, and taken so for tables, which are standardised) it is gradient descent."
+        "for features of covariance Σ, after which Σ̂ acts as C^½Σ̂C^½ with eigenvalues ν. Where Σ = I (exact and "
+        "Gaussian prompts, and taken so for tables, which are standardised) it is gradient descent."
     )
     curve = "(1−ην)ᵗ"
     notice = (

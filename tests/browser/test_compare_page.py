@@ -385,7 +385,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
     visit: Visit, subtests: pytest.Subtests
 ) -> None:
     page = visit.open().page
-    gaussian = page.get_by_text("With independent Gaussian rows κ is not set")
+    gaussian = page.get_by_text("With independent Gaussian features κ is not set")
     visit.choose("Lesson", re.compile("More examples"))
     expect(gaussian).to_be_visible()
     expect(visit.number("n")).to_have_value("20")

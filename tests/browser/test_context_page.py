@@ -81,7 +81,7 @@ def test_a_guess_is_drawn_with_the_pointer_or_set_by_keys_and_a_link_shows_the_s
 ) -> None:
     link = "context?T=30&target-error=0.01&rows=rademacher&d=6&prompts=12&T-max=60&seed=4&ratios=0.5,1,2,4,8"
     page = visit.open(link).page
-    assert list(visit.lines("need")) == ["your guess"]
+    assert list(visit.lines("need")) == ["drag me"]
     assert page.evaluate(GUESS) == [10, 10, 10]
     sliders = [page.get_by_role("slider", name=f"n/d at T = {T}") for T in (3, 15, 60)]
 

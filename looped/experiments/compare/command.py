@@ -21,7 +21,7 @@ KAPPA_ONLY = ("condition_number", "spectrum")
 
 ABOUT = (
     "The verdict: max |looped − explicit|, relative to the largest iterate, passes up to 16·eps·(κ + √T), "
-    "at most 1e-3. κ is the measured one of XᵀX/n; of XᵀX/n + ρI for ridge; for rows of one covariance with a "
+    "at most 1e-3. κ is the measured one of XᵀX/n; of XᵀX/n + ρI for ridge; for features of one covariance with a "
     "preconditioner C, the larger of κ(Σ̂) and κ(C^½Σ̂C^½)·√κ(C), Σ̂ = XᵀX/n; at least aλ₁ for GD++. T replaces √T where "
     "columns are collinear and every loop reads all tokens, and for ridge and heavy ball at a rank below d. Where "
     "labels are so nearly orthogonal to the features that the terms of the first update are more than four times as "

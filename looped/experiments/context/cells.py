@@ -14,7 +14,7 @@ from looped.fields import Measured
 from looped.prompts import relative_distance
 
 STUDENT_DEGREES = 3
-"""Degrees of freedom of heavy-tailed rows: the variance is finite, the fourth moment is not."""
+"""Degrees of freedom of heavy-tailed features: the variance is finite, the fourth moment is not."""
 LARGEST_ITERATE = 1e100
 """Size beyond which a diverging iterate is held, so that no array holds inf or NaN."""
 
@@ -47,7 +47,7 @@ class Cell:
 
 
 def covariance_root(settings: ContextSettings) -> Tensor | None:
-    """Σ^{1/2}, (d, d), of correlated rows; None where Σ = I. One Σ for all prompts, its axes drawn from the seed."""
+    """Σ^{1/2}, (d, d), of correlated features; None where Σ = I. One Σ for all prompts, its axes from the seed."""
     if settings.rows != "correlated":
         return None
     d = settings.features

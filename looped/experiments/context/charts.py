@@ -21,7 +21,7 @@ from looped.chart import (
     log_ticks,
 )
 from looped.experiments.context.result import ContextResult
-from looped.experiments.context.words import TENTHS, ratio_text, unreached
+from looped.experiments.context.words import ROWS, TENTHS, ratio_text, unreached
 
 TINY = 1e-17
 """Smallest error that is drawn; smaller ones are rounding."""
@@ -29,7 +29,7 @@ MAP_LOOPS = 60
 """Largest number of values of T in the map, evenly spaced on a logarithmic scale."""
 CURVE_POINTS = 200
 EXPONENTIAL = "n > 64 T²d⁴8⁴ᵀ, derived here<br>from a theorem on learned weights"
-EDGES = "((1+√(d/n))/(1−√(d/n)))²,<br>independent rows, large d"
+EDGES = "((1+√(d/n))/(1−√(d/n)))²,<br>independent features, large d"
 BOUND = "e<sup>−T/(2κ)</sup>"
 LIMIT = "Construction, limit of large d"
 RATE = "n = c·d from the rate and κ"
@@ -187,7 +187,7 @@ def requirement_chart(result: ContextResult) -> Picture:
 
 
 def condition_chart(result: ContextResult, revealed: bool = True) -> Picture:
-    """κ of XᵀX/n as the rows have it, median and 10–90 % of prompts, against Marchenko and Pastur's edges.
+    """κ of XᵀX/n, median and 10–90 % of prompts, against Marchenko and Pastur's edges.
 
     Args:
         result: a sweep.
@@ -210,14 +210,15 @@ def condition_chart(result: ContextResult, revealed: bool = True) -> Picture:
         Series(own, "Marchenko–Pastur", scales=False),
         Series(median / own, "median / Marchenko–Pastur", scales=False),
     ]
+    limit = "Marchenko and Pastur's limit for independent features"
     alt = (
-        f"Condition number of the data against n/d, logarithmic axes, d = {settings.features}, {settings.rows} rows. "
+        f"Condition number of the data against n/d, logarithmic axes, d = {settings.features}, {ROWS[settings.rows]}. "
         f"At n/d = {x[near]:.3g} the median is {median[near]:.3g}, "
     )
     if np.isfinite(own[near]):
-        alt += f"{median[near] / own[near]:.2f} of Marchenko and Pastur's limit for independent rows, {own[near]:.3g}."
+        alt += f"{median[near] / own[near]:.2f} of {limit}, {own[near]:.3g}."
     else:
-        alt += "where Marchenko and Pastur's limit for independent rows is infinite."
+        alt += f"where {limit} is infinite."
     if not revealed:
         alt += " What it is below n = d is not shown yet."
     over = _band(result, x[drawn], low[drawn], high[drawn])
@@ -257,7 +258,7 @@ CHARTS: dict[str, tuple[Callable[[ContextResult], Picture | None], tuple[str, ..
     "Error for every n/d and T": (map_chart, ("shown_loops", "target_error")),
     "Smallest n/d that reaches the target": (need_chart, ("target_error",)),
     "The two requirements": (requirement_chart, ("target_error",)),
-    "The κ that the rows have": (condition_chart, ()),
+    "The κ of the examples": (condition_chart, ()),
     "Error and bound at the measured κ": (bound_chart, ("shown_loops",)),
 }
 """All charts of a sweep by heading, in their order, and what each reads of the settings that only figures read."""

@@ -106,7 +106,7 @@ class ContextResult:
 
     @cached_property
     def marchenko_pastur(self) -> np.ndarray:
-        """κ of independent rows in the limit of large d at each n/d, (R,); infinite at n = d."""
+        """κ of independent features in the limit of large d at each n/d, (R,); infinite at n = d."""
         return np.array([theory.marchenko_pastur_condition_number(float(ratio)) for ratio in self.ratio])
 
     @property

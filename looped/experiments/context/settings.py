@@ -40,7 +40,7 @@ class ContextSettings(CheckedSettings):
     ratios: tuple[float, ...] = setting(
         DEFAULT_RATIOS, key="ratios", label="n/d · ratios", kind="numbers", low=0.05, high=200,
         help="The values of n/d that are measured; n is rounded to a whole number. From 0.05, one example for twenty "
-        "features, to 200, where normal rows have a κ of about 1.3.",
+        "features, to 200, where normal features have a κ of about 1.3.",
     )  # fmt: skip
     loops: int = setting(
         200, key="T-max", label="T max · loops", kind="whole", low=1, high=10_000, log=True,
@@ -48,7 +48,7 @@ class ContextSettings(CheckedSettings):
     )  # fmt: skip
     prompts: int = setting(64, like=Settings.table["prompts"])
     rows: str = setting(
-        "gaussian", key="rows", label="Rows", kind="choice",
+        "gaussian", key="rows", label="Features x", kind="choice",
         choices=(
             Choice("gaussian", "Gaussian", "independent normal"),
             Choice("student", "Heavy-tailed", "Student's t with 3 degrees of freedom"),
@@ -56,12 +56,12 @@ class ContextSettings(CheckedSettings):
             Choice("correlated", "Correlated", "normal with one covariance Σ for all prompts, whose condition number "
             "is the κ of Σ"),
         ),
-        help="How an example's features are drawn.",
+        help="How the features x of the examples are drawn.",
     )  # fmt: skip
     row_condition_number: float = setting(
         10.0, key="kappa-sigma", label="κ of Σ", kind="real", low=1, high=1e4, log=True,
-        help="Condition number of the covariance of correlated rows, its eigenvalues evenly spaced on a logarithmic "
-        "scale. 1 to 10,000, as for κ itself.",
+        help="Condition number of the covariance of correlated features, its eigenvalues evenly spaced on a "
+        "logarithmic scale. 1 to 10,000, as for κ itself.",
     )  # fmt: skip
     step_size: float | Literal["auto", "optimal"] = setting(
         "auto", like=Settings.table["step_size"],

@@ -12,9 +12,12 @@ SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 TENTHS = 10
 """Prompts from which on "9 of 10 prompts" can be said."""
 ROWS = {
-    "gaussian": "independent normal rows", "student": "heavy-tailed rows", "rademacher": "rows of signs",
-    "correlated": "correlated rows",
+    "gaussian": "independent normal features", "student": "independent heavy-tailed features",
+    "rademacher": "independent random signs as features", "correlated": "correlated normal features",
 }  # fmt: skip
+"""How the features are drawn."""
+KINDS = {"gaussian": "normal", "student": "heavy-tailed", "rademacher": "signs ±1", "correlated": "correlated"}
+"""The same in a word, beside another."""
 STEPS = {"auto": "η = 1/λ₁", "optimal": "η = 2/(λ₁ + smallest λ)"}
 
 
@@ -31,12 +34,16 @@ def step_words(settings: ContextSettings) -> str:
 
 
 def difference(settings: ContextSettings, other: ContextSettings) -> str:
-    """Where one sweep differs from another, as the first has it; empty where its need is that of the other."""
-    parts = {
-        "features": f"d = {settings.features}", "rows": ROWS[settings.rows], "step_size": step_words(settings),
-        "loops": f"up to T = {settings.loops}",
-    }  # fmt: skip
-    return ", ".join(text for name, text in parts.items() if getattr(settings, name) != getattr(other, name))
+    """Where one sweep differs from another, as the first has it; empty where its need is that of the other.
+
+    How far it goes is named where nothing else differs.
+    """
+    correlated = {settings.rows, other.rows} == {"gaussian", "correlated"}
+    rows = "independent" if correlated and settings.rows == "gaussian" else KINDS[settings.rows]
+    step = step_words(settings).removesuffix(" for all prompts")
+    parts = {"features": f"d = {settings.features}", "rows": rows, "step_size": step}
+    named = ", ".join(text for name, text in parts.items() if getattr(settings, name) != getattr(other, name))
+    return named or (f"up to T = {settings.loops}" if settings.loops != other.loops else "")
 
 
 def is_number(settings: ContextSettings) -> bool:
@@ -52,12 +59,12 @@ def ratio_text(needed: float, smallest: float) -> str:
 
 
 def edge_words(result: ContextResult, place: int) -> str:
-    """The median κ at one n/d beside what is known about its limit for these rows."""
+    """The median κ at one n/d beside what is known about its limit for these features."""
     settings, kappa, edge = result.settings, result.median_kappa[place], result.marchenko_pastur[place]
     if settings.rows == "correlated":
         return f"Σ alone has {settings.row_condition_number:g}"
     if settings.rows == "student":
-        return "Marchenko–Pastur does not hold for these rows"
+        return "Marchenko–Pastur does not hold for these features"
     if math.isfinite(edge):
         return f"{kappa / edge:.2f} of Marchenko–Pastur's {edge:.3g}"
     return "Marchenko–Pastur's is infinite here"

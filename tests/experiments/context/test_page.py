@@ -31,7 +31,7 @@ HEADINGS = [
     "Error for every n/d and T",
     "Smallest n/d that reaches the target",
     "The two requirements",
-    "The κ that the rows have",
+    "The κ of the examples",
     "Error and bound at the measured κ",
 ]
 
@@ -72,7 +72,7 @@ def test_the_first_view_is_the_stored_result_with_a_guess_one_chart_and_the_othe
     monkeypatch.setattr("looped.experiments.context.sweep", never)
     at = open_page("context")
     assert at.title[0].value == "How many examples?"
-    assert list(lines(spec(at, "need"))) == ["your guess"]
+    assert list(lines(spec(at, "need"))) == ["drag me"]
     assert (len(at.get("plotly_chart")), len(at.tabs), metrics(at)) == (1, 0, {})
     answer(at)
     assert [tab.label for tab in at.tabs] == VIEWS
@@ -94,13 +94,13 @@ def test_the_first_view_is_the_stored_result_with_a_guess_one_chart_and_the_othe
     assert "| about | **learned** weights" in texts(view(at, "The two requirements"))
 
 
-def guess_now(at):
-    return line(at, "need", "your guess")[1].tolist()
+def guess_now(at, name="your guess"):
+    return line(at, "need", name)[1].tolist()
 
 
 def test_the_measured_need_stands_beside_the_guess_once_it_is_asked_for():
     at = open_page("context", T="40")
-    assert guess_now(at) == [10, 10, 10]
+    assert guess_now(at, "drag me") == [10, 10, 10]
     at.select_slider(key="guess_1").set_value(3.0)
     run(at)
     assert guess_now(at) == [10, 3, 10]
@@ -141,21 +141,39 @@ def need_of(**changes):
 
 
 @pytest.mark.parametrize(("lesson", "name", "most"), [
-    ("more-loops", "up to T = 50", 50), ("dimension", "d = 10", 200), ("heavy-tails", "independent normal rows", 200),
-    ("one-step-for-all", "η = 1/λ₁", 200), ("correlated", "independent normal rows", 200),
+    ("more-loops", "up to T = 50", 50), ("dimension", "d = 10", 200), ("heavy-tails", "normal", 200),
+    ("one-step-for-all", "η = 1/λ₁", 200), ("correlated", "independent", 200),
 ])  # fmt: skip
 def test_before_the_guess_the_need_that_the_question_compares_with_is_drawn_and_no_other(lesson, name, most):
     at = open_page("context", lesson=lesson)
     drawn = lines(spec(at, "need"))
-    assert list(drawn) == ["your guess", f"measured: {name}"]
+    assert list(drawn) == ["drag me", f"measured: {name}"]
     x, y = drawn[f"measured: {name}"]
     assert x[-1] == most
     np.testing.assert_allclose(y, need_of()[x.astype(int)])
     answer(at)
     after = lines(spec(at, "need"))
     assert (f"measured: {name}" in after) == (lesson != "more-loops")  # there it is the measured curve itself
-    x, y = after["measured: half of the prompts"]
+    own = {"dimension": "d = 20", "heavy-tails": "heavy-tailed", "one-step-for-all": "η = 0.6"}
+    x, y = after[f"measured: {own.get(lesson, 'correlated' if lesson == 'correlated' else 'half of the prompts')}"]
     np.testing.assert_allclose(y, need_of(**by_key(CONTEXT)[lesson].settings)[x.astype(int)])
+
+
+def test_the_first_lesson_ends_where_the_question_of_the_next_begins_and_another_t_shows_all():
+    at = answer(open_page("context"))
+    x, _ = line(at, "need", "measured: half of the prompts")
+    assert x[-1] == 50
+    assert "T = 50." in texts(at)
+    assert "at T = 200" not in texts(at).partition("**More loops.**")[0]
+    assert "T = 200" not in alt(at, "need")
+    set_value(at, "number_input", "T", 100)
+    assert line(at, "need", "measured: half of the prompts")[0][-1] == 200
+
+
+@pytest.mark.parametrize("loops", [50, 200])
+def test_lessons_on_the_same_data_give_the_same_need(loops):
+    first, few = (need_of(**by_key(CONTEXT)[key].settings)[loops] for key in ("three-per-feature", "too-few"))
+    assert first == pytest.approx(few)
 
 
 def test_before_the_guess_at_kappa_it_is_drawn_from_n_equal_to_d_on_and_then_whole():
@@ -168,7 +186,9 @@ def test_before_the_guess_at_kappa_it_is_drawn_from_n_equal_to_d_on_and_then_who
     x, y = lines(spec(at, "kappa"))["κ measured, median"]
     assert x[0] == 0.1
     assert np.isfinite(y).all()
-    edges = dict(zip(*lines(spec(at, "kappa"))["((1+√(d/n))/(1−√(d/n)))²,<br>independent rows, large d"], strict=True))
+    edges = dict(
+        zip(*lines(spec(at, "kappa"))["((1+√(d/n))/(1−√(d/n)))²,<br>independent features, large d"], strict=True)
+    )
     assert edges[0.5] == pytest.approx(edges[2])
     assert edges[2] == pytest.approx(34, abs=0.5)
 
@@ -195,19 +215,20 @@ def test_who_only_answers_the_question_has_drawn_no_guess_and_none_is_shown():
 
 def test_a_link_with_a_guess_shows_what_was_measured_and_another_lesson_asks_anew():
     at = open_context(guess="20,5,2.5")
-    assert guess_now(at) == [20, 5, 2.5]
-    assert "(guess 2.5)" in texts(at)
+    assert guess_now(at) == [20, 5]
+    assert "(guess 5)" in texts(at)
     at.button(key="context_lesson_next").click()
     run(at)
-    assert "(your guess" not in texts(at)
+    assert guess_now(at, "drag me") == [10, 10, 10]
     at.pills(key="context_guess").set_value(CONTEXT[1].choices[0])
     run(at)
-    assert "1.43 at T = 200 (guess 2.5)" in texts(at)
+    assert "1.43 at T = 200." in texts(at)
+    assert "(guess" not in texts(at)
     assert "Guess again" not in [button.label for button in at.button]
 
 
 def test_the_link_carries_the_guess_but_not_that_for_a_class_that_guesses_nor_another_pages():
-    at = open_page("context", session={"context_share": True}, guess="20,5,2")
+    at = open_page("context", session={"context_share": True}, guess="20,5,2", lesson="more-loops")
     assert ["guess=20%2C5%2C2" in code.value for code in at.code] == [True, True]
     at.toggle(key="context_predict").set_value(True)
     run(at)
@@ -220,12 +241,12 @@ def test_the_link_carries_the_guess_but_not_that_for_a_class_that_guesses_nor_an
 def test_a_guess_of_a_link_that_cannot_be_used_is_named_and_the_usual_one_stands_there():
     at = open_context(guess="a,b")
     assert "guess = a,b cannot be used" in texts(at).replace("\\", "")
-    assert guess_now(at) == [10, 10, 10]
+    assert guess_now(at, "drag me") == [10, 10]
 
 
 def test_with_predict_nothing_that_was_measured_is_drawn_before_the_guess():
     at = open_context(lesson="more-loops", predict="1", guess="20,5,2")
-    assert list(lines(spec(at, "need"))) == ["your guess", "measured: up to T = 50"]
+    assert list(lines(spec(at, "need"))) == ["drag me", "measured: up to T = 50"]
     assert (len(at.get("plotly_chart")), len(at.metric), len(at.tabs)) == (1, 0, 0)
     assert "Show what was measured" not in [button.label for button in at.button]
     at.pills(key="context_guess").set_value(CONTEXT[1].choices[0])
@@ -407,7 +428,7 @@ def test_the_needs_of_learned_and_constructed_weights_stand_side_by_side_at_the_
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"), [("student", "does not hold for these rows"), ("correlated", "Σ alone has 10")]
+    ("rows", "said"), [("student", "does not hold for these features"), ("correlated", "Σ alone has 10")]
 )
 def test_kappa_is_not_compared_with_a_limit_of_other_rows(rows, said):
     at = open_context(rows=rows, prompts="8")
