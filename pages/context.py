@@ -25,7 +25,7 @@ from looped_ui.work import Job
 
 JOB = "context"
 _, _, NEED, REQUIREMENTS, CONDITION, BOUND = CHARTS
-HEIGHTS, BELOW = (270, 420), 100  # pixels of the first charts, and those of the window that stay free below them
+HEIGHTS, BELOW = (270, 420), 134  # pixels of the first charts, and those of the window that stay free for the question
 ASKING = (180, 420), 120  # the same while the question is to stand there as well
 FIRST = ("need", "kappa")  # charts that the page opens with, by name; a lesson may name others
 AT_ONCE_SECONDS = 1.0  # a sweep estimated below this runs when a setting changes; above, a button says what it costs

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from looped.experiments import EXPERIMENTS
-from looped.glossary import SYMBOLS, WORDS, of_page
+from looped.glossary import SYMBOLS, WORDS, of_page, spoken
 from looped_ui.parts import typeset
 from tests.app import ROOT, open_page, run, texts
 from tests.thorough import thorough_but
@@ -13,7 +13,7 @@ from tests.thorough import thorough_but
 SOUGHT = {
     "prompt": r"\bprompts?\b", "token": r"\btokens?\b", "query": r"\bquery\b", "loop": r"\bloops?\b",
     "mode": r"\b(eigen-)?modes?\b", "condition number": r"κ|condition number", "softmax": r"[Ss]oftmax",
-    "MLP": r"\bMLP\b", "Bayes": r"\bBayes\b",
+    "MLP": r"\bMLP\b", "Bayes": r"\bBayes\b", "Student's t": "Student's t",
 }  # fmt: skip
 """How the words that must be explained are written."""
 
@@ -62,6 +62,19 @@ def test_the_text_that_says_a_word_first_explains_it_behind_its_help_mark(page, 
         words = [word for word, pattern in SOUGHT.items() if re.search(pattern, said)]
         explained = [word for word in words if f"**{word}** ·" in told or f"**{OWN_NAME.get(word)}** ·" in told]
         assert [word for word in words if word not in explained] == []
+
+
+@pytest.mark.parametrize(("page", "text", "explained"), [
+    ("compare", "the distance to the task αw* stops", ["task", "w\\*", "α"]),
+    ("context", "a part of w*, as n = O(d) says", ["O(d)", "w\\*"]),
+    ("compare", "Here the same P and Q; η and μ are the best", ["η", "P, Q", "μ"]),
+    ("compare", "One more slot holds the previous iterate", ["iterate", "slot"]),
+    ("train", "the best A is known in closed form (seeds 0 to 19)", ["seed", "closed form"]),
+    ("context", "by Marchenko and Pastur's law", ["Marchenko and Pastur"]),
+])  # fmt: skip
+def test_a_help_mark_finds_words_and_symbols_as_a_text_writes_them(page, text, explained):
+    assert set(spoken(page, text)) == set(explained)
+    assert spoken(page, text, before=text) == {}
 
 
 @pytest.mark.parametrize("page", EXPERIMENTS)
