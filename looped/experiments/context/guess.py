@@ -98,7 +98,7 @@ def guess_chart(
     theorem = f"n/d = {decades(theory.exponential_requirement(T, d) - np.log10(d))}"
     right = most < T * T
     arrow = {
-        "x": float(np.log10(T)), "y": 1, "yref": "paper", "yshift": 46, "ax": -14 if right else 14, "ay": 26,
+        "x": float(np.log10(T)), "y": 1, "yref": "paper", "yshift": 46, "ax": -22 if right else 14, "ay": 26,
         "arrowhead": 2, "arrowwidth": 2.5, "arrowcolor": colour("bound"), "xanchor": "right" if right else "left",
         "align": "left",
         "text": f"{theorem} at T = {T}, off the chart:<br>from a theorem on learned weights",
