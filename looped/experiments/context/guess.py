@@ -73,7 +73,7 @@ def guess_chart(
     up: dict[str, Any] = {"title": {"text": "n/d, examples per feature"}, "type": "log", "range": span}
     across = loop_axis(most)
     across["range"] = [-0.04, across["range"][1] + 0.06]  # room for whole points
-    rest: dict[str, Any] = {"hovermode": "closest", "margin": {"l": 10, "r": 10, "t": 30, "b": 10}}
+    rest: dict[str, Any] = {"hovermode": "closest", "showlegend": True, "margin": {"l": 10, "r": 10, "t": 30, "b": 10}}
     rest["shapes"] = [upright(T, "below")]
     guessed = ", ".join(f"{value:g} at T = {T}" for T, value in zip(at, guess, strict=False))
     who = "Guessed n/d" if touched else "A line to drag, n/d"
