@@ -85,6 +85,10 @@ class Mark(NamedTuple):
     """What the setting is set to: a number, or a name that a run turns into one."""
 
 
+SAME = 1e-6
+"""Relative difference up to which values count as the same: a spectrum drawn with one κ has it up to rounding."""
+
+
 class Measured(NamedTuple):
     """What a run makes of a setting that does not say it itself."""
 
@@ -94,6 +98,12 @@ class Measured(NamedTuple):
     """How the prompts differ in it, as a sentence; empty where they do not."""
     marks: tuple[Mark, ...] = ()
     """Values that are worth choosing, of this run."""
+
+    @classmethod
+    def over(cls, prompts: int, low: float, median: float, high: float, marks: tuple[Mark, ...] = ()) -> "Measured":
+        """Of so many prompts the smallest, the median and the largest value, which may be the same."""
+        apart = high - low > SAME * high
+        return cls(median, f"Median of {prompts} prompts, {low:.3g} to {high:.3g}" if apart else "", marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

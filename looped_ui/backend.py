@@ -91,8 +91,7 @@ def comparison(
         if result.report is not None and result.report.held_out is not None:
             predictions = prediction_chart(result.report.held_out)
         summary = summarise(result)
-        sizes = {name: Measured(value) for name, value in summary.measured().items()}
-        return View(summary, error_chart(result), predictions, sizes | result.algorithm.measured())
+        return View(summary, error_chart(result), predictions, summary.measured() | result.algorithm.measured())
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,8 @@ class Controls(Linked[S]):
                     key = f"{field.key}_measured"
                     st.session_state[key] = text
                     st.text_input(field.label, text, key=key, help=why, disabled=True, width=NUMBER_WIDTH)
+                    if known and known.spread:
+                        st.caption(known.spread)
 
     def _number_or_mark(self, name: str, known: Measured | None) -> None:
         """A number box with a slider and the marks of a setting; while it has a name, with the number of the run."""

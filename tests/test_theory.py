@@ -85,6 +85,16 @@ def test_the_three_verdicts_name_the_numbers(factor, kind, words):
     assert prediction.affected == (0 if kind == "converges" else 4)
 
 
+def test_modes_that_fall_equally_are_all_named():
+    spectrum, eta, w_ref = eta_and_reference(Settings(prompts=4))
+    best = 2 / (spectrum.largest + spectrum.smallest)
+    assert "in the modes that fall least, numbers 1 and 10." in theory.predict(spectrum, best, w_ref).sentence
+    momentum = ((5**0.5 - 1) / (5**0.5 + 1)) ** 2  # at the best η and μ the roots of every mode have the size √μ
+    best = (1 + momentum**0.5) ** 2 / spectrum.largest
+    assert "in every mode." in theory.predict(spectrum, best, w_ref, momentum=momentum).sentence
+    assert "in the mode that falls least, number 10." in theory.predict(spectrum, eta, w_ref).sentence
+
+
 def test_one_diverging_prompt_is_enough_and_counted():
     spectrum, _, w_ref = eta_and_reference(Settings(prompts=20, data="gaussian"))
     eta = torch.full((20,), float((2 / spectrum.largest).sort().values[4]) * (1 + 1e-9))

@@ -22,9 +22,6 @@ MODE_LINE = (
 )
 """What the error does where every loop multiplies a mode by the same number."""
 
-SAME = 1e-6
-"""Relative difference below which two step sizes are called one."""
-
 
 class Algorithm(ABC):
     """One algorithm on given prompts: the numbers of the run, and the theory that follows from them.
@@ -152,11 +149,9 @@ class Algorithm(ABC):
         marks = [Mark(self.auto_step, "auto"), Mark("optimal", "optimal")]
         if self.largest_step is not None:
             marks.append(Mark(self.step_limit, self.largest_step))
-        eta, spread = self.step_size, ""
-        low, high = float(eta.min()), float(eta.max())
-        if high - low > SAME * high:
-            spread = f"Median of {len(eta)} prompts, {low:.3g} to {high:.3g}"
-        return {"step_size": Measured(float(eta.quantile(0.5)), spread, tuple(marks))}
+        eta = self.step_size
+        low, median, high = (float(value) for value in (eta.min(), eta.quantile(0.5), eta.max()))
+        return {"step_size": Measured.over(len(eta), low, median, high, tuple(marks))}
 
     @cached_property
     def w_ref(self) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from looped.fields import SAME
 from looped.prompts import Spectrum
 from looped.theory.steps import MODE_PRESENT, asymptotic_factor, away_from_one
 
@@ -28,6 +29,10 @@ class Prediction:
     """|1 − ηλ_k| of its slowest or fastest-growing mode; with momentum what a loop multiplies it by in the long run."""
     mode: int
     """That mode's number, 1 is the largest eigenvalue."""
+    tied: tuple[int, ...] = ()
+    """Numbers of all modes with the same factor, that one among them; of a loop that converges."""
+    modes: int = 0
+    """How many modes there are."""
     limit_name: str = "2/λ₁"
     """The limit as a formula."""
     away: float = 0.0
@@ -47,6 +52,16 @@ class Prediction:
         return f"η = {self.step_size:.{digits}g} is {below} {self.limit_name} = {self.limit:.{digits}g}"
 
     @property
+    def _slowest(self) -> str:
+        """The modes that fall least, which the best step gives the same factor."""
+        if len(self.tied) < 2:
+            return f"the mode that falls least, number {self.mode}"
+        if len(self.tied) == self.modes:
+            return "every mode"
+        *others, last = map(str, self.tied)
+        return f"the modes that fall least, numbers {', '.join(others)} and {last}"
+
+    @property
     def sentence(self) -> str:
         """The verdict in words, with its numbers."""
         if self.words:
@@ -57,15 +72,9 @@ class Prediction:
             case "converges" if self.factor < 1e-12:
                 return f"Converges: {self.head}, and one loop removes every mode."
             case "converges" if self.away < 1e-3:
-                return (
-                    f"Converges: {self.head}; {each} removes only {self.away:.2g} of the error in the mode that falls "
-                    f"least, number {self.mode}."
-                )
+                return f"Converges: {self.head}; {each} removes only {self.away:.2g} of the error in {self._slowest}."
             case "converges":
-                return (
-                    f"Converges: {self.head}; {each} leaves {self.factor:.4g} of the error in the mode that falls "
-                    f"least, number {self.mode}."
-                )
+                return f"Converges: {self.head}; {each} leaves {self.factor:.4g} of the error in {self._slowest}."
             case "oscillates":
                 grown = (1 + self.momentum) / (1 - self.momentum)
                 grows = f"grows to (1+μ)/(1−μ) = {grown:.3g} times its start and then " if self.momentum else ""
@@ -126,6 +135,7 @@ def predict(
     else:
         place = away.argmin()
     worst, mode = divmod(int(place), factors.shape[1])
+    tied = torch.nonzero(present[worst] & (away[worst] <= away[worst, mode] * (1 + SAME)))[:, 0] + 1
     prediction = Prediction(
         kind=kind,
         affected=int(affected.sum()),
@@ -134,6 +144,8 @@ def predict(
         limit=float(edge / spectrum.largest[worst]),
         factor=float(factors[worst, mode]),
         mode=mode + 1,
+        tied=tuple(tied.tolist()) if kind == "converges" else (),
+        modes=int(present[worst].sum()),
         limit_name=limit_name,
         away=float(away[worst, mode].clamp(max=1.0)) if kind == "converges" else float(away[worst, mode]),
         momentum=momentum,

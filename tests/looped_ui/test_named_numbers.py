@@ -114,11 +114,13 @@ def test_lessons_and_reset_set_it():
 
 def test_where_prompts_differ_it_says_that_the_number_is_their_median():
     at = open_page(data="gaussian")
-    eta = compare(Settings(data="gaussian")).step_size
+    result = compare(Settings(data="gaussian"))
+    eta, kappa = result.step_size, result.prompts.spectrum.condition_number.numpy()
     assert shown(at)[0] == pytest.approx(np.median(eta), rel=1e-3)
-    said = next(text.value for text in at.sidebar.caption if "Median" in text.value)
-    assert said == f"Median of 64 prompts, {eta.min():.3g} to {eta.max():.3g}"
-    assert not [text for text in open_page(data="gaussian", step="0.3").sidebar.caption if "Median" in text.value]
+    medians = [text.value for text in at.sidebar.caption if "Median" in text.value]
+    assert medians == [f"Median of 64 prompts, {each.min():.3g} to {each.max():.3g}" for each in (kappa, eta)]
+    chosen = [text.value for text in open_page(data="gaussian", step="0.3").sidebar.caption]
+    assert [text for text in chosen if "Median" in text] == medians[:1]
     assert not [text for text in open_page().sidebar.caption if "Median" in text.value]
 
 

@@ -11,6 +11,7 @@ from looped.algorithms import ALGORITHMS
 from looped.experiments.compare.curves import ERROR_CEILING
 from looped.experiments.compare.real_data import REFERENCE, Fit
 from looped.experiments.compare.result import Comparison
+from looped.fields import SAME, Measured
 from looped.settings import TABLES, Settings
 
 
@@ -58,7 +59,7 @@ class Spread:
     @property
     def same(self) -> bool:
         """True where all prompts have the same value, to six digits."""
-        return self.max - self.min < 1e-6 * self.max
+        return self.max - self.min <= SAME * self.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +155,14 @@ class Summary:
         plain = asdict(self)
         return plain if self.table is not None else {name: plain[name] for name in plain if name != "table"}
 
-    def measured(self) -> dict[str, float]:
-        """What the run had of settings that its data decide: n, d and the median κ."""
-        sizes, kappa = self.sizes, self.condition_number.median
-        return {"examples": sizes.examples, "features": sizes.features, "condition_number": kappa}
+    def measured(self) -> dict[str, Measured]:
+        """What the run had of settings that its data decide: n, d and κ."""
+        sizes, kappa = self.sizes, self.condition_number
+        return {
+            "examples": Measured(sizes.examples),
+            "features": Measured(sizes.features),
+            "condition_number": Measured.over(sizes.prompts, kappa.min, kappa.median, kappa.max),
+        }
 
     def limit(self, settings: Settings) -> str:
         """The name of w_ref in this run.
