@@ -7,7 +7,7 @@ import streamlit as st
 
 from looped import export, tables
 from looped.algorithms import ALGORITHMS
-from looped.chart import SMALLEST_BAND, Picture
+from looped.chart import Picture
 from looped.experiments.compare import charts, words
 from looped.experiments.compare.lessons import OPENING
 from looped.experiments.compare.stage import before, stage
@@ -94,7 +94,7 @@ def verdicts(settings: Settings, summary: Summary) -> None:
             if verdict.passed is not None
             else "measured; they are not meant to agree",
             "Largest absolute difference between the transformer's iterates and those of the explicit method, over all "
-            "loops, prompts and features. Relative means divided by the largest iterate, or by a quarter of the terms "
+            "loops, prompts and features. Relative means divided by its largest iterate, or by a quarter of the terms "
             f"of the first update where these cancel. The tolerance is {verdict.tolerance_formula}. "
             f"The explicit method here: {verdict.yardstick}; beyond B·n·d·T = 2·10⁷ it steps on XᵀX.",
             passed=verdict.passed,
@@ -109,12 +109,8 @@ def verdicts(settings: Settings, summary: Summary) -> None:
         )
         show_number(
             f"error after T = {sizes.loops}",
-            f"{error.median:.3g}",
-            f"median; 10–90 % of {sizes.prompts} prompts: {error.p10:.2g} to {error.p90:.2g}"
-            if sizes.prompts >= SMALLEST_BAND
-            else "one prompt"
-            if sizes.prompts == 1
-            else f"median of {sizes.prompts} prompts",
+            words.error(summary, error.median, 3),
+            words.over_prompts(summary),
             f"‖w_T − w_ref‖/‖w_ref‖, median over prompts. w_ref is {summary.limit(settings)}.",
         )
         if floor := summary.least_squares_floor:

@@ -59,7 +59,11 @@ def run(asked: dict[str, Any], out: Path | None) -> None:
             "that fit best are not unique"
         )
     say(result.prediction.sentence)
-    of = "the largest iterate" if result.scale == result.largest_iterate else "a quarter of the first update's terms"
+    of = (
+        "the largest explicit iterate"
+        if result.scale == result.largest_iterate
+        else "a quarter of the first update's terms"
+    )
     gap = f"{result.gap:.1e}; relative to {of} {result.relative_gap:.1e}"
     if result.passed is None:
         kind, other = result.algorithm.name, result.algorithm.short()

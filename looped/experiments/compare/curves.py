@@ -81,7 +81,7 @@ def _gap(result: "Comparison") -> str:
     algorithm = result.algorithm
     text = (
         f"The largest difference to the iterates of explicit {algorithm.twin} is {result.gap:.1e}, "
-        f"{result.relative_gap:.1e} of the largest iterate"
+        f"{result.relative_gap:.1e} of the largest explicit iterate"
     )
     if result.passed is None:
         return f"{text}: {algorithm.loop_name.lower()} does something else. Gradient descent ends at {{:.2e}}."

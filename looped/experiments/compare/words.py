@@ -3,6 +3,8 @@
 import math
 
 from looped.algorithms import ALGORITHMS
+from looped.chart import SMALLEST_BAND
+from looped.experiments.compare.inside import shown_loops
 from looped.experiments.compare.summary import Summary
 from looped.glossary import WORDS, spoken
 from looped.settings import Settings
@@ -25,16 +27,36 @@ def verdict(settings: Settings, summary: Summary) -> str:
     found, twin = summary.verdict, ALGORITHMS[settings.algorithm].twin
     if found.passed is None:
         return f"The loop is not meant to be {twin}: the largest difference between the two is {found.gap:.2g}."
+    same = int(-math.log10(found.relative_gap)) if found.relative_gap else 0
     if not found.passed:
+        head = f"Same as explicit {twin} to {same} digits only" if same > 1 else f"Not the same as explicit {twin}"
+        made = "" if found.prediction == "converges" else ", which is made for loops that contract"
         return (
-            f"**✗ Not the same as explicit {twin}:** the largest relative difference is {found.relative_gap:.1e}, the "
-            f"tolerance {found.tolerance:.1e}."
+            f"**✗ {head}:** the largest relative difference is {found.relative_gap:.1e}, the tolerance "
+            f"{found.tolerance:.1e}{made}."
         )
-    digits = "every digit" if found.relative_gap == 0 else f"{int(-math.log10(found.relative_gap))} digits"
+    digits = f"{same} digits" if found.relative_gap else "every digit"
     return (
         f"**Same as explicit {twin} to {digits} ✓** The largest relative difference over all loops and prompts is "
         f"{found.relative_gap:.1e}."
     )
+
+
+def error(summary: Summary, value: float, digits: int) -> str:
+    """An error after the last loop; of a prompt whose iterate is held, where curves are cut off."""
+    ceiling = summary.error_ceiling.value
+    cut = summary.iterates_held_from_loop is not None and value > ceiling
+    return f"over {ceiling:.0e}".replace("e+0", "e") if cut else f"{value:.{digits}g}"
+
+
+def over_prompts(summary: Summary) -> str:
+    """Which of the prompts the error after the last loop is, and between what the others are."""
+    prompts, found, held = summary.sizes.prompts, summary.error_after_T, summary.iterates_held_from_loop
+    where = "one prompt" if prompts == 1 else f"median of {prompts} prompts"
+    if prompts >= SMALLEST_BAND:
+        low, high = (error(summary, value, 2) for value in (found.p10, found.p90))
+        where = f"median; 10–90 % of {prompts} prompts: {low} to {high}"
+    return where if held is None else f"{where}; held from loop {held:,} on"
 
 
 def what_runs(settings: Settings, summary: Summary) -> str:
@@ -45,7 +67,10 @@ def what_runs(settings: Settings, summary: Summary) -> str:
     step = named.get(str(settings.step_size), "set by hand")
     drawn = settings.prompts if summary.table is None else 1
     prompts = "one prompt" if drawn == 1 else f"the first of {drawn} prompts"
-    return f"Weights written down, not trained · step {size}, {step} · {form(settings, summary)} · {prompts} is shown"
+    loops = len(shown_loops(settings.loops))
+    some = f", at {loops} of its {settings.loops:,} loops" if loops <= settings.loops else ""
+    said = f"step {size}, {step} · {form(settings, summary)} · {prompts} is shown{some}"
+    return f"Weights written down, not trained · {said}"
 
 
 def form(settings: Settings, summary: Summary) -> str:

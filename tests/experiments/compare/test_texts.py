@@ -13,7 +13,10 @@ import torch
 
 from looped import Settings, compare
 from looped.algorithms import ALGORITHMS
+from looped.experiments.compare import words
+from looped.experiments.compare.inside import record
 from looped.experiments.compare.lessons import COMPARE
+from looped.experiments.compare.summary import summarise
 from looped.fields import SettingsError
 from looped.prompts import draw
 from looped.settings import FIELDS
@@ -356,3 +359,41 @@ def test_a_loop_is_called_closer_than_the_floor_only_where_the_digits_show_it():
     assert "its smallest" not in texts(at)
     noisy = open_page(noise="0.5", T="60")
     assert "its smallest" in texts(noisy)
+
+
+@pytest.mark.parametrize(
+    ("change", "median_held", "agree"),
+    [
+        ({"step_size": 1.05, "loops": 5000}, True, True),
+        ({"algorithm": "newton", "step_size": 1.2, "loops": 20}, True, False),
+        ({"algorithm": "gd++", "step_size": 1.0, "gamma": 1.2, "loops": 30}, True, False),
+        ({"data": "gaussian", "examples": 20, "step_size": 0.55, "loops": 3000}, False, False),
+        ({"step_size": 1.05, "loops": 60}, False, False),
+    ],
+)
+def test_an_error_after_iterates_were_held_is_not_told_as_that_of_the_last_loop(change, median_held, agree):
+    """Where a prompt's iterates are held its error is that of an earlier loop; only such a one may be cut off."""
+    settings = Settings(**change, prompts=16)
+    result = compare(settings)
+    summary = summarise(result)
+    told = words.error(summary, summary.error_after_T.median, 3)
+    held = np.array([np.array_equal(result.looped[-1, b], result.looped[-2, b]) for b in range(16)])
+    far = held & (result.errors[-1] > 1e6)
+    assert (told == "over 1e6") == median_held == (far.sum() > 8)
+    if not median_held:
+        assert float(told) == pytest.approx(np.median(result.errors[-1]), rel=5e-3)
+    assert ("held from loop" in words.over_prompts(summary)) == far.any()
+    if agree:
+        said = words.verdict(settings, summary)
+        digits = int(-np.log10(result.relative_gap))
+        assert said.startswith(f"**✗ Same as explicit gradient descent to {digits} digits only:**")
+        assert said.endswith("which is made for loops that contract.")
+
+
+def test_how_many_loops_are_drawn_is_said_where_it_is_not_all():
+    for loops in (1, 59, 60, 2000):
+        settings = Settings(loops=loops, prompts=1)
+        result = compare(settings)
+        drawn = len(record(result).loops)
+        said = words.what_runs(settings, summarise(result))
+        assert (f"at {drawn} of its {loops:,} loops" in said) == (drawn < loops + 1)
