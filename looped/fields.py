@@ -158,8 +158,8 @@ class Field:
 
     @property
     def page_help(self) -> str:
-        """The help with a line for each choice by its label, Markdown."""
-        return " ".join([self.help, *(f"*{choice.label}*: {choice.help}." for choice in self.choices if choice.help)])
+        """The help with a line for each choice by its label, which needs no markup: a tooltip shows it as it is."""
+        return " ".join([self.help, *(f"“{choice.label}”: {choice.help}." for choice in self.choices if choice.help)])
 
     @property
     def command_help(self) -> str:

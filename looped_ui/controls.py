@@ -23,7 +23,7 @@ NAMED = (
     "that it comes to."
 )
 """Help of a number that may have a name in its place, after the setting's own."""
-ZERO = "On is 0 in links, files and on the command line. The box shows the number that comes of it."
+ZERO = "While this is on, the box shows the number that the run uses. Links, files and the command line have 0 for it."
 """Help of a switch that stands for 0."""
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -8,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from looped import Settings, SettingsError
+from looped.experiments import EXPERIMENTS
 from looped.settings import FIELDS
+from looped_ui.parts import typeset
 from tests.strategies import any_settings
 
 
@@ -31,7 +34,7 @@ def test_every_setting_explains_itself_and_its_limit(name):
     for choice in field.choices if field.kind == "choice" else ():
         assert choice.label
         assert choice.help
-        assert f"*{choice.label}*: {choice.help}." in field.page_help
+        assert f"“{choice.label}”: {choice.help}." in field.page_help
         assert f"{choice.id}: {choice.help}." in field.command_help
     if field.kind in ("whole", "real"):
         low, high = (f"{abs(x):,.0f}" for x in (field.low, field.high))
@@ -157,3 +160,9 @@ def test_digits_of_other_scripts_are_no_numbers(text):
 def test_a_module_of_the_package_is_there_when_it_is_named():
     code = "import looped; assert callable(looped.tables.read_csv); assert not hasattr(looped, 'no_such_room')"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_no_help_of_a_page_shows_a_star_that_is_no_symbols(name):
+    for field in EXPERIMENTS[name].load("settings").table.values():
+        assert "*" not in re.sub(r"(?<=[αβwΓ])\\\*", "", typeset(field.page_help)), field.name
