@@ -21,8 +21,8 @@ WORDS: dict[str, Entry] = {
     "prompt": Entry("the input of the transformer: solved examples (x, y), and a query at the end.", EVERY),
     "token": Entry("one column of the input: the numbers of one example, or those of the query.", EVERY),
     "query": Entry(
-        "the last token, which asks: it reads the examples and is not read. With constructed weights it holds the "
-        "iterate w_t; with trained weights a new x, whose y is predicted.",
+        "the last token, which asks: it reads the examples and is not read. Where w is sought it holds the iterate "
+        "w_t, where a label is predicted a new x.",
         EVERY,
     ),
     "loop": Entry("one pass of all tokens through the same attention layer.", LOOPS),
@@ -30,7 +30,9 @@ WORDS: dict[str, Entry] = {
     "slot": Entry("the entries of a token that hold one thing: x, y, w or another.", ("compare", "signal", "beyond")),
     "seed": Entry("the number that random draws start from: the same seed draws the same prompts.", EVERY),
     "closed form": Entry("a formula for the result, which needs no loop.", LOOPS),
-    "task": Entry("the weights that made the labels of one prompt, y = ⟨w\\*, x⟩ + noise.", EVERY),
+    "task": Entry(
+        "the weights that made the labels of one prompt: a label is their inner product with x, plus noise.", EVERY
+    ),
     "score": Entry(
         "what attention makes of an example and the query, z_iᵀQz; with the weights of gradient descent it is the "
         "error of w on that example, ⟨x_i, w⟩ − αy_i.",
@@ -68,6 +70,23 @@ WORDS: dict[str, Entry] = {
         "gradient descent whose examples move too: every loop changes the eigenvalues of XᵀX/n.",
         ("compare", "train", "beyond"),
     ),
+    "constructed GD": Entry(
+        "gradient descent built by hand into P and Q, with the one step size that has the smallest mean error after T "
+        "loops.",
+        ("train",),
+    ),
+    "error of w": Entry("the squared distance of the w after T loops from the task, ‖w_T − w\\*‖².", ("train",)),
+    "query error": Entry(
+        "the squared error of the label that is predicted for one new x. Its mean over all prompts is that of the "
+        "error of w, its median is not.",
+        ("train",),
+    ),
+    "antisymmetric": Entry(
+        "a matrix that changes its sign when rows and columns change places. As a step it moves w at right angles to "
+        "the gradient: it turns.",
+        ("train", "beyond"),
+    ),
+    "untied": Entry("layers each of which has weights of its own; tied layers share them, as loops do.", ("train",)),
     "EAGLE": Entry(
         "GD++ that measures the largest eigenvalue of XᵀX/n again in every loop, and divides its steps by it.",
         ("compare", "beyond"),
@@ -101,7 +120,7 @@ SYMBOLS: dict[str, Entry] = {
     "w_ref": Entry(
         "where the loop is heading: the shortest least-squares solution for the labels αy; for ridge the minimiser "
         "with the penalty, with a preconditioner the solution shortest in C^−½w.",
-        FIRST,
+        (*FIRST, "train"),
     ),
     "α": Entry("label scale: all labels are multiplied by it, and w_ref with them.", ("compare", "train")),
     "σ": Entry("standard deviation of the noise on the labels.", ("compare", "train", "signal")),

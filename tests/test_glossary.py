@@ -14,6 +14,8 @@ SOUGHT = {
     "prompt": r"\bprompts?\b", "token": r"\btokens?\b", "query": r"\bquery\b", "loop": r"\bloops?\b",
     "mode": r"\b(eigen-)?modes?\b", "condition number": r"κ|condition number", "softmax": r"[Ss]oftmax",
     "MLP": r"\bMLP\b", "Bayes": r"\bBayes\b", "Student's t": "Student's t",
+    "error of w": r"error of w\b(?! on)", "query error": r"\bquery errors?\b",
+    "constructed GD": r"[Cc]onstructed GD\b", "antisymmetric": r"\bantisymmetric\b",
 }  # fmt: skip
 """How the words that must be explained are written."""
 

@@ -1,5 +1,7 @@
 """The claims of the third page's lessons, measured."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -56,20 +58,37 @@ def test_a_alone_turns_and_is_better_than_any_multiple_of_the_identity():
     assert turned == pytest.approx(gdpp.fit(P, Q).unexplained_q, rel=0.05)
     symmetric = (A + A.T) / 2 - A.diagonal().mean() * torch.eye(5)
     assert float(symmetric.norm()) < 0.2 * step
-    assert 0.4 < float((A - A.T).norm() / 2 / A.norm()) < 0.47
+    assert 0.185 < turned < 0.205  # over the seeds 0 to 9: 0.187 to 0.202
     _, risk = means_of(trainer)
     assert 0.0165 < risk.mean < 0.0185
     assert risk.mean + 4 * risk.error < least
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_matrix_that_generates_w_comes_to_the_best_step_size_and_turns_by_two_fifths_of_its_length(seed):
-    """Over the seeds 0 to 9 the diagonal is 0.6560 to 0.6644, the antisymmetric part 39.6 to 40.5 % of the length."""
+def test_a_matrix_that_generates_w_comes_to_the_best_step_size_and_turns_by_a_sixth_of_its_squares(seed):
+    """Over the seeds 0 to 9 the diagonal is 0.6560 to 0.6644, the antisymmetric part has 15.7 to 16.4 % of the squares."""
     A = trained("generation", seed=seed).model.A[0].detach()
     step, _ = best_descent(TrainSettings(**LESSONS["generation"].settings))
     assert f"{step:.3f}" == "0.663"
     assert 0.6555 < A.diagonal().mean() < 0.6645
-    assert 0.395 < float((A - A.T).norm() / 2 / A.norm()) < 0.405
+    assert 0.155 < float((A - A.T).norm() / 2 / A.norm()) ** 2 < 0.165
+
+
+@pytest.mark.parametrize("lesson", TRAIN, ids=lambda lesson: lesson.key)
+def test_a_lesson_gives_the_part_that_turns_in_the_unit_of_the_sentence_below_the_picture(lesson):
+    found = stored(TrainSettings(**lesson.settings))[0].found()
+    claim = re.search(
+        r"antisymmetric part, which turns, with (\d+)(?: to (\d+))? % of its squared entries", lesson.answer
+    )
+    assert ("antisymmetric" in lesson.answer) == ("antisymmetric" in found) == (claim is not None)
+    if claim:
+        share = float(re.search(r"and (\S+) % of its squared entries", found)[1])
+        assert int(claim[1]) - 0.5 <= share <= int(claim[2] or claim[1]) + 0.5
+
+
+def test_the_lesson_on_generation_does_not_say_before_the_guess_what_a_loop_writes():
+    assert "alone" not in LESSONS["generation"].see
+    assert "lets a loop change the query alone" in LESSONS["generation"].answer
 
 
 def test_the_first_question_does_not_say_on_which_side_of_the_line_the_error_ends():
