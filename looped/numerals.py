@@ -1,5 +1,6 @@
-"""Numbers and missing values as people write them in the cells of a table."""
+"""Numbers as people write them: read from the cells of a table, missing values too, and given with their error."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -57,3 +58,20 @@ def guess_decimal(rows: list[list[str]]) -> str:
         return "."
     with_point = [cell for row in rows for cell in row if "." in cell and _POINT.fullmatch(cell)]
     return "," if commas > sum(not may_be_grouped(cell) for cell in with_point) else "."
+
+
+def with_error(value: float, error: float, plain: tuple[float, float] = (1e-3, 1e4)) -> tuple[str, str]:
+    """A measured number and its error, which has one digit, in as many decimals.
+
+    Args:
+        value: the number, finite.
+        error: its standard error, finite and above 0.
+        plain: sizes of a number from the one to the other are written without a power of ten.
+    """
+    rounded = f"{error:.0e}"
+    last = int(rounded.partition("e")[2])  # the power of ten of the last decimal
+    if plain[0] <= abs(value) < plain[1]:
+        decimals = max(0, -last)
+        return f"{round(value, -last):.{decimals}f}", f"{float(rounded):.{decimals}f}"
+    digits = max(0, math.floor(math.log10(abs(value) or error)) - last)
+    return f"{value:.{digits}e}", rounded

@@ -15,6 +15,7 @@ from looped.experiments.gpt2.result import GPT2Result, GPT2Training
 from looped.experiments.gpt2.settings import PAPER, GPT2Settings, Variant
 from looped.experiments.gpt2.training import Progress, missing
 from looped.experiments.gpt2.words import same_task
+from looped.numerals import with_error
 from looped_ui import jobs, risks
 from looped_ui.frame import Page
 from looped_ui.lesson import guessed, look
@@ -62,8 +63,8 @@ def numbers(curves: list[Curve]) -> None:
         for curve in curves:
             name = f"GPT-2 {named(curve.settings, curves[0].settings)}"
             if (risk := curve.risk) is not None:
-                below = f"± {risk.standard_error:.1g}, {risk.draws:,} fresh prompts"
-                show_number(name, f"{risk.mean:.3g}", below, page.words("Final error"))
+                mean, error = with_error(risk.mean, risk.standard_error)
+                show_number(name, mean, f"± {error}, {risk.draws:,} fresh prompts", page.words("Final error"))
             elif curve.history:
                 below = f"step {curve.steps:,} of {curve.settings.steps:,}, last record"
                 show_number(name, f"{curve.history[-1].loss:.3g}", below, page.words("Last record"))

@@ -16,6 +16,7 @@ from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.signal.stored import StoredRun, stored_run
 from looped.experiments.signal.stored import stored as stored_runs
 from looped.fields import SettingsError
+from looped.numerals import with_error
 from looped.shared_signal import SignalTask, outside_range
 from looped.shared_signal.levels import Levels
 from looped.shared_signal.tasks import ROUNDING_RULE, read_covariance
@@ -95,8 +96,11 @@ def numbers(task: SignalTask, best: Levels) -> None:
                     page.words("Gap", first=f"{best.bounds.first:.4g}"),
                     passed=best.gap >= best.bounds.valid * (1 - 1e-9) - 1e-9 * best.gd.risk)  # fmt: skip
         show_number("GD-0", written["gd0"], "one step from 0, closed form", page.words("GD-0"))
-        sampled = f"± {bayes.standard_error:.1g}, {bayes.draws:,} draws"
-        show_number("Bayes", written["bayes"], sampled if bayes.standard_error else "exact", page.words("Bayes"))
+        mean, below = written["bayes"], "exact"
+        if bayes.standard_error:
+            mean, error = with_error(bayes.mean, bayes.standard_error)
+            below = f"± {error}, {bayes.draws:,} draws"
+        show_number("Bayes", mean, below, page.words("Bayes"))
         if not float(task.beta_star.norm()):
             show_number("β\\* = 0", "no gap", "nothing is shared", "Without a shared signal an MLP adds nothing here.")
 

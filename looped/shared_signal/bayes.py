@@ -9,6 +9,8 @@ from looped.shared_signal.tasks import SignalTask
 
 CHUNK = 4_000_000
 """Numbers held at once while the Bayes risk is sampled."""
+ROUNDING = 1e-12
+"""Share of a sampled risk below which its standard error is rounding: all draws have one risk, which is exact."""
 
 
 def bayes(task: SignalTask, E: Tensor) -> Tensor:
@@ -41,6 +43,7 @@ class SampledRisk:
 
     mean: float
     standard_error: float
+    """0 where the risk is exact."""
     draws: int
 
 
@@ -50,7 +53,7 @@ def bayes_risk(task: SignalTask, draws: int = 20_000, seed: int = 0) -> SampledR
     σ² + 𝔼 tr(HΣ_X), Σ_X the covariance of β̃ given the examples. With k the rank of H^½Ψ^½, Λ its squared singular
     values and Z (M, k) standard normal it is
     σ² + 𝔼 tr[(Λ^{-1} + ZᵀZ/σ²)^{-1}] = σ² + tr Λ − 𝔼 tr[ΛZᵀ(ZΛZᵀ + σ²I)^{-1}ZΛ]. At σ = 0 and M ≥ k the examples
-    determine the label, and the risk is exactly 0.
+    determine the label, and the risk is exactly 0; with fewer and equal Λ every draw leaves the same.
 
     Args:
         task: the distribution of the prompts.
@@ -68,7 +71,8 @@ def bayes_risk(task: SignalTask, draws: int = 20_000, seed: int = 0) -> SampledR
     chunk = max(1, CHUNK // (M * k + min(M, k) ** 2))
     values = [_left_over(eigenvalues, noise, M, min(chunk, draws - at), generator) for at in range(0, draws, chunk)]
     sampled = noise + torch.cat(values)
-    return SampledRisk(float(sampled.mean()), float(sampled.std()) / draws**0.5, draws)
+    mean, error = float(sampled.mean()), float(sampled.std()) / draws**0.5
+    return SampledRisk(mean, error if error > ROUNDING * mean else 0.0, draws)
 
 
 def _left_over(eigenvalues: Tensor, noise: float, M: int, draws: int, generator: torch.Generator) -> Tensor:

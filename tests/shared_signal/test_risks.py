@@ -167,6 +167,7 @@ def test_the_bayes_risk_without_noise_is_the_unseen_part():
     assert bayes_risk(SignalTask.shared(5, 5, 1.0)) == bayes_risk(SignalTask.shared(5, 9, 1.0))
     assert bayes_risk(SignalTask.shared(5, 5, 1.0)).mean == 0
     half = bayes_risk(SignalTask.shared(6, 3, 1.0))
+    assert half.standard_error == 0  # and not the rounding of its draws
     assert half.mean == pytest.approx(3, abs=1e-9)  # d − M of d equal directions, for any examples
 
 

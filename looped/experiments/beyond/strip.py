@@ -13,6 +13,7 @@ from looped.experiments.beyond.rivals import METHODS, Rivals
 from looped.experiments.beyond.stacks import LAYERS, Stacks
 from looped.experiments.beyond.words import beside_two, small
 from looped.files import finite
+from looped.numerals import with_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,12 @@ def numbers(found: Found) -> list[Number]:
             ]
         case OneStep():
             mean, error = found.first_step
+            drawn = " ± ".join(with_error(mean, error)) if error else f"{mean:.4g}"
             last = {name: float(values[-1]) for name, values in found.statistics.items()}
             T, own = found.settings.loops, small(last["own_mean"])
             over_all = "" if found.mean is None else f"exactly {small(found.mean)}; "
             return [
-                Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {mean:.4g} ± {error:.1g}", "Risk"),
+                Number("risk after one step", f"{found.risk:.4g}", f"exact; drawn {drawn}", "Risk"),
                 Number("diverge", f"{100 * found.diverging:.3g} %", "prompts with λ_max(Γ\\*Σ̂) above 2", "Diverge"),
                 Number(
                     f"median after {T}", small(last["fixed_median"]), f"own step: {small(last['own_median'])}", "Median"

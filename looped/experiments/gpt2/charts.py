@@ -8,6 +8,7 @@ import numpy as np
 from looped.chart import BEGINNING, Picture, Role, Series, band, level, line_chart, log_axis, upright
 from looped.experiments.gpt2.curves import Curve, named
 from looped.experiments.gpt2.settings import GPT2Settings
+from looped.numerals import with_error
 from looped.shared_signal.levels import KnownLevels
 
 WITHOUT = (("solid", "square"), ("dash", "triangle-up"), ("dashdot", "diamond"))
@@ -64,7 +65,7 @@ def curves_chart(curves: Sequence[Curve], settings: GPT2Settings, best: KnownLev
             ends.append(Series(np.array([risk.mean for risk in final]), "", f"GPT-2 {name}, each seed", role, dash,
                                symbol, x=columns, more=more | alone))  # fmt: skip
         if final and revealed:
-            each = " and ".join(f"{risk.mean:.3g} ± {risk.standard_error:.1g}" for risk in final)
+            each = " and ".join(" ± ".join(with_error(risk.mean, risk.standard_error)) for risk in final)
             parts.append(f"{name} {each} on fresh prompts at the end")
         elif len(x):
             parts.append(f"{name} {losses[0, -1]:.3g} after {x[-1]} steps")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from looped.chart import Picture
 from looped.experiments.gpt2.curves import Curve, command, named
 from looped.experiments.gpt2.settings import GPT2Settings
+from looped.numerals import with_error
 
 EARLY = 0.05
 """Share of the steps after which a lead is called early."""
@@ -198,7 +199,7 @@ def _rivals(group: Group) -> str:
 
 def _with_error(curve: Curve) -> str:
     assert curve.risk is not None
-    return f"{curve.risk.mean:.3g} ± {curve.risk.standard_error:.1g}"
+    return " ± ".join(with_error(curve.risk.mean, curve.risk.standard_error))
 
 
 def _and(parts: Sequence[str]) -> str:

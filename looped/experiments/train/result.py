@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from looped.experiments.train.settings import TrainSettings
+from looped.numerals import with_error
 from looped.training import gdpp
 from looped.training.evaluate import Limit, Risk
 
@@ -249,7 +250,7 @@ def measured(risk: Risk) -> str:
     """A mean and its standard error in words."""
     if not risk.error:
         return f"{written(risk.mean)}, exact"
-    return f"{risk.mean:.2g} ± {risk.error:.1g}" if risk.error < CEILING else written(risk.mean)
+    return " ± ".join(with_error(risk.mean, risk.error, PLAIN)) if risk.error < CEILING else written(risk.mean)
 
 
 def _parts_of(A: np.ndarray) -> str:

@@ -7,6 +7,7 @@ from looped.experiments.gpt2 import training, words
 from looped.experiments.gpt2.curves import stored
 from looped.experiments.gpt2.lessons import GPT2
 from looped.experiments.gpt2.settings import GPT2Settings
+from looped.numerals import with_error
 from tests.app import alt, answer, chart, lines, open_page, press, run, spec, texts, wait_for
 
 
@@ -48,7 +49,7 @@ def test_the_stored_curves_of_the_defaults_are_there_on_the_first_visit_with_whe
         losses = np.array([[record.loss for record in curve.history] for curve in seeds])
         np.testing.assert_allclose(shown[name][1], np.sort(losses, 0)[1])
         for curve in seeds:
-            assert f"{curve.risk.mean:.3g} ± " in said
+            assert " ± ".join(with_error(curve.risk.mean, curve.risk.standard_error)) in said
             assert f"on {curve.device}, {curve.date}" in texts(at)
     assert "Small GPT-2-style models, trained from scratch, 3 seeds each" in texts(at)
     assert "Other settings than on the left" not in texts(at)

@@ -91,7 +91,9 @@ def test_the_headline_gives_every_model_its_spread_and_its_weights():
     assert "No model without MLP was trained" not in told
     rows = words.models_table(group).splitlines()[2:]
     for row, values in zip(rows, names.values(), strict=True):
-        assert all(f"{value:.3g} ± " in row for value in values.values())
+        told = re.findall(r"([\d.]+) ± ([\d.]+)", row)
+        for (mean, error), value in zip(told, values.values(), strict=True):
+            assert float(mean) == pytest.approx(value, abs=float(error))
 
 
 def test_where_a_model_without_mlp_is_ahead_the_sentences_say_so():

@@ -66,7 +66,7 @@ def test_a_alone_turns_and_is_better_than_any_multiple_of_the_identity():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_matrix_that_generates_w_comes_to_the_best_step_size_and_turns_by_a_sixth_of_its_squares(seed):
-    """Over the seeds 0 to 9 the diagonal is 0.6560 to 0.6644, the antisymmetric part has 15.7 to 16.4 % of the squares."""
+    """Over the seeds 0 to 9 the diagonal is 0.6560 to 0.6644, what turns has 15.7 to 16.4 % of the squares."""
     A = trained("generation", seed=seed).model.A[0].detach()
     step, _ = best_descent(TrainSettings(**LESSONS["generation"].settings))
     assert f"{step:.3f}" == "0.663"
