@@ -11,6 +11,7 @@ from looped import export
 from looped.chart import Picture
 from looped.experiments.signal import charts as figures
 from looped.experiments.signal.cloud import cloud
+from looped.experiments.signal.files import TASKS
 from looped.experiments.signal.result import Over, SignalResult, SignalTraining, Sweep
 from looped.experiments.signal.settings import SignalSettings
 from looped.experiments.signal.stored import StoredRun, stored_run
@@ -36,7 +37,7 @@ JOB = "signal"
 HEIGHTS, BELOW = (300, 420), 90  # pixels of the first charts, and those of the window that stay free below them
 ASKING = (200, 420), 120  # the same while the question is to stand there as well
 FIRST = ("cloud", "training")  # charts that the page opens with, by name; a lesson may name others
-CLOUD, RISKS = "Tasks, and what each model takes them for", "Smallest risks"
+RISKS = "Smallest risks"
 TRAINING = "Risk while training"
 AGAINST: dict[str, Over] = {"s": "signal", "M": "examples", "σ": "noise"}
 # By name of its setting: the letter of each covariance, and of what it is one.
@@ -151,9 +152,9 @@ def first_screen(settings: SignalSettings, matrices: Matrices, identity: str, be
 
     def risk_picture(_: Mapping[str, Any]) -> Picture:
         until = float(controls.defaults[sweep.over])
-        return figures.risk_chart(sweep, until if waits else None)
+        return figures.risk_chart(sweep, getattr(settings, sweep.over), until if waits else None)
 
-    drawn = {"cloud": ("Tasks" if waits else CLOUD, cloud_picture), "training": (TRAINING, training_picture),
+    drawn = {"cloud": ("Tasks" if waits else TASKS, cloud_picture), "training": (TRAINING, training_picture),
              "risks": (RISKS, risk_picture)}  # fmt: skip
     charts = {name: drawn[name] for name in page.first(FIRST)}
     if "risks" in charts:
@@ -198,7 +199,7 @@ def levels_section(settings: SignalSettings, matrices: Matrices, identity: str, 
             chosen = st.segmented_control("Against", list(AGAINST), default=asked, required=True, key="against",
                                           label_visibility="collapsed", bind="query-params")  # fmt: skip
             sweep = smallest_risks(settings, chosen or asked, matrices, identity, best)
-            figure(figures.risk_chart(sweep), "levels")
+            figure(figures.risk_chart(sweep, getattr(settings, sweep.over)), "levels")
 
 
 def _running(job: Job[dict[str, Progress]] | None, identity: str) -> Picture:
@@ -234,6 +235,9 @@ def training_section(settings: SignalSettings, matrices: Matrices, identity: str
         if work is None and "ltb" in (kept := stored(settings, identity)):
             learned = kept["ltb"].learned
             st.caption("On screen is the stored run of exactly these settings. Press Train to see it happen.")
+        elif work is None:
+            st.caption("No training is stored at these settings, so what a block would learn stands here alone: Train "
+                       "makes one.")  # fmt: skip
         if work is None or "ltb" in work.models:
             left, right = st.columns(2)
             with left:
@@ -288,6 +292,11 @@ def draw(settings: SignalSettings) -> Iterator[None]:
     def cloud_chart() -> Picture:
         return figures.cloud_chart(cloud(task, best, settings.seed))
 
+    def risk_chart() -> Picture:
+        sign = st.session_state.get("against") or asked_against()
+        sweep = smallest_risks(settings, sign, matrices, identity, best)
+        return figures.risk_chart(sweep, getattr(settings, sweep.over))
+
     with page.picture:
         first_screen(settings, matrices, identity, best)
     if page.embedded or held_back(controls, settings, page.top_line):
@@ -301,7 +310,7 @@ def draw(settings: SignalSettings) -> Iterator[None]:
             st.caption(note)
         levels_section(settings, matrices, identity, best)
         if "cloud" not in page.first(FIRST):
-            st.subheader(CLOUD)
+            st.subheader(TASKS)
             figure(cloud_chart(), "cloud")
         training_section(settings, matrices, identity, best)
     with page.top_line:
@@ -317,12 +326,7 @@ def draw(settings: SignalSettings) -> Iterator[None]:
         flow_section(settings, matrices, identity)
         bound_section()
         page.notice()
-        page.tables("Data behind the charts", lambda: {
-            RISKS: figures.risk_chart(smallest_risks(
-                settings, st.session_state.get("against") or asked_against(), matrices, identity, best
-            )),
-            "Tasks and estimates": cloud_chart(),
-        })  # fmt: skip
+        page.tables("Data behind the charts", lambda: {RISKS: risk_chart(), "Tasks and estimates": cloud_chart()})
     page.assumptions()
     made_by(stored_runs()[1], "stored trainings were")
 

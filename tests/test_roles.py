@@ -19,20 +19,20 @@ ROLE_OF = {
     r"(Looped|looped) transformer.*|GPT-2 with MLP.*|LTB.*|optimum with MLP.*|trained|learned β.*|T = \d+|"
     r"Construction, .* prompts?|measured, construction|κ measured.*|gradient flow|median of the batch|"
     r"learned step, .*|query overwritten.*|trained on n = 20, median|mean over prompts.*|one covariance, n/d.*|"
-    r"rotated, n/d.*|tied layers.*|EAGLE|λ<sub>max.*": "model",
+    r"with MLP: from .*|rotated, n/d.*|tied layers.*|EAGLE|λ<sub>max.*": "model",
     r"Explicit .*|GPT-2 without MLP.*|LSA.*|smallest found for attention alone.*|nearest GD\+\+|"
     r"the two layers|trained on n = 60, median|one covariance, n → ∞|rotated, n → ∞|untied layers.*|"
-    r"Heavy ball|GD\+\+.*|Iterative Newton|query appended.*": "counterpart",
+    r"attention alone: from 0|Heavy ball|GD\+\+.*|Iterative Newton|query appended.*": "counterpart",
     r"Closed form.*|max .*|best GD\+\+.*|β\*.*|Construction, limit.*|"
     r"exact mean.*|mean for m → ∞.*|its limit for.*|limit for.*|Conjugate.*|\(\(1.*": "reference",
     r"Plain gradient descent.*|constructed GD.*|GD tuned here|GD-0|optimum of GD-0.*|one layer.*|"
     r"one linear block.*|step 1/λ₁ of each.*|Gradient descent.*": "descent",
     r"[Bb]ound .*|e<sup>.*|proved.*|n > 64.*|n = c·d.*|mean above the bound.*": "bound",
     r"answering 0.*|predict ⟨β\*, x⟩.*": "nothing",
-    r"target.*|error = .*|trained here|best number of loops.*|2: above.*": "mark",
+    r"gap: .*|target.*|error = .*|trained here|best number of loops.*|2: above.*": "mark",
     r"Rounding floor.*|Least squares to.*|Ridge solution to.*|Bayes.*|1 − n/d.*": "floor",
     r"Learned A.*|A alone, trained.*|measured, learned A": "learned",
-    r"Distance to αw\*": "task",
+    r"Distance to αw\*|tasks .*": "task",
 }
 """Names of lines to their role: the words of the design, not of the code."""
 
@@ -79,8 +79,9 @@ def role_of(name):
 
 
 def lines(figure):
-    """Traces that are lines, no edges of a band and no modes, which are numbered and all alike."""
+    """Traces that are lines, no edges of a band, nothing grey and no modes, which are numbered and all alike."""
     drawn = [trace for trace in figure.data if trace.type == "scatter" and trace.line.width]
+    drawn = [trace for trace in drawn if trace.line.color != "gray"]
     return [trace for trace in drawn if trace.name and not trace.name.startswith("mode ")]
 
 

@@ -74,7 +74,7 @@ def picture(page: str, lesson: Lesson, asks: bool = True) -> Picture:
                 return training_chart({}, best, settings.steps, dict.fromkeys(settings.models, stored_run(settings)))
             if first == "risks":
                 over = next(name for name in OVER if name in lesson.settings)
-                return risk_chart(risk_sweep(settings, over))
+                return risk_chart(risk_sweep(settings, over), getattr(settings, over))
             return cloud_chart(cloud(settings.task(), best, settings.seed))
         case "gpt2":
             group = next(group for group in groups(stored_curves()) if group.settings == settings)

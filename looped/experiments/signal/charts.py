@@ -19,6 +19,7 @@ from looped.chart import (
     line_chart,
     log_axis,
     said,
+    upright,
 )
 from looped.experiments.signal.cloud import Cloud
 from looped.experiments.signal.result import Sweep
@@ -38,18 +39,28 @@ MODELS: dict[Kind, tuple[str, str, Role]] = {
 """Name, marker and role of every model's line."""
 AXES = {"signal": "s, with β* = s·(1, …, 1)", "examples": "examples in a prompt, M", "noise": "label noise σ"}
 SYMBOLS = {"signal": "s", "examples": "M", "noise": "σ"}
+NONE_STORED = "No training is stored at these settings:<br>Train makes one."
 M_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
 RATIO_FOR_LOG = 20
 """From this ratio of the largest to the smallest risk on, the risk axis is logarithmic."""
+NO_RISK = 1e-12
+"""Up to here a Bayes risk is 0 but for rounding: on a logarithmic axis it is drawn at the edge."""
+SAME = 5e-3
+"""Share of the picture up to which two estimates lie on each other."""
+NO_GAP = 1e-9
+"""Share of the block's risk up to which a gap is rounding."""
 
 
-def risk_chart(sweep: Sweep, until: float | None = None) -> Picture:
+def risk_chart(sweep: Sweep, at: float, until: float | None = None) -> Picture:
     """The smallest risk of every model against s, M or σ, for attention alone the smallest found and what is proved.
+
+    Against M the gap has a line of its own: on a logarithmic axis the distance of two lines is their ratio.
 
     Args:
         sweep: the smallest risks.
-        until: for a reader who is to guess, the value up to which the line of attention alone is drawn, beside those
-            of the block and of Bayes alone; None for all lines.
+        at: the value that is set, where a line stands.
+        until: for a reader who is to guess, the value up to which the lines of attention alone and of the gap are
+            drawn, beside those of the block and of Bayes alone; None for all lines.
     """
     x, levels, now = sweep.values, sweep.levels, SYMBOLS[sweep.over]
     gd, lsa, gd0 = (np.array([getattr(best, name).risk for best in levels]) for name in ("gd", "lsa", "gd0"))
@@ -58,10 +69,9 @@ def risk_chart(sweep: Sweep, until: float | None = None) -> Picture:
         lsa = np.where(x <= until, lsa, np.nan)
     noise = x**2 if sweep.over == "noise" else np.zeros(len(x))  # part of every risk: with it the lines lie together
     log = bool(np.nanmax(lsa - noise) > RATIO_FOR_LOG * max((gd - noise).min(), 1e-300))
-    floor = _floor(gd - noise, bayes - noise) if log else 0.0
-    zero = "Bayes (0 drawn at the edge)" if (bayes - noise < floor).any() else "Bayes"
     error = np.array([best.bayes.standard_error for best in levels])
-    bound = gd + np.array([best.bounds.valid for best in levels])
+    bound, gaps = gd + np.array([best.bounds.valid for best in levels]), lsa - gd
+    zero = "Bayes (0 drawn at the edge)" if log and (bayes - noise <= NO_RISK).any() else "Bayes"
     rows = [
         Series(gd, "LTB = GD-β", "LTB = GD-β, with MLP", "model", "solid", "circle", 3, text="with MLP {:.4g}"),
         Series(lsa, "LSA, smallest found", "LSA, attention alone: smallest found", "counterpart", "solid", "square", 3,
@@ -71,32 +81,39 @@ def risk_chart(sweep: Sweep, until: float | None = None) -> Picture:
         Series(error, "Bayes, standard error", scales=False),
         Series(bound, "LSA, proved lower bound", "proved lower bound for LSA", "bound", "dashdot", width=1.5),
     ]  # fmt: skip
+    if sweep.over == "examples" and np.nanmin(gaps / gd) > NO_GAP:
+        rows.append(Series(gaps, "gap", "gap: attention alone less with MLP", "mark", "solid", "triangle-up", 3))
     if until is not None:
-        rows = [row for row in rows if row.role in ("model", "counterpart", "floor")]
+        rows = [row for row in rows if row.role in ("model", "counterpart", "floor", "mark")]
     if sweep.over == "noise":
-        above = [replace(row, values=row.values - noise, column="", text="") for row in rows if row.legend]
-        rows = [*(replace(row, legend="", scales=False) for row in rows), *above]
+        above = [replace(row, values=row.values - noise, column="") for row in rows if row.legend]
+        rows = [*(replace(row, legend="", text="", scales=False) for row in rows), *above]
     across: dict[str, Any] = {"title": {"text": AXES[sweep.over]}}
     if sweep.over == "examples":
         across |= {"type": "log", "tickvals": [tick for tick in M_TICKS if tick <= x[-1]]}
     title = "risk above σ²" if sweep.over == "noise" else "risk: mean of (f − y)²"
-    up = log_axis(title, ".4g") if log else {"title": {"text": title}, "rangemode": "tozero"}
+    up: dict[str, Any] = {"title": {"text": title}, "rangemode": "tozero"}
+    if log:
+        drawn = np.concatenate([row.values for row in rows if row.legend and row.scales])
+        up = log_axis(title, ".4g", drawn[drawn > NO_RISK])
     first, last = (", ".join(said(rows, place)) for place in (0, -1))
-    gaps = lsa - gd
     told = (
         f"At {now} = {x[0]:.4g}: {first}. At {now} = {x[-1]:.4g}: {last}. The gap between attention alone and the "
         f"block with an MLP goes from {gaps[0]:.3g} to {gaps[-1]:.3g}."
         if until is None
         else f"At {now} = {x[0]:.4g}: {first}. Attention alone above {now} = {until:.4g} is not shown yet."
     )
+    here = upright(at) | {"label": {"text": f"{now} = {at:.4g}", "textposition": "end", "textangle": 0}}
     return line_chart(
         (now, x),
         rows,
         f"Smallest risk against {AXES[sweep.over]}, for attention alone the smallest found, "
-        f"{'logarithmic' if log else 'linear'} risk axis{', above σ²' if noise.any() else ''}. {told}",
+        f"{'logarithmic' if log else 'linear'} risk axis{', above σ²' if noise.any() else ''}. {told} A line marks "
+        f"{now} = {at:.4g}, which is set.",
         across,
         up,
-        lowest=floor,
+        lowest=10 ** up["range"][0] if log else 0.0,
+        shapes=[here],
     )
 
 
@@ -105,7 +122,8 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
 
     An arrow starts at what the model predicts with before it has seen an example: β* with an MLP, 0 without. From its
     point a dotted line leads to the task. The axes have scales of their own, so that the tasks fill them; where 0 is
-    far, it lies beyond the left edge, at which its arrows begin.
+    far, it lies beyond the left edge, at which its arrows begin. Where both models have the same estimates, as at
+    β* = 0, the arrows of the block are drawn wider, so that they are seen below the others.
 
     Args:
         cloud: the tasks, and what the models take them for.
@@ -125,8 +143,10 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
     dots: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 4, "opacity": 0.4}}
     larger: dict[str, Any] = {"mode": "markers", "marker": {"symbol": "circle", "size": 11}}
     points = {"mode": "markers", "marker": {"symbol": "diamond", "size": 12}}
+    same = bool((np.abs(ltb - lsa)[which] < SAME * (high - low)).all())
+    begins = f"β*{'' if beta[0] else ' = 0'}{', the same arrows, drawn wide' if same else ''}"
     arrows = [
-        _arrows(np.broadcast_to(beta, shown.shape), ltb[which], "with MLP: from β*", "model"),
+        _arrows(np.broadcast_to(beta, shown.shape), ltb[which], f"with MLP: from {begins}", "model", 3 if same else 1),
         _arrows(entry, lsa[which], "attention alone: from 0", "counterpart"),
         _missed(np.concatenate([ltb[which], lsa[which]]), np.concatenate([shown, shown])),
     ] if estimates else []  # fmt: skip
@@ -137,7 +157,8 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
         Series(beta[1:], "", "β*, the shared signal", "reference", x=beta[:1], more=points),
     ]
     away = f"s·√d = {beta[0]:.3g}"
-    title = f"coordinate along β*, which is at {away}" if beta[0] else "coordinate along β*"
+    way = "β*" if beta[0] else "(1, …, 1)"
+    title = f"coordinate along β*, which is at {away}" if beta[0] else f"coordinate along {way}; β* is at 0"
     apart = [np.linalg.norm(found - tasks, axis=1) for found in (ltb, lsa)]
     missed = "; ".join(
         f"{name} {with_mlp:.3g} with MLP and {without:.3g} without"
@@ -154,22 +175,23 @@ def cloud_chart(cloud: Cloud, estimates: bool = True) -> Picture:
             {"title": {"text": "coordinate across it"}, "zeroline": True, "range": room},
             hovermode="closest", annotations=[off] if far else [],
         )},
-        f"{len(along)} tasks around β*, which lies {away} from 0, in two of {cloud.task.features} coordinates: "
-        f"along β*, and across it where the tasks vary most. With an MLP an estimate starts at β*, without one at 0. "
+        f"{len(along)} tasks around β*, which {f'lies {away} from' if beta[0] else 'is'} 0, in two of "
+        f"{cloud.task.features} coordinates: along {way}, and across it where the tasks vary most. With an MLP an "
+        f"estimate starts at β*, without one at 0. "
         + (f"Drawn distance from the estimate to the task: {missed}." if estimates else "No estimate is shown yet."),
-        {"task": np.arange(1, len(along) + 1), "along β*": along, "across": across}
+        {"task": np.arange(1, len(along) + 1), f"along {way}": along, "across": across}
         | {f"{name}, {axis}": found[:, k]
            for name, found in (("with MLP", ltb), ("attention alone", lsa))
-           for k, axis in enumerate(("along β*", "across"))},
+           for k, axis in enumerate((f"along {way}", "across"))},
     )  # fmt: skip
 
 
-def _arrows(starts: np.ndarray, ends: np.ndarray, legend: str, role: Role) -> Series:
-    """An arrow from each of K points, (K, 2), to another, (K, 2)."""
+def _arrows(starts: np.ndarray, ends: np.ndarray, legend: str, role: Role, times: int = 1) -> Series:
+    """An arrow from each of K points, (K, 2), to another, (K, 2), so many times as wide as usual."""
     x, y = _pairs(starts, ends)
-    sizes = [0, 14, 0] * len(ends)
+    sizes = [0, 10 + 4 * times, 0] * len(ends)
     marker = {"symbol": "arrow", "angleref": "previous", "size": sizes, "opacity": 1, "line": {"width": 0}}
-    return Series(y, "", legend, role, x=x, more={"mode": "lines+markers", "marker": marker})
+    return Series(y, "", legend, role, width=2 * times, x=x, more={"mode": "lines+markers", "marker": marker})
 
 
 def _missed(ends: np.ndarray, tasks: np.ndarray) -> Series:
@@ -268,6 +290,13 @@ def training_chart(
         levels.append(level(best.gd0.risk, (0, steps), f"optimum of GD-0, {best.written['gd0']}", "dashdot", "descent"))
     ends = [f"{MODELS[kind][0]} {records[-1].risk:.4g}" for kind, records in history.items() if records]
     reached = f"After {at[-1]} of {steps} steps: {', '.join(ends)}." if ends else "Not started."
+    across, up = _training_axes(steps)
+    empty: list[dict[str, Any]] = []
+    if not history and not stored:
+        heights = np.array([row.values[0] for row in levels])
+        up = log_axis(up["title"]["text"], ".4g", heights)
+        empty = [_between(heights, up["range"], NONE_STORED)]
+        reached = "No training is stored at these settings."
     if stored:
         ended = (f"{MODELS[kind][0]} {run.risks[kind][-1]:.4g}" for kind, run in stored.items())
         reached += f" A stored run of these settings ended at: {', '.join(ended)}."
@@ -276,8 +305,18 @@ def training_chart(
         [*rows, *levels],
         f"Risk of the trained weights against training steps, logarithmic risk axis. {reached} Levels: "
         f"{'; '.join(row.legend for row in levels)}.",
-        *_training_axes(steps),
+        across,
+        up,
+        annotations=empty,
     )
+
+
+def _between(heights: np.ndarray, limits: list[float], text: str) -> dict[str, Any]:
+    """Words in the middle of a chart, where there is most room between some heights on its logarithmic axis."""
+    ends = np.sort([*limits, *np.log10(heights[heights > 0])])
+    widest = int(np.diff(ends).argmax())
+    middle = (ends[widest : widest + 2].mean() - limits[0]) / (limits[1] - limits[0])
+    return {"text": text, "x": 0.5, "y": float(middle), "xref": "paper", "yref": "paper", "showarrow": False}
 
 
 def where_training_stands(kind: Kind, record: Progress, steps: int, best: Levels) -> str:
@@ -367,9 +406,3 @@ def flow_chart(flow: Flow, task: SignalTask) -> Picture:
         ("τ", times), rows, alt, {"title": {"text": "time τ"}}, log_axis(distance, ".4g", shown),
         lowest=1e-30, height=330,
     )  # fmt: skip
-
-
-def _floor(gd: np.ndarray, bayes: np.ndarray) -> float:
-    """The height at which a Bayes risk of 0 is drawn on a log axis: below all other values."""
-    positive = np.concatenate([gd, bayes[bayes > 1e-12]])
-    return float(positive.min()) / 4

@@ -9,9 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from looped.chart import Picture
+from looped.experiments.signal.cloud import Cloud, cloud
 from looped.experiments.signal.result import SignalResult
 from looped.export.files import Export, script
 
+TASKS = "Tasks, and what each model takes them for"
 SWEPT = {"signal": "Smallest risk against s", "examples": "Smallest risk against M", "noise": "Smallest risk against σ"}
 
 
@@ -19,6 +21,10 @@ class SignalExport(Export[SignalResult]):
     """Smallest risks, and models trained towards them."""
 
     title = "What the MLP adds"
+
+    @cached_property
+    def _cloud(self) -> Cloud:
+        return cloud(self.result.training.task, self.result.training.levels, self.result.settings.seed)
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -69,12 +75,15 @@ class SignalExport(Export[SignalResult]):
         return out | (next(iter(trained.values())) if len(trained) == 1 else {})
 
     def curves(self) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        """The sweeps and the training curves: where from, series, x and value."""
+        """Sweeps and training curves: where from, series, x and value; of tasks and estimates two coordinates."""
         from looped.experiments.signal.charts import risk_chart
 
         rows: list[tuple[Any, ...]] = []
+        points = {"task": self._cloud.tasks, "with MLP": self._cloud.ltb, "attention alone": self._cloud.lsa}
+        for name, found in points.items():
+            rows += [("tasks", name, *point) for point in (found @ self._cloud.axes.mT).tolist()]
         for sweep in self.result.sweeps:
-            table = risk_chart(sweep).table
+            table = risk_chart(sweep, getattr(self.result.settings, sweep.over)).table
             x, *names = table
             rows += [
                 (sweep.over, name, float(a), float(b))
@@ -107,7 +116,10 @@ class SignalExport(Export[SignalResult]):
         from looped.experiments.signal import charts
 
         result, training = self.result, self.result.training
-        pictures = {SWEPT[sweep.over]: charts.risk_chart(sweep) for sweep in result.sweeps}
+        pictures = {TASKS: charts.cloud_chart(self._cloud)}
+        pictures |= {
+            SWEPT[sweep.over]: charts.risk_chart(sweep, getattr(result.settings, sweep.over)) for sweep in result.sweeps
+        }
         pictures["Training"] = charts.training_chart(training.history, training.levels, result.settings.steps)
         if (learned := training.snapshot()) is not None:
             pictures["Learned start β against β*"] = charts.start_chart(learned, training.task)

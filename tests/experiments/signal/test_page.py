@@ -73,7 +73,7 @@ def test_of_a_training_whose_end_is_asked_the_beginning_is_drawn():
     for trace, kind in zip(training["data"], ("ltb", "lsa"), strict=True):
         assert numbers(trace["x"]).tolist() == [0, 100, 200, 300, 400]
         np.testing.assert_allclose(numbers(trace["y"]), run.risks[kind][:5], rtol=1e-6)
-    assert "first 400 of 8,000 training steps" in by_key(SIGNAL)["figure-1"].see
+    assert "at first in the first 400 of 8,000 training steps" in by_key(SIGNAL)["figure-1"].see
     assert training["layout"]["xaxis"]["range"] == [0, 8000]
     assert alt.endswith("How the risks go on is not shown yet.")
     assert not re.search(r"2\.727|4\.557|1\.83", texts(at))
@@ -91,16 +91,21 @@ def test_of_tasks_whose_estimates_are_asked_only_they_are_drawn():
 def test_of_smallest_risks_that_are_asked_attention_alone_has_only_what_the_text_says(lesson, over, until):
     at, risks, alt = asked_of(lesson)
     drawn = {trace["name"]: trace for trace in risks["data"]}
+    gap = ["gap: attention alone less with MLP"] if over == "examples" else []
     assert [name.partition(" (")[0] for name in drawn] == [
-        "LTB = GD-β, with MLP", "LSA, attention alone: smallest found", "Bayes",
+        "LTB = GD-β, with MLP", "LSA, attention alone: smallest found", "Bayes", *gap,
     ]  # fmt: skip
+    for name in gap:
+        y = numbers(drawn[name]["y"])
+        assert numbers(drawn[name]["x"])[np.isfinite(y)].max() == until
     x, y = (numbers(drawn["LSA, attention alone: smallest found"][axis]) for axis in "xy")
     assert x[np.isfinite(y)].max() == until < getattr(SignalSettings(**by_key(SIGNAL)[lesson].settings), over)
     at_start = levels(SignalSettings(**{**by_key(SIGNAL)[lesson].settings, over: until}).task())
     assert y[np.isfinite(y)][-1] == pytest.approx(at_start.lsa.risk)
     gap = f"{at_start.gap:.3g}" if lesson != "strong-signal" else f"both are {at_start.gd.risk:.4g}"
     assert gap in by_key(SIGNAL)[lesson].see
-    assert alt.endswith("is not shown yet.")
+    assert "is not shown yet." in alt
+    assert "at first" in by_key(SIGNAL)[lesson].see  # true of the chart after the guess as well
     after = answer(at)
     y = numbers(chart(after, "risks")[0]["data"][1]["y"])
     assert np.isfinite(y).all()
@@ -129,9 +134,39 @@ def test_settings_without_a_stored_run_show_their_levels_alone():
     at = open_signal(n="6")
     training, alt = chart(at, "training")
     assert len(training["data"]) == 2
-    assert "Not started. Levels" in alt
+    assert "No training is stored at these settings. Levels" in alt
+    (said,) = training["layout"]["annotations"]
+    assert said["text"] == "No training is stored at these settings:<br>Train makes one."
+    low, high = training["layout"]["yaxis"]["range"]
+    heights = (np.log10([numbers(trace["y"])[0] for trace in training["data"]]) - low) / (high - low)
+    assert np.abs(heights - said["y"]).min() > 0.2
     assert "Nothing is trained yet" in chart(at, "start")[1]
+    assert "No training is stored at these settings, so what a block would learn stands here alone" in texts(at)
     assert "stored run" not in texts(at)
+    assert chart(open_signal(), "training")[0]["layout"].get("annotations", []) == []
+
+
+@pytest.mark.parametrize(("query", "sign", "said", "at"), [
+    ({"signal": "3"}, "s", "s = 3", 3.0), ({"n": "7"}, "M", "M = 7", 7), ({"noise": "0.5"}, "σ", "σ = 0.5", 0.5),
+    ({"signal": "0"}, "s", "s = 0", 0.0),
+])  # fmt: skip
+def test_a_line_marks_the_setting_among_the_smallest_risks(query, sign, said, at):
+    risks, alt = chart(open_signal(against=sign, **query), "levels")
+    (line,) = risks["layout"]["shapes"]
+    assert (line["x0"], line["x1"], line["label"]["text"]) == (at, at, said)
+    assert f"A line marks {said}, which is set." in alt
+    assert any(at in numbers(trace["x"]) for trace in risks["data"])
+
+
+def test_the_lesson_on_more_examples_asks_about_the_line_of_the_gap():
+    lesson = by_key(SIGNAL)["more-context"]
+    line = next(t for t in chart(open_signal(lesson="more-context"), "risks")[0]["data"] if t["name"].startswith("gap"))
+    gaps = dict(zip(numbers(line["x"]).tolist(), numbers(line["y"]).tolist(), strict=True))
+    assert f"{gaps[5] / gaps[40]:.1f}" in lesson.choices[lesson.right]
+    assert f"falls to {gaps[40]:.3g} at M = 40 and {gaps[160]:.3g} at M = 160" in lesson.answer
+    assert max(gaps) == 160
+    ratios = [1 + gap / gd_optimum(SignalSettings(examples=int(M)).task()).risk for M, gap in gaps.items()]
+    assert f"their ratio, {min(ratios):.1f} to {max(ratios):.1f} at every M shown" in lesson.answer
 
 
 def test_the_link_sets_what_is_drawn():

@@ -10,6 +10,7 @@ import torch
 from looped import cli, export
 from looped.chart import ROLES, colour
 from looped.experiments.signal import charts as figures
+from looped.experiments.signal.cloud import cloud
 from looped.experiments.signal.lessons import SIGNAL
 from looped.experiments.signal.result import SignalTraining, signal, sweep
 from looped.experiments.signal.settings import SignalSettings
@@ -167,7 +168,7 @@ def test_a_far_start_does_not_slow_the_flow_down():
 def test_pictures_show_the_numbers_and_set_no_colour(result):
     training = result.training
     pictures = [
-        *(figures.risk_chart(found) for found in result.sweeps),
+        *(figures.risk_chart(found, getattr(result.settings, found.over)) for found in result.sweeps),
         figures.training_chart(training.history, training.levels, QUICK.steps),
         figures.training_chart({}, training.levels, QUICK.steps),
         figures.start_chart(training.snapshot(), training.task),
@@ -227,11 +228,51 @@ def test_covariances_at_the_ends_of_their_range_train_and_are_written(H, Psi, mo
 
 
 def test_a_bayes_risk_of_0_is_drawn_at_the_edge_of_a_log_axis_and_said_so():
-    picture = figures.risk_chart(sweep(SignalSettings(signal=10.0), "signal"))
-    line = next(trace for trace in picture.figure.data if trace.name == "Bayes (0 drawn at the edge)")
-    assert picture.figure.layout.yaxis.type == "log"
-    assert (np.array(line.y) > 0).all()
-    assert (picture.table["Bayes"] == 0).all()
+    for settings in (SignalSettings(signal=10.0), SignalSettings(signal=10.0, features=20, examples=40)):
+        picture = figures.risk_chart(sweep(settings, "signal"), 10.0)
+        line = next(trace for trace in picture.figure.data if trace.name == "Bayes (0 drawn at the edge)")
+        assert picture.figure.layout.yaxis.type == "log"
+        edge = picture.figure.layout.yaxis.range[0]
+        np.testing.assert_allclose(np.log10(line.y), edge)
+        assert (picture.table["Bayes"] == 0).all()
+        others = np.concatenate([trace.y for trace in picture.figure.data if trace is not line])
+        assert np.log10(others.min()) > edge + 0.05
+
+
+def test_the_text_against_noise_gives_what_is_drawn():
+    picture = figures.risk_chart(sweep(SignalSettings(), "noise"), 0.0)
+    drawn = {trace.name: np.array(trace.y) for trace in picture.figure.data}
+    assert f"with MLP {drawn['LTB = GD-β, with MLP'][-1]:.4g}" in picture.alt.partition("At σ = 2")[2]
+    assert f"Bayes {drawn['Bayes'][-1]:.3g}" in picture.alt.partition("At σ = 2")[2]
+
+
+@pytest.mark.parametrize("s", [0.0, 1e-3, 0.05, 1.0, 100.0])
+def test_arrows_that_lie_on_each_other_are_both_seen_and_the_axis_names_a_direction(s):
+    settings = SignalSettings(signal=s)
+    picture = figures.cloud_chart(cloud(settings.task(), levels(settings.task())))
+    block, alone = (next(t for t in picture.spec["data"] if word in t["name"]) for word in ("with MLP", "attention"))
+    ends = np.array([[t["x"][1::3], t["y"][1::3]] for t in (block, alone)])
+    axes = [picture.spec["layout"][f"{axis}axis"]["range"] for axis in "xy"]
+    apart = np.abs(ends[0] - ends[1]).max(axis=1) / np.ptp(axes, axis=1)
+    same = "the same arrows" in block["name"]
+    assert same == (s < 0.01)
+    assert (apart.max() < 0.005) >= same
+    assert (block["line"]["width"] > 2 * alone["line"]["width"]) == same
+    title = picture.spec["layout"]["xaxis"]["title"]["text"]
+    assert title == (f"coordinate along β*, which is at s·√d = {s * 5**0.5:.3g}" if s else
+                     "coordinate along (1, …, 1); β* is at 0")  # fmt: skip
+    assert ("along β*" in picture.table) == ("along β*, and across" in picture.alt) == bool(s)
+
+
+def test_the_file_of_charts_begins_with_the_tasks_and_the_table_has_them():
+    found = signal(SignalSettings(features=2, examples=3, steps=2, batch=4))
+    written = export.of(found)
+    assert next(iter(written.pictures())) == "Tasks, and what each model takes them for"
+    table = next(iter(written.pictures().values())).table
+    rows = [row for row in written.curves()[1] if row[0] == "tasks"]
+    for name, heading in (("task", ""), ("with MLP", "with MLP, "), ("attention alone", "attention alone, ")):
+        points = np.array([row[2:] for row in rows if row[1] == name])
+        np.testing.assert_array_equal(points.T, [table[f"{heading}along β*"], table[f"{heading}across"]])
 
 
 def saved(folder):
