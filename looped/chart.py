@@ -390,7 +390,9 @@ def leave(
         if low_enough >= 0:
             clear = float(np.interp(under, up[low_enough : low_enough + 2], across[low_enough : low_enough + 2]))
         steep = _slope(across[: leaves + 1], up[:leaves], float(y[leaves]), 0)
-        arrows.append(arrow(across[leaves], up[leaves], length, length / steep, look, axes))
+        aside = length / steep
+        shorter = min(1.0, (across[leaves] - across[0]) / aside) if aside > 0 else 1.0  # none begins before its line
+        arrows.append(arrow(across[leaves], up[leaves], shorter * length, shorter * aside, look, axes))
         exits.append((x[leaves], 10.0**clear if log and low_enough >= 0 else clear))
     arrows.sort(key=lambda arrow: arrow["x"])
     exits.sort()

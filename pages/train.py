@@ -81,8 +81,7 @@ def progress_line(job: Job[Progress | None] | None) -> None:
     """Draw the progress of a job as one bar."""
     if job is None:
         return
-    work = job.work
-    assert isinstance(work, TrainWork)
+    work = work_of(job)
     last = next((record for record in reversed(job.records[-1:]) if record is not None), None)
     if job.state == "finished" or not (job.active or job.state == "paused"):
         return
@@ -120,7 +119,7 @@ def main_picture(job: Job[Progress | None] | None) -> None:
         st.error(plain(overflow))
     above, said, layer = st.container(), page.said(), 0
     with said, st.container():
-        page.outcome(f"**What it became.** {plain(run.found())}")
+        page.outcome(f"**{reached(job, run)}** {plain(run.found())}")
     if len(run.P) > 1:
         layers = [f"Layer {place}" for place, _ in enumerate(run.P, 1)]
         with said:
@@ -131,8 +130,8 @@ def main_picture(job: Job[Progress | None] | None) -> None:
     with above:
         if len(run.history.get("step", ())) or job is None or job.active:
             steps = run.settings.training().steps
-            if job is not None and isinstance(job.work, TrainWork) and job.work.trainer is not None:
-                steps = job.work.trainer.training.steps
+            if job is not None and (trainer := work_of(job).trainer) is not None:
+                steps = trainer.training.steps
             known = run if run.best else kept
             picture = before(run, steps, layer) if controls.to_guess else stage(run, steps, known, layer)
             figure(picture, "loss", heights=(200, 430), below=ASKING if controls.to_guess else BELOW)
@@ -140,10 +139,19 @@ def main_picture(job: Job[Progress | None] | None) -> None:
             figure(figures.weights_chart(run, layer), "weights_chart")
 
 
+def reached(job: Job[Progress | None] | None, run: TrainResult) -> str:
+    """What the sentence on the weights is about: their end, or while there are steps left how far they have come."""
+    trainer = None if job is None else work_of(job).trainer
+    if trainer is None or (trainer.finished and len(trainer.history) == len(run.history["step"])):
+        return "What it became."
+    return f"So far, after {len(run.history['step']):,} of {trainer.training.steps:,} steps."
+
+
 def evaluated(job: Job[Progress | None] | None) -> None:
-    """Draw all else that is known of the run on screen."""
+    """Draw all else that is known of the run on screen; while it trains the sentence above has its numbers alone."""
     run: TrainResult = stored(controls.now)[0] if job is None else job.snapshot
-    numbers(run)
+    if job is None or not (job.active and work_of(job).training):
+        numbers(run)
     if compared := run.compared():
         st.markdown(plain(compared))
     if len(run.history.get("step", ())):
@@ -233,11 +241,15 @@ def levels_explained(settings: TrainSettings) -> str:
     return f"{text} {page.words('Constructed GD', step=f'{step:.3g}', risk=f'{risk:.3g}')}"
 
 
+def work_of(job: Job[Any]) -> TrainWork:
+    """The work of a job of this page."""
+    assert isinstance(job.work, TrainWork)
+    return job.work
+
+
 def asked_of(job: Job[Any]) -> TrainSettings:
     """The settings of a job's run."""
-    assert isinstance(job.work, TrainWork)
-    settings: TrainSettings = job.work.settings
-    return settings
+    return work_of(job).settings
 
 
 def begin_row(settings: TrainSettings, job: Job[Any] | None) -> TrainSettings:

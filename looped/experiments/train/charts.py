@@ -18,6 +18,7 @@ from looped.chart import (
     line_chart,
     log_axis,
     log_ticks,
+    upright,
 )
 from looped.experiments.train.result import STATISTICS, Sweep, TrainResult, written
 from looped.experiments.train.rivals import best_descent, level_medians
@@ -32,7 +33,7 @@ MOST_CELLS = 6
 FINE = 0.02
 """Entries below this share of the largest one are written to that precision, the others with two digits."""
 CAP = 100.0
-"""The loss and the sweeps leave their charts at this many times the error of the answer 0."""
+"""The charts of the loss and of the sweeps have room for this many times the error of the answer 0."""
 MARKS: dict[str, tuple[str, str, float, Role]] = {
     "trained": ("solid", "circle", 4.0, "model"),
     "nearest GD++": ("dash", "square-open", 2.0, "counterpart"),
@@ -153,11 +154,7 @@ def loss_chart(
           for name, value in marks.items()),
     ]  # fmt: skip
     grown = [int(x[place]) for place in np.flatnonzero(np.diff(T, prepend=T[:1]) > 0)] if len(T) else []
-    shapes = [
-        {"type": "line", "x0": at, "x1": at, "yref": "y domain", "y0": 0, "y1": 1, "opacity": 0.25,
-         "line": {"width": 1, "dash": "dot"}}
-        for at in grown
-    ]  # fmt: skip
+    shapes = [upright(at) | {"yref": "y domain", "opacity": 0.6} for at in grown]
     if not len(step):
         alt = f"Empty chart of the loss against {steps} steps, log axis, before training."
     else:
@@ -277,7 +274,7 @@ def weights_chart(run: TrainResult, layer: int = 0) -> Picture:
 
 
 def sweep_chart(run: TrainResult, kind: str, statistic: str = "median") -> Picture:
-    """Squared error of the query as one quantity changes, log axis, cut off where the answer 0 would be far better."""
+    """Squared error of the query as one quantity changes, log axis, which ends where the answer 0 is far better."""
     sweep, settings = run.sweeps[kind], run.settings
     heading, title, scale = SWEEPS[kind]
     row = STATISTICS.index(statistic)
@@ -294,18 +291,19 @@ def sweep_chart(run: TrainResult, kind: str, statistic: str = "median") -> Pictu
                   "noise": settings.noise}[kind]  # fmt: skip
     here = Series(10 ** np.array(up["range"]), "", "trained here", "mark", "dot", width=1.5, opacity=0.7,
                   more={"hoverinfo": "skip"}).trace(np.full(2, trained_at))  # fmt: skip
-    alt = _describe_sweep(sweep, heading, statistic, trained_at, x, rows, cap)
+    top = 10 ** up["range"][1]
+    alt = _describe_sweep(sweep, heading, statistic, trained_at, x, rows, top)
     across: dict[str, Any] = {"title": {"text": title}, "type": scale}
     if scale == "log":
         across |= log_ticks(*np.log10(sweep.x[[0, -1]]))
     return line_chart(
-        (x, sweep.x), rows, alt, across, up, lowest=1e-17, highest=cap, over=[here],
+        (x, sweep.x), rows, alt, across, up, lowest=1e-17, highest=top, over=[here],
         height=430, margin=MARGIN,
     )  # fmt: skip
 
 
 def _describe_sweep(
-    sweep: Sweep, heading: str, statistic: str, trained_at: float, axis: str, rows: Sequence[Series], cap: float
+    sweep: Sweep, heading: str, statistic: str, trained_at: float, axis: str, rows: Sequence[Series], top: float
 ) -> str:
     table = {row.column: row.values for row in rows}
     here = int(np.argmin(np.abs(sweep.x - trained_at)))
@@ -315,6 +313,6 @@ def _describe_sweep(
     for place, where in ((0, "At the left end"), (-1, "At the right end")):
         text += f"{where} ({sweep.x[place]:g}): trained {written(table['trained'][place])}, "
         text += f"GD tuned here {written(table['GD tuned here'][place])}. "
-    if any((values > cap).any() for values in table.values()):
-        text += f"Curves are cut off at {cap:g}, {CAP:g} times the error of the answer 0."
+    if any((values > top).any() for values in table.values()):
+        text += f"Curves leave the chart above {top:.3g}."
     return text.strip()

@@ -14,15 +14,15 @@ HEIGHT, TALL = 400, 980
 """Pixels on a wide page, where nothing else is known, and on a narrow one."""
 TITLES = {
     "prediction": {
-        "full": ("P, trained", "Q, trained"), "sparse": ("P, u trained", "Q, A trained"),
-        "preconditioner": ("P, fixed", "Q, A trained"),
+        "full": ("P, while training", "Q, while training"), "sparse": ("P, u while training", "Q, A while training"),
+        "preconditioner": ("P, fixed", "Q, A while training"),
     },
     "generation": {
-        "full": ("P, trained", "Q, trained"), "sparse": ("P, A and u trained", "Q, fixed"),
-        "preconditioner": ("P, A trained", "Q, fixed"),
+        "full": ("P, while training", "Q, while training"), "sparse": ("P, A and u while training", "Q, fixed"),
+        "preconditioner": ("P, A while training", "Q, fixed"),
     },
 }  # fmt: skip
-"""What is trained of P and of Q, by the task and the kind of weights; their ideals stand below."""
+"""What is trained of P and of Q, by the task and the kind of weights; true in every state. Their ideals stand below."""
 IDEALS = ("best GD++", "constructed GD")
 """What may stand there: the first where all weights are trained and it is known."""
 GIVEN = ("constructed GD", "one layer, closed form")
@@ -112,7 +112,7 @@ def before(run: TrainResult, steps: int, layer: int = 0) -> Picture:
     loss, *levels, now, P, Q = picture.spec["data"][:-2]
     given = next(name for name in GIVEN if any(trace["name"].startswith(name) for trace in levels))
     now_named = TITLES[run.settings.task][run.settings.weights]
-    titles = {title: title.replace("trained", "before training") for title in now_named}
+    titles = {title: title.replace("while", "before") for title in now_named}
     for layout in (picture.spec["layout"], picture.motion.narrow):
         layout["annotations"] = [
             note | {"text": titles.get(note["text"], given)}

@@ -5,8 +5,10 @@ import pytest
 
 from looped.chart import INK, ROLES, SIGNED, colour
 from looped.experiments.train import charts as figures
+from looped.experiments.train.lessons import TRAIN
 from looped.experiments.train.result import STATISTICS
 from looped.experiments.train.settings import TrainSettings
+from looped.experiments.train.stored import stored
 from looped.training import wishart
 
 COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
@@ -14,6 +16,13 @@ COLOURS_OF_ROLES = {None, *map(colour, ROLES)}
 
 def traces(picture):
     return {trace.name: trace for trace in picture.figure.data}
+
+
+def test_the_lines_where_loops_are_added_have_a_colour_that_is_seen_in_both_themes():
+    run = stored()[0]
+    shapes = figures.loss_chart(run.settings, run.history, 200, run).spec["layout"]["shapes"]
+    assert len(shapes) == 9
+    assert {shape["line"]["color"] for shape in shapes} == {"gray"}
 
 
 def test_the_loss_is_one_statistic_beside_levels_of_the_same(small):
@@ -104,10 +113,10 @@ def test_a_sweep_draws_the_chosen_statistic_and_tells_lines_apart_without_colour
     drawn = traces(picture)
     row = STATISTICS.index(statistic)
     for name, values in small.sweeps[kind].series.items():
-        most = 100 * small.sweeps[kind].series["answering 0"][row].max()
+        most = 10 ** picture.spec["layout"]["yaxis"]["range"][1]
         inside = ~(values[row] >= most)
         np.testing.assert_allclose(np.array(drawn[name]["y"])[inside], np.maximum(values[row][inside], 1e-17))
-        assert not (np.array(drawn[name]["y"])[~inside] < most).any()  # beyond the axis, or not there
+        assert not (np.array(drawn[name]["y"])[~inside] < most * (1 - 1e-9)).any()  # beyond the axis, or not there
     marks = [(trace.line.dash, trace.marker.symbol) for trace in drawn.values()]
     assert len(set(marks[:6])) == 6
     assert statistic.replace(" %", "") in picture.figure.layout.yaxis.title.text
@@ -131,7 +140,23 @@ def test_a_curve_that_explodes_leaves_the_chart_with_an_arrow_and_the_text_says_
     assert np.log10(places[-2]) < arrow["x"]
     assert arrow["y"] == top
     assert "off the chart" in [a["text"] for a in layout["annotations"]]
-    assert f"Curves are cut off at {cap:g}, 100 times the error of the answer 0." in picture.alt
+    assert f"Curves leave the chart above {10**top:.3g}." in picture.alt
+
+
+@pytest.mark.parametrize("lesson", TRAIN, ids=lambda lesson: lesson.key)
+@pytest.mark.parametrize("kind", figures.SWEEPS)
+def test_no_arrow_begins_before_its_line_and_none_leaves_where_the_axis_has_room(lesson, kind):
+    run = stored(TrainSettings(**lesson.settings))[0]
+    if kind not in run.sweeps:
+        return
+    picture = figures.sweep_chart(run, kind)
+    top = 10 ** picture.spec["layout"]["yaxis"]["range"][1]
+    row, x = STATISTICS.index("median"), run.sweeps[kind].x
+    leaving = [values[row] for values in run.sweeps[kind].series.values() if not (values[row] < top).all()]
+    arrows = [note for note in picture.spec["layout"]["annotations"] if note["showarrow"]]
+    assert len(arrows) == len([values for values in leaving if (values < top).any()])
+    first = np.log10(x[0]) if figures.SWEEPS[kind][2] == "log" else x[0]
+    assert all(note["ax"] >= first for note in arrows)
 
 
 def test_the_matrices_have_a_colour_bar_each_and_numbers_that_fit_their_cells(small):

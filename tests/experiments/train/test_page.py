@@ -126,7 +126,11 @@ def test_stop_resume_and_evaluating_what_was_reached():
     reached = len(job.records)
     run(app)
     assert alt(app, "loss").startswith(f"Loss of {reached} of 20000 training steps")
+    assert any(f"So far, after {reached:,} of 20,000 steps." in text.value for text in app.markdown)
+    assert not any("What it became" in text.value for text in app.markdown)
+    assert "a, γ learned" in metrics(app)
     press(app, "Resume")
+    assert metrics(app) == {}  # one state at a time: that of the sentence
     until(lambda: len(job.records) > reached)
     press(app, "Stop")
     assert job.join(PATIENCE)
@@ -136,6 +140,7 @@ def test_stop_resume_and_evaluating_what_was_reached():
     assert job_of(app).join(PATIENCE)
     run(app)
     assert len(alts(app)) == 6
+    assert any("What it became." in text.value for text in app.markdown)
     assert not app.exception
 
 

@@ -190,7 +190,7 @@ def test_what_is_trained_is_framed_and_named(task, weights):
     run = trained(task=task, weights=weights)
     picture, asked = stage(run, 12), before(run, 12)
     moving = [np.any(run.frames[name] != run.frames[name][-1], axis=(0, 1)) for name in "PQ"]
-    for drawn, word in ((picture, "trained"), (asked, "before training")):
+    for drawn, word in ((picture, "while training"), (asked, "before training")):
         for layout in (drawn.spec["layout"], drawn.motion.narrow):
             framed = [np.zeros((3, 3), dtype=bool) for _ in "PQ"]
             for frame in (shape for shape in layout["shapes"] if shape["type"] == "rect"):
