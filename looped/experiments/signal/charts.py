@@ -45,6 +45,8 @@ RATIO_FOR_LOG = 20
 """From this ratio of the largest to the smallest risk on, the risk axis is logarithmic."""
 NO_RISK = 1e-12
 """Up to here a Bayes risk is 0 but for rounding: on a logarithmic axis it is drawn at the edge."""
+BELOW = 0.1
+"""Share of the axis that is free between the edge, where a Bayes risk of 0 is drawn, and all other lines."""
 SAME = 5e-3
 """Share of the picture up to which two estimates lie on each other."""
 NO_GAP = 1e-9
@@ -96,6 +98,9 @@ def risk_chart(sweep: Sweep, at: float, until: float | None = None) -> Picture:
     if log:
         drawn = np.concatenate([row.values for row in rows if row.legend and row.scales])
         up = log_axis(title, ".4g", drawn[drawn > NO_RISK])
+        if zero != "Bayes":
+            low, high = up["range"]
+            up["range"] = [low - BELOW * (high - low), high]
     first, last = (", ".join(said(rows, place)) for place in (0, -1))
     told = (
         f"At {now} = {x[0]:.4g}: {first}. At {now} = {x[-1]:.4g}: {last}. The gap between attention alone and the "
@@ -114,6 +119,7 @@ def risk_chart(sweep: Sweep, at: float, until: float | None = None) -> Picture:
         up,
         lowest=10 ** up["range"][0] if log else 0.0,
         shapes=[here],
+        margin=NARROW_MARGIN | {"t": 26},
     )
 
 
