@@ -236,8 +236,7 @@ def training_section(settings: SignalSettings, matrices: Matrices, identity: str
             learned = kept["ltb"].learned
             st.caption("On screen is the stored run of exactly these settings. Press Train to see it happen.")
         elif work is None:
-            st.caption("No training is stored at these settings, so what a block would learn stands here alone: Train "
-                       "makes one.")  # fmt: skip
+            st.caption("No training is stored at these settings, so β\\* and Γ\\*ᵀ stand here alone: Train makes one.")
         if work is None or "ltb" in work.models:
             left, right = st.columns(2)
             with left:

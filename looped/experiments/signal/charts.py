@@ -354,7 +354,7 @@ def start_chart(learned: ReadOut | None, task: SignalTask) -> Picture:
     low, high = (1.15 * float(extreme([extreme(row.values) for row in rows])) for extreme in (np.min, np.max))
     return line_chart(
         ("feature", index), rows, alt, {"title": {"text": "feature"}, "dtick": 1 if task.features <= 12 else None},
-        {"title": {"text": "entry of β"}, "range": [min(0.0, low), max(high, 0.5)]}, height=330,
+        {"title": {"text": "entry of β"}, "range": [min(0.0, low), max(high, 0.5)]}, height=330, showlegend=True,
     )  # fmt: skip
 
 

@@ -140,8 +140,10 @@ def test_settings_without_a_stored_run_show_their_levels_alone():
     low, high = training["layout"]["yaxis"]["range"]
     heights = (np.log10([numbers(trace["y"])[0] for trace in training["data"]]) - low) / (high - low)
     assert np.abs(heights - said["y"]).min() > 0.2
-    assert "Nothing is trained yet" in chart(at, "start")[1]
-    assert "No training is stored at these settings, so what a block would learn stands here alone" in texts(at)
+    start, alt = chart(at, "start")
+    assert "Nothing is trained yet" in alt
+    assert start["layout"]["showlegend"]  # of a single line as well
+    assert r"No training is stored at these settings, so β\* and Γ\*ᵀ stand here alone: Train makes one." in texts(at)
     assert "stored run" not in texts(at)
     assert chart(open_signal(), "training")[0]["layout"].get("annotations", []) == []
 
