@@ -18,11 +18,12 @@ from looped.glossary import of_page
 from looped.lesson import Lesson, by_key
 from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
-from looped_ui.lesson import lesson_now, lesson_panel, waits
+from looped_ui.lesson import asks_first, lesson_now, lesson_panel, waits
 from looped_ui.live import begin, let_others_draw
 from looped_ui.parts import bullets, data_table, meanings, plain, typeset
 from looped_ui.present import in_large_type
 from looped_ui.repairs import show_repairs
+from looped_ui.share import held_back
 
 S = TypeVar("S", bound=CheckedSettings)
 NARROW = """<style>
@@ -48,7 +49,7 @@ class Page(Generic[S]):
         self.controls: Controls[S] = Controls(name, self.experiment.load("settings"), presets, opening)
         self.controls.repair_link()
         self.embedded = st.context.is_embedded
-        """Within another page: the picture and the controls that the link names, alone."""
+        """Within another page: the picture, and the lesson where the link asks for a guess first, alone."""
         begin(name)
         self.top_line = st.container(key="top", horizontal=True, vertical_alignment="center")
         self.lead = st.container(key="lead")
@@ -82,6 +83,8 @@ class Page(Generic[S]):
         sidebar()
         settings = self.begin(caption, without, refused)
         self.controls.show_measured(measured(settings))
+        if not self.controls.holds and held_back(self.controls, settings, self.top_line):
+            return
         for _ in rest or _first(draw(settings)):
             pass
 
@@ -128,6 +131,9 @@ class Page(Generic[S]):
             self.lead.caption(typeset(said), help=meanings(self.experiment.name, said))
             with self.above:
                 lesson_panel(self.controls, self.lessons, self.below, said)
+        elif asks_first():
+            with self.above:
+                lesson_panel(self.controls, self.lessons, self.below, "")
         return settings
 
     def said(self) -> DeltaGenerator:

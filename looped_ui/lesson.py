@@ -41,16 +41,16 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
         above: What the page says above, whose words are explained there.
     """
     state, named, now = st.session_state, by_key(lessons), controls.now
-    key, widget, guess = f"{controls.page}.lesson", f"{controls.page}_lesson", f"{controls.page}_guess"
+    key, widget = f"{controls.page}.lesson", f"{controls.page}_lesson"
     if controls.asked is not None or key not in state:
         asked = named.get(controls.asked or "")
         opened = asked or fitting(lessons, now)
-        state[key], state[guess] = None if opened is None else opened.key, None
-        state.pop(f"{controls.page}_looked", None)
+        state[key] = None if opened is None else opened.key
         state[f"{key}_found"] = asked is None
     lesson = named.get(state[key])
     changed = lesson.changed(now) if lesson else []
     holds = lesson is not None and lesson.holds(now)
+    controls.holds = holds or lesson is None
     with st.container(gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if "lesson" not in controls.hidden:
@@ -72,7 +72,7 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
                 untrue_first = sorted(changed, key=lesson.free.__contains__)
                 names = ", ".join(controls.fields[name].label.split(" · ")[0] for name in untrue_first)
                 st.button(f"Differs in {names} · restore", key=f"{widget}_again", on_click=_open,
-                          args=(controls, lesson.key, False), type="tertiary",
+                          args=(controls, lesson.key, True), type="tertiary",
                           help="Set every control back to the values that this lesson starts with. All that it says is "
                           "true there.")  # fmt: skip
             elif lesson and undo and undo[0] == lesson.key:
@@ -83,7 +83,7 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
         elif holds:
             said = lesson.see
             with below:
-                _ask(controls.page, lesson, guess, above)
+                _ask(controls.page, lesson, above)
         else:
             said = f"{lesson.still(now)} {ASKS} {lesson.question}".strip()
         with st.container(key="lesson_text"):
@@ -95,26 +95,36 @@ def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: De
 def waits(controls: Controls[Any], lessons: tuple[Lesson, ...]) -> bool:
     """Whether the question of the open lesson waits for a guess under the settings `controls.now`."""
     lesson = by_key(lessons).get(lesson_now(controls.page))
-    looked = lesson is not None and st.session_state.get(f"{controls.page}_looked") == lesson.key
-    return lesson is not None and lesson.holds(controls.now) and not answered(controls.page) and not looked
+    return lesson is not None and lesson.holds(controls.now) and lesson.key not in _answers(controls.page)
+
+
+def asks_first() -> bool:
+    """Whether the link keeps the results of a lesson back until its question is answered."""
+    return st.query_params.get("predict") == "1"
 
 
 def guessed(controls: Controls[Any]) -> bool:
     """False while a link with `predict=1` keeps the result back until an answer is chosen; call `lesson_panel` first.
 
-    Where no lesson is open, or the settings make its question untrue, there is nothing to guess.
+    Where no lesson is open there is nothing to guess.
     """
-    return not (controls.to_guess and st.query_params.get("predict") == "1")
+    return not asks_first() or not lesson_now(controls.page) or answered(controls.page)
 
 
 def answered(page: str) -> bool:
     """Whether an answer to the question of the lesson on the page was chosen."""
-    return st.session_state.get(f"{page}_guess") is not None
+    return _answers(page).get(lesson_now(page)) is not None
 
 
 def look(page: str) -> None:
     """Show what the open lesson asks for without an answer: the visitor has begun to try it."""
-    st.session_state[f"{page}_looked"] = lesson_now(page)
+    _answers(page).setdefault(lesson_now(page), None)
+
+
+def _answers(page: str) -> dict[str, str | None]:
+    """By lesson the answer chosen in this session, None where its result was looked at without one; a reset ends it."""
+    known: dict[str, str | None] = st.session_state.setdefault(f"{page}.answers", {})
+    return known
 
 
 def lesson_now(page: str) -> str:
@@ -122,26 +132,37 @@ def lesson_now(page: str) -> str:
     return st.session_state.get(f"{page}.lesson") or ""
 
 
-def _ask(page: str, lesson: Lesson, guess: str, above: str) -> None:
+def _ask(page: str, lesson: Lesson, above: str) -> None:
     """The question with its choices; after a choice the verdict and the answer."""
+    guess = f"{page}_guess"
     asked = f"{lesson.question} {' '.join(lesson.choices)}"
     said = f"{above} {lesson.see}"
-    choice = st.pills(
+    choice = st.session_state[guess] = _answers(page).get(lesson.key)
+    st.pills(
         typeset(lesson.question), lesson.choices, key=guess, required=True, wrap=True,
-        help=meanings(page, asked, said), on_change=_chosen, args=(guess,),
+        help=meanings(page, asked, said), on_change=_chosen, args=(page, lesson, guess),
     )  # fmt: skip
     if choice is not None:
         right = lesson.choices[lesson.right]
         verdict = "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
-        with st.container(key="verdict"):
+        with st.container(key="verdict", gap="xsmall"):
             st.markdown(f"{verdict} {typeset(lesson.answer)}", help=meanings(page, lesson.answer, f"{said} {asked}"))
+            st.button("Guess again", key=f"{guess}_again", type="tertiary", on_click=_forget,
+                      args=(page, lesson.key), help="Hide the answer and what came out.")  # fmt: skip
         if time.monotonic() - st.session_state.get(f"{guess}_at", -math.inf) < TOLD:
             st.html(LEAD.format(lesson.choices.index(choice)), unsafe_allow_javascript=True)
 
 
-def _chosen(guess: str) -> None:
-    """Remember when a choice was made."""
-    st.session_state[f"{guess}_at"] = time.monotonic()
+def _chosen(page: str, lesson: Lesson, guess: str) -> None:
+    """Keep a choice, and when it was made; a forged message may hold anything."""
+    if (choice := st.session_state[guess]) in lesson.choices:
+        _answers(page)[lesson.key] = choice
+        st.session_state[f"{guess}_at"] = time.monotonic()
+
+
+def _forget(page: str, lesson: str) -> None:
+    """Let the question of a lesson wait for a guess again."""
+    _answers(page).pop(lesson, None)
 
 
 def _step(controls: Controls[Any], lessons: tuple[Lesson, ...], sign: str, which: str, place: int) -> None:
@@ -174,14 +195,11 @@ def _choose(controls: Controls[Any], widget: str) -> None:
         _open(controls, chosen)
 
 
-def _open(controls: Controls[Any], lesson: str, anew: bool = True) -> None:
-    """Set the settings of a lesson, and forget the guess if the lesson begins anew; else remember the settings."""
-    before = None if anew else (lesson, {name: getattr(controls.now, name) for name in controls.fields})
+def _open(controls: Controls[Any], lesson: str, undoes: bool = False) -> None:
+    """Set the settings of a lesson; remember those of before if that can be undone."""
+    before = (lesson, {name: getattr(controls.now, name) for name in controls.fields}) if undoes else None
     st.session_state.update({f"{controls.page}.lesson": lesson, f"{controls.page}.lesson_found": False})
     st.session_state[f"{controls.page}.lesson_undo"] = before
-    if anew:
-        st.session_state[f"{controls.page}_guess"] = None
-        st.session_state.pop(f"{controls.page}_looked", None)
     controls.set_lesson(lesson)
 
 

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.runtime.state.session_state_proxy import get_session_state
 
+from looped.experiments import EXPERIMENTS
 from looped.fields import Field, SettingsError
+from looped.lesson import by_key
 from looped.settings import LINK_VERSION, CheckedSettings
 from looped_ui.parts import plain
 from looped_ui.refused import log_refused
@@ -64,6 +67,8 @@ class Linked(Generic[S]):
         """The lesson that the address newly asks for, empty if for none; None while it asks for nothing new."""
         self.to_guess = False
         """Whether the question of the lesson on the page waits for a guess."""
+        self.holds = True
+        """Whether the question of the lesson on the page can be answered under the settings."""
 
     def value(self, name: str) -> Any:
         """The value that is set for `name` now, whether its control is drawn or hidden."""
@@ -153,7 +158,8 @@ class Linked(Generic[S]):
         return field.kind == "choice" or field.automatic
 
     def reset(self) -> None:
-        """Set every control and the lesson to what the page opens with, but for what the link hides."""
+        """Set every control and the lesson to what the page opens with, but for what the link hides; forget answers."""
+        st.session_state.pop(f"{self.page}.answers", None)
         fixed = st.query_params.get("lesson", "") if "lesson" in self.hidden else ""
         values = {**self.defaults, **self.lessons.get(fixed or self.opening, {})}
         shown = {name: value for name, value in values.items() if self.fields[name].key not in self.hidden}
@@ -273,8 +279,9 @@ class Linked(Generic[S]):
                 log_refused("link", key, texts[key])
             notes += [f"{key} is not a setting of this page. It is ignored." for key in unknown]
             notes += self._foreign(texts)
-        if notes:
-            tell([plain(note) for note in notes])
+        markdown = [plain(note) for note in notes] + self._no_such_lesson(texts)
+        if markdown:
+            tell(markdown)
         if not wrong:
             return
         if entering and before is None:  # nothing is bound yet: put the link right and let it seed the widgets
@@ -284,15 +291,11 @@ class Linked(Generic[S]):
         st.rerun()
 
     def _foreign(self, texts: Mapping[str, str]) -> list[str]:
-        """Sentences about a link version, a lesson, a display or hidden controls that do not exist here."""
-        notes = []
-        version, lesson = texts.get("v", ""), self.asked
+        """Sentences about a link version, a display or hidden controls that do not exist here."""
+        notes, version = [], texts.get("v", "")
         ours = str(LINK_VERSION)
         if version and version != ours:
             notes.append(f"v = {version} differs from the link version {ours}: some values may mean something else.")
-        if lesson and lesson not in self.lessons:
-            log_refused("link", "lesson", lesson)
-            notes.append(f"lesson = {lesson} does not exist here. Choose one from the list.")
         own = {field.key for field in self.fields.values()}
         for key, (pattern, _) in DISPLAY.items():
             if key in texts and key not in own and not re.fullmatch(pattern, texts[key]):
@@ -300,6 +303,16 @@ class Linked(Generic[S]):
                 notes.append(f"{key} = {texts[key]} cannot be used. Its usual value is shown.")
         notes += [f"hide = {key} names no control of this page." for key in sorted(self.hidden - own - {"lesson", ""})]
         return notes
+
+    def _no_such_lesson(self, texts: Mapping[str, str]) -> list[str]:
+        """A sentence, Markdown, about a lesson that does not exist here, with a link to the page that has it."""
+        if not self.asked or self.asked in self.lessons:
+            return []
+        log_refused("link", "lesson", self.asked)
+        pages = [page for page in EXPERIMENTS.values() if self.asked in by_key(page.load("lessons"))]
+        there = " and ".join(f"[{page.title}]({page.name}?{urlencode(texts)})" for page in pages)
+        return [f"{plain(f'lesson = {self.asked} does not exist here.')} "
+                + (f"It is on the page {there}." if pages else "Choose one from the list.")]  # fmt: skip
 
 
 def short(value: Any) -> Any:

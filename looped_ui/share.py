@@ -100,7 +100,8 @@ def held_back(
     """
     if guessed(controls):
         return False
-    st.info(f"Choose an answer above to {then}.")
+    restore = "Restore the lesson's settings to answer its question."
+    st.info(f"Choose an answer above to {then}." if controls.holds else restore)
     with place:
         share(controls, settings, None)
     return True

@@ -92,7 +92,7 @@ def draw(settings: BeyondSettings) -> Iterator[None]:
             row = {"main": (over, main), "tokens": ("The tokens, step by step", tokens)}
         with place:
             live_row(row, controls.sliders, heights=HEIGHTS, below=BELOW)
-    if page.embedded or held_back(controls, settings, page.top_line):
+    if held_back(controls, settings, page.top_line) or page.embedded:
         return
     yield
     if not controls.to_guess:

@@ -221,7 +221,8 @@ def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
     """Draw everything to the right of the controls, but for what is `done`."""
     link = settings.replace(**real.for_file) if real else settings
     if held_back(controls, link, page.top_line, "see the result and play it"):
-        first_picture(settings, real.table if real else None, waits=True)
+        if controls.holds:
+            first_picture(settings, real.table if real else None, waits=True)
         controls.show_measured({})
         return
     if real:

@@ -284,7 +284,7 @@ def draw(settings: SignalSettings) -> Iterator[None]:
     """Draw everything to the right of the controls; yield when the first charts stand."""
     task = settings.task(*matrices)
     identity = risks.digest(*matrices)
-    controls.to_guess &= not identity  # no lesson is about the visitor's own matrices
+    controls.to_guess &= not identity or not guessed(controls)  # no lesson is about the visitor's own matrices
     trained = _training(settings, task)
     best = trained.levels if trained is not None else risks.levels(settings.of_task, identity, matrices)
 
@@ -298,7 +298,7 @@ def draw(settings: SignalSettings) -> Iterator[None]:
 
     with page.picture:
         first_screen(settings, matrices, identity, best)
-    if page.embedded or held_back(controls, settings, page.top_line):
+    if held_back(controls, settings, page.top_line) or page.embedded:
         return
     yield
     if controls.to_guess:  # then the lesson says against what

@@ -287,7 +287,7 @@ def draw(settings: TrainSettings) -> Iterator[None]:
     with page.picture:
         asked = begin_row(settings, job)
         jobs.watch(JOB, main_picture, every=CHARTS_EVERY, quiet=True)
-    if page.embedded or held_back(controls, settings, page.top_line):
+    if held_back(controls, settings, page.top_line) or page.embedded:
         return
     yield
     if not controls.to_guess:

@@ -5,6 +5,7 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from looped.experiments import EXPERIMENTS
 from looped.experiments.beyond.lessons import BEYOND
 from looped.experiments.beyond.settings import BeyondSettings
 from looped.experiments.compare.lessons import COMPARE, OPENING
@@ -156,7 +157,7 @@ def leads(at):
 
 
 @pytest.mark.parametrize(("page", "lesson"), FEW)
-def test_a_guess_shows_the_verdict_and_the_answer_and_a_lesson_opened_again_has_none(page, lesson, monkeypatch):
+def test_a_guess_shows_the_verdict_and_the_answer_and_a_lesson_opened_again_has_both(page, lesson, monkeypatch):
     monkeypatch.setattr(lesson_module, "TOLD", 3600.0)  # on a busy machine a run takes longer than the verdict stays
     lessons, _ = PAGES[page]
     at = open_page(page, lesson=lesson.key)
@@ -176,8 +177,12 @@ def test_a_guess_shows_the_verdict_and_the_answer_and_a_lesson_opened_again_has_
     step(at, page, there)
     assert not any(answered(at, other) for other in lessons)
     step(at, page, back)
+    assert at.button_group(key=f"{page}_guess").value == wrong[-1]
+    assert answered(at, lesson) == f"**Not quite: it is “{right}”.**"
+    press(at, "Guess again")
     assert answered(at, lesson) is None
     assert answered(guess(at, page, right), lesson) == "**Right.**"
+    assert answered(reloaded(at, page), lesson) is None
 
 
 @pytest.mark.parametrize(("page", "lesson"), FEW)
@@ -253,8 +258,8 @@ def test_a_setting_put_back_to_its_default_stays_there_after_a_reload_and_when_t
     assert reloaded(again, page).session_state[f"{page}.last"] == settings_of(lesson, kind)
 
 
-def test_back_in_the_history_opens_the_lesson_of_that_entry_unguessed():
-    at = guess(open_page("compare", lesson="noise"), "compare", "Both")
+def test_back_in_the_history_opens_the_lesson_of_that_entry_with_its_answer():
+    at = guess(open_page("compare", lesson="noise"), "compare", by_key(COMPARE)["noise"].choices[0])
     before = dict(at.query_params)
     step(at, "compare", "next")
     assert panel(at, "compare", COMPARE) == ({"rounding"}, "rounding", False)
@@ -264,7 +269,8 @@ def test_back_in_the_history_opens_the_lesson_of_that_entry_unguessed():
         at.query_params[key] = value
     run(at)
     assert at.selectbox(key="compare_lesson").value == "noise"
-    assert answered(at, by_key(COMPARE)["noise"]) is None
+    restores(at, "compare")[0].click()  # a browser sets the bound widgets as well
+    assert answered(run(at), by_key(COMPARE)["noise"])
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -292,8 +298,48 @@ def test_a_class_link_can_ask_for_a_guess_before_it_shows_the_outcome(page, less
     assert at.query_params["predict"] == "1"
     at = open_page(page, lesson=lesson.key, hide="lesson")
     assert outcome(at) == 0  # every page asks first, without the link's word as well
-    at = open_page(page, lesson=lesson.key, predict="1", **OUTSIDE[page])  # no question to answer
-    assert outcome(at) > 0 or "Show what was measured" in [button.label for button in at.button]
+
+
+@pytest.mark.parametrize(("page", "lesson"), FEW)
+def test_a_class_link_shows_nothing_of_other_settings_before_the_question_is_answered_once(page, lesson):
+    def seen(at):
+        return len(at.get("plotly_chart")) + len(at.metric)
+
+    at = open_page(page, lesson=lesson.key, predict="1", **OUTSIDE[page])
+    for differing in (at, reloaded(at, page)):
+        assert seen(differing) == 0
+        assert [info.value for info in differing.info] == ["Restore the lesson's settings to answer its question."]
+        assert "Show what was measured" not in [button.label for button in differing.button]
+        restores(differing, page)[0].click()
+        assert answered(guess(run(differing), page, lesson.choices[0]), lesson)
+        press(differing, "Undo restore")
+        assert seen(differing) > 0
+        assert not any("to answer its question" in info.value for info in differing.info)
+        restores(differing, page)[0].click()
+        assert answered(run(differing), lesson)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "beyond"])
+def test_what_was_answered_is_known_again_where_the_settings_are_restored(page):
+    lesson = PAGES[page][0][0]
+    at = guess(open_page(page, lesson=lesson.key), page, lesson.choices[0])
+    field = next(field for field in PAGES[page][1].table.values() if field.key in OUTSIDE[page])
+    if field.key == "algorithm":
+        at.selectbox(key=field.key).set_value(OUTSIDE[page][field.key])
+    else:
+        at.number_input(key=field.key).set_value(float(OUTSIDE[page][field.key]))
+    assert not answered(run(at), lesson)
+    restores(at, page)[0].click()
+    assert answered(run(at), lesson)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_with_a_lesson_of_another_page_leads_to_that_page_with_all_that_it_asks(page):
+    other = next(name for name in PAGES if name != page)
+    key = PAGES[other][0][-1].key
+    at = open_page(page, lesson=key, predict="1", hide="lesson")
+    (said,) = (warning.value for warning in at.warning if "does not exist here" in warning.value)
+    assert f"[{EXPERIMENTS[other].title}]({other}?lesson={key}&predict=1&hide=lesson)" in said
 
 
 @pytest.mark.parametrize(("page", "lesson"), ALL)
