@@ -1,4 +1,4 @@
-"""The switch for a talk: large type, and the picture with its verdict rather than text about it."""
+"""The switch for a talk: large type, the lesson, and the picture with its verdict rather than text about it."""
 
 import streamlit as st
 
@@ -7,8 +7,9 @@ html { font-size: 18px }
 .stAppHeader { height: 2.75rem; min-height: 0 }
 .stMainBlockContainer { padding-top: 3rem }
 .st-key-top h1 { padding: 0 }
-.stMain :is([data-testid="stCaptionContainer"], [data-testid="stExpander"], .katex-display), .st-key-lead,
-.st-key-lesson_text { display: none }
+.stMain :is([data-testid="stCaptionContainer"], [data-testid="stExpander"], .katex-display), .st-key-lead {
+    display: none
+}
 </style>"""
 """Everything that has a size in rem grows, and the charts read the size of the type from the page."""
 KEY = "present"
@@ -26,14 +27,16 @@ def in_large_type() -> None:
         st.button("Normal type", on_click=_stop)
 
 
-def switch() -> None:
-    """The button that begins it."""
+def switch(panel: str) -> None:
+    """The button that begins it, in the panel of that key, which closes."""
     if not presenting():
-        st.button("Large type for a talk", on_click=_start, help="Captions and panels are out of sight until it ends.")
+        st.button("Large type for a talk", on_click=_start, args=(panel,),
+                  help="Captions and panels are out of sight until it ends.")  # fmt: skip
 
 
-def _start() -> None:
+def _start(panel: str) -> None:
     st.query_params[KEY] = "1"
+    st.session_state[panel] = False
 
 
 def _stop() -> None:

@@ -1,14 +1,16 @@
 """Sharing: a link to exactly this view, a link for a class, and the files."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlencode, urlparse
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from looped.experiments import EXPERIMENTS
 from looped.export.files import FORMATS, Export
 from looped.settings import CheckedSettings
 from looped_ui.controls import Controls
@@ -19,6 +21,13 @@ from looped_ui.present import switch
 
 IN_LINK = ("guess", "hold")
 """Display parameters that no widget holds."""
+BASE, CODE = "share_base", "share_code"
+"""Names in the session: the address of the app that was typed on any page, and the link whose QR code is on screen."""
+LARGEST = """<style>
+.st-key-code img { display: block; width: min(100%, 100vh - 14rem) !important; height: auto; margin: -1rem auto }
+.st-key-code [data-testid="stImage"], .st-key-code [data-testid="stImage"] * { max-width: 100%; margin-inline: auto }
+</style>"""
+"""The QR code as large as the window allows, with the link below it."""
 
 
 def share(
@@ -34,18 +43,15 @@ def share(
     """
     if st.context.is_embedded:
         return
+    if CODE in st.session_state:
+        _show_code(st.session_state[CODE])
     panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
     if not panel.open:
         return
     with panel:
+        base = _page_address(controls.page)
         view, lecture, files = st.tabs(["Link", "Class and talk", "Files"])
     with view:
-        base = st.text_input(
-            "Address of the app", (st.context.url or "").split("?")[0], key=f"{controls.page}_base",
-            help="The links begin with it. Write the address under which others reach this app.",
-        )  # fmt: skip
-        if _only_here(base):
-            st.warning("This address works on this computer alone. Write the one under which others reach the app.")
         st.markdown("**Link to exactly this view.** It carries every setting and the version of the links.")
         if note and result is not None:
             st.caption(plain(note))
@@ -58,22 +64,20 @@ def share(
         )
         names = {field.key: field.label for field in controls.fields.values()} | {"lesson": "Choice of the lesson"}
         hide = st.multiselect(
-            "Controls to hide", list(names), ["lesson"], key=f"{controls.page}_hide", format_func=names.__getitem__
-        )
+            "Controls to hide", list(names), ["lesson"], key=f"{controls.page}_hide", format_func=names.__getitem__,
+            persist_state="page",
+        )  # fmt: skip
         with st.container(horizontal=True):
-            guess = st.toggle("Ask for a guess first", key=f"{controls.page}_predict")
-            embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed")
+            guess = st.toggle("Ask for a guess first", key=f"{controls.page}_predict", persist_state="page")
+            embed = st.toggle("For embedding in another page", key=f"{controls.page}_embed", persist_state="page")
         extra = {"hide": ",".join(hide), "predict": "1" if guess else "", "embed": "true" if embed else ""}
         extra |= {"guess": ""} if guess else {}
         link = _link(base, _short(controls, parameters) | extra)
         st.code(link, language=None, wrap_lines=True)
         with st.container(horizontal=True, vertical_alignment="center"):
-            code = st.toggle(
-                "QR code", key=f"{controls.page}_qr", help="The link for a class, to be read off a screen."
-            )
-            switch()
-        if code:
-            st.image(_qr_code(link), caption="The link for a class", width=260)
+            st.button("QR code", on_click=_begin_code, args=(controls.page, link),
+                      help="The link for a class, as large as the window, to be read off a screen.")  # fmt: skip
+            switch(f"{controls.page}_share")
     with files:
         if result is None:
             st.caption(plain(note) if note else "There are files once there is a result.")
@@ -133,14 +137,78 @@ def _short(controls: Controls[Any], parameters: Mapping[str, str]) -> dict[str, 
     return {key: value for key, value in parameters.items() if value != usual.get(key)}
 
 
+def _page_address(page: str) -> str:
+    """The address of the page, under an address of the app that can be written; it stays for all pages."""
+    state, widget, own = st.session_state, f"{page}_base", app_address(st.context.url or "")
+    typed = state.get(BASE, own)
+    base = app_address(typed)
+    state[widget] = base or typed
+    st.text_input(
+        "Address of the app", base or typed, key=widget, on_change=_keep_base, args=(widget,),
+        help="The links begin with it, whatever the page. Write the address under which others reach this app.",
+    )  # fmt: skip
+    if not base:
+        st.warning("This is no address of an app. The links have the one in your browser.")
+    elif _only_here(base):
+        st.warning("This address works on this computer alone. Write the one under which others reach the app.")
+    return f"{base or own}{'' if page == next(iter(EXPERIMENTS)) else page}"
+
+
+def app_address(typed: str) -> str:
+    """The address of the app, ending with a slash, from what was typed or stands in the browser; empty if it is none.
+
+    It may be typed without http and with the name of a page.
+    """
+    typed = typed.strip()
+    with suppress(ValueError):
+        parts = urlsplit(typed if "://" in typed else f"//{typed}")
+        host, scheme = parts.hostname or "", parts.scheme or ("https" if _public(parts.netloc) else "http")
+        if host and not set(parts.netloc) & set(" <>\"'\\") and scheme in ("http", "https"):
+            *folders, last = parts.path.strip("/").split("/")
+            path = "/".join(folders if last in EXPERIMENTS else (*folders, last))
+            return f"{scheme}://{parts.netloc}/{path}{'/' if path else ''}"
+    return ""
+
+
+def _public(netloc: str) -> bool:
+    """Whether a host without a scheme is a name of the Internet, where https is usual: no port, no number."""
+    return "." in netloc and ":" not in netloc and not netloc.endswith(".local") and not netloc[-1].isdigit()
+
+
+def _keep_base(widget: str) -> None:
+    """Keep what was typed; the address in the browser where that is nothing."""
+    if typed := st.session_state[widget]:
+        st.session_state[BASE] = typed
+    else:
+        st.session_state.pop(BASE, None)
+
+
 def _only_here(base: str) -> bool:
     """Whether an address leads to nothing but the computer that asks."""
-    host = urlparse(base).hostname or ""
+    host = urlsplit(base).hostname or ""
     try:
         address = ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
     return address.is_loopback or address.is_unspecified
+
+
+def _begin_code(page: str, link: str) -> None:
+    """Show the QR code of a link in place of the panel."""
+    st.session_state[CODE], st.session_state[f"{page}_share"] = link, False
+
+
+def _end_code() -> None:
+    st.session_state.pop(CODE, None)
+
+
+@st.dialog("The link for a class", width="large", on_dismiss=_end_code)
+def _show_code(link: str) -> None:
+    """The QR code of a link, with the link below it, until it is dismissed."""
+    st.html(LARGEST)
+    with st.container(key="code"):
+        st.image(_qr_code(link), width="stretch")
+    st.code(link, language=None, wrap_lines=True)
 
 
 def _qr_code(link: str) -> str:

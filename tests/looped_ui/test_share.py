@@ -7,7 +7,7 @@ import pytest
 from looped.experiments import EXPERIMENTS
 from looped.lesson import by_key
 from looped_ui import share
-from tests.app import open_page, press, set_value
+from tests.app import open_page, press, run, set_value
 from tests.thorough import thorough_but
 
 LESSONS = [
@@ -58,7 +58,49 @@ def test_the_link_for_a_class_leaves_out_defaults_and_opens_the_same_view(page, 
 def test_an_address_that_only_this_computer_reaches_is_named(address, warned):
     at = set_value(links("compare")[0], "text_input", "compare_base", address)
     assert any("this computer alone" in box.value for box in at.warning) == warned
-    assert sum(link.value.startswith(f"{address}?") for link in at.code) == 2
+    base = address.removesuffix("train").removesuffix("context").rstrip("/")
+    assert sum(link.value.startswith(f"{base}/?") for link in at.code) == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "base"),
+    [
+        ("http://192.168.1.20:8511/", "http://192.168.1.20:8511/"), ("192.168.1.20:8511", "http://192.168.1.20:8511/"),
+        ("10.0.0.3", "http://10.0.0.3/"), ("lecture-pc", "http://lecture-pc/"), ("lab.local", "http://lab.local/"),
+        ("localhost:8501/train", "http://localhost:8501/"), ("looped.example.org", "https://looped.example.org/"),
+        ("http://looped.example.org/", "http://looped.example.org/"), ("[::1]:8501", "http://[::1]:8501/"),
+        (" https://example.org/ml/looped/ ", "https://example.org/ml/looped/"),
+        ("example.org/ml/looped/gpt2/?v=1#top", "https://example.org/ml/looped/"),
+        ("", ""), ("http://", ""), ("ftp://example.org", ""), ("the app", ""), ("http://[::1", ""),
+    ],
+)  # fmt: skip
+def test_the_address_of_the_app_is_read_as_it_is_typed(typed, base):
+    assert share.app_address(typed) == base
+
+
+@pytest.mark.parametrize("page", EXPERIMENTS)
+def test_links_lead_to_their_page_under_the_address_that_is_typed(page):
+    at = set_value(links(page)[0], "text_input", f"{page}_base", "192.168.1.20:8511/looped")
+    own = "" if page == "compare" else page
+    assert sum(link.value.startswith(f"http://192.168.1.20:8511/looped/{own}?") for link in at.code) == 2
+    assert at.text_input(key=f"{page}_base").value == "http://192.168.1.20:8511/looped/"
+    kept = {share.BASE: at.session_state[share.BASE], "signal_share": True}
+    assert any(
+        link.value.startswith("http://192.168.1.20:8511/looped/signal?") for link in open_page("signal", kept).code
+    )
+    at = set_value(at, "text_input", f"{page}_base", "not here")
+    assert any("no address" in box.value for box in at.warning)
+    assert not any("not here" in link.value for link in at.code)
+
+
+def test_the_code_takes_the_place_of_the_panel_and_stays_until_it_is_dismissed():
+    at, _ = links("train")
+    link = at.code[1].value
+    press(at, "QR code")
+    assert at.session_state["train_share"] is False
+    for _ in range(2):
+        assert [code.value for code in at.code] == [link]
+        run(at)
 
 
 def test_the_code_to_scan_is_drawn_black_on_white_with_a_margin_of_four():
@@ -78,6 +120,7 @@ def test_large_type_is_in_the_address_and_ends_with_a_press(page):
     press(at, "Large type for a talk")
     assert large(at)
     assert at.query_params["present"] in ("1", ["1"])
+    assert at.session_state[f"{page}_share"] is False  # it would lie on the picture
     assert not [button for button in at.button if button.label == "Large type for a talk"]
     press(at, "Normal type")
     assert not large(at)
