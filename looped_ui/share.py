@@ -24,8 +24,9 @@ IN_LINK = ("guess", "hold")
 BASE, CODE = "share_base", "share_code"
 """Names in the session: the address of the app that was typed on any page, and the link whose QR code is on screen."""
 LARGEST = """<style>
-.st-key-code img { display: block; width: min(100%, 100vh - 14rem) !important; height: auto; margin: -1rem auto }
-.st-key-code [data-testid="stImage"], .st-key-code [data-testid="stImage"] * { max-width: 100%; margin-inline: auto }
+.st-key-code { align-items: center }
+.st-key-code :not(img) { width: auto !important; max-width: none }
+.st-key-code img { display: block; width: min(80vw, 100vh - 15rem) !important; max-width: none !important; height: auto }
 </style>"""
 """The QR code as large as the window allows, with the link below it."""
 
