@@ -223,6 +223,23 @@ class Controls(Linked[S]):
             default = field.to_text(self.defaults[name])
             st.text_input(field.label, default, key=field.key, help=typeset(field.help), bind="query-params")
 
+    def group(self, title: str, *names: str, expanded: bool = False, uploads: bool = False) -> DeltaGenerator:
+        """A panel for the controls of these settings; no box around nothing, where the link hides them all.
+
+        Args:
+            title: what it says when it is closed.
+            names: Names of the settings.
+            expanded: whether it opens at first.
+            uploads: whether a file can be chosen in it as well.
+        """
+        seen = (uploads and self.takes_files) or any(self.fields[name].key not in self.hidden for name in names)
+        return st.expander(title, expanded=expanded) if seen else st.container()
+
+    def reset_button(self) -> None:
+        """The button that resets all controls; none where the link hides all that it would set."""
+        if not {"lesson", *(field.key for field in self.fields.values())} <= self.hidden:
+            st.button("Reset to defaults", on_click=self.reset)
+
     def seed(self) -> None:
         """The seed, with a button that draws another one."""
         self.number("seed")

@@ -38,15 +38,18 @@ class Page(Generic[S]):
         name: Name of its experiment.
         script: `__file__` of the page, beside which its prose lies as Markdown.
         opening: Lesson that it opens with where the address asks for nothing.
+        uploads: Whether it reads files that are chosen beside the settings.
     """
 
-    def __init__(self, name: str, script: str, opening: str = "") -> None:
+    def __init__(self, name: str, script: str, opening: str = "", *, uploads: bool = False) -> None:
         _through_app()
         self.experiment = EXPERIMENTS[name]
         self.markdown = Path(script).with_suffix(".md")
         self.lessons = self.experiment.load("lessons")
         presets = {key: lesson.settings for key, lesson in by_key(self.lessons).items()}
-        self.controls: Controls[S] = Controls(name, self.experiment.load("settings"), presets, opening)
+        self.controls: Controls[S] = Controls(
+            name, self.experiment.load("settings"), presets, opening, uploads
+        )  # fmt: skip
         self.controls.repair_link()
         self.embedded = st.context.is_embedded
         """Within another page: the picture, and the lesson where the link asks for a guess first, alone."""

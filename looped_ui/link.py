@@ -20,6 +20,8 @@ S = TypeVar("S", bound=CheckedSettings)
 VIEW = ("hide", "predict", "embed", "embed_options", "present")
 OWN = ("v", "lesson", "default", *VIEW)
 """Parameters of a link that are not settings."""
+UPLOAD = "upload"
+"""What `hide=` calls the choice of a file."""
 SWITCH = "true|false"
 DISPLAY = {
     "log_t": (SWITCH, ""), "modes": (SWITCH, ""), "inside": (SWITCH, ""), "prompt": ("[1-9][0-9]{0,3}", "1"),
@@ -42,6 +44,7 @@ class Linked(Generic[S]):
         settings: Class of the settings.
         lessons: settings by name of the lesson that a link may ask for; what else the link says comes on top.
         opening: the lesson of an address that asks for nothing.
+        uploads: whether the page reads files that are chosen beside the settings.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Linked(Generic[S]):
         settings: type[S],
         lessons: Mapping[str, Mapping[str, Any]] | None = None,
         opening: str = "",
+        uploads: bool = False,
     ) -> None:
         self.page, self.opening = page, opening
         self.settings = settings
@@ -63,6 +67,10 @@ class Linked(Generic[S]):
         self.named_now: set[str] = set()
         """Settings for which this run has called `named`."""
         self.hidden = frozenset(st.query_params.get("hide", "").split(","))
+        self.others = {"lesson": "Choice of the lesson"} | ({UPLOAD: "Choice of a file"} if uploads else {})
+        """What the link's `hide=` may name besides settings, and what that is."""
+        self.takes_files = uploads and UPLOAD not in self.hidden
+        """Whether files are chosen on the page."""
         self.asked: str | None = None
         """The lesson that the address newly asks for, empty if for none; None while it asks for nothing new."""
         self.to_guess = False
@@ -301,7 +309,9 @@ class Linked(Generic[S]):
             if key in texts and key not in own and not re.fullmatch(pattern, texts[key]):
                 log_refused("link", key, texts[key])
                 notes.append(f"{key} = {texts[key]} cannot be used. Its usual value is shown.")
-        notes += [f"hide = {key} names no control of this page." for key in sorted(self.hidden - own - {"lesson", ""})]
+        notes += [
+            f"hide = {key} names no control of this page." for key in sorted(self.hidden - own - {*self.others, ""})
+        ]
         return notes
 
     def _no_such_lesson(self, texts: Mapping[str, str]) -> list[str]:

@@ -63,7 +63,8 @@ def share(
             "**Link for a class.** It fixes the lesson and hides the controls you choose. It is short: what stands at "
             "its default is left out."
         )
-        names = {field.key: field.label for field in controls.fields.values()} | {"lesson": "Choice of the lesson"}
+        names = {field.key: field.label for field in controls.fields.values()}
+        names |= controls.others
         hide = st.multiselect(
             "Controls to hide", list(names), ["lesson"], key=f"{controls.page}_hide", format_func=names.__getitem__,
             persist_state="page",

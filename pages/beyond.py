@@ -37,11 +37,11 @@ def sidebar() -> None:
         for name in reads:
             control(name)
         others = [name for name in controls.fields if name != "view" and name not in reads]
-        with st.expander("Controls of the other questions"):
+        with controls.group("Controls of the other questions", *others):
             for name in others:
                 readers = [controls.fields["view"].label_of(other) for other, names in READS.items() if name in names]
                 control(name, f"Read by: {', '.join(readers)}.")
-        st.button("Reset to defaults", on_click=controls.reset)
+        controls.reset_button()
 
 
 def control(name: str, unused: str = "") -> None:

@@ -40,7 +40,7 @@ def sidebar() -> Chosen | None:
     """Draw the controls; give the table where the data are real."""
     with st.sidebar:
         numbers = st.container()
-        with st.expander("Data"):
+        with controls.group("Data", "data", "spectrum", "noise", "prompts", "seed", "label_scale"):
             controls.choice("data")
             data = controls.value("data")
             real = data in TABLES
@@ -63,7 +63,7 @@ def sidebar() -> Chosen | None:
             algorithm = ALGORITHMS[controls.value("algorithm")]
             for name in algorithm.reads:
                 (controls.named if FIELDS[name].kind == "step" else controls.number)(name)
-        with st.expander("Transformer"):
+        with controls.group("Transformer", "dtype", "layout", "form", "shared_step"):
             controls.choice("dtype")
             own = (
                 "" if algorithm.layouts else f"{FIELDS['algorithm'].label_of(algorithm.name)} has a layout of its own."
@@ -74,7 +74,7 @@ def sidebar() -> Chosen | None:
                 unused="" if algorithm.has_state else "Its loop has no constant state, so every loop reads the tokens.",
             )
             controls.switch("shared_step")
-        st.button("Reset to defaults", on_click=controls.reset)
+        controls.reset_button()
     set_address(table)
     return table
 

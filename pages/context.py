@@ -38,22 +38,22 @@ def sidebar() -> None:
         controls.number("shown_loops")
         controls.number("target_error")
         controls.number("features")
-        with st.expander("Examples", expanded=True):
+        with controls.group("Examples", "rows", "row_condition_number", "seed", expanded=True):
             controls.choice("rows")
             correlated = controls.value("rows") == "correlated"
             controls.number("row_condition_number", unused="" if correlated else NOT_CORRELATED)
             controls.seed()
-        with st.expander("Grid"):
+        with controls.group("Grid", "ratios", "loops", "prompts"):
             controls.text("ratios")
             controls.number("loops")
             controls.number("prompts")
-        with st.expander("Step size"):
+        with controls.group("Step size", "step_size"):
             controls.named("step_size")
-        with st.expander("Learned weights"):
+        with controls.group("Learned weights", "learned", "learned_ratios", "learned_loops"):
             controls.switch("learned")
             controls.text("learned_ratios")
             controls.text("learned_loops")
-        st.button("Reset to defaults", on_click=controls.reset)
+        controls.reset_button()
 
 
 def keep_t_within_t_max() -> None:

@@ -35,15 +35,15 @@ def sidebar() -> None:
     with st.sidebar:
         for name in ("signal", "examples", "features", "noise"):
             controls.number(name)
-        with st.expander("GPT-2"):
+        with controls.group("GPT-2", "layers", "heads", "width"):
             for name in ("layers", "heads", "width"):
                 controls.number(name)
-        with st.expander("Training"):
+        with controls.group("Training", "steps", "batch", "learning_rate", "decay", "seed"):
             for name in ("steps", "batch", "learning_rate"):
                 controls.number(name)
             controls.switch("decay")
             controls.seed()
-        st.button("Reset to defaults", on_click=controls.reset)
+        controls.reset_button()
 
 
 def in_words(settings: GPT2Settings) -> str:

@@ -54,7 +54,7 @@ def uploads() -> tuple[Matrices, list[str]]:
     unusable = []
     for name in COVARIANCES:
         file = st.session_state.get(f"upload_{name}")
-        if file is None or "upload" in controls.hidden:
+        if file is None or not controls.takes_files:
             continue
         try:
             usable[name] = read_covariance(file, file.name, name, controls.read()[0].features)
@@ -69,21 +69,21 @@ def sidebar() -> None:
     with st.sidebar:
         for name in ("signal", "examples", "features", "noise"):
             controls.number(name)
-        with st.expander("Covariances H and Ψ"):
+        with controls.group("Covariances H and Ψ", *(f"{name}_condition" for name in COVARIANCES), uploads=True):
             for (name, (label, what)), matrix in zip(COVARIANCES.items(), matrices, strict=True):
                 replaced = f"The file takes the place of the κ of {label}. Remove the file to set κ."
                 controls.number(f"{name}_condition", unused="" if matrix is None else replaced)
-                if "upload" not in controls.hidden:
+                if controls.takes_files:
                     st.file_uploader(
                         f"{label} from a file", "npy", key=f"upload_{name}",
                         help=f"Covariance of the {what}. {FILE_RULES}",
                     )  # fmt: skip
-        with st.expander("Training"):
+        with controls.group("Training", "steps", "batch", "learning_rate", "model", "seed"):
             for name in ("steps", "batch", "learning_rate"):
                 controls.number(name)
             controls.choice("model")
             controls.seed()
-        st.button("Reset to defaults", on_click=controls.reset)
+        controls.reset_button()
 
 
 def numbers(task: SignalTask, best: Levels) -> None:
@@ -337,7 +337,7 @@ def _training(settings: SignalSettings, task: SignalTask) -> SignalTraining | No
     return work if isinstance(work, SignalTraining) and work.settings == settings and _same(work.task, task) else None
 
 
-page: Page[SignalSettings] = Page("signal", __file__)
+page: Page[SignalSettings] = Page("signal", __file__, uploads=True)
 controls = page.controls
 matrices, refused = uploads()
 page.show(sidebar, draw, refused=refused)

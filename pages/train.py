@@ -40,25 +40,31 @@ def sidebar() -> None:
             controls.number(name)
         controls.choice("weights")
         controls.switch("untied")
-        with st.expander("Task"):
+        with controls.group("Task", "task", "noise", "seed"):
             controls.choice("task")
             controls.number("noise")
             controls.seed()
-        with st.expander("Training"):
+        with controls.group("Training", "optimizer", "steps", "patience", "batch", "dtype", "device"):
             controls.choice("optimizer")
             for name in ("steps", "patience", "batch"):
                 controls.named(name)
             controls.choice("dtype")
             controls.choice("device")
-        with st.expander("Weights from a file"):
-            st.file_uploader(
-                "arrays.npz", type="npz", key="weights_file", max_upload_size=MOST_BYTES // 1024**2,
-                help="P and Q as `looped train` or this page wrote them. They are evaluated, not trained further.",
-            )  # fmt: skip
-            st.button("Evaluate this file", on_click=look_at_file, disabled=st.session_state["weights_file"] is None)
-            if refusal := st.session_state.pop("weights_refusal", None):
-                st.error(plain(refusal))
-        st.button("Reset to defaults", on_click=controls.reset)
+        if controls.takes_files:
+            choose_weights()
+        controls.reset_button()
+
+
+def choose_weights() -> None:
+    """Draw the panel that takes a file of weights."""
+    with st.expander("Weights from a file"):
+        st.file_uploader(
+            "arrays.npz", type="npz", key="weights_file", max_upload_size=MOST_BYTES // 1024**2,
+            help="P and Q as `looped train` or this page wrote them. They are evaluated, not trained further.",
+        )  # fmt: skip
+        st.button("Evaluate this file", on_click=look_at_file, disabled=st.session_state["weights_file"] is None)
+        if refusal := st.session_state.pop("weights_refusal", None):
+            st.error(plain(refusal))
 
 
 def look_at_file() -> None:
@@ -305,6 +311,6 @@ def draw(settings: TrainSettings) -> Iterator[None]:
     made_by(provenance)
 
 
-page: Page[TrainSettings] = Page("train", __file__)
+page: Page[TrainSettings] = Page("train", __file__, uploads=True)
 controls = page.controls
 page.show(sidebar, draw, TrainSettings.measured)

@@ -93,6 +93,25 @@ def test_links_lead_to_their_page_under_the_address_that_is_typed(page):
     assert not any("not here" in link.value for link in at.code)
 
 
+@pytest.mark.parametrize("page", EXPERIMENTS)
+def test_where_all_is_hidden_no_empty_panel_and_no_button_without_a_use_is_left(page):
+    at = open_page(page, {f"{page}_share": True})
+    everything = at.multiselect(key=f"{page}_hide").options
+    assert everything
+    shown = {box.label for box in at.sidebar.expander}
+    assert shown
+    at.multiselect(key=f"{page}_hide").set_value(everything)
+    address = next(code.value for code in run(at).code if "hide=" in code.value)
+    query = {key: values[-1] for key, values in parse_qs(urlparse(address).query).items()}
+    hidden = open_page(page, **query)
+    assert not hidden.warning
+    assert not hidden.sidebar.expander
+    assert not hidden.sidebar.button
+    assert not hidden.sidebar.get("file_uploader")
+    query["hide"] = query["hide"].replace(",lesson", "")
+    assert [button.label for button in open_page(page, **query).sidebar.button] == ["Reset to defaults"]
+
+
 def test_the_code_takes_the_place_of_the_panel_and_stays_until_it_is_dismissed():
     at, _ = links("train")
     link = at.code[1].value
