@@ -26,7 +26,9 @@ BASE, CODE = "share_base", "share_code"
 LARGEST = """<style>
 .st-key-code { align-items: center }
 .st-key-code :not(img) { width: auto !important; max-width: none }
-.st-key-code img { display: block; width: min(80vw, 100vh - 15rem) !important; max-width: none !important; height: auto }
+.st-key-code img {
+    display: block; width: min(80vw, 100vh - 15rem) !important; max-width: none !important; height: auto
+}
 </style>"""
 """The QR code as large as the window allows, with the link below it."""
 
