@@ -58,6 +58,7 @@ class Page(Generic[S]):
         self.lead = st.container(key="lead")
         self.above = st.container(key="above")
         self.picture = st.container(key="picture", gap="small")
+        self.question = st.container()
         self.below = st.container()
 
     def show(
@@ -133,10 +134,10 @@ class Page(Generic[S]):
             said = caption(settings) if caption else self.words("Caption")
             self.lead.caption(typeset(said), help=meanings(self.experiment.name, said))
             with self.above:
-                lesson_panel(self.controls, self.lessons, self.below, said)
+                lesson_panel(self.controls, self.lessons, self.question, said)
         elif asks_first():
             with self.above:
-                lesson_panel(self.controls, self.lessons, self.below, "")
+                lesson_panel(self.controls, self.lessons, self.question, "")
         return settings
 
     def said(self) -> DeltaGenerator:

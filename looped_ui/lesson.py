@@ -18,14 +18,19 @@ ASKS = "**It asks, for its own settings:**"
 TOLD = 4.0
 """Seconds after a choice in which a run leads to the verdict: one that follows takes away what it drew."""
 LEAD = """<script type="module">
-const verdict = document.querySelector(".st-key-verdict")
-const moved = new ResizeObserver(() => verdict.scrollIntoView({{ block: "nearest" }}))
-moved.observe(verdict.closest('[data-testid="stMainBlockContainer"]'))
-setTimeout(() => moved.disconnect(), 3000)
+const place = document.querySelector(".st-key-{}")
+const main = place.closest('[data-testid="stMain"]')
+const moved = new ResizeObserver(() => {{
+    if ({}) main.scrollTo(0, 0)
+    place.scrollIntoView({{ block: "nearest" }})
+}})
+moved.observe(place.closest('[data-testid="stMainBlockContainer"]'))
+setTimeout(() => moved.disconnect(), {})
 for (const own of ["wheel", "touchmove", "pointerdown", "keydown"])
     addEventListener(own, () => moved.disconnect(), {{ once: true }})
-</script><!-- choice {} -->"""
-"""Scrolls until the verdict stands in the window, while the picture above it grows, unless the reader moves on."""
+</script><!-- {} -->"""
+"""Scrolls until a place stands in the window, while the picture above it grows, unless the reader moves on; from
+the top of the page if that is true, within some milliseconds, once for each text of the comment."""
 
 
 def lesson_panel(controls: Controls[Any], lessons: tuple[Lesson, ...], below: DeltaGenerator, above: str) -> None:
@@ -142,6 +147,8 @@ def _ask(page: str, lesson: Lesson, above: str) -> None:
         typeset(lesson.question), lesson.choices, key=guess, required=True, wrap=True,
         help=meanings(page, asked, said), on_change=_chosen, args=(page, lesson, guess),
     )  # fmt: skip
+    if choice is None and presenting():  # a class is to read it with what it asks about
+        st.html(LEAD.format(guess, "true", 8000, lesson.key), unsafe_allow_javascript=True)
     if choice is not None:
         right = lesson.choices[lesson.right]
         verdict = "**Right.**" if choice == right else f"**Not quite: it is “{right}”.**"
@@ -150,7 +157,7 @@ def _ask(page: str, lesson: Lesson, above: str) -> None:
             st.button("Guess again", key=f"{guess}_again", type="tertiary", on_click=_forget,
                       args=(page, lesson.key), help="Hide the answer and what came out.")  # fmt: skip
         if time.monotonic() - st.session_state.get(f"{guess}_at", -math.inf) < TOLD:
-            st.html(LEAD.format(lesson.choices.index(choice)), unsafe_allow_javascript=True)
+            st.html(LEAD.format("verdict", "false", 3000, lesson.choices.index(choice)), unsafe_allow_javascript=True)
 
 
 def _chosen(page: str, lesson: Lesson, guess: str) -> None:

@@ -7,12 +7,17 @@ html { font-size: 18px }
 .stAppHeader { height: 2.75rem; min-height: 0 }
 .stMainBlockContainer { padding-top: 3rem }
 .st-key-top h1 { padding: 0 }
+.st-key-lesson_text { min-height: 0 }
+.st-key-lesson_text p { line-height: 1.4 }
+.stMain [class*="_guess"] { scroll-margin-bottom: 0.5rem }
 .stMain :is([data-testid="stCaptionContainer"], [data-testid="stExpander"], .katex-display), .st-key-lead {
     display: none
 }
 </style>"""
 """Everything that has a size in rem grows, and the charts read the size of the type from the page."""
 KEY = "present"
+LARGER = 18 / 15
+"""Times as large as the usual type, of .streamlit/config.toml."""
 
 
 def presenting() -> bool:

@@ -32,7 +32,7 @@ KAPPA_FALLS = (
 )
 # Pixels of the window below the picture, for verdict, prediction, what is run, question and choices; in a frame there
 # are no questions, and before a guess there is nothing else.
-BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE, BELOW_BEFORE = 152, 116, 150, 190
+BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE, BELOW_BEFORE = 152, 116, 125, 190
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 
@@ -202,7 +202,8 @@ def first_picture(settings: Settings, table: tables.Table | None, *, waits: bool
             st.error(plain(str(error)))
             return None
         below = BELOW_IN_FRAME if page.embedded else BELOW_IN_LARGE_TYPE if presenting() else BELOW
-        live("stage", picture, controls.sliders, heights=(220, 430), below=BELOW_BEFORE if waits else below)
+        heights = 280 if presenting() else 220, 430
+        live("stage", picture, controls.sliders, heights=heights, below=BELOW_BEFORE if waits else below)
         if waits:
             return done
         # Below the picture, because it comes and goes as a slider is let go, and must not move what is looked at.

@@ -18,6 +18,7 @@ import streamlit as st
 from looped.chart import NO_UPLOAD, Picture
 from looped_ui import busy
 from looped_ui.live.pictures import Draw, Row, Sliders, as_json
+from looped_ui.present import LARGER, presenting
 
 CHART_CONFIG = NO_UPLOAD | {
     "displaylogo": False,
@@ -74,7 +75,7 @@ def figure(picture: Picture, key: str, *, heights: tuple[int, int] | None = None
         picture: The picture.
         key: Name of its element.
         heights: The least and the most pixels it is high, to fit the window; as high as it says if not given.
-        below: Pixels of the window that are left free below it.
+        below: Pixels of the window that are left free below it, in the usual size of type.
     """
     if st.session_state.get("live"):
         _mount(key, picture, heights=heights, below=below)
@@ -90,7 +91,7 @@ def live(key: str, draw: Draw, sliders: Sliders, *, heights: tuple[int, int], be
         draw: gives the picture for changes of the page's settings, by name.
         sliders: `Controls.sliders`, those that it follows.
         heights: The least and the most pixels it is high, to fit the window.
-        below: Pixels of the window that are left free below it.
+        below: Pixels of the window that are left free below it, in the usual size of type.
     """
     live_row({key: ("", draw)}, sliders, heights=heights, below=below)
 
@@ -109,7 +110,7 @@ def live_row(
         charts: By name of its element, the heading of each picture, and what draws it; as in `live`.
         sliders: `Controls.sliders`, those that they follow.
         heights: The least and the most pixels each is high, to fit the window.
-        below: Pixels of the window that are left free below them.
+        below: Pixels of the window that are left free below them, in the usual size of type.
         drawn: A curve of the first picture that the pointer draws.
     """
     teller = next(iter(charts))  # one of them asks for the pictures of all
@@ -168,7 +169,7 @@ def _nothing() -> None:
     """A state of the component needs a callback, which may have nothing to do."""
 
 
-def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **data: Any) -> None:
+def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, *, below: int, **data: Any) -> None:
     busy.between()
     # For a list or a dict Streamlit would import pandas, to see whether it is a table. Another first chart may be made
     # meanwhile, and Plotly fails where pandas is half imported.
@@ -181,6 +182,7 @@ def _mount(key: str, picture: Picture, take: Callable[[], None] = _nothing, **da
             "narrowest": NARROWEST,
             "key": key,
             "row": (key,),
+            "below": round(below * LARGER) if presenting() else below,
             "lesson": st.query_params.get("lesson", ""),
             **data,
         },

@@ -264,7 +264,8 @@ class Live {
   // As high as asked, but not beyond the window.
   height() {
     const { height } = this.layout
-    if (!this.data.heights || height > this.figure.layout.height) return height // a stacked layout is not squeezed
+    const wide = this.figure.layout.height * typeSize() / TYPE
+    if (!this.data.heights || height > Math.ceil(wide)) return height // a stacked layout is not squeezed
     const [low, most] = this.data.heights
     const least = window.innerWidth < this.data.narrowest ? Math.max(low, LOWEST) : low // there a legend has many rows
     const top = this.root.getBoundingClientRect().top + (this.root.closest('[data-testid="stMain"]')?.scrollTop ?? 0)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Locator, expect
 
+from looped.experiments import EXPERIMENTS
 from looped.settings import FIELDS, LINK_VERSION
 
 from .conftest import running_app
@@ -157,3 +158,51 @@ def test_in_large_type_text_and_charts_grow_and_the_verdict_stays_in_the_window(
     assert page.evaluate(size) == pytest.approx(1.2 * before[0])
     assert page.evaluate(chart) == pytest.approx(1.2 * before[1], abs=0.5)
     assert page.get_by_text("Same as explicit gradient descent").bounding_box()["y"] < 720
+
+
+ASKED = """() => {
+    const inside = selector => {
+        const {top, bottom} = document.querySelector(selector)?.getBoundingClientRect() ?? {};
+        return top >= 40 && bottom <= innerHeight;
+    };
+    return inside('.st-key-lesson_text') && inside('.st-key-picture') && inside('[class*="_guess"]');
+}"""
+"""Whether the lesson, its picture and its question stand in the window, below the bar."""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_in_large_type_the_lesson_its_picture_and_its_question_stand_in_the_window(visit: Visit, name: str) -> None:
+    lesson = EXPERIMENTS[name].load("lessons")[0].key
+    visit.open(f"{name}?lesson={lesson}&present=1").page.wait_for_function(ASKED)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_embedded_a_link_that_asks_first_has_the_question_and_then_the_result(visit: Visit, name: str) -> None:
+    lesson = EXPERIMENTS[name].load("lessons")[0]
+    page = visit.open(f"{name}?lesson={lesson.key}&hide=lesson&predict=1&embed=true", 700, 500).page
+    expect(page.get_by_role("radio")).to_have_count(len(lesson.choices))
+    expect(visit.alert("Choose an answer above")).to_have_count(1)
+    visit.answer()
+    expect(page.locator(".st-key-verdict")).to_have_count(1)
+    expect(page.locator(".st-key-outcome")).to_have_count(1)
+    expect(visit.alert("Choose an answer above")).to_have_count(0)
+
+
+def test_the_code_for_a_class_has_the_window_and_its_link_below_it(visit: Visit) -> None:
+    page = visit.open("train").page
+    opened = visit.share()
+    opened.get_by_role("tab", name="Class and talk").click()
+    opened.get_by_role("button", name="QR code").click()
+    dialog = page.get_by_role("dialog")
+    code, address = dialog.locator("img").bounding_box(), dialog.get_by_test_id("stCode").bounding_box()
+    assert code is not None
+    assert address is not None
+    assert code["width"] == pytest.approx(code["height"], abs=1)
+    assert code["height"] > 0.6 * VIEWPORT["height"]
+    assert code["y"] + code["height"] <= address["y"]
+    assert address["y"] + address["height"] <= VIEWPORT["height"]
+    with visit.change():
+        page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
