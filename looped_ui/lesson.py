@@ -19,12 +19,12 @@ TOLD = 4.0
 """Seconds after a choice in which a run leads to the verdict: one that follows takes away what it drew."""
 LEAD = """<script type="module">
 const place = document.querySelector(".st-key-{}")
-const main = place.closest('[data-testid="stMain"]')
+const main = place.closest('[data-testid="stMain"]'), start = {} ? 0 : main.scrollTop
 const moved = new ResizeObserver(() => {{
-    if ({}) main.scrollTo(0, 0)
+    main.scrollTop = start // what was too far down for a moment may have come up again
     place.scrollIntoView({{ block: "nearest" }})
 }})
-moved.observe(place.closest('[data-testid="stMainBlockContainer"]'))
+for (const box of main.querySelectorAll('[data-testid="stMainBlockContainer"], .st-key-picture')) moved.observe(box)
 setTimeout(() => moved.disconnect(), {})
 for (const own of ["wheel", "touchmove", "pointerdown", "keydown"])
     addEventListener(own, () => moved.disconnect(), {{ once: true }})

@@ -20,6 +20,7 @@ from looped_ui.close_up import close_up
 from looped_ui.fill import fill_up, ready
 from looped_ui.frame import Page
 from looped_ui.held import MOST, held, hold, let_go
+from looped_ui.lesson import waits
 from looped_ui.live import figure, let_draw, live
 from looped_ui.parts import data_table, numbers_strip, plain, show_number, typeset, unbroken
 from looped_ui.present import presenting
@@ -31,8 +32,8 @@ KAPPA_FALLS = (
     "under *Data* to set it."
 )
 # Pixels of the window below the picture, for verdict, prediction, what is run, question and choices; in a frame there
-# are no questions, and before a guess there is nothing else.
-BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE, BELOW_BEFORE = 152, 116, 125, 190
+# are no questions, and before a guess there is nothing else. A prediction that is told takes more above a question.
+BELOW, BELOW_IN_FRAME, BELOW_IN_LARGE_TYPE, BELOW_BEFORE, TOLD = 152, 116, 125, 190, 60
 TABLE_BRINGS = "The table brings its own n, d and κ: this is its value. Choose Exact κ under *Data* to set it."
 
 
@@ -183,7 +184,7 @@ def real_data(table: TableSummary, predictions: Picture | None) -> None:
         figure(predictions, "predictions")
 
 
-def first_picture(settings: Settings, table: tables.Table | None, *, waits: bool = False) -> Run | None:
+def first_picture(settings: Settings, table: tables.Table | None, *, hidden: bool = False) -> Run | None:
     """Draw the main picture with its verdict, or the sentence why the settings cannot be run.
 
     While the result waits for a guess, draw what can be seen before it.
@@ -192,24 +193,25 @@ def first_picture(settings: Settings, table: tables.Table | None, *, waits: bool
 
     def picture(changes: Mapping[str, Any]) -> Picture:
         done = run(settings.replace(**changes), table, AT_ONCE, 0 if changes else known).result()
-        return before(done) if waits else stage(done)
+        return before(done) if hidden else stage(done)
 
     with page.picture:
         try:
             done = run(settings, table, AT_ONCE, known)
             summary = done.view.summary
+            told = (prediction := summary.verdict.prediction) != "converges"
         except SettingsError as error:
             st.error(plain(str(error)))
             return None
         below = BELOW_IN_FRAME if page.embedded else BELOW_IN_LARGE_TYPE if presenting() else BELOW
+        below += TOLD * (told and controls.to_guess)
         heights = 280 if presenting() else 220, 430
-        live("stage", picture, controls.sliders, heights=heights, below=BELOW_BEFORE if waits else below)
-        if waits:
+        live("stage", picture, controls.sliders, heights=heights, below=BELOW_BEFORE if hidden else below)
+        if hidden:
             return done
         # Below the picture, because it comes and goes as a slider is let go, and must not move what is looked at.
         with st.container(key="outcome", gap="xsmall"):
             st.markdown(unbroken(typeset(words.verdict(done.settings, summary))))
-            told = (prediction := summary.verdict.prediction) != "converges"
             if told:
                 box = {"oscillates": st.warning, "diverges": st.error, "unknown": st.info}[prediction]
                 box(typeset(words.prediction(summary)))
@@ -223,7 +225,7 @@ def draw(settings: Settings, real: Chosen | None, done: Run | None) -> None:
     link = settings.replace(**real.for_file) if real else settings
     if held_back(controls, link, page.top_line, "see the result and play it"):
         if controls.holds:
-            first_picture(settings, real.table if real else None, waits=True)
+            first_picture(settings, real.table if real else None, hidden=True)
         controls.show_measured({})
         return
     if real:
@@ -262,6 +264,7 @@ page: Page[Settings] = Page("compare", __file__, OPENING)
 controls = page.controls
 unused = () if controls.value("data") in TABLES else ("target", "feature_columns")
 early = controls.at_once(unused) if unused else None
+controls.to_guess = early is not None and waits(controls, page.lessons)
 done = first_picture(early, None) if early else None
 if done:
     let_draw()

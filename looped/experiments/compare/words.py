@@ -66,10 +66,10 @@ def what_runs(settings: Settings, summary: Summary) -> str:
     named = {"auto": "set from the data", "optimal": "the optimal one of the data"}
     step = named.get(str(settings.step_size), "set by hand")
     drawn = settings.prompts if summary.table is None else 1
-    prompts = "one prompt" if drawn == 1 else f"the first of {drawn} prompts"
+    prompts = "the one prompt" if drawn == 1 else f"1 of {drawn} prompts"
     loops = len(shown_loops(settings.loops))
-    some = f", at {loops} of its {settings.loops:,} loops" if loops <= settings.loops else ""
-    said = f"step {size}, {step} · {form(settings, summary)} · {prompts} is shown{some}"
+    some = f", {loops} of {settings.loops:,} loops" if loops <= settings.loops else ""
+    said = f"step {size}, {step} · {form(settings, summary)} · shown: {prompts}{some}"
     return f"Weights written down, not trained · {said}"
 
 

@@ -396,4 +396,4 @@ def test_how_many_loops_are_drawn_is_said_where_it_is_not_all():
         result = compare(settings)
         drawn = len(record(result).loops)
         said = words.what_runs(settings, summarise(result))
-        assert (f"at {drawn} of its {loops:,} loops" in said) == (drawn < loops + 1)
+        assert (f", {drawn} of {loops:,} loops" in said) == (drawn < loops + 1)
