@@ -21,7 +21,7 @@ MOST_NAMED = 7
 """Rows of a token up to which each has its name."""
 WIDE: dict[str, Box] = {
     "tokens": (0, 0.4, 0.55, 1), "scores": (0, 0.4, 0.0, 0.25), "pass": (0, 0.4, 0.27, 0.38),
-    "plane": (0.48, 0.72, 0.0, 1), "error": (0.8, 1, 0.0, 1),
+    "plane": (0.49, 0.72, 0.0, 1), "error": (0.8, 1, 0.0, 1),
 }  # fmt: skip
 """Places of the views on a wide page."""
 NARROW: dict[str, Box] = {
@@ -122,7 +122,7 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
         })  # fmt: skip
     if new:
         middle = {"xref": f"x{AXES['tokens']}", "x": sum(new) / 2, "yref": "paper", "showarrow": False}
-        beneath = "↑ predicted" + f"<br>true {shown.new_y:.3g}".replace("-", "−") * shown.task_known
+        beneath = "predicted" + f"<br>true {shown.new_y:.3g}".replace("-", "−") * shown.task_known
         layout["annotations"] += [
             middle | {"text": "<b>new x</b>", "y": places["tokens"][3], "yanchor": "bottom", "yshift": 3},
             middle | {"text": beneath, "y": places["tokens"][2], "yanchor": "top", "yshift": -UNDER},

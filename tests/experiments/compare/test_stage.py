@@ -108,7 +108,7 @@ def test_the_new_x_stands_beside_the_tokens_with_what_w_predicts_in_the_row_of_t
         notes = [note["text"] for note in layout["annotations"]]
         assert ("<b>new x</b>" in notes) == there
         true = "" if name == "table" else f"<br>true {shown.new_y:.3g}".replace("-", "−")
-        assert (f"↑ predicted{true}" in notes) == there
+        assert (f"predicted{true}" in notes) == there
     assert "predicted y" not in named(before(result))
     if not there:
         return
