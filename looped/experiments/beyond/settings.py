@@ -58,16 +58,17 @@ class BeyondSettings(CheckedSettings):
     )  # fmt: skip
     condition_number: float = setting(
         10.0, like=Settings.table["condition_number"], label="κ · of Σ",
-        help="Condition number of the covariance Σ of the rows, diagonal with λ_k = k^(−p), 1 to 1/κ: at κ = d it is "
-        "1, 1/2, 1/3 and so on. For more loops than trained it is the covariance in training. 1 is Σ = I; 1 to 10,000.",
+        help="Condition number of the covariance Σ of the features, diagonal with λ_k = k^(−p), 1 to 1/κ: at κ = d it "
+        "is 1, 1/2, 1/3 and so on. For more loops than trained it is the covariance in training. 1 is Σ = I; 1 to "
+        "10,000.",
     )  # fmt: skip
     tested_on: str = setting(
         "identity", key="tested-on", label="Tested on", kind="choice",
         choices=(
-            Choice("identity", "Σ = I", "rows of unit covariance, whatever the rows in training"),
-            Choice("same", "The covariance of training", "rows of the same distribution as in training"),
+            Choice("identity", "Σ = I", "features of unit covariance, whatever those in training"),
+            Choice("same", "The covariance of training", "features of the same distribution as in training"),
         ),
-        help="Covariance of the rows on which the trained layer is run.",
+        help="Covariance of the features on which the trained layer is run.",
     )  # fmt: skip
     test_examples: int = setting(
         100, key="m", label="m · examples in the test", kind="whole", low=1, high=2_000, log=True,

@@ -73,7 +73,7 @@ def numbers(found: Found) -> list[Number]:
                 both = f"mean {small(found.mean[-1])}, bound {small(found.bound[-1])}"
                 rows.append(Number("above the bound", crossed, both, "Bound"))
             else:
-                rows.append(Number("published bound", "none", "it is for the covariance of training", "Bound"))
+                rows.append(Number("published bound", "none", "it is for the covariance of training", "No bound"))
             return rows
         case Rivals():
             slopes, more = found.slopes, found.loops_per_decade

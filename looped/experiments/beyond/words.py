@@ -72,7 +72,7 @@ def _more_loops(found: MoreLoops) -> str:
         factor = f"{beside_two(float(found.middle[k]))}, {'above' if diverges else 'below'} 2"
         what = "it" if k else "the largest eigenvalue of step times covariance"
         some = f" on {100 * (share if diverges else 1 - share):.3g} % of the prompts" if 0 < share < 1 else ""
-        when = "no loop at all is best" if not best else f"{best} loops are best" if best > 1 else "one loop is best"
+        when = "0 loops are best" if not best else f"{best} loops are best" if best > 1 else "one loop is best"
         if best == T > 1:
             when = f"all {T} loops are best"
         parts.append(f"Trained on n = {n} {what} is {factor}: the loop **{found.kinds[k]}**{some}, and {when}.")

@@ -54,6 +54,9 @@ def test_a_hundred_examples_are_not_infinitely_many():
     exact = descent_risk(10 / 21, 20, 100, 10)
     assert exact == pytest.approx(2.44e-5, rel=0.002)
     assert exact / found.bound[-1] == pytest.approx(4e5, rel=0.05)
+    assert "about 400,000 times the bound" in LESSONS["matched"].answer
+    assert LESSONS["matched"].choices[LESSONS["matched"].right] == "Above it, more than 100,000 times"
+    assert all(found.mean[20] > 1e5 * found.bound[-1] for found in runs("matched"))
 
 
 def test_two_loops_are_best_and_then_it_hurts():
@@ -112,6 +115,7 @@ def test_a_rotation_leaves_what_the_lesson_says():
     found = beyond(BeyondSettings(**LESSONS["rotated"].settings)).found
     np.testing.assert_allclose(found.rotated, (0.395, 0.280, 0.183, 0.111, 0.059, 0.026, 0.0075), atol=6e-4)
     assert found.loops[found.rotated < 0.01].tolist() == [64]
+    assert LESSONS["rotated"].choices == ("One", "Two to eight", "More than 32")
     assert found.rotated_exact[[0, -1]] == pytest.approx([0.427, 0.098], abs=5e-4)
     assert found.exact[-1] == 32
 

@@ -50,6 +50,8 @@ def test_every_question_has_a_picture_a_sentence_and_its_numbers(view):
     assert drawn == keys
 
 
+PROSE = (ROOT / "pages" / "beyond.md").read_text(encoding="utf-8").split("\n## ")[1:]
+SECTIONS = {heading: " ".join(text.split()) for heading, _, text in (part.partition("\n") for part in PROSE)}
 GIVEN = (
     "exact mean", "step 1/λ₁", "bound of the mean", "Gradient descent", "Heavy ball", "one covariance, n/d",
     "rotated, n/d", "its limit",
@@ -200,7 +202,7 @@ def test_the_verdict_is_true_of_the_numbers():
             middle = np.median(found.single["largest_factor"][k])
             part = sentence.split(f"Trained on n = {first} ")[1].split("Trained on")[0]
             assert ("**diverges**" in part) == (middle > 2)
-            assert ("no loop at all" in part) == (found.best[k] == 0)
+            assert ("and 0 loops are best" in part) == (found.best[k] == 0)
     few = BeyondSettings(view="one-step", condition_number=1.0, prompts=100)
     assert "no prompt of 100 diverges" in words.verdict(beyond(few.replace(examples=2000, features=2)).found)
     assert "After 1 step the median error is" in words.verdict(beyond(few.replace(loops=1)).found)
@@ -257,6 +259,10 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
             labels = [number.label for number in strip.numbers(found)]
             assert labels[-1] == ("published bound" if found.bound is None else "above the bound")
             assert ("No published bound" in said) == (found.bound is None)
+            explained = SECTIONS[strip.numbers(found)[-1].about]
+            assert ("another covariance, Σ = I" in explained) == (found.bound is None)
+            other = (found.settings.eigenvalues != 1).any() and found.settings.tested_on == "identity"
+            assert other == (found.bound is None)
             legends = [trace["name"] for trace in charts.loops_chart(found).spec["data"]]
             mark = f"mean above the bound from loop {found.crossed} on"
             assert (mark in legends) == (found.crossed is not None)
