@@ -294,6 +294,7 @@ def line_chart(
     lowest: float | None = None,
     highest: float | None = None,
     word: str = "off the chart",
+    below: str = "",
     over: Sequence[dict[str, Any]] = (),
     **rest: Any,
 ) -> Picture:
@@ -305,9 +306,10 @@ def line_chart(
         alt: the text that stands for the figure.
         across: the horizontal axis.
         up: the value axis; one that is logarithmic and names no range gets that of the series that scale it.
-        lowest: the height at which lower values are drawn.
+        lowest: the height at which lower values are drawn, or below which lines leave the chart.
         highest: the height from which on a line leaves the chart, with an arrow; the value axis is logarithmic then.
         word: what is said beside these arrows.
+        below: the same of lines that leave the chart, with an arrow too, below `lowest`; empty if none does.
         over: further traces, drawn last.
         **rest: whatever else the layout has.
     """
@@ -321,6 +323,9 @@ def line_chart(
     if highest is not None:
         marks = [float(trace["x"][0]) for trace in over if np.ptp(trace["x"]) == 0]
         arrows = leave(traces, highest, up["range"][1], word, log=across.get("type") == "log", marks=marks)
+        rest = rest | {"annotations": [*rest.get("annotations", ()), *arrows]}
+    if lowest is not None and below:
+        arrows = fall(traces, lowest, up["range"][0], below, log=across.get("type") == "log")
         rest = rest | {"annotations": [*rest.get("annotations", ()), *arrows]}
     spec = {
         "data": [*traces, *over],
@@ -410,6 +415,33 @@ def leave(
             "xshift": BESIDE if side == "left" else 0,
         })  # fmt: skip
     return arrows
+
+
+def fall(
+    traces: Sequence[dict[str, Any]], lowest: float, bottom: float, word: str, *, log: bool = False
+) -> list[dict[str, Any]]:
+    """The same through the lower edge where lines are too low: `leave` on a chart that is turned upside down.
+
+    Args:
+        traces: lines with a logarithmic value axis, which are changed in place.
+        lowest: the height from which on a line has left.
+        bottom: where the value axis begins, in log10.
+        word: what is said once where no line runs.
+        log: whether the other axis is logarithmic.
+    """
+    with np.errstate(divide="ignore"):
+        turned = [trace | {"y": 1 / np.array(trace["y"], dtype=float)} for trace in traces]
+        heights = [trace["y"] for trace in turned]
+        arrows = leave(turned, 1 / lowest, -bottom, word, log=log)
+        for trace, other, before in zip(traces, turned, heights, strict=True):
+            if other["y"] is not before:
+                trace |= other | {"y": 1 / other["y"]}
+    back = {"top": "bottom"}
+    return [
+        {name: -part if name in ("y", "ay") else back.get(part, part) if name == "yanchor" else part
+         for name, part in one.items()}
+        for one in arrows
+    ]  # fmt: skip
 
 
 def _slope(across: np.ndarray, up: np.ndarray, height: float, highest: float) -> float:

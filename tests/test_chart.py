@@ -157,3 +157,29 @@ def test_no_marker_stands_where_a_line_leaves():
     np.testing.assert_array_equal(trace.marker.opacity, [1, 1, 1, 0, 0])
     assert trace.marker.size == 8  # sizes of their own would make Plotly outline markers
     assert chart(rising).figure.data[0].marker.opacity is None
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_line_that_is_too_low_leaves_through_the_lower_edge_and_its_arrow_points_down(log):
+    x = np.array([1.0, 2.0, 4.0, 8.0])
+    values = x**-20 if log else 10.0 ** (-5 * x)
+    kept = Series(np.ones(4), "kept", "kept", x=x)
+    picture = line_chart(
+        ("x", x), [Series(values, "y", "y"), kept], "", {"type": "log"} if log else {}, log_axis("y"),
+        lowest=1e-14, below="too low",
+    )  # fmt: skip
+    line, level_line = picture.spec["data"]
+    arrow, said = picture.spec["layout"]["annotations"]
+    low, _ = picture.spec["layout"]["yaxis"]["range"]
+    np.testing.assert_allclose(line["y"][:2], values[:2])
+    exits = np.nanargmin(line["y"])
+    assert np.log10(line["y"][exits]) == pytest.approx(low)
+    assert (arrow["y"], said["y"], said["yanchor"], said["text"]) == (pytest.approx(low), low, "bottom", "too low")
+    assert arrow["ay"] > arrow["y"]
+    assert arrow["ax"] < arrow["x"]
+    across = np.log10 if log else np.asarray
+    slope = np.diff(np.log10(values[:2]))[0] / np.diff(across(x[:2]))[0]
+    run = across(line["x"][exits]) - across(line["x"][exits - 1])
+    assert np.log10(line["y"][exits] / line["y"][exits - 1]) / run == pytest.approx(slope)
+    np.testing.assert_array_equal(level_line["y"], 1)
+    np.testing.assert_array_equal(picture.table["y"], values)

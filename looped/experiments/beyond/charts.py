@@ -8,7 +8,7 @@ from looped.chart import Picture, Series, level, line_chart, log_axis, log_range
 from looped.experiments.beyond.append import Append
 from looped.experiments.beyond.depth import Depth
 from looped.experiments.beyond.depth_charts import COVARIANCES, depth_chart, scale_chart, stack_chart
-from looped.experiments.beyond.heights import HIGHEST, LOWEST
+from looped.experiments.beyond.heights import BELOW, HIGHEST, LOWEST
 from looped.experiments.beyond.more_loops import MoreLoops
 from looped.experiments.beyond.one_step import OneStep
 from looped.experiments.beyond.result import Found
@@ -23,6 +23,7 @@ GIVEN = (
 """How the names of the curves begin that no question asks for."""
 FOUND = ("best number", "mean above")
 """The same of the points that are an answer."""
+BEYOND = f"Errors beyond {HIGHEST:g} are above the chart, and those {BELOW} below it."
 
 
 def main_chart(found: Found) -> Picture:
@@ -97,7 +98,7 @@ def iterate_chart(found: Append) -> Picture:
         f"Squared error of the last query, median over {found.run} prompts with a task each, against steps, "
         f"logarithmic error axis. After {loops[-1]} steps: {', '.join(said(rows))}.",
         {"title": {"text": "steps: appended tokens, or loops"}}, log_axis("squared error ‖w − w*‖²", ".3g"),
-        lowest=LOWEST, highest=HIGHEST, word="diverges",
+        lowest=LOWEST, highest=HIGHEST, word="diverges", below=BELOW,
     )  # fmt: skip
 
 
@@ -120,22 +121,23 @@ def error_chart(found: OneStep) -> Picture:
         ("step", loops), rows,
         f"Squared error averaged over tasks, of {found.settings.prompts:,} prompts, against steps, logarithmic error "
         f"axis. After {loops[-1]} steps: {', '.join(said(rows))}. The exact mean after one step of the learned step is "
-        f"{found.risk:.4g}. Errors beyond {HIGHEST:g} are above the chart.",
+        f"{found.risk:.4g}. {BEYOND}",
         {"title": {"text": "steps"}}, log_axis("‖w − w*‖², mean over tasks", ".3g"),
-        lowest=LOWEST, highest=HIGHEST, word="diverges",
+        lowest=LOWEST, highest=HIGHEST, word="diverges", below=BELOW,
     )  # fmt: skip
 
 
 def loops_chart(found: MoreLoops) -> Picture:
     """Medians of both layers against loops, the limit of many examples, the mean and its bound, and the best number."""
     loops, (n, longer) = np.arange(found.settings.loops + 1), found.contexts
+    best = np.where((lowest := found.medians.min(axis=1)) >= LOWEST, lowest, np.nan)
     rows = [
         Series(found.medians[0], f"trained on {n}", f"trained on n = {n}, median", "model", "solid", "circle", 3,
                text=f"trained on {n} {{:.3g}}"),
         Series(found.medians[1], f"trained on {longer}", f"trained on n = {longer}, median", "counterpart", "solid",
                "square", 3, text=f"trained on {longer} {{:.3g}}"),
         Series(found.limit[0], f"mean for m → ∞, {n}", f"mean for m → ∞, n = {n}", "reference", "dash"),
-        Series(found.medians[[0, 1], found.best], "", f"best number of loops up to {loops[-1]}", "mark", "solid",
+        Series(best, "", f"best number of loops up to {loops[-1]}" if (best >= LOWEST).any() else "", "mark", "solid",
                "star", x=found.best, more={"mode": "markers", "marker": {"symbol": "star", "size": 13}}, scales=False),
     ]  # fmt: skip
     bound = " No published bound is drawn: it is for the covariance of training."
@@ -150,7 +152,7 @@ def loops_chart(found: MoreLoops) -> Picture:
         if met:
             del rows[2]
         crossed = found.crossed
-        if crossed is not None:
+        if crossed is not None and found.mean[crossed] >= LOWEST:
             rows.append(
                 Series(
                     found.mean[[crossed]],
@@ -175,10 +177,10 @@ def loops_chart(found: MoreLoops) -> Picture:
         f"Median squared error on {found.settings.prompts:,} prompts with a task each, of m = "
         f"{found.settings.test_examples} examples against loops, logarithmic error axis. At the start "
         f"{found.medians[0, 0]:.3g}; after {loops[-1]} loops: "
-        f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} Errors "
-        f"beyond {HIGHEST:g} are above the chart.",
+        f"{', '.join(said(rows))}. The best numbers of loops are {found.best[0]} and {found.best[1]}.{bound} "
+        f"{BEYOND}",
         {"title": {"text": "loops; 1 was trained"}}, log_axis("squared error ‖w − w*‖²", ".3g"),
-        lowest=LOWEST, highest=HIGHEST, word="diverges",
+        lowest=LOWEST, highest=HIGHEST, word="diverges", below=BELOW,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from looped.chart import (
     upright,
 )
 from looped.experiments.beyond.depth import Depth
-from looped.experiments.beyond.heights import HIGHEST, LOWEST
+from looped.experiments.beyond.heights import BELOW, HIGHEST, LOWEST
 from looped.experiments.beyond.stacks import LAYERS, Stacks
 
 COVARIANCES = {"same": "One covariance for all prompts", "rotated": "A new rotation in every prompt"}
@@ -56,18 +56,17 @@ def depth_chart(found: Depth, covariance: str) -> Picture:
     many = Series(np.r_[1, endless], f"{case}, infinite context", f"{case}, n → ∞", "counterpart", "dashdot", "diamond",
                   x=places, text="infinitely many examples {:.3g}")  # fmt: skip
     rows.append(many)
-    up, notes = log_axis("loss relative to the answer 0", ".3g"), []
+    up, notes, over = log_axis("loss relative to the answer 0", ".3g"), [], []
     if not endless.any():  # 0 after one loop: the line leaves the logarithmic axis
         heights = np.concatenate([row.values for row in rows[:-1]]).clip(LOWEST)
         up = log_axis("loss relative to the answer 0", ".3g", heights)
         falls = np.array([1, 10 ** up["range"][0]])
-        rows[-1:] = [
-            replace(many, legend="", scales=False),
-            replace(many, values=falls, column="", text="", x=places[:2], more={
-                "mode": "lines+markers", "marker": {"symbol": "diamond", "size": 8, "opacity": [1, 0]},
-                "hovertemplate": ["%{y:.3g}", "0"],
-            }),
-        ]  # fmt: skip
+        rows[-1] = replace(many, legend="", scales=False)
+        falling = replace(many, values=falls, x=places[:2], more={
+            "mode": "lines+markers", "marker": {"symbol": "diamond", "size": 8, "opacity": [1, 0]},
+            "hovertemplate": ["%{y:.3g}", "0"],
+        })  # fmt: skip
+        over = [falling.trace(places)]
         notes = _fall(up["range"][0])
     told = [[0, *found.loops.tolist()].index(L) for L in sorted({1, int(found.exact[-1]), int(found.loops[-1])})]
     after = " ".join(
@@ -79,7 +78,7 @@ def depth_chart(found: Depth, covariance: str) -> Picture:
         f"logarithmic: {COVARIANCES[covariance].lower()}. {after}",
         {"title": {"text": "loops L, each number with its best step size"}, "type": "log", "tickvals": places,
          "ticktext": ["0", *map(str, found.loops)]},
-        up, lowest=LOWEST, annotations=notes,
+        up, lowest=LOWEST, below=BELOW, over=over, annotations=notes,
     )  # fmt: skip
 
 

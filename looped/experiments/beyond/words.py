@@ -6,6 +6,7 @@ import numpy as np
 
 from looped.experiments.beyond.append import Append
 from looped.experiments.beyond.depth import Depth
+from looped.experiments.beyond.heights import BELOW, LOWEST
 from looped.experiments.beyond.more_loops import MoreLoops
 from looped.experiments.beyond.one_step import OneStep
 from looped.experiments.beyond.result import Found
@@ -160,9 +161,13 @@ def _notice_one_step(found: OneStep) -> Iterator[str]:
 
 
 def _notice_more_loops(found: MoreLoops) -> Iterator[str]:
+    hidden = (found.medians.min(axis=1) < LOWEST).sum()
+    stars = ("the stars", f"the star, and one that is {BELOW} and off the chart", f"both {BELOW} and off the chart")[
+        hidden
+    ]
     yield (
-        "**λ_max(Γ\\*Σ̂) decides before the run.** Where it is above 2 the error grows in the end. The stars are the "
-        f"best numbers of loops up to {found.settings.loops}: {found.best[0]} and {found.best[1]}."
+        "**λ_max(Γ\\*Σ̂) decides before the run.** Where it is above 2 the error grows in the end. The best "
+        f"numbers of loops up to {found.settings.loops} are {found.best[0]} and {found.best[1]}: {stars}."
     )
     short, long = map(beside_two, found.middle)
     yield (
@@ -247,7 +252,7 @@ def beside_two(value: float) -> str:
 
 def small(value: float) -> str:
     """A loss with 3 digits; one far below rounding is not told."""
-    return f"{value:.3g}" if value >= 1e-30 or value == 0 else "below 1e-30"
+    return f"{value:.3g}" if value >= LOWEST or value == 0 else BELOW
 
 
 def trained_words(stacks: Stacks) -> str:

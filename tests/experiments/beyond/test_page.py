@@ -294,6 +294,48 @@ def test_what_is_to_be_noticed_is_true_of_the_result(settings):
                 assert found.statistics["fixed_mean"][-1] > 10 * found.statistics["fixed_median"][-1]
 
 
+@pytest.mark.parametrize("settings", [
+    {"view": "more-loops", "tested_on": "same", "examples": 20, "loops": 50, "test_examples": 2000},
+    {"view": "more-loops", "condition_number": 1.0, "tested_on": "same", "examples": 2000, "loops": 200,
+     "test_examples": 2000, "features": 2},
+    {"view": "one-step", "examples": 2000, "features": 2, "condition_number": 1.0, "loops": 5},
+    {"view": "one-step", "examples": 2000, "features": 2, "condition_number": 1.0, "loops": 200},
+    {"view": "append", "examples": 2000, "features": 2, "condition_number": 1.0, "loops": 50},
+    {"view": "depth", "examples": 16, "features": 8, "condition_number": 1.0, "loops": 200},
+    {"view": "depth", "examples": 2000, "features": 1, "loops": 200}, *GRID,
+], ids=str)  # fmt: skip
+def test_every_line_is_at_its_values_and_leaves_the_chart_where_they_are_far_below_rounding(settings):
+    found = beyond(BeyondSettings(**{"prompts": 100} | settings)).found
+    for picture in charts.pictures(found).values():
+        if picture.motion is not None or picture.spec["layout"]["yaxis"].get("type") != "log":
+            continue
+        low = picture.spec["layout"]["yaxis"]["range"][0]
+        columns, words_said = picture.table, [note["text"] for note in picture.spec["layout"].get("annotations", ())]
+        columns = [column for column in columns.values() if len(column) > 1]
+        left = 0
+        for trace in picture.spec["data"]:
+            drawn = np.array(trace["y"], dtype=float)
+            assert (np.log10(drawn[np.isfinite(drawn) & (drawn > 0)]) >= low - 1e-9).all()
+            if trace["name"].endswith("n → ∞"):
+                continue  # the line that is 0 after one loop
+            gone = np.isnan(drawn) | np.isclose(np.log10(drawn), low, atol=1e-9)
+            left += gone.any() and len(drawn) > 2 and drawn[0] < 1e9
+            if "lines" in trace["mode"] and len(drawn) > 2 and not (drawn >= 1e9).any():
+                kept = drawn[~gone]
+                assert any(np.allclose(column[: len(drawn)][~gone], kept, 1e-9, 0) for column in columns), trace["name"]
+        assert left == 0 or {"below 1e-30", "diverges"} & set(words_said)
+        assert ("below 1e-30" in words_said) <= any((column < 1e-30).any() for column in columns)
+    if settings["view"] == "more-loops":
+        stars = [trace["y"] for trace in charts.loops_chart(found).spec["data"] if trace["name"].startswith("best num")]
+        seen = found.medians.min(axis=1) >= 1e-30
+        assert len(stars) == seen.any()
+        assert all(np.isfinite(star).tolist() == seen.tolist() for star in stars)
+        noticed = words.notice(found)[0]
+        assert [text in noticed for text in (": the stars.", ": the star, and one that is", ": both below")] == [
+            seen.sum() == count for count in (2, 1, 0)
+        ]
+
+
 def test_the_notice_of_the_rivals_names_what_was_fitted():
     every = " ".join(words.notice(beyond(BeyondSettings(view="rivals")).found))
     assert "Gradient descent κ^(1.00)" in every
