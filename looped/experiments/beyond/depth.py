@@ -76,9 +76,9 @@ class Depth:
         return 16 * float(np.finfo(float).eps) * (self.settings.features + self.settings.loops)
 
     @property
-    def below_rounding(self) -> bool:
-        """Whether the transformer's losses and those of the eigenvalues are all too small to be compared."""
-        return float(self.transformer.max()) <= self.rounding**2
+    def below_rounding(self) -> np.ndarray:
+        """Whether the transformer's loss and that of the eigenvalues are too small to be compared: a row's, (2,)."""
+        return np.asarray(self.transformer.max(axis=1) <= self.rounding**2)
 
     @property
     def results(self) -> dict[str, Any]:

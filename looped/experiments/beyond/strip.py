@@ -102,10 +102,7 @@ def numbers(found: Found) -> list[Number]:
                 )
                 for L, k in exact.items()
             ]  # fmt: skip
-            agrees = "losses below rounding" if found.below_rounding else "as computed from the eigenvalues"
-            one, rotated = found.transformer[:, 0].tolist()
-            below = f"rotated {small(rotated)}; {RUN} prompts of each kind, {agrees}"
-            return [*rows, Number("transformer", small(one), below, "Transformer", found.passed)]
+            return [*rows, _transformer(found)]
         case Stacks():
             places = {"as trained": int(np.abs(found.scales - 1).argmin()), f"Σ × {found.scales[-1]:g}": -1}
             return [
@@ -116,6 +113,19 @@ def numbers(found: Found) -> list[Number]:
                 for name, losses in zip(("tied", "untied"), found.by_scale, strict=True)
                 for place, k in places.items()
             ]  # fmt: skip
+
+
+def _transformer(found: Depth) -> Number:
+    """What the looped transformer leaves beside what the eigenvalues of its prompts say, the settings' case first."""
+    losses = [[small(loss) for loss in pair] for pair in found.transformer.tolist()]
+    first = int(found.settings.covariance == "rotated")
+    tiny, cases = found.below_rounding, ("one Σ", "rotated")
+    beside = "both below rounding" if tiny[first] else f"by their eigenvalues {losses[first][1]}"
+    other = "both below rounding" if tiny[1 - first] else " and ".join(losses[1 - first])
+    return Number(
+        f"transformer, L = {found.exact[-1]}", losses[first][0],
+        f"{cases[first]}, {RUN} prompts: {beside}; {cases[1 - first]}: {other}", "Transformer", found.passed,
+    )  # fmt: skip
 
 
 def headline(found: Found) -> tuple[str, float | None]:

@@ -14,9 +14,11 @@ from looped.experiments.beyond.lessons import BEYOND
 from looped.experiments.beyond.settings import READS
 from looped.experiments.beyond.stacks import stacks
 from looped.fields import SettingsError
+from looped.lesson import by_key
 from tests.app import ROOT, alt, alts, answer, lines, metrics, numbers, open_page, press, run, set_value, spec, texts
 
 VIEWS = tuple(READS)
+LESSONS = by_key(BEYOND)
 MAIN = {
     "append": ("Append, overwrite and explicit descent give the same 20 iterates", "largest gap"),
     "one-step": ("With the learned step", "diverge"),
@@ -354,7 +356,7 @@ def test_a_loss_far_below_rounding_is_said_to_be_that():
     found = beyond(BeyondSettings(view="depth", examples=2000, features=1, loops=200, prompts=100)).found
     assert found.transformer[:, 1].max() < 1e-30
     card = strip.numbers(found)[-1]
-    assert "below rounding" in card.below
+    assert card.below.count("both below rounding") == 2
     assert card.passed
     assert "e-" not in words.small(7e-177).replace("1e-30", "")
     assert "n/d = 2000 " in words.verdict(found)
@@ -362,10 +364,29 @@ def test_a_loss_far_below_rounding_is_said_to_be_that():
     assert fixed.statistics["fixed_median"][-1] < 1e-100
     assert strip.numbers(fixed)[2].value == "below 1e-30"
     usual = beyond(BeyondSettings(view="depth", prompts=100)).found
-    assert not usual.below_rounding
-    assert "as computed from the eigenvalues" in strip.numbers(usual)[-1].below
+    assert not usual.below_rounding.any()
     assert not replace(usual, transformer=usual.transformer * [[1.001, 1.0], [1.0, 1.0]]).passed
     assert not replace(usual, transformer=usual.transformer * [[1.0, 1.0], [1.0, 1.001]]).passed
+
+
+@pytest.mark.parametrize("settings", [
+    {"covariance": "same"}, {"covariance": "rotated"}, LESSONS["rotated"].settings, LESSONS["short-context"].settings,
+    {"covariance": "rotated", "examples": 2000, "features": 4, "loops": 12}, {"loops": 1},
+], ids=str)  # fmt: skip
+def test_the_card_of_the_transformer_leads_with_the_case_and_has_what_is_compared_beside_it(settings):
+    found = beyond(BeyondSettings(**{"view": "depth"} | settings)).found
+    card = strip.numbers(found)[-1]
+    assert card.label == f"transformer, L = {found.exact[-1]}"
+    (first, case), (other, case_too) = enumerate(("one Σ", "rotated"))
+    if found.settings.covariance == "rotated":
+        (first, case), (other, case_too) = (other, case_too), (first, case)
+    losses = [[words.small(loss) for loss in pair] for pair in found.transformer.tolist()]
+    tiny = "both below rounding"
+    compared = tiny if found.below_rounding[first] else f"by their eigenvalues {losses[first][1]}"
+    too = tiny if found.below_rounding[other] else f"{losses[other][0]} and {losses[other][1]}"
+    assert (card.value, card.below) == (losses[first][0], f"{case}, 8 prompts: {compared}; {case_too}: {too}")
+    assert card.passed
+    assert all(tiny or pair[0] == pair[1] for pair, tiny in zip(losses, found.below_rounding, strict=True))
 
 
 @pytest.mark.parametrize("file", ["docs/theory/beyond.md", "pages/beyond.md", "looped/experiments/beyond/lessons.md"])
