@@ -100,19 +100,18 @@ def spread(values: Sequence[float]) -> str:
 
 def headline(group: Group) -> str:
     """What was trained, and the final risks over the seeds."""
-    ends = "; ".join(f"{group.name(of)}: **{spread(risks(model))}**" for of, model in enumerate(group.models))
-    return (
-        f"**Small GPT-2-style models, trained from scratch, {len(group.seeds)} seeds each.** Error at the end, {ends}. "
-        + _weights(group)
+    (own, bare), rivals = group.models[:2], group.models[2:]
+    share = 100 * bare[0].settings.weights / own[0].settings.weights
+    text = (
+        f"**Small GPT-2-style models, trained from scratch, {len(group.seeds)} seeds each.** Final error: with MLP "
+        f"**{spread(risks(own))}**, without ({share:.0f} % of the weights) **{spread(risks(bare))}**"
     )
-
-
-def _weights(group: Group) -> str:
-    """How many weights the models have."""
-    counts = [f"{model[0].settings.weights:,}" for model in group.models]
-    own, bare, *others = counts
-    text = f"With MLP there are {own} weights, without {bare}"
-    return f"{text}, and {_and(others)} in the larger ones." if others else f"{text}."
+    if rivals:
+        ends = [
+            f"**{spread(risks(model))}** ({group.name(of).partition(', ')[2]})" for of, model in enumerate(rivals, 2)
+        ]
+        text += f"; without, at about as many weights, {_and(ends)}"
+    return f"{text}."
 
 
 def hidden(picture: Picture) -> str:
@@ -162,7 +161,7 @@ def made_by(curve: Curve) -> str:
 
 
 def notice(curves: Iterable[Curve]) -> list[str]:
-    """Sentences on what to notice: counted over the stored pairs, or true of every chart."""
+    """Sentences on what to notice: counted over pairs of the same seed, or true of every chart."""
     found = groups(curves)
     some = [group for group in found if group.settings.signal > 0]
     none = [group for group in found if group.settings.signal == 0]
@@ -171,8 +170,9 @@ def notice(curves: Iterable[Curve]) -> list[str]:
         total = sum(len(group.seeds) for group in some)
         early, end = sum(group.ahead_early for group in some), sum(group.ahead() for group in some)
         lines.append(
-            f"With β\\* above 0 the model with MLP has the smaller error in {early} of {total} stored pairs after a "
-            f"twentieth of the steps, and in {end} of {total} at the end. By how much depends on setting and seed."
+            f"The table “At other settings” has {total} pairs with and without MLP at β\\* above 0. The model with MLP "
+            f"has the smaller error in {early} of them after a twentieth of the steps, and in {end} at the end. By how "
+            "much depends on setting and seed."
         )
     lines += [
         "The dotted line is the risk of predicting ⟨β\\*, x⟩ and reading nothing from the examples. Below it a model "

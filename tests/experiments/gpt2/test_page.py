@@ -41,7 +41,7 @@ def test_the_stored_curves_of_the_defaults_are_there_on_the_first_visit_with_whe
     assert len(looks) == 4
     assert [trace.get("visible", True) for trace in figure["data"][:4]] == [True, True, True, "legendonly"]
     assert "A click on its name shows “GPT-2 without MLP, 6 layers”." in texts(at, "caption")
-    (outcome,) = (text.value for text in at.markdown if "Error at the end" in text.value)
+    (outcome,) = (text.value for text in at.markdown if "Final error: with MLP" in text.value)
     assert "not proved" in outcome  # a caption is out of sight in large type
     shown = lines(figure)
     for name, settings in models.items():

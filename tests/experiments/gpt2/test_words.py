@@ -80,17 +80,23 @@ def test_the_headline_gives_every_model_its_spread_and_its_weights():
     names = {"with MLP": risks(True), "without MLP": risks(False)}
     names |= {f"without MLP, {size}": risks(False, **RIVALS[kind])
               for kind, size in (("wider", "width 56"), ("deeper", "6 layers"))}  # fmt: skip
-    for name, values in names.items():
-        low, high = (f"{value:#.2g}" for value in (min(values.values()), max(values.values())))
-        assert f"{name}: **{low} to {high}**" in said
-    for count in (weights(32, 2, True), weights(32, 2, False), weights(56, 2, False), weights(32, 6, False)):
-        assert f"{count:,}" in said
+    ends = [f"**{min(values.values()):#.2g} to {max(values.values()):#.2g}**" for values in names.values()]
+    share = round(100 * weights(32, 2, False) / weights(32, 2, True))
+    assert f"with MLP {ends[0]}, without ({share} % of the weights) {ends[1]}" in said
+    assert f"without, at about as many weights, {ends[2]} (width 56) and {ends[3]} (6 layers)." in said
+    for one in words.groups(stored()):
+        assert ("at about as many weights" in words.headline(one)) == (len(one.models) > 2)
+        assert (
+            len(words.headline(one).replace("*", "")) < 245
+        )  # two lines in a window of 1280 pixels, with a word on what is proved
     ahead = [sum(names["with MLP"][seed] < other[seed] for seed in range(3)) for other in list(names.values())[1:]]
     told = words.leads(group)
     assert [int(number) for number in re.findall(r"(\d) of 3 seeds", told)] == ahead
     assert "No model without MLP was trained" not in told
     rows = words.models_table(group).splitlines()[2:]
-    for row, values in zip(rows, names.values(), strict=True):
+    sizes = weights(32, 2, True), weights(32, 2, False), weights(56, 2, False), weights(32, 6, False)
+    for row, values, size in zip(rows, names.values(), sizes, strict=True):
+        assert f"| {size:,} |" in row
         told = re.findall(r"([\d.]+) ± ([\d.]+)", row)
         for (mean, error), value in zip(told, values.values(), strict=True):
             assert float(mean) == pytest.approx(value, abs=float(error))
@@ -143,15 +149,16 @@ def test_leads_are_counted_and_not_asserted():
         end += curve.risk.mean < other.risk.mean
         total += 1
     line = words.notice(stored())[0]
-    assert f"in {early} of {total} stored pairs after a twentieth" in line
-    assert f"in {end} of {total} at the end" in line
+    assert f"has {total} pairs with and without MLP" in line
+    assert f"in {early} of them after a twentieth of the steps, and in {end} at the end" in line
 
 
 def test_a_pair_in_which_the_mlp_is_behind_is_counted_as_that():
     curves = [curve for curve in stored() if curve.settings.replace(seed=0, mlp=True) == GPT2Settings()]
     swapped = [type(curve)(**{name: getattr(curve, name) for name in curve.__slots__}
                | {"settings": curve.settings.replace(mlp=not curve.settings.mlp)}) for curve in curves]  # fmt: skip
-    assert "in 0 of 3 at the end" in words.notice(swapped)[0]
+    assert "has 3 pairs with and without MLP" in words.notice(swapped)[0]
+    assert "and in 0 at the end" in words.notice(swapped)[0]
     assert "at 0 of 3 seeds against “without MLP”" in words.leads(words.groups(swapped)[0])
     assert words.groups(curves[:1]) == []
 
@@ -163,6 +170,11 @@ def test_the_lesson_of_a_strong_signal_is_true_of_every_seed():
     wider = words.groups(stored())[0].models[2]
     assert wider[0].settings == GPT2Settings(mlp=False, width=56)
     assert all(with_mlp[seed] < risk < 2 for seed, risk in enumerate(words.risks(wider)))
+    deeper = words.groups(stored())[0].models[3]
+    assert deeper[0].settings == GPT2Settings(mlp=False, layers=6)
+    assert all(with_mlp[seed] < risk for seed, risk in enumerate(words.risks(deeper)))
+    (above,) = (risk for risk in words.risks(deeper) if risk > 2)
+    assert f"one of its seeds ends above the line, at {above:.2g}." in " ".join(LESSONS["strong-signal"].answer.split())
     task = GPT2Settings().task()
     assert (task.c, task.c + float(task.beta_star @ task.H @ task.beta_star)) == (2, 202)
     assert "always answers 0 has an error of 10²·2 + 2 = 202;" in LESSONS["strong-signal"].see
