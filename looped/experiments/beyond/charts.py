@@ -208,12 +208,21 @@ def rivals_chart(found: Rivals) -> Picture:
     """Loops to the error asked for against κ, both axes logarithmic."""
     looks: dict[str, tuple[Any, str, str, float]] = {
         "gd": ("descent", "dash", "x-thin-open", 2), "heavy-ball": ("counterpart", "solid", "triangle-up", 2),
-        "gd++": ("counterpart", "dash", "diamond", 2), "newton": ("counterpart", "dot", "square", 2),
+        "gd++": ("counterpart", "longdash", "diamond-open", 2),
+        "newton": ("counterpart", "dot", "square-open", 2),
         "eagle": ("model", "solid", "circle", 3), "cg": ("reference", "dashdot", "star", 2),
     }  # fmt: skip
+    rings = {"marker": {"symbol": "square-open", "size": 14}}  # round those of EAGLE, which are close
     legends = METHODS | {"gd++": f"GD++, up to {MOST_LOOPS:,} loops", "cg": "Conjugate gradients, exact arithmetic"}
     rows = [
-        Series(values, METHODS[name], legends[name], *looks[name], text=f"{METHODS[name]} {{:.4g}}")
+        Series(
+            values,
+            METHODS[name],
+            legends[name],
+            *looks[name],
+            text=f"{METHODS[name]} {{:.4g}}",
+            more=rings if name == "newton" else {},
+        )
         for name, values in found.loops.items()
     ]
     ends = ", ".join(text for text in said(rows) if "nan" not in text)
