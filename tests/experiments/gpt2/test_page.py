@@ -25,7 +25,7 @@ def box(at):
 
 def test_the_stored_curves_of_the_defaults_are_there_on_the_first_visit_with_where_they_come_from():
     at = open_gpt2()
-    assert "Error at the end" not in texts(at)
+    assert "Final error: with MLP" not in texts(at)
     assert "not proved" not in texts(at)
     assert "fresh prompts at the end" not in alt(at, "kept")
     assert "lower with MLP" not in texts(at)
