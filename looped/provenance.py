@@ -1,5 +1,6 @@
 """Results that come with the package, and the provenance of a result."""
 
+import argparse
 import datetime
 import json
 import os
@@ -34,6 +35,23 @@ def provenance(command: str) -> dict[str, Any]:
         "date": today(),
         "hardware": f"{platform.machine()} processor, one thread of {os.cpu_count()}",
     }
+
+
+def asked(command: str, does: str | None, writes: str = "") -> bool:
+    """Read the arguments of a command that makes stored results: none but `--help` and, if that is said, `--write`.
+
+    Args:
+        command: as it is typed.
+        does: what it does, for its help.
+        writes: what `--write` writes; empty where the command writes in any case.
+
+    Returns:
+        Whether to write.
+    """
+    parser = argparse.ArgumentParser(prog=command, description=does, allow_abbrev=False)
+    if writes:
+        parser.add_argument("--write", action="store_true", help=f"write {writes}")
+    return bool(getattr(parser.parse_args(), "write", True))
 
 
 def store(path: Path, arrays: Mapping[str, np.ndarray], origin: Mapping[str, Any]) -> None:

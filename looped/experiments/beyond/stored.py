@@ -92,7 +92,8 @@ def wanted() -> dict[str, BeyondSettings]:
 
 
 def main() -> None:
-    """Answer them, and write the file into the package's folder."""
+    """Find the first view of every lesson and question, and write the file into the package's folder."""
+    provenance.asked(COMMAND, main.__doc__)
     asked = wanted()
     arrays = {f"{name}.{part}": array for name, own in every(made, asked).items() for part, array in own.items()}
     origin = {"settings": {name: settings.to_dict() for name, settings in asked.items()}}

@@ -54,6 +54,7 @@ def write(result: ContextResult, path: Path) -> None:
 
 def main() -> None:
     """Compute the default sweep and write it into the package's folder."""
+    provenance.asked(COMMAND, main.__doc__)
     work = Sweep(SETTINGS, workers=None)
     for progress in work.run():
         print(f"\r{progress.share:4.0%} {progress.doing}\033[K", end="", file=sys.stderr)

@@ -6,7 +6,7 @@ from looped.experiments.gpt2.curves import Curve
 from looped.experiments.gpt2.settings import GPT2Settings
 from looped.experiments.gpt2.training import GPT2Trainer
 from looped.files import utf8, write
-from looped.provenance import STORED
+from looped.provenance import STORED, asked
 from looped.sweeps.workers import every
 
 
@@ -19,7 +19,8 @@ def trained(settings: GPT2Settings) -> Iterator[bytes | None]:
 
 
 def main() -> None:
-    """Train with the settings of every file again, and write all files."""
+    """Train with the settings of every file again, and write all files into the package's folder."""
+    asked("python -m looped.experiments.gpt2.stored", main.__doc__)
     files = sorted(STORED.glob("gpt2-*.json"))
     wanted = {path.name: Curve.from_json(path.read_text(encoding="utf-8")).settings for path in files}
     write(every(trained, wanted), STORED)

@@ -75,6 +75,7 @@ def trained(settings: SignalSettings) -> Iterator[dict[str, np.ndarray] | None]:
 
 def main() -> None:
     """Train at every stop of s and at the settings of every lesson, and write the file into the package's folder."""
+    provenance.asked(COMMAND, main.__doc__)
     wanted = [SignalSettings(signal=float(s)) for s in SIGNALS]
     wanted += [SignalSettings(**lesson.settings) for lesson in SIGNAL]
     wanted = list(dict.fromkeys(wanted))

@@ -42,6 +42,7 @@ def made(settings: TrainSettings) -> Iterator[TrainResult]:
 
 def main() -> None:
     """Train and evaluate the run of every lesson and write it into the package's folder."""
+    provenance.asked(COMMAND, main.__doc__)
     for name, run in every(made, {name: settings for settings, name in FILES.items()}).items():
         frames = {f"frame.{part}": values for part, values in run.frames.items()}
         provenance.store(provenance.STORED / name, pack(run) | frames, provenance.provenance(COMMAND))
