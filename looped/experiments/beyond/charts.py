@@ -212,7 +212,7 @@ def rivals_chart(found: Rivals) -> Picture:
         "newton": ("counterpart", "dot", "square-open", 2),
         "eagle": ("model", "solid", "circle", 3), "cg": ("reference", "dashdot", "star", 2),
     }  # fmt: skip
-    rings = {"marker": {"symbol": "square-open", "size": 14}}  # round those of EAGLE, which are close
+    rings = {"marker": {"symbol": "square-open", "size": 11}}  # round those of EAGLE, which are close
     legends = METHODS | {"gd++": f"GD++, up to {MOST_LOOPS:,} loops", "cg": "Conjugate gradients, exact arithmetic"}
     rows = [
         Series(
