@@ -334,7 +334,7 @@ def test_the_address_names_the_columns_that_are_shown_and_reset_reaches_a_contro
         size = page.get_by_role("spinbutton", name=re.compile("^B"))
         expect(size).to_have_count(0)
         page.get_by_role("button", name="Reset to defaults").click()
-        opened = {"T": ["30"], "n": ["6"], "d": ["2"], "kappa": ["10"], "seed": ["30"], "form": ["auto"]}
+        opened = {"T": ["30"], "n": ["6"], "d": ["2"], "kappa": ["10"], "seed": ["1351"], "form": ["auto"]}
         visit.until(lambda: visit.query() == opened, "the address of the first screen")
         expect(size).to_have_value("64")
 
@@ -415,7 +415,7 @@ def test_a_lesson_outlives_a_reload_another_page_and_reset_and_its_text_goes_wit
         assert visit.query()["lesson"] == ["over-the-edge"]
         expect(page.get_by_text("The page says so before the run")).to_be_visible()
         visit.move("kappa")
-        expect(page.get_by_text("below −1")).to_contain_text("What do the other nine do?")
+        expect(page.get_by_text("below −1")).to_contain_text("What do the other nine modes do?")
         expect(page.get_by_text("The page says so before the run")).to_have_count(0)
         expect(page.get_by_role("radiogroup", name="What do the other nine do")).to_have_count(0)
         with visit.change():

@@ -113,8 +113,8 @@ def risk_chart(sweep: Sweep, at: float, until: float | None = None) -> Picture:
         (now, x),
         rows,
         f"Smallest risk against {AXES[sweep.over]}, for attention alone the smallest found, "
-        f"{'logarithmic' if log else 'linear'} risk axis{', above σ²' if noise.any() else ''}. {told} A line marks "
-        f"{now} = {at:.4g}, which is set.",
+        f"{'logarithmic' if log else 'linear'} risk axis{', above σ²' if noise.any() else ''}. A line marks {now} = "
+        f"{at:.4g}, which is set. {told}",
         across,
         up,
         lowest=10 ** up["range"][0] if log else 0.0,
