@@ -157,7 +157,7 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 def _pass(shown: Inside, place: int) -> str:
     moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too"
     slot = "" if shown.weights.copy is None else ", as x′"
-    kappa = f": now κ = {shown.kappas[place]:.3g}" if shown.kappas.size and np.isfinite(shown.kappas[place]) else ""
+    kappa = f": κ = {shown.kappas[place]:.3g}" if shown.kappas.size and np.isfinite(shown.kappas[place]) else ""
     return f"<b>↻ Same layer, loop {shown.loops[place]:,}</b>{moved}{slot}{kappa}"
 
 

@@ -11,7 +11,7 @@ from looped.experiments.compare.player_layout import Box, placed, query_edges, r
 
 HEIGHT = 400
 """Pixels, where nothing else is known."""
-TALL = 412
+TALL = 430
 """Pixels on a narrow page, without the legend."""
 ENTRY = 20
 """Pixels of a name in the legend of a narrow page."""
@@ -25,8 +25,8 @@ WIDE: dict[str, Box] = {
 }  # fmt: skip
 """Places of the views on a wide page."""
 NARROW: dict[str, Box] = {
-    "tokens": (0, 1, 0.76, 1), "scores": (0, 1, 0.51, 0.6), "pass": (0, 1, 0.61, 0.67),
-    "plane": (0, 0.42, 0.0, 0.345), "error": (0.6, 1, 0.0, 0.345),
+    "tokens": (0, 1, 0.773, 1), "scores": (0, 1, 0.483, 0.622), "pass": (0, 1, 0.631, 0.689),
+    "plane": (0, 0.42, 0.0, 0.326), "error": (0.6, 1, 0.0, 0.326),
 }  # fmt: skip
 """Places of the views on a narrow page."""
 ROUND = {True: (0.012, 0.03), False: (0.03, 0.03)}
