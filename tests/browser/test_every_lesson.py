@@ -63,7 +63,7 @@ def picture(page: str, lesson: Lesson, asks: bool = True) -> Picture:
                 return condition_chart(result)
             known = None if lesson.known is None or not asks else sweep(ContextSettings(**lesson.known))
             guess = () if asks else (START,) * len(asked_loops(settings))
-            return guess_chart(settings, guess, result, known)
+            return guess_chart(settings, guess, result, known, until=lesson.until if asks else None)
         case "train":
             run, _ = stored_training(settings)
             assert run.settings == settings

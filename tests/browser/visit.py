@@ -183,11 +183,13 @@ class Visit:
             raise
 
     def answer(self) -> None:
-        """Choose the first answer to the question of the lesson, if one is open, and wait for the run."""
+        """Choose the first answer to the question of the lesson, if it is open and has none, and wait for the run."""
         choices = self.page.locator("[class*='_guess'] [role=radio]")
         try:
             choices.first.wait_for(timeout=QUESTION)
         except NotInTime:  # none is open
+            return
+        if self.page.locator("[class*='_guess'] [role=radio][aria-checked=true]").count():
             return
         with self.change():
             choices.first.click()

@@ -155,10 +155,12 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 
 
 def _pass(shown: Inside, place: int) -> str:
-    moved = "" if shown.algorithm.one_query else "<br>Every pass moves the examples too"
+    head = f"<b>↻ Same layer, loop {shown.loops[place]:,}</b>"
+    if shown.algorithm.one_query:
+        return head
+    kappa = f", κ = {shown.kappas[place]:.3g}" if shown.kappas.size and np.isfinite(shown.kappas[place]) else ""
     slot = "" if shown.weights.copy is None else ", as x′"
-    kappa = f": κ = {shown.kappas[place]:.3g}" if shown.kappas.size and np.isfinite(shown.kappas[place]) else ""
-    return f"<b>↻ Same layer, loop {shown.loops[place]:,}</b>{moved}{slot}{kappa}"
+    return f"{head}{kappa}<br>Every pass moves the examples too{slot}"
 
 
 def _traces(shown: Inside) -> dict[str, dict[str, Any]]:

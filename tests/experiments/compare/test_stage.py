@@ -195,7 +195,7 @@ def test_examples_that_move_are_shown_as_they_are_in_every_loop(name):
     np.testing.assert_allclose(shown.kappas, kappas, rtol=1e-8)
     passes = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     for loop, (said,) in enumerate(passes):
-        assert (f": κ = {kappas[loop]:.3g}" in said) if kappas else ("κ" not in said)
+        assert (f"</b>, κ = {kappas[loop]:.3g}<br>" in said) if kappas else ("κ" not in said)
     assert not record(compare(RUNS["small"])).moving.size
     assert not record(compare(RUNS[name].replace(examples=2000, features=12, loops=1))).kappas.size
 
