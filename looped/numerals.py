@@ -64,10 +64,12 @@ def with_error(value: float, error: float, plain: tuple[float, float] = (1e-3, 1
     """A measured number and its error, which has one digit, in as many decimals.
 
     Args:
-        value: the number, finite.
-        error: its standard error, finite and above 0.
+        value: the number.
+        error: its standard error; where it is 0, or one of the two is not finite, the number has three digits.
         plain: sizes of a number from the one to the other are written without a power of ten.
     """
+    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
+        return f"{value:.3g}", f"{error:.1g}"
     rounded = f"{error:.0e}"
     last = int(rounded.partition("e")[2])  # the power of ten of the last decimal
     if plain[0] <= abs(value) < plain[1]:

@@ -203,7 +203,10 @@ def draw(settings: Settings, first: int | None = None) -> Prompts:
 
 
 def generator(*numbers: int) -> torch.Generator:
-    """A generator of its own for every sequence of numbers, each of them at least 0."""
+    """A generator of its own for every sequence of numbers of one length, each of them at least 0.
+
+    Zeros at the end count for nothing: (5,) and (5, 0) have the same.
+    """
     seed = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1
     return torch.Generator().manual_seed(int(seed))
 

@@ -18,16 +18,19 @@ ASKS = "**It asks, for its own settings:**"
 TOLD = 4.0
 """Seconds after a choice in which a run leads to the verdict: one that follows takes away what it drew."""
 LEAD = """<script type="module">
-const place = document.querySelector(".st-key-{}")
-const main = place.closest('[data-testid="stMain"]'), start = {} ? 0 : main.scrollTop
-const moved = new ResizeObserver(() => {{
-    main.scrollTop = start // what was too far down for a moment may have come up again
-    place.scrollIntoView({{ block: "nearest" }})
-}})
-for (const box of main.querySelectorAll('[data-testid="stMainBlockContainer"], .st-key-picture')) moved.observe(box)
-setTimeout(() => moved.disconnect(), {})
-for (const own of ["wheel", "touchmove", "pointerdown", "keydown"])
-    addEventListener(own, () => moved.disconnect(), {{ once: true }})
+const place = document.querySelector(".st-key-{}"), main = place?.closest('[data-testid="stMain"]')
+if (main) {{
+    const start = {} ? 0 : main.scrollTop, end = new AbortController()
+    const moved = new ResizeObserver(() => {{
+        main.scrollTop = start // what was too far down for a moment may have come up again
+        place.scrollIntoView({{ block: "nearest" }})
+    }})
+    for (const box of main.querySelectorAll('[data-testid="stMainBlockContainer"], .st-key-picture')) moved.observe(box)
+    end.signal.onabort = () => moved.disconnect()
+    setTimeout(() => end.abort(), {})
+    for (const own of ["wheel", "touchmove", "pointerdown", "keydown"])
+        addEventListener(own, () => end.abort(), {{ signal: end.signal }})
+}}
 </script><!-- {} -->"""
 """Scrolls until a place stands in the window, while the picture above it grows, unless the reader moves on; from
 the top of the page if that is true, within some milliseconds, once for each text of the comment."""
@@ -156,15 +159,17 @@ def _ask(page: str, lesson: Lesson, above: str) -> None:
             st.markdown(f"{verdict} {typeset(lesson.answer)}", help=meanings(page, lesson.answer, f"{said} {asked}"))
             st.button("Guess again", key=f"{guess}_again", type="tertiary", on_click=_forget,
                       args=(page, lesson.key), help="Hide the answer and what came out.")  # fmt: skip
-        if time.monotonic() - st.session_state.get(f"{guess}_at", -math.inf) < TOLD:
-            st.html(LEAD.format("verdict", "false", 3000, lesson.choices.index(choice)), unsafe_allow_javascript=True)
+        of, at = st.session_state.get(f"{guess}_at", ("", -math.inf))
+        if of == lesson.key and time.monotonic() - at < TOLD:
+            which = f"{lesson.key} {lesson.choices.index(choice)}"
+            st.html(LEAD.format("verdict", "false", 5000, which), unsafe_allow_javascript=True)
 
 
 def _chosen(page: str, lesson: Lesson, guess: str) -> None:
     """Keep a choice, and when it was made; a forged message may hold anything."""
     if (choice := st.session_state[guess]) in lesson.choices:
         _answers(page)[lesson.key] = choice
-        st.session_state[f"{guess}_at"] = time.monotonic()
+        st.session_state[f"{guess}_at"] = lesson.key, time.monotonic()
 
 
 def _forget(page: str, lesson: str) -> None:

@@ -315,8 +315,13 @@ class Linked(Generic[S]):
         return notes
 
     def _no_such_lesson(self, texts: Mapping[str, str]) -> list[str]:
-        """A sentence, Markdown, about a lesson that does not exist here, with a link to the page that has it."""
-        if not self.asked or self.asked in self.lessons:
+        """A sentence, Markdown, about a lesson that does not exist here, with a link to the page that has it; once."""
+        told, asked = f"{self.page}.lesson_told", self.asked if self.asked not in self.lessons else None
+        before = st.session_state.pop(told, None)
+        if not asked:
+            return []
+        st.session_state[told] = asked
+        if asked == before:
             return []
         log_refused("link", "lesson", self.asked)
         pages = [page for page in EXPERIMENTS.values() if self.asked in by_key(page.load("lessons"))]

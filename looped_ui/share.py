@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -22,7 +22,7 @@ from looped_ui.present import switch
 IN_LINK = ("guess", "hold")
 """Display parameters that no widget holds."""
 BASE, CODE = "share_base", "share_code"
-"""Names in the session: the address of the app that was typed on any page, and the link whose QR code is on screen."""
+"""Names in the session: the address of the app that was typed on any page, and the page and link of a QR code."""
 LARGEST = """<style>
 .st-key-code { align-items: center }
 .st-key-code :not(img) { width: auto !important; max-width: none }
@@ -46,8 +46,11 @@ def share(
     """
     if st.context.is_embedded:
         return
-    if CODE in st.session_state:
-        _show_code(st.session_state[CODE])
+    page, link = st.session_state.get(CODE, ("", ""))
+    if page == controls.page:
+        _show_code(link)
+    else:
+        _end_code()
     panel = st.popover("Share and export", key=f"{controls.page}_share", on_change="rerun")
     if not panel.open:
         return
@@ -167,9 +170,10 @@ def app_address(typed: str) -> str:
     with suppress(ValueError):
         parts = urlsplit(typed if "://" in typed else f"//{typed}")
         host, scheme = parts.hostname or "", parts.scheme or ("https" if _public(parts.netloc) else "http")
-        if host and not set(parts.netloc) & set(" <>\"'\\") and scheme in ("http", "https"):
+        known = parts.port is None or parts.port > 0  # to read what is no number raises
+        if host and known and not set(parts.netloc) & set(" <>\"'\\@") and scheme in ("http", "https"):
             *folders, last = parts.path.strip("/").split("/")
-            path = "/".join(folders if last in EXPERIMENTS else (*folders, last))
+            path = quote("/".join(folders if last in EXPERIMENTS else (*folders, last)), safe="/%")
             return f"{scheme}://{parts.netloc}/{path}{'/' if path else ''}"
     return ""
 
@@ -199,7 +203,7 @@ def _only_here(base: str) -> bool:
 
 def _begin_code(page: str, link: str) -> None:
     """Show the QR code of a link in place of the panel."""
-    st.session_state[CODE], st.session_state[f"{page}_share"] = link, False
+    st.session_state[CODE], st.session_state[f"{page}_share"] = (page, link), False
 
 
 def _end_code() -> None:

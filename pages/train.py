@@ -148,9 +148,10 @@ def main_picture(job: Job[Progress | None] | None) -> None:
 def reached(job: Job[Progress | None] | None, run: TrainResult) -> str:
     """What the sentence on the weights is about: their end, or while there are steps left how far they have come."""
     trainer = None if job is None else work_of(job).trainer
-    if trainer is None or (trainer.finished and len(trainer.history) == len(run.history["step"])):
+    done = len(run.history.get("step", ()))
+    if trainer is None or (trainer.finished and len(trainer.history) == done):
         return "What it became."
-    return f"So far, after {len(run.history['step']):,} of {trainer.training.steps:,} steps."
+    return f"So far, after {done:,} of {trainer.training.steps:,} steps."
 
 
 def evaluated(job: Job[Progress | None] | None) -> None:

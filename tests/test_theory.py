@@ -93,6 +93,9 @@ def test_modes_that_fall_equally_are_all_named():
     best = (1 + momentum**0.5) ** 2 / spectrum.largest
     assert "in every mode." in theory.predict(spectrum, best, w_ref, momentum=momentum).sentence
     assert "in the mode that falls least, number 10." in theory.predict(spectrum, eta, w_ref).sentence
+    spectrum, eta, w_ref = eta_and_reference(Settings(prompts=4, features=30, spectrum="outlier"))
+    said = theory.predict(spectrum, eta, w_ref).sentence
+    assert said.endswith("of the error in the 29 modes that fall least, number 2 among them.")
 
 
 def test_one_diverging_prompt_is_enough_and_counted():

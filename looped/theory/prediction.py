@@ -10,6 +10,9 @@ from looped.fields import SAME
 from looped.prompts import Spectrum
 from looped.theory.steps import MODE_PRESENT, asymptotic_factor, away_from_one
 
+MOST_NAMED = 4
+"""Modes that are named one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -58,6 +61,8 @@ class Prediction:
             return f"the mode that falls least, number {self.mode}"
         if len(self.tied) == self.modes:
             return "every mode"
+        if len(self.tied) > MOST_NAMED:
+            return f"the {len(self.tied)} modes that fall least, number {self.tied[0]} among them"
         *others, last = map(str, self.tied)
         return f"the modes that fall least, numbers {', '.join(others)} and {last}"
 

@@ -72,6 +72,8 @@ def test_an_address_that_only_this_computer_reaches_is_named(address, warned):
         (" https://example.org/ml/looped/ ", "https://example.org/ml/looped/"),
         ("example.org/ml/looped/gpt2/?v=1#top", "https://example.org/ml/looped/"),
         ("", ""), ("http://", ""), ("ftp://example.org", ""), ("the app", ""), ("http://[::1", ""),
+        ("localhost:abc", ""), ("javascript:alert(1)", ""), ("https://user:pw@example.org", ""),
+        ("example.org/my app", "https://example.org/my%20app/"),
     ],
 )  # fmt: skip
 def test_the_address_of_the_app_is_read_as_it_is_typed(typed, base):

@@ -51,7 +51,7 @@ class Inside:
     moving: np.ndarray
     """The same at every shown loop, (F, R, C), where a loop moves them; empty where they stay."""
     kappas: np.ndarray
-    """κ of all n examples as they are at every shown loop, (F,); empty where they stay, or n·d² is too large for it."""
+    """κ of all n examples at every shown loop, (F,), NaN where they overflow; empty where they stay or are too many."""
     queries: np.ndarray
     """The query token, (F, R)."""
     scores: np.ndarray
@@ -235,10 +235,11 @@ def _moving(
                 break
             kept.append(examples[rows, :MOST_EXAMPLES].numpy())
             if measured:
-                sizes = torch.linalg.svdvals(examples[weights.x].double())
+                X = examples[weights.x].double()
+                sizes = torch.linalg.svdvals(X) if torch.isfinite(X).all() else torch.full((rank,), torch.nan)
                 kappas.append(float((sizes[0] / sizes[rank - 1]) ** 2))
     missing = len(loops) - len(kept)
-    return np.stack([*kept, *[kept[-1]] * missing]), np.array([*kappas, *kappas[-1:] * missing])
+    return np.stack([*kept, *[kept[-1]] * missing]), np.array([*kappas, *[np.nan] * (missing if measured else 0)])
 
 
 def _passes(

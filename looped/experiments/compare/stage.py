@@ -155,7 +155,7 @@ def _moves(shown: Inside) -> dict[tuple[str, str], Any]:
 
 
 def _pass(shown: Inside, place: int) -> str:
-    head = f"<b>↻ Same layer, loop {shown.loops[place]:,}</b>"
+    head = f"<b>↺ Same layer, loop {shown.loops[place]:,}</b>"
     if shown.algorithm.one_query:
         return head
     kappa = f", κ = {shown.kappas[place]:.3g}" if shown.kappas.size and np.isfinite(shown.kappas[place]) else ""

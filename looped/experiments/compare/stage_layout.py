@@ -122,7 +122,7 @@ def layout_of(shown: Inside, places: dict[str, Box], scores: str, *, waits: bool
         })  # fmt: skip
     if new:
         middle = {"xref": f"x{AXES['tokens']}", "x": sum(new) / 2, "yref": "paper", "showarrow": False}
-        beneath = "predicted" + f"<br>true {shown.new_y:.3g}".replace("-", "−") * shown.task_known
+        beneath = "predicted" + f"<br>true: {shown.new_y:.3g}".replace("-", "−") * shown.task_known
         layout["annotations"] += [
             middle | {"text": "<b>new x</b>", "y": places["tokens"][3], "yanchor": "bottom", "yshift": 3},
             middle | {"text": beneath, "y": places["tokens"][2], "yanchor": "top", "yshift": -UNDER},
@@ -216,7 +216,7 @@ def _sees(shown: Inside) -> str:
     """What the tokens are, and how many of the examples are shown where those are not all."""
     n, columns = shown.sizes[0], shown.examples.shape[1]
     if shown.weights.copy is not None:
-        return f"x′ of its {n:,} examples" + f", {columns} shown" * (columns < n)
+        return f"x′ of its {n:,} example{'s' * (n != 1)}" + f", {columns} shown" * (columns < n)
     if columns < n:
         return f"It sees {n:,} examples, {columns} shown"
     return f"It sees {n:,} example{'s' * (n != 1)}{' and a query' if shown.algorithm.one_query else ''}"

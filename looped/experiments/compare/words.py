@@ -56,7 +56,8 @@ def over_prompts(summary: Summary) -> str:
     if prompts >= SMALLEST_BAND:
         low, high = (error(summary, value, 2) for value in (found.p10, found.p90))
         where = f"median; 10–90 % of {prompts} prompts: {low} to {high}"
-    return where if held is None else f"{where}; held from loop {held:,} on"
+    some = "some " if prompts > 1 else ""
+    return where if held is None else f"{where}; {some}held from loop {held:,} on"
 
 
 def what_runs(settings: Settings, summary: Summary) -> str:
@@ -67,8 +68,8 @@ def what_runs(settings: Settings, summary: Summary) -> str:
     step = named.get(str(settings.step_size), "set by hand")
     drawn = settings.prompts if summary.table is None else 1
     prompts = "the one prompt" if drawn == 1 else f"1 of {drawn} prompts"
-    loops = len(shown_loops(settings.loops))
-    some = f", {loops} of {settings.loops:,} loops" if loops <= settings.loops else ""
+    loops = len(shown_loops(settings.loops)) - 1  # it begins before the first one
+    some = f", {loops} of {settings.loops:,} loops" if loops < settings.loops else ""
     said = f"step {size}, {step} · {form(settings, summary)} · shown: {prompts}{some}"
     return f"Weights written down, not trained · {said}"
 

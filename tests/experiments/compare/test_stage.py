@@ -107,7 +107,7 @@ def test_the_new_x_stands_beside_the_tokens_with_what_w_predicts_in_the_row_of_t
     for layout in (picture.spec["layout"], picture.motion.narrow):
         notes = [note["text"] for note in layout["annotations"]]
         assert ("<b>new x</b>" in notes) == there
-        true = "" if name == "table" else f"<br>true {shown.new_y:.3g}".replace("-", "−")
+        true = "" if name == "table" else f"<br>true: {shown.new_y:.3g}".replace("-", "−")
         assert (f"predicted{true}" in notes) == there
     assert "predicted y" not in named(before(result))
     if not there:
@@ -196,6 +196,10 @@ def test_examples_that_move_are_shown_as_they_are_in_every_loop(name):
     passes = next(text for (_, what), text in picture.motion.moved.items() if what == "text" and len(text[0]) == 1)
     for loop, (said,) in enumerate(passes):
         assert (f"</b>, κ = {kappas[loop]:.3g}<br>" in said) if kappas else ("κ" not in said)
+    far = compare(
+        RUNS[name].replace(examples=60, features=14, loops=40, step_size=5.0, dtype="float32", data="gaussian")
+    )
+    assert np.isfinite(stage(far).motion.moved and record(far).moving).all()  # κ is left out where tokens overflow
     assert not record(compare(RUNS["small"])).moving.size
     assert not record(compare(RUNS[name].replace(examples=2000, features=12, loops=1))).kappas.size
 
@@ -368,7 +372,7 @@ def test_its_words_are_true_of_the_run(name):
     error = f"w·x − {'y' if RUNS[name].label_scale == 1 else 'αy'}, the error on each"
     bars = "attention weights" if name == "softmax" else f"attention scores: {error}" if attends else error
     assert picture.spec["layout"]["xaxis2"]["title"]["text"].startswith(bars)
-    assert passing[-1][0].startswith(f"<b>↻ Same layer, loop {shown.loops[-1]}</b>")
+    assert passing[-1][0].startswith(f"<b>↺ Same layer, loop {shown.loops[-1]}</b>")
     notes = [note["text"] for note in picture.spec["layout"]["annotations"]]
     assert ("new w" in notes) == (told and n >= 5)
     assert "<b>Error: from w to ✕</b>" in notes
