@@ -235,7 +235,8 @@ def test_the_legend_is_at_its_charts_the_tools_cover_no_title_and_the_verdict_is
 
 
 def upload(visit: Visit, file: Path) -> None:
-    """Choose a file as a visitor does, through the browser's own dialogue."""
+    """Choose a file as a visitor does, through the browser's own dialogue, when the controls stand still."""
+    visit.settle()
     button = visit.page.get_by_test_id("stFileUploader").get_by_role("button", name=re.compile("Upload$|^Add files$"))
     with visit.page.expect_file_chooser() as chooser:
         button.click()

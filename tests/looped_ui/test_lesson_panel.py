@@ -21,7 +21,7 @@ from looped.lesson import by_key, fitting
 from looped.settings import Settings
 from looped_ui import lesson as lesson_module
 from looped_ui.parts import typeset
-from tests.app import PATIENCE, ROOT, alts, open_page, press, run
+from tests.app import PATIENCE, ROOT, alts, open_page, press, run, set_value
 from tests.thorough import thorough_but
 
 PAGES = {
@@ -340,6 +340,17 @@ def test_a_link_with_a_lesson_of_another_page_leads_to_that_page_with_all_that_i
     at = open_page(page, lesson=key, predict="1", hide="lesson")
     (said,) = (warning.value for warning in at.warning if "does not exist here" in warning.value)
     assert f"[{EXPERIMENTS[other].title}]({other}?lesson={key}&predict=1&hide=lesson)" in said
+
+
+@pytest.mark.parametrize("embed", [{}, {"embed": "true"}])
+def test_an_unknown_lesson_is_told_once_beside_what_else_the_link_asks_for(embed):
+    at = open_page("compare", lesson="nowhere", T="1e9", **embed)
+    said = " ".join(warning.value for warning in at.warning)
+    assert "lesson = nowhere does not exist here. Choose one from the list." in said
+    assert "T = " in said
+    assert "Using" in said
+    again = run(set_value(at, "number_input", "n", 7.0))
+    assert "nowhere" not in " ".join(warning.value for warning in again.warning).replace(said, "")
 
 
 @pytest.mark.parametrize(("page", "lesson"), ALL)

@@ -124,6 +124,12 @@ def test_the_code_takes_the_place_of_the_panel_and_stays_until_it_is_dismissed()
         run(at)
 
 
+def test_the_code_of_one_page_is_not_drawn_on_another():
+    at = open_page("signal", session={share.CODE: ("train", "https://looped.example.org/train")})
+    assert not [code for code in at.code if "example.org" in code.value]
+    assert share.CODE not in at.session_state
+
+
 def test_the_code_to_scan_is_drawn_black_on_white_with_a_margin_of_four():
     code = share._qr_code("https://looped.example.org/?v=1&T=30")
     assert code.startswith("<svg")

@@ -39,7 +39,8 @@ MODELS: dict[Kind, tuple[str, str, Role]] = {
 """Name, marker and role of every model's line."""
 AXES = {"signal": "s, with β* = s·(1, …, 1)", "examples": "examples in a prompt, M", "noise": "label noise σ"}
 SYMBOLS = {"signal": "s", "examples": "M", "noise": "σ"}
-NONE_STORED = "No training is stored at these settings:<br>Train makes one."
+UNTRAINED = "No training at these settings yet."
+"""What the chart of trainings says without one, on the page and in a file."""
 M_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
 RATIO_FOR_LOG = 20
 """From this ratio of the largest to the smallest risk on, the risk axis is logarithmic."""
@@ -301,8 +302,8 @@ def training_chart(
     if not history and not stored:
         heights = np.array([row.values[0] for row in levels])
         up = log_axis(up["title"]["text"], ".4g", heights)
-        empty = [_between(heights, up["range"], NONE_STORED)]
-        reached = "No training is stored at these settings."
+        empty = [_between(heights, up["range"], UNTRAINED)]
+        reached = UNTRAINED
     if stored:
         ended = (f"{MODELS[kind][0]} {run.risks[kind][-1]:.4g}" for kind, run in stored.items())
         reached += f" A stored run of these settings ended at: {', '.join(ended)}."

@@ -134,9 +134,9 @@ def test_settings_without_a_stored_run_show_their_levels_alone():
     at = open_signal(n="6")
     training, alt = chart(at, "training")
     assert len(training["data"]) == 2
-    assert "No training is stored at these settings. Levels" in alt
+    assert "No training at these settings yet. Levels" in alt
     (said,) = training["layout"]["annotations"]
-    assert said["text"] == "No training is stored at these settings:<br>Train makes one."
+    assert said["text"] == "No training at these settings yet."
     low, high = training["layout"]["yaxis"]["range"]
     heights = (np.log10([numbers(trace["y"])[0] for trace in training["data"]]) - low) / (high - low)
     assert np.abs(heights - said["y"]).min() > 0.2
