@@ -73,7 +73,7 @@ def test_of_a_training_whose_end_is_asked_the_beginning_is_drawn():
     for trace, kind in zip(training["data"], ("ltb", "lsa"), strict=True):
         assert numbers(trace["x"]).tolist() == [0, 100, 200, 300, 400]
         np.testing.assert_allclose(numbers(trace["y"]), run.risks[kind][:5], rtol=1e-6)
-    assert "at first in the first 400 of 8,000 training steps" in by_key(SIGNAL)["figure-1"].see
+    assert "at first for 400 of the 8,000 training steps" in by_key(SIGNAL)["figure-1"].see
     assert training["layout"]["xaxis"]["range"] == [0, 8000]
     assert alt.endswith("How the risks go on is not shown yet.")
     assert not re.search(r"2\.727|4\.557|1\.83", texts(at))
